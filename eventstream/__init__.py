@@ -1,0 +1,76 @@
+"""The event-stream codec: ``application/vnd.amazon.eventstream``, its messages, headers and checksums.
+
+>>> import eventstream
+>>> wire = eventstream.encode({":event-type": "AudioEvent"}, b"...")
+>>> message = eventstream.decode(wire)
+>>> message.event_type, message.payload
+('AudioEvent', b'...')
+"""
+
+from eventstream._codec import Decoder, Headers, Message, decode, encode, encode_into, implementation
+from eventstream.exceptions import (
+    CodecError,
+    DateSkew,
+    DecodeError,
+    DecodeLimitExceeded,
+    DuplicateHeader,
+    EncodeError,
+    EncodeLimitExceeded,
+    InvalidHeader,
+    InvalidHeaderName,
+    InvalidHeaderText,
+    InvalidHeaderValue,
+    InvalidLength,
+    MessageChecksumMismatch,
+    PreludeChecksumMismatch,
+    ServiceError,
+    SignatureMismatch,
+    StateError,
+    TrailingData,
+    TruncatedHeader,
+    TruncatedMessage,
+    UnexpectedMessage,
+    UnknownHeaderType,
+    VerificationError,
+)
+from eventstream.streams import aiter_messages, iter_messages
+from eventstream.values import Byte, Long, Short, Timestamp
+
+__all__ = [
+    "Byte",
+    "CodecError",
+    "DateSkew",
+    "DecodeError",
+    "DecodeLimitExceeded",
+    "Decoder",
+    "DuplicateHeader",
+    "EncodeError",
+    "EncodeLimitExceeded",
+    "Headers",
+    "InvalidHeader",
+    "InvalidHeaderName",
+    "InvalidHeaderText",
+    "InvalidHeaderValue",
+    "InvalidLength",
+    "Long",
+    "Message",
+    "MessageChecksumMismatch",
+    "PreludeChecksumMismatch",
+    "ServiceError",
+    "Short",
+    "SignatureMismatch",
+    "StateError",
+    "Timestamp",
+    "TrailingData",
+    "TruncatedHeader",
+    "TruncatedMessage",
+    "UnexpectedMessage",
+    "UnknownHeaderType",
+    "VerificationError",
+    "aiter_messages",
+    "decode",
+    "encode",
+    "encode_into",
+    "implementation",
+    "iter_messages",
+]

@@ -1,0 +1,48 @@
+"""The one place that chooses the implementation: the native core, or the reference if there is no native core.
+
+``EVENTSTREAM_PURE_PYTHON=1`` in the environment selects the reference. On CPython a fallback that nobody asked for is a
+`RuntimeWarning`, since it costs a factor of thirty or more in speed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Literal
+
+__all__ = ["Decoder", "Headers", "Message", "decode", "encode", "encode_into", "implementation"]
+
+implementation: Literal["native", "reference"] = "reference"
+
+if TYPE_CHECKING:
+    from eventstream._native import Decoder, Headers, Message, decode, encode, encode_into
+else:
+    if os.environ.get("EVENTSTREAM_PURE_PYTHON", "0") in ("", "0"):
+        try:
+            from eventstream._native import Decoder, Headers, Message, decode, encode, encode_into
+
+            implementation = "native"
+        except ImportError as error:
+            if sys.implementation.name == "cpython":
+                import warnings
+
+                warnings.warn(
+                    f"eventstream runs on its slow Python implementation: the native one cannot be imported ({error}). "
+                    "Install a wheel, or a C compiler and install again; EVENTSTREAM_PURE_PYTHON=1 accepts this.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+    if implementation == "reference":
+        from eventstream._reference import Decoder, Headers, Message, decode, encode, encode_into
+
+
+# What a pickle calls. It holds the wire form, which is checked again like any other input, and which either
+# implementation can read.
+
+
+def restore_message(wire: bytes) -> Message:
+    return decode(wire, max_headers_length=None, max_payload_length=None)
+
+
+def restore_headers(wire: bytes) -> Headers:
+    return restore_message(wire).headers

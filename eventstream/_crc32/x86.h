@@ -1,0 +1,399 @@
+/*
+ * The x86 kernels: folding with PCLMULQDQ, 128 bits wide, and with VPCLMULQDQ, 256 and 512 bits wide.
+ *
+ * This file includes itself: the first part is common to all widths; the second is the kernel, instantiated for each
+ * ES_WIDTH (bytes in a vector). Functions carry the CPU features they need as an attribute, so that no file needs
+ * compiler flags of its own. vzeroupper is left to the compiler, which puts it before each return where the upper halves
+ * were used; MSVC does so only when it targets AVX, and gets it by hand.
+ */
+#ifndef ES_WIDTH
+
+/* The first compilers with all the intrinsics, usable under the attribute; others have the portable kernel alone. */
+#if defined(__clang__)
+#if __clang_major__ >= 7
+#define ES_X86
+#endif
+#elif defined(__GNUC__)
+#if __GNUC__ >= 8
+#define ES_X86
+#endif
+#elif defined(_MSC_VER)
+#if _MSC_VER >= 1924
+#define ES_X86
+#endif
+#endif
+
+#ifdef ES_X86
+
+#include <immintrin.h>
+#ifdef _MSC_VER
+#include <intrin.h>
+#else
+#include <cpuid.h>
+#endif
+
+#define ES_X86_16 "pclmul,sse4.1"
+#define ES_X86_32 "pclmul,sse4.1,avx2,vpclmulqdq"
+#define ES_X86_64 "pclmul,sse4.1,avx2,vpclmulqdq,avx512f,avx512bw,avx512vl"
+
+/* Q and the remainder of crc32.c: the register holds T x^32. */
+ES_INLINE ES_TARGET(ES_X86_16) uint32_t es_x86_barrett(__m128i t)
+{
+    __m128i factors = _mm_loadu_si128((const __m128i *)es_barrett);
+    __m128i quotient = _mm_clmulepi64_si128(t, factors, 0x00);
+    __m128i product = _mm_clmulepi64_si128(quotient, factors, 0x10);
+
+    return (uint32_t)_mm_extract_epi32(_mm_xor_si128(t, product), 2);
+}
+
+/* From the last lane to the CRC. */
+ES_INLINE ES_TARGET(ES_X86_16) uint32_t es_x86_reduce(__m128i lane, size_t padding)
+{
+    __m128i factors = _mm_loadu_si128((const __m128i *)es_last[padding]);
+
+    return es_x86_barrett(_mm_xor_si128(_mm_clmulepi64_si128(lane, factors, 0x00),
+                                        _mm_clmulepi64_si128(lane, factors, 0x11)));
+}
+
+/* The last `size` bytes before `end`, 1 to 16, then zeros. It reads 16 bytes, which must be there. */
+ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_last(const uint8_t *end, size_t size)
+{
+    /* pshufb takes byte i + 16 - size into byte i, and zero where the index has its top bit. */
+    static const uint8_t indices[32] = {
+        0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F,
+        0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+    };
+
+    return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(end - 16)),
+                            _mm_loadu_si128((const __m128i *)(indices + 16 - size)));
+}
+
+/* Less than 16 bytes, then zeros; and copied, if `copy`. */
+ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_short(uint8_t *dst, const uint8_t *src, size_t n, int copy)
+{
+    __m128i first, last;
+
+    if (n >= 8) {
+        /* Two overlapping words. A shift by 64 makes zero, as it should. */
+        first = _mm_loadl_epi64((const __m128i *)src);
+        last = _mm_loadl_epi64((const __m128i *)(src + n - 8));
+        if (copy) {
+            _mm_storel_epi64((__m128i *)dst, first);
+            _mm_storel_epi64((__m128i *)(dst + n - 8), last);
+        }
+        return _mm_unpacklo_epi64(first, _mm_srl_epi64(last, _mm_cvtsi32_si128((int)(128 - 8 * n))));
+    }
+    if (n >= 4) {
+        uint32_t words[2];
+
+        memcpy(&words[0], src, 4);
+        memcpy(&words[1], src + n - 4, 4);
+        if (copy) {
+            memcpy(dst, &words[0], 4);
+            memcpy(dst + n - 4, &words[1], 4);
+        }
+        first = _mm_cvtsi32_si128((int)words[0]);
+        last = _mm_cvtsi32_si128((int)words[1]);
+        return _mm_or_si128(first, _mm_sll_epi64(last, _mm_cvtsi32_si128((int)(8 * n - 32))));
+    }
+    if (n > 0) {
+        /* The first, the middle and the last byte, which may be the same ones. */
+        uint32_t bytes = (uint32_t)src[0] | (uint32_t)src[n / 2] << 8 * (n / 2) | (uint32_t)src[n - 1] << 8 * (n - 1);
+
+        if (copy) {
+            dst[0] = src[0];
+            dst[n / 2] = src[n / 2];
+            dst[n - 1] = src[n - 1];
+        }
+        return _mm_cvtsi32_si128((int)bytes);
+    }
+    return _mm_setzero_si128();
+}
+
+/* Less than 16 bytes. */
+ES_INLINE ES_TARGET(ES_X86_16) uint32_t es_x86_short(uint32_t crc, uint8_t *dst, const uint8_t *src, size_t n, int copy)
+{
+    __m128i lane = _mm_cvtsi32_si128((int)crc);
+
+    if (n == 8) {
+        __m128i word = _mm_loadl_epi64((const __m128i *)src);
+
+        if (copy)
+            _mm_storel_epi64((__m128i *)dst, word);
+        return es_x86_barrett(_mm_xor_si128(lane, word));
+    }
+    return es_x86_reduce(_mm_xor_si128(lane, es_x86_load_short(dst, src, n, copy)), 16 - n);
+}
+
+/* How many of ES_KERNELS this CPU and this operating system cannot run. */
+static size_t es_unusable_kernels(void)
+{
+    uint32_t ecx1, ebx7 = 0, ecx7 = 0, xcr0 = 0;
+
+#ifdef _MSC_VER
+    int info[4];
+    int leaves;
+
+    __cpuid(info, 0);
+    leaves = info[0];
+    __cpuid(info, 1);
+    ecx1 = (uint32_t)info[2];
+    if (leaves >= 7) {
+        __cpuidex(info, 7, 0);
+        ebx7 = (uint32_t)info[1];
+        ecx7 = (uint32_t)info[2];
+    }
+#else
+    uint32_t eax, ebx, edx;
+
+    if (!__get_cpuid(1, &eax, &ebx, &ecx1, &edx))
+        return 3;
+    if (!__get_cpuid_count(7, 0, &eax, &ebx7, &ecx7, &edx))
+        ebx7 = ecx7 = 0;
+#endif
+
+#define HAS(word, bit) ((word) >> (bit) & 1)
+    /* PCLMULQDQ, SSSE3, SSE4.1 */
+    if (!(HAS(ecx1, 1) && HAS(ecx1, 9) && HAS(ecx1, 19)))
+        return 3;
+    /* OSXSAVE allows the question which registers the system saves: SSE and AVX; for AVX-512 also the masks, ... */
+    if (HAS(ecx1, 27)) {
+#ifdef _MSC_VER
+        xcr0 = (uint32_t)_xgetbv(0);
+#else
+        uint32_t high;
+
+        __asm__ volatile(".byte 0x0F, 0x01, 0xD0" /* xgetbv, by bytes: old assemblers do not know it */
+                         : "=a"(xcr0), "=d"(high)
+                         : "c"(0));
+#endif
+    }
+    /* AVX, AVX2, VPCLMULQDQ */
+    if (!((xcr0 & 0x06) == 0x06 && HAS(ecx1, 28) && HAS(ebx7, 5) && HAS(ecx7, 10)))
+        return 2;
+    /* AVX512F, AVX512BW, AVX512VL; ... and the upper halves of and the 16 further vectors. */
+    if (!((xcr0 & 0xE6) == 0xE6 && HAS(ebx7, 16) && HAS(ebx7, 30) && HAS(ebx7, 31)))
+        return 1;
+    return 0;
+#undef HAS
+}
+
+#define ES_KERNELS \
+    {"x86-vpclmulqdq-avx512", es_x86_crc32_64, es_x86_copy_64}, \
+    {"x86-vpclmulqdq-avx2", es_x86_crc32_32, es_x86_copy_32}, \
+    {"x86-pclmulqdq", es_x86_crc32_16, es_x86_copy_16},
+
+#define ES_JOIN_(a, b) a##b
+#define ES_JOIN(a, b) ES_JOIN_(a, b)
+
+#define ES_WIDTH 16
+#include "x86.h"
+#undef ES_WIDTH
+#define ES_WIDTH 32
+#include "x86.h"
+#undef ES_WIDTH
+#define ES_WIDTH 64
+#include "x86.h"
+#undef ES_WIDTH
+
+#endif
+
+#else
+
+/* The kernel, for vectors of ES_WIDTH bytes. NAME(f) is f for this width. */
+#define NAME(name) ES_JOIN(ES_JOIN(es_x86_, name), ES_JOIN(_, ES_WIDTH))
+#define ES_X86_FEATURES ES_JOIN(ES_X86_, ES_WIDTH)
+
+#if ES_WIDTH == 16
+#define VECTOR __m128i
+#define LOAD(p) _mm_loadu_si128((const __m128i *)(p))
+#define STORE(p, v) _mm_storeu_si128((__m128i *)(p), v)
+#define ZERO() _mm_setzero_si128()
+#define XOR(a, b) _mm_xor_si128(a, b)
+#define XOR3(a, b, c) _mm_xor_si128(a, _mm_xor_si128(b, c))
+#define CLMUL(v, w, which) _mm_clmulepi64_si128(v, w, which)
+#define FIRST_WORD(crc) _mm_cvtsi32_si128((int)(crc))
+#define IN_EACH_LANE(pair) LOAD(pair)
+#elif ES_WIDTH == 32
+#define VECTOR __m256i
+#define LOAD(p) _mm256_loadu_si256((const __m256i *)(p))
+#define STORE(p, v) _mm256_storeu_si256((__m256i *)(p), v)
+#define ZERO() _mm256_setzero_si256()
+#define XOR(a, b) _mm256_xor_si256(a, b)
+#define XOR3(a, b, c) _mm256_xor_si256(a, _mm256_xor_si256(b, c))
+#define CLMUL(v, w, which) _mm256_clmulepi64_epi128(v, w, which)
+#define FIRST_WORD(crc) _mm256_set_epi32(0, 0, 0, 0, 0, 0, 0, (int)(crc))
+#define IN_EACH_LANE(pair) _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(pair)))
+#else
+#define VECTOR __m512i
+#define LOAD(p) _mm512_loadu_si512(p)
+#define STORE(p, v) _mm512_storeu_si512(p, v)
+#define ZERO() _mm512_setzero_si512()
+#define XOR(a, b) _mm512_xor_si512(a, b)
+#define XOR3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
+#define CLMUL(v, w, which) _mm512_clmulepi64_epi128(v, w, which)
+#define FIRST_WORD(crc) _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (int)(crc))
+#define IN_EACH_LANE(pair) _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(pair)))
+#endif
+
+/* `add` and the lanes of v, each multiplied by its pair of factors. */
+#define FOLD(add, v, factors) XOR3(add, CLMUL(v, factors, 0x00), CLMUL(v, factors, 0x11))
+
+/* The sum of all lanes. */
+ES_INLINE ES_TARGET(ES_X86_FEATURES) __m128i NAME(sum_lanes)(VECTOR v)
+{
+#if ES_WIDTH == 16
+    return v;
+#elif ES_WIDTH == 32
+    return _mm_xor_si128(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+#else
+    __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
+
+    return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+#endif
+}
+
+/* The last n bytes, 1 to ES_WIDTH, of a message of at least 16, then zeros. */
+ES_INLINE ES_TARGET(ES_X86_FEATURES) VECTOR NAME(load_last)(const uint8_t *src, size_t n)
+{
+#if ES_WIDTH == 16
+    return es_x86_load_last(src + n, n);
+#elif ES_WIDTH == 32
+    if (n > 16)
+        return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)src)),
+                                       es_x86_load_last(src + n, n - 16), 1);
+    return _mm256_inserti128_si256(_mm256_setzero_si256(), es_x86_load_last(src + n, n), 0);
+#else
+    /* Bytes outside the mask are not accessed. */
+    return _mm512_maskz_loadu_epi8(~(__mmask64)0 >> (64 - n), src);
+#endif
+}
+
+/* Copies the last bytes of a message of n, at least 16; it may copy up to ES_WIDTH of them. */
+ES_INLINE ES_TARGET(ES_X86_FEATURES) void NAME(copy_last)(uint8_t *dst, const uint8_t *src, size_t n)
+{
+    if (n >= ES_WIDTH) {
+        STORE(dst + n - ES_WIDTH, LOAD(src + n - ES_WIDTH));
+        return;
+    }
+#if ES_WIDTH == 64
+    if (n >= 32) {
+        _mm256_storeu_si256((__m256i *)dst, _mm256_loadu_si256((const __m256i *)src));
+        _mm256_storeu_si256((__m256i *)(dst + n - 32), _mm256_loadu_si256((const __m256i *)(src + n - 32)));
+        return;
+    }
+#endif
+#if ES_WIDTH >= 32
+    _mm_storeu_si128((__m128i *)dst, _mm_loadu_si128((const __m128i *)src));
+    _mm_storeu_si128((__m128i *)(dst + n - 16), _mm_loadu_si128((const __m128i *)(src + n - 16)));
+#endif
+}
+
+/* `copy` is a constant, and its branches are gone after inlining. */
+ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *dst, const uint8_t *src, size_t n,
+                                                         int copy)
+{
+    const size_t padding = (0 - n) % 16;
+    const uint64_t(*factors)[2]; /* of the lane at src, followed by those of the next lanes */
+    VECTOR start, sum, rest;
+
+    crc = ~crc;
+    if (n < 16)
+        return ~es_x86_short(crc, dst, src, n, copy);
+
+    if (copy)
+        NAME(copy_last)(dst, src, n);
+    start = FIRST_WORD(crc);
+    sum = ZERO();
+    if (n > 4 * ES_WIDTH) {
+        const VECTOR ahead = IN_EACH_LANE(es_lane[ES_LANE(4 * ES_WIDTH / 16)]);
+        VECTOR a = LOAD(src);
+        VECTOR b = LOAD(src + ES_WIDTH);
+        VECTOR c = LOAD(src + 2 * ES_WIDTH);
+        VECTOR d = LOAD(src + 3 * ES_WIDTH);
+
+        if (copy) {
+            STORE(dst, a);
+            STORE(dst + ES_WIDTH, b);
+            STORE(dst + 2 * ES_WIDTH, c);
+            STORE(dst + 3 * ES_WIDTH, d);
+            dst += 4 * ES_WIDTH;
+        }
+        a = XOR(a, start);
+        start = ZERO();
+        src += 4 * ES_WIDTH;
+        n -= 4 * ES_WIDTH;
+        for (; n > 4 * ES_WIDTH; src += 4 * ES_WIDTH, n -= 4 * ES_WIDTH) {
+            const VECTOR next_a = LOAD(src);
+            const VECTOR next_b = LOAD(src + ES_WIDTH);
+            const VECTOR next_c = LOAD(src + 2 * ES_WIDTH);
+            const VECTOR next_d = LOAD(src + 3 * ES_WIDTH);
+
+            if (copy) {
+                STORE(dst, next_a);
+                STORE(dst + ES_WIDTH, next_b);
+                STORE(dst + 2 * ES_WIDTH, next_c);
+                STORE(dst + 3 * ES_WIDTH, next_d);
+                dst += 4 * ES_WIDTH;
+            }
+            a = FOLD(next_a, a, ahead);
+            b = FOLD(next_b, b, ahead);
+            c = FOLD(next_c, c, ahead);
+            d = FOLD(next_d, d, ahead);
+        }
+        factors = &es_lane[ES_LANE((n - 1) / 16)];
+        a = FOLD(ZERO(), a, LOAD(factors - 4 * ES_WIDTH / 16));
+        b = FOLD(ZERO(), b, LOAD(factors - 3 * ES_WIDTH / 16));
+        c = FOLD(a, c, LOAD(factors - 2 * ES_WIDTH / 16));
+        d = FOLD(b, d, LOAD(factors - 1 * ES_WIDTH / 16));
+        sum = XOR(c, d);
+    } else {
+        factors = &es_lane[ES_LANE((n - 1) / 16)];
+    }
+
+    /* Summed up apart from the first bytes, which may have to wait for the crc that they continue. */
+    rest = ZERO();
+    for (; n > ES_WIDTH; src += ES_WIDTH, n -= ES_WIDTH, factors += ES_WIDTH / 16) {
+        const VECTOR v = LOAD(src);
+
+        if (copy) {
+            STORE(dst, v);
+            dst += ES_WIDTH;
+        }
+        rest = FOLD(rest, XOR(v, start), LOAD(factors));
+        start = ZERO();
+    }
+    rest = FOLD(rest, XOR(NAME(load_last)(src, n), start), LOAD(factors));
+    crc = es_x86_reduce(NAME(sum_lanes)(XOR(sum, rest)), padding);
+#ifdef _MSC_VER
+#if ES_WIDTH > 16
+    _mm256_zeroupper();
+#endif
+#endif
+    return ~crc;
+}
+
+static ES_TARGET(ES_X86_FEATURES) uint32_t NAME(crc32)(uint32_t crc, const void *src, size_t n)
+{
+    return NAME(body)(crc, NULL, src, n, 0);
+}
+
+static ES_TARGET(ES_X86_FEATURES) uint32_t NAME(copy)(uint32_t crc, void *dst, const void *src, size_t n)
+{
+    return NAME(body)(crc, dst, src, n, 1);
+}
+
+#undef NAME
+#undef ES_X86_FEATURES
+#undef VECTOR
+#undef LOAD
+#undef STORE
+#undef ZERO
+#undef XOR
+#undef XOR3
+#undef CLMUL
+#undef FIRST_WORD
+#undef IN_EACH_LANE
+#undef FOLD
+
+#endif

@@ -1,0 +1,874 @@
+"""The codec in plain Python: executable specification, oracle of the differential tests, and fallback.
+
+It is written to be read, on `struct` and `zlib` alone. `_native.pyx` is its twin: the same names in the same order, the
+same results, the same errors with the same attributes. A change to one lands in the other in the same commit.
+
+The strategy, which both share:
+
+* `Headers` are their wire form, checked, and parsed into a dict when somebody looks inside. Streams repeat their header
+  blocks, so a decoder keeps the last few and gives equal blocks the same `Headers`.
+* A `Decoder` works in the caller's ``bytes`` as long as whole messages lie there, and buffers no more than the tail of
+  an unfinished one.
+* What is mutable is copied before it is checked. A message is checked in one order: at byte 12 the prelude's CRC, its
+  lengths, the headers limit and the payload limit; with the whole message its CRC; then the headers one by one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import struct
+import uuid
+import zlib
+from _thread import allocate_lock
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from typing import TYPE_CHECKING, Any, overload
+
+from eventstream.exceptions import (
+    CodecError,
+    DecodeError,
+    DecodeLimitExceeded,
+    DuplicateHeader,
+    EncodeLimitExceeded,
+    InvalidHeader,
+    InvalidHeaderName,
+    InvalidHeaderText,
+    InvalidHeaderValue,
+    InvalidLength,
+    MessageChecksumMismatch,
+    PreludeChecksumMismatch,
+    ServiceError,
+    StateError,
+    TrailingData,
+    TruncatedHeader,
+    TruncatedMessage,
+    UnknownHeaderType,
+)
+from eventstream.values import Byte, HeaderInput, HeaderValue, Long, Short, Timestamp
+from eventstream.wire import (
+    CRC_LENGTH,
+    DEFAULT_MAX_HEADERS_LENGTH,
+    DEFAULT_MAX_PAYLOAD_LENGTH,
+    MAX_MESSAGE_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_VALUE_LENGTH,
+    MIN_MESSAGE_LENGTH,
+    PRELUDE_LENGTH,
+    HeaderType,
+)
+
+if TYPE_CHECKING:
+    from typing import SupportsIndex, TypeVar
+
+    from typing_extensions import Buffer, Self, TypeAlias, final
+
+    T = TypeVar("T")
+    HeadersInput: TypeAlias = "Union[Headers, Mapping[str, HeaderInput]]"
+else:
+
+    def final(cls: type) -> type:
+        """Refuse subclasses at run time too, as the native classes do."""
+
+        def __init_subclass__(cls: type, **kwargs: object) -> None:
+            raise TypeError(f"type '{cls.__base__.__name__}' is not an acceptable base type")
+
+        cls.__init_subclass__ = classmethod(__init_subclass__)
+        return cls
+
+
+_LENGTHS = struct.Struct(">II")
+_CRC = struct.Struct(">I")
+_U16 = struct.Struct(">H")
+_INTEGERS = {
+    HeaderType.BYTE: (struct.Struct(">b"), Byte),
+    HeaderType.SHORT: (struct.Struct(">h"), Short),
+    HeaderType.INTEGER: (struct.Struct(">i"), int),
+    HeaderType.LONG: (struct.Struct(">q"), Long),
+    HeaderType.TIMESTAMP: (struct.Struct(">q"), Timestamp),
+}
+
+_CACHED_BLOCKS = 8
+_MAX_CACHED_BLOCK_LENGTH = 1024
+
+
+# Bytes from the caller
+
+
+def _view_of(data: Buffer) -> memoryview:
+    """A view of the caller's buffer, of any item format; no buffer is acquired elsewhere."""
+    try:
+        view = memoryview(data)
+    except ValueError as error:  # as a released memoryview says it
+        raise BufferError(str(error)) from None
+    if not view.c_contiguous:
+        raise BufferError("the buffer is not C-contiguous")
+    return view
+
+
+def _bytes_of(data: Buffer) -> bytes:
+    return data if type(data) is bytes else bytes(_view_of(data))
+
+
+def _limit_of(name: str, limit: SupportsIndex | None) -> int:
+    """A limit as a number of bytes; None stands for the format's own bound."""
+    if limit is None:
+        return MAX_MESSAGE_LENGTH
+    value = limit.__index__()
+    if value < 0:
+        raise ValueError(f"{name} is negative")
+    return min(value, MAX_MESSAGE_LENGTH)
+
+
+# Headers
+
+
+def _encode_name(name: str) -> bytes:
+    if not isinstance(name, str):
+        raise TypeError(f"a header name is a str, not {type(name).__name__}")
+    try:
+        raw = name.encode()
+    except UnicodeEncodeError:
+        raise InvalidHeaderName(name, "lone surrogates have no UTF-8") from None
+    if not 1 <= len(raw) <= MAX_NAME_LENGTH:
+        raise InvalidHeaderName(name, f"{len(raw)} bytes; 1 to {MAX_NAME_LENGTH} are allowed")
+    return raw
+
+
+def _encode_sized(name: str, type_: HeaderType, raw: bytes) -> bytes:
+    if len(raw) > MAX_VALUE_LENGTH:
+        raise InvalidHeaderValue(name, f"a value of {len(raw)} bytes; at most {MAX_VALUE_LENGTH} are allowed")
+    return bytes([type_]) + _U16.pack(len(raw)) + raw
+
+
+def _encode_value(name: str, value: HeaderInput) -> bytes:
+    """The type byte and the value."""
+    if value is True:
+        return bytes([HeaderType.TRUE])
+    if value is False:
+        return bytes([HeaderType.FALSE])
+    if isinstance(value, str):
+        try:
+            return _encode_sized(name, HeaderType.STRING, value.encode())
+        except UnicodeEncodeError:
+            raise InvalidHeaderValue(name, "lone surrogates have no UTF-8") from None
+    if isinstance(value, int):
+        for type_, (packer, class_) in _INTEGERS.items():
+            if class_ is not int and isinstance(value, class_):
+                return bytes([type_]) + packer.pack(value)
+        if value.bit_length() >= 32 and value != -1 << 31:
+            raise InvalidHeaderValue(name, "an int of more than 32 bits: use Long")
+        return bytes([HeaderType.INTEGER]) + _INTEGERS[HeaderType.INTEGER][0].pack(value)
+    if isinstance(value, datetime.datetime):
+        try:
+            timestamp = Timestamp.from_datetime(value)
+        except InvalidHeaderValue as error:
+            raise InvalidHeaderValue(name, str(error)) from None
+        return _encode_value(name, timestamp)
+    if isinstance(value, uuid.UUID):
+        return bytes([HeaderType.UUID]) + value.bytes
+    try:
+        raw = _bytes_of(value)
+    except TypeError:
+        raise TypeError(f"header {name!r}: a {type(value).__name__} is no header value") from None
+    return _encode_sized(name, HeaderType.BYTE_ARRAY, raw)
+
+
+def _encode_headers(mapping: Mapping[str, HeaderInput]) -> bytes:
+    if not isinstance(mapping, Mapping):
+        raise TypeError(f"headers are a mapping, not {type(mapping).__name__}")
+    raw = bytearray()
+    names = set()
+    for name, value in mapping.items():
+        raw_name = _encode_name(name)
+        if raw_name in names:  # a mapping with keys that differ only in type
+            raise InvalidHeaderName(name, "given twice")
+        names.add(raw_name)
+        raw.append(len(raw_name))
+        raw += raw_name
+        raw += _encode_value(name, value)
+    return bytes(raw)
+
+
+class _Cursor:
+    """Reads the fields of a header block in order, and nothing past its end."""
+
+    def __init__(self, block: bytes, offset: int) -> None:
+        self.block = block
+        self.position = 0
+        self.offset = offset  # of the block in the stream
+        self.header = offset  # of the header being read
+        self.name: str | None = None
+
+    def take(self, length: int) -> bytes:
+        end = self.position + length
+        if end > len(self.block):
+            raise TruncatedHeader(self.header, self.name)
+        taken = self.block[self.position : end]
+        self.position = end
+        return taken
+
+    def text(self, length: int) -> str:
+        raw = self.take(length)
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            raise InvalidHeaderText(self.header, self.name) from None
+
+
+def _decode_headers(block: bytes, offset: int) -> dict[str, HeaderValue]:
+    """The headers of a block whose first byte is at `offset` of the stream."""
+    headers: dict[str, HeaderValue] = {}
+    cursor = _Cursor(block, offset)
+    while cursor.position < len(block):
+        cursor.header = offset + cursor.position
+        cursor.name = None
+        length = cursor.take(1)[0]
+        if length == 0:
+            raise InvalidHeader(cursor.header, None, "its name is empty")
+        name = cursor.text(length)
+        cursor.name = name
+        type_ = cursor.take(1)[0]
+        if type_ > HeaderType.UUID:
+            raise UnknownHeaderType(cursor.header, name, type_)
+        if name in headers:
+            raise DuplicateHeader(cursor.header, name)
+        headers[name] = _decode_value(cursor, HeaderType(type_))
+    return headers
+
+
+def _decode_value(cursor: _Cursor, type_: HeaderType) -> HeaderValue:
+    if type_ is HeaderType.TRUE:
+        return True
+    if type_ is HeaderType.FALSE:
+        return False
+    if type_ is HeaderType.BYTE_ARRAY:
+        return cursor.take(_U16.unpack(cursor.take(2))[0])
+    if type_ is HeaderType.STRING:
+        return cursor.text(_U16.unpack(cursor.take(2))[0])
+    if type_ is HeaderType.UUID:
+        return uuid.UUID(bytes=cursor.take(16))
+    packer, class_ = _INTEGERS[type_]
+    return class_(packer.unpack(cursor.take(packer.size))[0])
+
+
+@final
+class Headers(Mapping[str, HeaderValue]):
+    """The headers of a message: an immutable, hashable mapping from name to value, in the order of the wire.
+
+    Made from a mapping, its values are checked and encoded once; made by a decoder, it keeps the bytes it came in. It is
+    equal to any equal mapping.
+
+    Args:
+        mapping: from names (1 to 255 bytes of UTF-8) to values: ``bool``, ``int`` (32 bits), `Byte`, `Short`, `Long`,
+            ``bytes`` or any other contiguous buffer and ``str`` (at most 32,767 bytes each), `Timestamp` or an aware
+            ``datetime``, ``uuid.UUID``.
+
+    Raises:
+        InvalidHeaderName: a name is empty, too long, or no UTF-8.
+        InvalidHeaderValue: a value is out of its type's bounds, or is a naive ``datetime``.
+        TypeError: the mapping is none, a name is no ``str``, or a value is of no such type.
+        BufferError: a buffer is not C-contiguous.
+    """
+
+    __slots__ = ("_parsed", "_raw")
+
+    _raw: bytes
+    _parsed: dict[str, HeaderValue] | None
+
+    def __new__(cls, mapping: HeadersInput = {}, /) -> Self:  # noqa: B006 (never changed)
+        self = object.__new__(cls)
+        self._raw = mapping.raw if isinstance(mapping, Headers) else _encode_headers(mapping)
+        self._parsed = None
+        return self
+
+    @classmethod
+    def _from_wire(cls, raw: bytes, parsed: dict[str, HeaderValue]) -> Self:
+        self = object.__new__(cls)
+        self._raw = raw
+        self._parsed = parsed
+        return self
+
+    @property
+    def raw(self) -> bytes:
+        """The headers in wire form."""
+        return self._raw
+
+    def _mapping(self) -> dict[str, HeaderValue]:
+        if self._parsed is None:
+            self._parsed = _decode_headers(self._raw, 0)
+        return self._parsed
+
+    def __getitem__(self, name: str, /) -> HeaderValue:
+        return self._mapping()[name]
+
+    def __contains__(self, name: object, /) -> bool:
+        return name in self._mapping()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._mapping())
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._mapping())
+
+    def __len__(self) -> int:
+        return len(self._mapping())
+
+    @overload
+    def get(self, name: str, /) -> HeaderValue | None: ...
+    @overload
+    def get(self, name: str, default: HeaderValue | T, /) -> HeaderValue | T: ...
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """The value of the header, or `default` if there is none."""
+        return self._mapping().get(name, default)
+
+    def keys(self) -> KeysView[str]:
+        """The names, in the order of the wire."""
+        return self._mapping().keys()
+
+    def values(self) -> ValuesView[HeaderValue]:
+        """The values, in the order of the wire."""
+        return self._mapping().values()
+
+    def items(self) -> ItemsView[str, HeaderValue]:
+        """Names and values, in the order of the wire."""
+        return self._mapping().items()
+
+    def __eq__(self, other: object, /) -> bool:
+        if isinstance(other, Headers):
+            return self._raw == other._raw or self._mapping() == other._mapping()
+        if isinstance(other, Mapping):
+            return self._mapping() == dict(other)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._mapping().items()))
+
+    def __repr__(self) -> str:
+        return f"Headers({self._mapping()!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from eventstream._codec import restore_headers
+
+        return restore_headers, (Message(self).encode(),)
+
+
+# Messages
+
+
+@final
+class Message:
+    """One message: headers and payload; immutable, hashable, picklable.
+
+    Two messages are equal when their headers are equal as mappings and their payloads as bytes; to compare wire forms,
+    compare `encode()`.
+
+    Args:
+        headers: `Headers`, or a mapping of which they are made.
+        payload: any C-contiguous buffer; what is not ``bytes`` is copied.
+
+    Attributes:
+        headers: the `Headers`.
+        payload: ``bytes``; a ``memoryview`` if a decoder with ``copy=False`` made the message.
+    """
+
+    __slots__ = ("_headers", "_payload")
+    __match_args__ = ("headers", "payload")
+
+    _headers: Headers
+    _payload: bytes | memoryview
+
+    def __new__(cls, headers: HeadersInput = {}, payload: Buffer = b"") -> Self:  # noqa: B006 (never changed)
+        return cls._of(headers if isinstance(headers, Headers) else Headers(headers), _bytes_of(payload))
+
+    @classmethod
+    def _of(cls, headers: Headers, payload: bytes | memoryview) -> Self:
+        self = object.__new__(cls)
+        self._headers = headers
+        self._payload = payload
+        return self
+
+    @property
+    def headers(self) -> Headers:
+        """The `Headers`."""
+        return self._headers
+
+    @property
+    def payload(self) -> bytes | memoryview:
+        """The payload: ``bytes``, or a ``memoryview`` if a decoder with ``copy=False`` made the message."""
+        return self._payload
+
+    def encode(self) -> bytes:
+        """The message in wire form; no limit but the format's own applies, so that what was decoded always encodes."""
+        return encode(self._headers, self._payload, max_headers_length=None, max_payload_length=None)
+
+    def _text(self, name: str) -> str | None:
+        value = self._headers.get(name)
+        return value if isinstance(value, str) else None
+
+    @property
+    def message_type(self) -> str | None:
+        """The ``:message-type`` header: ``event``, ``exception`` or ``error``."""
+        return self._text(":message-type")
+
+    @property
+    def event_type(self) -> str | None:
+        """The ``:event-type`` header."""
+        return self._text(":event-type")
+
+    @property
+    def exception_type(self) -> str | None:
+        """The ``:exception-type`` header; in an ``exception`` message without one, its ``:event-type``."""
+        exception_type = self._text(":exception-type")
+        if exception_type is None and self.message_type == "exception":
+            return self.event_type
+        return exception_type
+
+    @property
+    def content_type(self) -> str | None:
+        """The ``:content-type`` header."""
+        return self._text(":content-type")
+
+    @property
+    def error_code(self) -> str | None:
+        """The ``:error-code`` header."""
+        return self._text(":error-code")
+
+    @property
+    def error_message(self) -> str | None:
+        """The ``:error-message`` header."""
+        return self._text(":error-message")
+
+    def raise_for_error(self) -> None:
+        """Do nothing for an event.
+
+        Raises:
+            ServiceError: the message is an ``exception`` or an ``error``.
+        """
+        if self.message_type in ("exception", "error"):
+            raise ServiceError.from_message(self)
+
+    def __eq__(self, other: object, /) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return self._headers == other._headers and self._payload == other._payload
+
+    def __hash__(self) -> int:
+        return hash((self._headers, _bytes_of(self._payload)))
+
+    def __repr__(self) -> str:
+        payload = _bytes_of(self._payload)
+        shown = repr(payload) if len(payload) <= 64 else f"{payload[:61]!r}... ({len(payload)} bytes)"
+        return f"Message({self._headers._mapping()!r}, {shown})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from eventstream._codec import restore_message
+
+        return restore_message, (self.encode(),)
+
+
+# Encoding
+
+
+def _check_encoded(headers: int, payload: int, max_headers_length: Any, max_payload_length: Any) -> None:
+    """Both lengths against their limits, of which the format's own bound is one."""
+    max_headers = min(_limit_of("max_headers_length", max_headers_length), MAX_MESSAGE_LENGTH - MIN_MESSAGE_LENGTH)
+    max_payload = _limit_of("max_payload_length", max_payload_length)
+    if headers > max_headers:
+        raise EncodeLimitExceeded("headers", headers, max_headers)
+    max_payload = min(max_payload, MAX_MESSAGE_LENGTH - MIN_MESSAGE_LENGTH - headers)
+    if payload > max_payload:
+        raise EncodeLimitExceeded("payload", payload, max_payload)
+
+
+def encode(
+    headers: HeadersInput,
+    payload: Buffer = b"",
+    *,
+    max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
+    max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+) -> bytes:
+    """One message in wire form.
+
+    Args:
+        headers: `Headers`, or a mapping of which they are made. `Headers` are checked and encoded once, however often
+            they are sent.
+        payload: any C-contiguous buffer.
+        max_headers_length: the limit of the encoded headers in bytes; None for the format's own bound.
+        max_payload_length: the limit of the payload in bytes; None for the format's own bound.
+
+    Raises:
+        InvalidHeaderName, InvalidHeaderValue: see `Headers`.
+        EncodeLimitExceeded: the headers or the payload are longer than the limit.
+        TypeError: an argument is of the wrong type.
+        BufferError: a buffer is not C-contiguous.
+    """
+    raw = headers.raw if isinstance(headers, Headers) else _encode_headers(headers)
+    view = _view_of(payload)
+    _check_encoded(len(raw), view.nbytes, max_headers_length, max_payload_length)
+    lengths = _LENGTHS.pack(MIN_MESSAGE_LENGTH + len(raw) + view.nbytes, len(raw))
+    message = b"".join((lengths, _CRC.pack(zlib.crc32(lengths)), raw, view))
+    return message + _CRC.pack(zlib.crc32(message))
+
+
+def encode_into(
+    buffer: Buffer,
+    headers: HeadersInput,
+    payload: Buffer = b"",
+    offset: int = 0,
+    *,
+    max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
+    max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+) -> int:
+    """Write one message into a buffer.
+
+    Args:
+        buffer: any writable, C-contiguous buffer.
+        headers: as for `encode`.
+        payload: as for `encode`; it may not overlap the part of the buffer that is written.
+        offset: where in the buffer the message begins, in bytes.
+        max_headers_length: as for `encode`.
+        max_payload_length: as for `encode`.
+
+    Returns:
+        The number of bytes written.
+
+    Raises:
+        ValueError: the message does not fit, or overlaps the payload, or the offset is negative; nothing is written.
+        EncodeError, TypeError, BufferError: as for `encode`; a read-only buffer is a ``BufferError``.
+    """
+    target = _view_of(buffer)
+    if target.readonly:
+        raise BufferError("the buffer is read-only")
+    message = encode(headers, payload, max_headers_length=max_headers_length, max_payload_length=max_payload_length)
+    start = offset.__index__()
+    if start < 0:
+        raise ValueError(f"offset {start} is negative")
+    room = max(target.nbytes - start, 0)
+    if len(message) > room:
+        raise ValueError(f"a message of {len(message)} bytes does not fit into {room} bytes")
+    source = _view_of(payload)
+    if source.nbytes and type(source.obj) is not bytes:
+        first, second = _address_of(target) + start, _address_of(source)
+        if first < second + source.nbytes and second < first + len(message):
+            raise ValueError("the payload overlaps the part of the buffer that is to be written")
+    struct.pack_into(f"{len(message)}s", target, start, message)
+    return len(message)
+
+
+def _address_of(view: memoryview) -> int:
+    import ctypes  # here: it is slow to import, and only `encode_into` asks where memory lies
+
+    class PyBuffer(ctypes.Structure):
+        _fields_ = (("buf", ctypes.c_void_p), ("rest", ctypes.c_byte * 128))
+
+    buffer = PyBuffer()
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(buffer), 0)
+    ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
+    return buffer.buf or 0
+
+
+# Decoding
+
+
+def _check_prelude(prelude: bytes, offset: int, max_headers: int, max_payload: int) -> tuple[int, int]:
+    """The total and the headers length that 12 bytes declare: the checks that need no byte more."""
+    total_length, headers_length = _LENGTHS.unpack_from(prelude)
+    (expected,) = _CRC.unpack_from(prelude, 8)
+    computed = zlib.crc32(prelude[:8])
+    if expected != computed:
+        raise PreludeChecksumMismatch(offset, expected, computed)
+    if total_length < MIN_MESSAGE_LENGTH or headers_length > total_length - MIN_MESSAGE_LENGTH:
+        raise InvalidLength(offset, total_length, headers_length)
+    if headers_length > max_headers:
+        raise DecodeLimitExceeded(offset, "headers", headers_length, max_headers)
+    payload_length = total_length - headers_length - MIN_MESSAGE_LENGTH
+    if payload_length > max_payload:
+        raise DecodeLimitExceeded(offset, "payload", payload_length, max_payload)
+    return total_length, headers_length
+
+
+class _HeaderCache:
+    """The last distinct header blocks, bounded in number and size so that a hostile stream cannot fill it."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[bytes, Headers] = {}
+
+    def headers(self, block: bytes, offset: int) -> Headers:
+        cached = self.blocks.get(block)
+        if cached is not None:
+            return cached
+        headers = Headers._from_wire(block, _decode_headers(block, offset))
+        if len(block) <= _MAX_CACHED_BLOCK_LENGTH:
+            if len(self.blocks) == _CACHED_BLOCKS:
+                del self.blocks[next(iter(self.blocks))]
+            self.blocks[block] = headers
+        return headers
+
+
+def _check_message(message: memoryview, headers_length: int, offset: int, cache: _HeaderCache) -> Headers:
+    """The headers of a whole message whose prelude has been checked; its CRC is checked first."""
+    (expected,) = _CRC.unpack(message[-CRC_LENGTH:])
+    computed = zlib.crc32(message[:-CRC_LENGTH])
+    if expected != computed:
+        raise MessageChecksumMismatch(offset, expected, computed)
+    block = bytes(message[PRELUDE_LENGTH : PRELUDE_LENGTH + headers_length])
+    return cache.headers(block, offset + PRELUDE_LENGTH)
+
+
+def decode(
+    data: Buffer,
+    *,
+    max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
+    max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+) -> Message:
+    """The one message that `data` holds.
+
+    Args:
+        data: any C-contiguous buffer.
+        max_headers_length: the limit of the headers in bytes; None for the format's own bound.
+        max_payload_length: the limit of the payload in bytes; None for the format's own bound.
+
+    Raises:
+        TruncatedMessage: the data ends in the middle of the message.
+        TrailingData: bytes follow the message, which is valid.
+        DecodeError: the bytes are no valid message; its subclass says why, its `offset` where.
+        TypeError: the data is no buffer.
+        BufferError: the buffer is not C-contiguous.
+    """
+    max_headers = _limit_of("max_headers_length", max_headers_length)
+    max_payload = _limit_of("max_payload_length", max_payload_length)
+    view = memoryview(_bytes_of(data))
+    if len(view) < PRELUDE_LENGTH:
+        raise TruncatedMessage(0, len(view), PRELUDE_LENGTH)
+    total_length, headers_length = _check_prelude(bytes(view[:PRELUDE_LENGTH]), 0, max_headers, max_payload)
+    if len(view) < total_length:
+        raise TruncatedMessage(0, len(view), total_length)
+    headers = _check_message(view[:total_length], headers_length, 0, _HeaderCache())
+    if len(view) > total_length:
+        raise TrailingData(total_length, len(view) - total_length)
+    return Message._of(headers, bytes(view[PRELUDE_LENGTH + headers_length : -CRC_LENGTH]))
+
+
+@final
+class Decoder:
+    """Messages from a stream of bytes that comes in pieces of any size; does no I/O.
+
+    Feed it, and iterate over it: it is its own iterator, which stops when no whole message is left and goes on after
+    the next `feed`. The messages before a fault are delivered before the error is raised; after it the decoder is
+    dead, and every later call raises an equal error. One thread at a time.
+
+    Args:
+        max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
+        max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
+        copy: with False, the payload of a message that lies whole in one fed ``bytes`` (or a view of ``bytes``) is a
+            ``memoryview`` of it, which keeps it alive.
+
+    Attributes:
+        offset: bytes of the messages delivered.
+        buffered: bytes received, minus `offset`.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_busy",
+        "_cache",
+        "_chunk",
+        "_closed",
+        "_copy",
+        "_error",
+        "_max_headers",
+        "_max_payload",
+        "_offset",
+        "_position",
+        "_received",
+    )
+
+    # What is not yet delivered: first the buffer, which is the tail of an unfinished message unless several chunks were
+    # fed at once; then the chunk, which is the caller's own bytes, from the position on.
+    _buffer: bytearray
+    _chunk: memoryview
+    _position: int
+    _error: CodecError | None
+
+    def __new__(
+        cls,
+        *,
+        max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
+        max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+        copy: bool = True,
+    ) -> Self:
+        self = object.__new__(cls)
+        self._max_headers = _limit_of("max_headers_length", max_headers_length)
+        self._max_payload = _limit_of("max_payload_length", max_payload_length)
+        self._copy = bool(copy)
+        self._busy = allocate_lock()
+        self._cache = _HeaderCache()
+        self._error = None
+        self._closed = False
+        self._offset = 0
+        self._received = 0
+        self._buffer = bytearray()
+        self._release_chunk()
+        return self
+
+    def _enter(self) -> None:
+        if not self._busy.acquire(blocking=False):
+            raise StateError("the decoder is in use: it serves one thread, and one call, at a time")
+        if self._error is not None:
+            self._busy.release()
+            raise self._error._again()
+
+    def _release_chunk(self) -> None:
+        self._chunk = memoryview(b"")
+        self._position = 0
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the messages delivered."""
+        return self._offset
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received, minus `offset`."""
+        return self._received - self._offset
+
+    def feed(self, data: Buffer, /) -> Self:
+        """Receive the next bytes of the stream; they are checked when the decoder is iterated over.
+
+        Args:
+            data: any C-contiguous buffer, of any length. ``bytes`` are used in place, anything else is copied.
+
+        Returns:
+            The decoder itself, ready to be iterated over.
+
+        Raises:
+            StateError: the decoder was closed, or another thread is using it.
+            DecodeError: an equal one was raised before.
+            TypeError: the data is no buffer.
+            BufferError: the buffer is not C-contiguous.
+        """
+        view = _view_of(data)
+        self._enter()
+        try:
+            if self._closed:
+                raise StateError("feed after close")
+            if not view.nbytes:
+                return self
+            self._gather(len(self._buffer) + len(self._chunk) - self._position)
+            if self._usable_in_place(view):
+                self._chunk = view.cast("B")
+            else:
+                self._buffer += view.tobytes()
+            self._received += view.nbytes
+        finally:
+            self._busy.release()
+        return self
+
+    def _usable_in_place(self, view: memoryview) -> bool:
+        """Whether the view is immutable, and keeping it keeps not much more than its own bytes alive."""
+        return type(view.obj) is bytes and (not self._copy or view.nbytes * 2 >= len(view.obj))
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Message:
+        self._enter()
+        try:
+            message = self._next_message()
+        except DecodeError as error:
+            self._error = error._again()
+            self._buffer = bytearray()
+            self._release_chunk()
+            raise
+        finally:
+            self._busy.release()
+        if message is None:
+            raise StopIteration
+        return message
+
+    def _next_message(self) -> Message | None:
+        if self._buffer:
+            return self._message_from_buffer()
+        available = len(self._chunk) - self._position
+        needed = PRELUDE_LENGTH
+        if available >= needed:
+            prelude = bytes(self._chunk[self._position : self._position + PRELUDE_LENGTH])
+            needed, headers_length = _check_prelude(prelude, self._offset, self._max_headers, self._max_payload)
+        if available < needed:
+            self._gather(needed)
+            return None
+        frame = self._chunk[self._position : self._position + needed]
+        headers = _check_message(frame, headers_length, self._offset, self._cache)
+        payload = frame[PRELUDE_LENGTH + headers_length : -CRC_LENGTH]
+        self._position += needed
+        self._offset += needed
+        if self._position == len(self._chunk):
+            self._release_chunk()
+        return Message._of(headers, bytes(payload) if self._copy else payload)
+
+    def _message_from_buffer(self) -> Message | None:
+        """The message that began in an earlier chunk; the current one may hold the rest of it."""
+        if not self._gather(PRELUDE_LENGTH):
+            return None
+        total_length, headers_length = _check_prelude(
+            bytes(self._buffer[:PRELUDE_LENGTH]), self._offset, self._max_headers, self._max_payload
+        )
+        if not self._gather(total_length):
+            return None
+        frame = bytes(self._buffer[:total_length])
+        headers = _check_message(memoryview(frame), headers_length, self._offset, self._cache)
+        del self._buffer[:total_length]
+        self._offset += total_length
+        return Message._of(headers, frame[PRELUDE_LENGTH + headers_length : -CRC_LENGTH])
+
+    def _gather(self, length: int) -> bool:
+        """Move from the chunk to the buffer what the buffer lacks of `length` bytes; whether it has them now."""
+        lacking = length - len(self._buffer)
+        if lacking > 0:
+            end = min(self._position + lacking, len(self._chunk))
+            self._buffer += self._chunk[self._position : end]
+            self._position = end
+            if end == len(self._chunk):
+                self._release_chunk()
+        return len(self._buffer) >= length
+
+    def close(self) -> None:
+        """Say that the stream has ended. Whole messages can still be iterated over; `feed` may no longer be called.
+
+        A second call does nothing.
+
+        Raises:
+            TruncatedMessage: the stream ends in the middle of a message.
+            StateError: another thread is using the decoder.
+            DecodeError: an equal one was raised before.
+        """
+        self._enter()
+        try:
+            if self._closed:
+                return
+            self._closed = True
+            self._check_end()
+        finally:
+            self._busy.release()
+
+    def _check_end(self) -> None:
+        """Raise if the bytes received end in mid-message; a message with a fault raises when it is iterated over."""
+        end = len(self._buffer) + len(self._chunk) - self._position
+        position = 0
+        while position < end:
+            available = end - position
+            needed = PRELUDE_LENGTH
+            offset = self._offset + position
+            if available >= needed:
+                try:
+                    needed, _ = _check_prelude(self._peek(position), offset, self._max_headers, self._max_payload)
+                except DecodeError:
+                    return
+            if available < needed:
+                raise TruncatedMessage(offset, available, needed)
+            position += needed
+
+    def _peek(self, position: int) -> bytes:
+        """The prelude at a position in what is not yet delivered; it may begin in the buffer and end in the chunk."""
+        prelude = self._buffer[position : position + PRELUDE_LENGTH]
+        start = self._position + max(position - len(self._buffer), 0)
+        return bytes(prelude + self._chunk[start : start + PRELUDE_LENGTH - len(prelude)])

@@ -1,0 +1,97 @@
+"""From chunks, files and asynchronous streams to messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eventstream._codec import Decoder
+from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Iterator
+    from typing import Protocol
+
+    from typing_extensions import Buffer
+
+    from eventstream._codec import Message
+
+    class Readable(Protocol):
+        """A binary file."""
+
+        def read(self, size: int, /) -> Buffer: ...
+
+    class AsyncReadable(Protocol):
+        """An ``asyncio.StreamReader``, or the like."""
+
+        def read(self, size: int, /) -> Awaitable[Buffer]: ...
+
+
+READ_SIZE = 65_536
+"""How many bytes are asked of a file or stream at a time."""
+
+
+def iter_messages(
+    source: Buffer | Iterable[Buffer] | Readable,
+    *,
+    max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
+    max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+) -> Iterator[Message]:
+    """The messages of a stream, each as soon as its last byte has been read.
+
+    Args:
+        source: the whole stream as ``bytes``, ``bytearray`` or ``memoryview``; an iterable of chunks of any size; or
+            anything with ``read`` (``read1`` is preferred, which does not wait for more than is there). It is not
+            closed.
+        max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
+        max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
+
+    Raises:
+        TruncatedMessage: the source ends in the middle of a message.
+        DecodeError: the bytes are no valid message; those before it have been yielded.
+    """
+    decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
+    for chunk in _chunks(source):
+        yield from decoder.feed(chunk)
+    decoder.close()
+
+
+async def aiter_messages(
+    source: AsyncIterable[Buffer] | AsyncReadable,
+    *,
+    max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
+    max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+) -> AsyncIterator[Message]:
+    """The messages of an asynchronous stream, each as soon as its last byte has been read.
+
+    Args:
+        source: an asynchronous iterable of chunks of any size, or anything with an asynchronous ``read`` (an
+            ``asyncio.StreamReader``). It is not closed.
+        max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
+        max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
+
+    Raises:
+        TruncatedMessage: the source ends in the middle of a message.
+        DecodeError: the bytes are no valid message; those before it have been yielded.
+    """
+    decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
+    async for chunk in _async_chunks(source):
+        for message in decoder.feed(chunk):
+            yield message
+    decoder.close()
+
+
+def _chunks(source: Buffer | Iterable[Buffer] | Readable) -> Iterable[Buffer]:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return (source,)
+    read = getattr(source, "read1", None) or getattr(source, "read", None)
+    return source if read is None else iter(lambda: read(READ_SIZE), b"")  # type: ignore[return-value]
+
+
+async def _async_chunks(source: AsyncIterable[Buffer] | AsyncReadable) -> AsyncIterator[Buffer]:
+    read = getattr(source, "read", None)
+    if read is None:
+        async for chunk in source:  # type: ignore[union-attr]
+            yield chunk
+    else:
+        while chunk := await read(READ_SIZE):
+            yield chunk

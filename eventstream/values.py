@@ -1,0 +1,114 @@
+"""Header values that Python has no type for: integers that remember their wire type.
+
+A plain ``int`` is encoded as type 4 (32 bits); the other integer types of the wire are subclasses of ``int``, so that
+what was decoded encodes back to the same bytes. They compare and compute as the integers they are.
+"""
+
+from __future__ import annotations
+
+import datetime as _datetime
+from typing import TYPE_CHECKING, ClassVar, Union
+
+from eventstream.exceptions import InvalidHeaderValue
+
+if TYPE_CHECKING:
+    import uuid
+
+    from typing_extensions import Buffer, Self, SupportsIndex, TypeAlias
+
+__all__ = ["Byte", "HeaderInput", "HeaderValue", "Long", "Short", "Timestamp"]
+
+HeaderValue: TypeAlias = "Union[bool, int, Byte, Short, Long, bytes, str, Timestamp, uuid.UUID]"
+"""What a decoded header holds. An ``int`` that is none of the subclasses is of type 4."""
+
+HeaderInput: TypeAlias = "Union[HeaderValue, Buffer, _datetime.datetime]"
+"""What a header can be made from: also any contiguous buffer (type 6) and an aware ``datetime`` (type 8)."""
+
+_EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
+_MILLISECOND = _datetime.timedelta(milliseconds=1)
+
+
+class _SizedInteger(int):
+    """An integer of a fixed number of bits, signed."""
+
+    __slots__ = ()
+    _bits: ClassVar[int]
+
+    def __new__(cls, value: SupportsIndex = 0, /) -> Self:
+        self = super().__new__(cls, value.__index__())
+        if self.bit_length() >= cls._bits and self != -1 << cls._bits - 1:
+            raise InvalidHeaderValue(None, f"{cls.__name__} holds {cls._bits} bits, signed; the value needs more")
+        return self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({int(self)})"
+
+    __str__ = int.__repr__
+
+
+class Byte(_SizedInteger):
+    """Header type 2: 8 bits, -128 ... 127.
+
+    Raises:
+        InvalidHeaderValue: the value is outside the range.
+        TypeError: the value is no integer.
+    """
+
+    __slots__ = ()
+    _bits = 8
+
+
+class Short(_SizedInteger):
+    """Header type 3: 16 bits, -32,768 ... 32,767.
+
+    Raises:
+        InvalidHeaderValue: the value is outside the range.
+        TypeError: the value is no integer.
+    """
+
+    __slots__ = ()
+    _bits = 16
+
+
+class Long(_SizedInteger):
+    """Header type 5: 64 bits, -2**63 ... 2**63 - 1.
+
+    Raises:
+        InvalidHeaderValue: the value is outside the range.
+        TypeError: the value is no integer.
+    """
+
+    __slots__ = ()
+    _bits = 64
+
+
+class Timestamp(_SizedInteger):
+    """Header type 8: milliseconds since 1970-01-01T00:00:00Z, 64 bits, signed; any of them, year 1 or not.
+
+    Raises:
+        InvalidHeaderValue: the value is outside the range.
+        TypeError: the value is no integer.
+    """
+
+    __slots__ = ()
+    _bits = 64
+
+    @classmethod
+    def from_datetime(cls, moment: _datetime.datetime) -> Self:
+        """The moment, cut downwards to whole milliseconds.
+
+        Raises:
+            InvalidHeaderValue: the datetime is naive (has no UTC offset).
+        """
+        if moment.utcoffset() is None:
+            raise InvalidHeaderValue(None, "a naive datetime names no moment: give it a time zone")
+        return cls((moment - _EPOCH) // _MILLISECOND)
+
+    @property
+    def datetime(self) -> _datetime.datetime:
+        """The same moment as an aware datetime in UTC.
+
+        Raises:
+            OverflowError: it lies outside the years 1 to 9999.
+        """
+        return _EPOCH + _MILLISECOND * int(self)
