@@ -1,0 +1,128 @@
+"""Show what an event stream holds: ``python -m eventstream [FILE ...]``; without a file, standard input.
+
+Each message is a line: its offset, headers and payload. A message nested in another's payload, as in every signed
+event, is shown below it. At the end stand totals and the throughput of decoding alone. A fault in the stream is reported
+behind the messages before it, and makes the exit status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+from eventstream import CodecError, Decoder, Message, Timestamp, decode, implementation
+from eventstream.streams import READ_SIZE
+
+if TYPE_CHECKING:
+    from eventstream.values import HeaderValue
+
+_SHOWN = 48
+_MAX_DEPTH = 4
+_SECONDS_OF_THROUGHPUT = 0.2
+_BYTES_OF_THROUGHPUT = 1 << 24
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m eventstream", description=__doc__.split("\n\n", 1)[0])
+    parser.add_argument("file", nargs="*", default=["-"], help="a file of messages; - is standard input (the default)")
+    files = parser.parse_args(arguments).file
+    faults = 0
+    for name in files:
+        try:
+            faults += _show(name, sys.stdin.buffer) if name == "-" else _show_file(name)
+        except BrokenPipeError:  # the reader has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except OSError as error:
+            print(f"{name}: {error.strerror}", file=sys.stderr)
+            faults += 1
+    return 1 if faults else 0
+
+
+def _show_file(name: str) -> int:
+    with open(name, "rb") as file:
+        return _show(name, file)
+
+
+def _show(name: str, file: BinaryIO) -> int:
+    """Print the messages of one stream; the number of faults, 0 or 1."""
+    print(f"{name}:")
+    decoder = Decoder()
+    sample = b""
+    messages = nested = payload_bytes = 0
+    fault: CodecError | None = None
+    try:
+        while chunk := file.read(READ_SIZE):
+            if len(sample) < _BYTES_OF_THROUGHPUT:
+                sample += chunk
+            offset = decoder.offset
+            for message in decoder.feed(chunk):
+                messages += 1
+                payload_bytes += len(message.payload)
+                nested += _print_message(message, f"{offset:>9}  ")
+                offset = decoder.offset
+        decoder.close()
+    except CodecError as error:
+        fault = error
+    print(
+        f"{messages} messages ({nested} nested in them), {decoder.offset} bytes, {payload_bytes} of them payload; "
+        f"decoded at {_throughput(sample[: decoder.offset])} ({implementation})"
+    )
+    if fault is not None:
+        sys.stdout.flush()
+        print(f"{name}: {type(fault).__name__}: {fault}", file=sys.stderr)
+    return int(fault is not None)
+
+
+def _print_message(message: Message, margin: str, depth: int = 0) -> int:
+    """Print a message and those nested in it; the number of the latter."""
+    headers = ", ".join(f"{_shown(name)}={_shown(value)}" for name, value in message.headers.items())
+    payload = bytes(message.payload)
+    inner = _nested_in(payload) if depth < _MAX_DEPTH else None
+    what = "a message:" if inner is not None else _shown_text(payload)
+    print(f"{margin}{headers or '(no headers)'} | {len(payload)} bytes{' ' if what else ''}{what}")
+    return 0 if inner is None else 1 + _print_message(inner, " " * (len(margin) + 2), depth + 1)
+
+
+def _nested_in(payload: bytes) -> Message | None:
+    try:
+        return decode(payload)
+    except CodecError:
+        return None
+
+
+def _shown(value: HeaderValue) -> str:
+    if isinstance(value, Timestamp):
+        try:
+            return value.datetime.isoformat(timespec="milliseconds")
+        except OverflowError:
+            return repr(value)
+    if isinstance(value, bytes):
+        return value[:8].hex() + ("..." if len(value) > 8 else "")
+    return str(value) if isinstance(value, str) and value.isprintable() else repr(value)
+
+
+def _shown_text(payload: bytes) -> str:
+    """The beginning of a payload that is text."""
+    text = payload[: 4 * _SHOWN].decode("utf-8", "ignore")
+    return text[:_SHOWN] + "..." * (len(text) > _SHOWN) if text.isprintable() and payload[:1].isascii() else ""
+
+
+def _throughput(stream: bytes) -> str:
+    """How fast the beginning of the stream, as far as it is valid, is decoded over and over in memory."""
+    if not stream:
+        return "no measurable speed"
+    count = total = 0
+    start = time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < _SECONDS_OF_THROUGHPUT:
+        decoder = Decoder()
+        count += sum(1 for _ in decoder.feed(stream))
+        total += decoder.offset
+    return f"{total / elapsed / 1e6:,.0f} MB/s, {count / elapsed:,.0f} messages/s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1583 @@
+# cython: language_level=3
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
+# cython: freethreading_compatible=True
+"""The codec in Cython. `_reference.py` is its twin: the same names in the same order, the same results, the same errors
+with the same attributes. A change to one lands in the other in the same commit.
+
+Where the speed comes from, beside the checksum kernels of `_crc32/`:
+
+* `Headers` are their wire form, checked once, and parsed into a dict only when somebody looks inside. Streams repeat
+  their header blocks, so a decoder keeps the last few and gives equal blocks the same `Headers`.
+* A `Decoder` works in the caller's ``bytes`` as long as whole messages lie there, and buffers no more than the tail of
+  an unfinished one.
+* A small payload is checksummed in one run with its headers, and copied; a large one is copied and checksummed in one
+  pass, with the GIL released.
+
+And the safety:
+
+* Every read of a header block goes through `take`, which is bounded by the block.
+* Every buffer of the caller is acquired by `acquire` and released in a ``finally``. What is mutable is copied before it
+  is checked.
+* No code of the caller runs while a decoder's state is in between: its buffers are acquired before `Decoder._enter`,
+  which refuses a second call into a decoder that is busy, from any thread.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_Clear
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.stdint cimport SIZE_MAX, UINT32_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memmove
+
+import datetime
+import uuid
+from collections.abc import Mapping
+
+from eventstream.exceptions import (
+    DecodeError,
+    DecodeLimitExceeded,
+    DuplicateHeader,
+    EncodeLimitExceeded,
+    InvalidHeader,
+    InvalidHeaderName,
+    InvalidHeaderText,
+    InvalidHeaderValue,
+    InvalidLength,
+    MessageChecksumMismatch,
+    PreludeChecksumMismatch,
+    ServiceError,
+    StateError,
+    TrailingData,
+    TruncatedHeader,
+    TruncatedMessage,
+    UnknownHeaderType,
+)
+from eventstream.values import Byte, Long, Short, Timestamp
+from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *length)  # NULL with an exception set: see `utf8_of`
+    str PyUnicode_DecodeUTF8(const char *data, Py_ssize_t length, const char *errors)
+    long long PyLong_AsLongLongAndOverflow(object value, int *overflow) except? -1
+    bint PyMemoryView_Check(object value)
+    object PyMemoryView_FromObject(object value)
+    Py_buffer *PyMemoryView_GET_BUFFER(object view)
+    void *PyMemoryView_GET_BASE(object view)  # NULL where the view has no exporter
+
+cdef extern from "_crc32/crc32.h" nogil:
+    ctypedef uint32_t es_crc32_fn(uint32_t crc, const void *src, size_t n)
+    ctypedef uint32_t es_crc32_copy_fn(uint32_t crc, void *dst, const void *src, size_t n)
+    ctypedef struct es_crc32_kernel:
+        const char *name
+        es_crc32_fn *crc32
+        es_crc32_copy_fn *copy
+    const es_crc32_kernel *es_crc32_kernels(size_t *count)
+
+cdef extern from *:
+    """
+    #if defined(Py_GIL_DISABLED) && defined(_MSC_VER)
+    #  include <intrin.h>
+    #endif
+
+    #if defined(__SANITIZE_ADDRESS__)
+    #  define ES_ADDRESS_SANITIZER 1
+    #elif defined(__has_feature)
+    #  if __has_feature(address_sanitizer)
+    #    define ES_ADDRESS_SANITIZER 1
+    #  endif
+    #endif
+    #ifndef ES_ADDRESS_SANITIZER
+    #  define ES_ADDRESS_SANITIZER 0
+    #endif
+
+    /* Sets the flag and tells whether it was set. Under the GIL nothing can come between the two. */
+    static CYTHON_INLINE int es_test_and_set(int *flag) {
+    #if defined(Py_GIL_DISABLED) && defined(_MSC_VER)
+        return _InterlockedExchange((volatile long *) flag, 1);
+    #elif defined(Py_GIL_DISABLED)
+        return __atomic_exchange_n(flag, 1, __ATOMIC_ACQUIRE);
+    #else
+        int was = *flag;
+        *flag = 1;
+        return was;
+    #endif
+    }
+
+    static CYTHON_INLINE void es_clear(int *flag) {
+    #if defined(Py_GIL_DISABLED) && defined(_MSC_VER)
+        _InterlockedExchange((volatile long *) flag, 0);
+    #elif defined(Py_GIL_DISABLED)
+        __atomic_store_n(flag, 0, __ATOMIC_RELEASE);
+    #else
+        *flag = 0;
+    #endif
+    }
+    """
+    const bint ES_ADDRESS_SANITIZER
+    bint es_test_and_set(int *flag) noexcept
+    void es_clear(int *flag) noexcept
+
+
+# The wire format: see `wire.py`
+
+cdef enum:
+    PRELUDE_LENGTH = 12
+    CRC_LENGTH = 4
+    MIN_MESSAGE_LENGTH = 16
+    MAX_NAME_LENGTH = 255
+    MAX_VALUE_LENGTH = 32767
+
+cdef enum:
+    TYPE_TRUE, TYPE_FALSE, TYPE_BYTE, TYPE_SHORT, TYPE_INTEGER, TYPE_LONG, TYPE_BYTE_ARRAY, TYPE_STRING, TYPE_TIMESTAMP
+    TYPE_UUID
+
+# Bytes of the values of a fixed length.
+cdef uint8_t[10] VALUE_LENGTHS = [0, 0, 1, 2, 4, 8, 0, 0, 8, 16]
+
+cdef uint64_t DEFAULT_MAX_HEADERS = DEFAULT_MAX_HEADERS_LENGTH
+cdef uint64_t DEFAULT_MAX_PAYLOAD = DEFAULT_MAX_PAYLOAD_LENGTH
+
+
+cdef inline uint32_t load_u32(const uint8_t *data) noexcept nogil:
+    return <uint32_t> data[0] << 24 | <uint32_t> data[1] << 16 | <uint32_t> data[2] << 8 | data[3]
+
+
+cdef inline uint64_t load_u64(const uint8_t *data) noexcept nogil:
+    return <uint64_t> load_u32(data) << 32 | load_u32(data + 4)
+
+
+cdef inline void store_u32(uint8_t *data, uint32_t value) noexcept nogil:
+    data[0] = value >> 24
+    data[1] = value >> 16
+    data[2] = value >> 8
+    data[3] = value
+
+
+# Checksums
+
+cdef size_t kernel_count = 0
+cdef const es_crc32_kernel *kernels = es_crc32_kernels(&kernel_count)
+cdef es_crc32_fn *crc32 = kernels[0].crc32
+cdef es_crc32_copy_fn *crc32_copy = kernels[0].copy
+
+# From this length on, a payload is copied and checksummed in one pass; below, one checksum over headers and payload
+# saves more than the second pass over what lies in the L1 cache costs.
+cdef size_t ONE_PASS_LENGTH = 4096
+
+# From this length on, the GIL is released: about a microsecond of work, twenty times what releasing it costs.
+cdef size_t RELEASE_GIL_LENGTH = 32768
+
+
+def _crc32_kernels() -> tuple[str, ...]:
+    return tuple([kernels[i].name.decode() for i in range(kernel_count)])
+
+
+cdef const es_crc32_kernel *kernel_named(str name) except NULL:
+    cdef size_t i
+    for i in range(kernel_count):
+        if kernels[i].name.decode() == name:
+            return &kernels[i]
+    raise ValueError(f"no kernel {name!r} on this machine")
+
+
+def _crc32(str kernel, const uint8_t[::1] data, uint32_t crc=0) -> int:
+    return kernel_named(kernel).crc32(crc, &data[0] if data.shape[0] else NULL, data.shape[0])
+
+
+def _crc32_copy(str kernel, uint8_t[::1] target, const uint8_t[::1] data, uint32_t crc=0) -> int:
+    if target.shape[0] < data.shape[0]:
+        raise ValueError("the target is too short")
+    if not data.shape[0]:
+        return kernel_named(kernel).copy(crc, NULL, NULL, 0)
+    return kernel_named(kernel).copy(crc, &target[0], &data[0], data.shape[0])
+
+
+# Bytes from the caller
+
+
+cdef int acquire(object source, Py_buffer *view, int flags) except -1:
+    """Acquire the caller's buffer; no buffer is acquired elsewhere. What it raises is a TypeError or a BufferError."""
+    try:
+        return PyObject_GetBuffer(source, view, flags)
+    except ValueError as error:  # as a released memoryview and NumPy say it
+        raise BufferError(str(error)) from None
+
+
+cdef bytes bytes_of(object data):
+    cdef Py_buffer view
+    if PyBytes_CheckExact(data):
+        return <bytes> data
+    acquire(data, &view, PyBUF_SIMPLE)
+    try:
+        return PyBytes_FromStringAndSize(<const char *> view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef uint64_t limit_of(str name, object limit) except? 0xFFFFFFFF:
+    """A limit as a number of bytes; None stands for the format's own bound."""
+    if limit is None:
+        return UINT32_MAX
+    value = limit.__index__()
+    if value < 0:
+        raise ValueError(f"{name} is negative")
+    return min(value, UINT32_MAX)
+
+
+cdef inline uint64_t max_headers_of(object limit) except? 0xFFFFFFFF:
+    return DEFAULT_MAX_HEADERS if limit is DEFAULT_MAX_HEADERS_LENGTH else limit_of("max_headers_length", limit)
+
+
+cdef inline uint64_t max_payload_of(object limit) except? 0xFFFFFFFF:
+    return DEFAULT_MAX_PAYLOAD if limit is DEFAULT_MAX_PAYLOAD_LENGTH else limit_of("max_payload_length", limit)
+
+
+# Encoding headers
+
+
+cdef struct Writer:
+    uint8_t *data
+    size_t length
+    size_t capacity
+    uint8_t[1024] own  # most header blocks fit
+
+
+cdef inline void writer_init(Writer *writer) noexcept:
+    writer.data = writer.own
+    writer.length = 0
+    writer.capacity = sizeof(writer.own)
+
+
+cdef inline void writer_free(Writer *writer) noexcept:
+    if writer.data != writer.own:
+        PyMem_Free(writer.data)
+
+
+cdef inline uint8_t *extend(Writer *writer, size_t length) except NULL:
+    """Where the next `length` bytes go."""
+    if length > writer.capacity - writer.length:
+        grow(writer, length)
+    writer.length += length
+    return writer.data + writer.length - length
+
+
+cdef int grow(Writer *writer, size_t length) except -1:
+    cdef size_t capacity = 2 * (writer.length + length)
+    cdef void *own = NULL if writer.data == writer.own else writer.data
+    cdef uint8_t *data = <uint8_t *> PyMem_Realloc(own, capacity)
+    if data == NULL:
+        raise MemoryError
+    if own == NULL:
+        memcpy(data, writer.own, writer.length)
+    writer.data = data
+    writer.capacity = capacity
+    return 0
+
+
+cdef inline const uint8_t *utf8_of(object text, Py_ssize_t *length) except? NULL:
+    """The text in UTF-8; NULL without an exception where it has lone surrogates."""
+    cdef const char *data = PyUnicode_AsUTF8AndSize(text, length)
+    if data == NULL:
+        PyErr_Clear()
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return NULL
+        raise MemoryError
+    return <const uint8_t *> data
+
+
+cdef int write_name(Writer *writer, object name) except -1:
+    cdef Py_ssize_t length
+    cdef const uint8_t *data
+    cdef uint8_t *target
+    if not isinstance(name, str):
+        raise TypeError(f"a header name is a str, not {type(name).__name__}")
+    data = utf8_of(name, &length)
+    if data == NULL:
+        raise InvalidHeaderName(name, "lone surrogates have no UTF-8")
+    if not 1 <= length <= MAX_NAME_LENGTH:
+        raise InvalidHeaderName(name, f"{length} bytes; 1 to {MAX_NAME_LENGTH} are allowed")
+    target = extend(writer, 1 + length)
+    target[0] = <uint8_t> length
+    memcpy(target + 1, data, length)
+    return 0
+
+
+cdef int write_sized(Writer *writer, object name, uint8_t type_, const uint8_t *data, Py_ssize_t length) except -1:
+    cdef uint8_t *target
+    if length > MAX_VALUE_LENGTH:
+        raise InvalidHeaderValue(name, f"a value of {length} bytes; at most {MAX_VALUE_LENGTH} are allowed")
+    target = extend(writer, 3 + length)
+    target[0] = type_
+    target[1] = <uint8_t> (length >> 8)
+    target[2] = <uint8_t> length
+    memcpy(target + 3, data, length)
+    return 0
+
+
+cdef int write_text(Writer *writer, object name, object text) except -1:
+    cdef Py_ssize_t length
+    cdef const uint8_t *data = utf8_of(text, &length)
+    if data == NULL:
+        raise InvalidHeaderValue(name, "lone surrogates have no UTF-8")
+    return write_sized(writer, name, TYPE_STRING, data, length)
+
+
+cdef int write_integer(Writer *writer, object name, uint8_t type_, object integer) except -1:
+    cdef int overflow
+    cdef long long value = PyLong_AsLongLongAndOverflow(integer, &overflow)
+    cdef int length = VALUE_LENGTHS[type_]
+    cdef int bits = 8 * length
+    cdef uint8_t *target
+    cdef int i
+    if overflow or (bits < 64 and not -(1LL << (bits - 1)) <= value < 1LL << (bits - 1)):
+        hint = ": use Long" if type_ == TYPE_INTEGER else ""
+        raise InvalidHeaderValue(name, f"an integer of more than {bits} bits{hint}")
+    target = extend(writer, 1 + length)
+    target[0] = type_
+    for i in range(length):
+        target[1 + i] = <uint8_t> (<unsigned long long> value >> (bits - 8 - 8 * i))
+    return 0
+
+
+cdef int write_buffer(Writer *writer, object name, object source) except -1:
+    cdef Py_buffer view
+    try:
+        acquire(source, &view, PyBUF_SIMPLE)
+    except TypeError:
+        raise TypeError(f"header {name!r}: a {type(source).__name__} is no header value") from None
+    try:
+        return write_sized(writer, name, TYPE_BYTE_ARRAY, <const uint8_t *> view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef int write_value(Writer *writer, object name, object value) except -1:
+    """The type byte and the value."""
+    if type(value) is str:
+        return write_text(writer, name, value)
+    if value is True or value is False:
+        extend(writer, 1)[0] = TYPE_TRUE if value is True else TYPE_FALSE
+        return 0
+    if isinstance(value, int):
+        if type(value) is int:
+            return write_integer(writer, name, TYPE_INTEGER, value)
+        if isinstance(value, Timestamp):
+            return write_integer(writer, name, TYPE_TIMESTAMP, value)
+        if isinstance(value, Long):
+            return write_integer(writer, name, TYPE_LONG, value)
+        if isinstance(value, Short):
+            return write_integer(writer, name, TYPE_SHORT, value)
+        if isinstance(value, Byte):
+            return write_integer(writer, name, TYPE_BYTE, value)
+        return write_integer(writer, name, TYPE_INTEGER, value)
+    if PyBytes_CheckExact(value):
+        return write_sized(
+            writer, name, TYPE_BYTE_ARRAY, <const uint8_t *> PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)
+        )
+    if isinstance(value, str):
+        return write_text(writer, name, value)
+    if isinstance(value, datetime.datetime):
+        try:
+            timestamp = Timestamp.from_datetime(value)
+        except InvalidHeaderValue as error:
+            raise InvalidHeaderValue(name, str(error)) from None
+        return write_integer(writer, name, TYPE_TIMESTAMP, timestamp)
+    if isinstance(value, uuid.UUID):
+        raw = value.int.to_bytes(16, "big")
+        extend(writer, 1)[0] = TYPE_UUID
+        memcpy(extend(writer, 16), PyBytes_AS_STRING(raw), 16)
+        return 0
+    return write_buffer(writer, name, value)
+
+
+cdef int write_headers(Writer *writer, object mapping) except -1:
+    cdef bint strange_names = False
+    if type(mapping) is dict:
+        for name, value in (<dict> mapping).items():
+            strange_names |= type(name) is not str
+            write_name(writer, name)
+            write_value(writer, name, value)
+    elif isinstance(mapping, Mapping):
+        strange_names = True
+        for name, value in mapping.items():
+            write_name(writer, name)
+            write_value(writer, name, value)
+    else:
+        raise TypeError(f"headers are a mapping, not {type(mapping).__name__}")
+    if strange_names:  # keys that are not equal, but have the same text
+        try:
+            check_headers(writer.data, writer.length, 0)
+        except DuplicateHeader as error:
+            raise InvalidHeaderName(error.name, "given twice") from None
+    return 0
+
+
+# Decoding headers
+
+
+cdef struct Cursor:
+    const uint8_t *data
+    size_t position
+    size_t end
+
+
+cdef struct Field:
+    const uint8_t *name
+    size_t name_length
+    uint8_t type
+    const uint8_t *value
+    size_t value_length
+
+
+cdef inline const uint8_t *take(Cursor *cursor, size_t length) noexcept nogil:
+    """The next `length` bytes, NULL where the block has fewer. All reads of a header block come through here."""
+    cdef const uint8_t *taken = cursor.data + cursor.position
+    if length > cursor.end - cursor.position:
+        return NULL
+    cursor.position += length
+    return taken
+
+
+cdef inline bint take_name(Cursor *cursor, Field *field) noexcept nogil:
+    cdef const uint8_t *length = take(cursor, 1)
+    if length == NULL:
+        return False
+    field.name_length = length[0]
+    field.name = take(cursor, field.name_length)
+    return field.name != NULL
+
+
+cdef inline bint take_type(Cursor *cursor, Field *field) noexcept nogil:
+    cdef const uint8_t *type_ = take(cursor, 1)
+    if type_ == NULL:
+        return False
+    field.type = type_[0]
+    return True
+
+
+cdef inline bint take_value(Cursor *cursor, Field *field) noexcept nogil:
+    """The value of a header whose type is one of the ten."""
+    cdef const uint8_t *length
+    field.value_length = VALUE_LENGTHS[field.type]
+    if field.type == TYPE_STRING or field.type == TYPE_BYTE_ARRAY:
+        length = take(cursor, 2)
+        if length == NULL:
+            return False
+        field.value_length = <size_t> length[0] << 8 | length[1]
+    field.value = take(cursor, field.value_length)
+    return field.value != NULL
+
+
+cdef bint is_utf8(const uint8_t *data, size_t length) except -1:
+    cdef uint64_t word
+    cdef size_t i = 0
+    while length - i >= 8:
+        memcpy(&word, data + i, 8)
+        if word & 0x8080808080808080:
+            break
+        i += 8
+    else:
+        while i < length and data[i] < 0x80:
+            i += 1
+    if i == length:
+        return True
+    try:
+        PyUnicode_DecodeUTF8(<const char *> data, length, NULL)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+cdef enum:
+    PAIRWISE = 16  # names of the first headers are compared pair by pair; from there on a set keeps this linear
+
+
+cdef int check_headers(const uint8_t *block, size_t length, uint64_t offset) except -1:
+    """Check a header block whose first byte is at `offset` of the stream: each header's length, name, UTF-8, type,
+    uniqueness and value."""
+    cdef Cursor cursor = [block, 0, length]
+    cdef Field[PAIRWISE] fields
+    cdef Field field
+    cdef uint64_t start
+    cdef size_t count = 0
+    cdef size_t i
+    cdef set names = None
+    while cursor.position < length:
+        start = offset + cursor.position
+        if not take_name(&cursor, &field):
+            raise TruncatedHeader(start, None)
+        if field.name_length == 0:
+            raise InvalidHeader(start, None, "its name is empty")
+        if not is_utf8(field.name, field.name_length):
+            raise InvalidHeaderText(start, None)
+        if not take_type(&cursor, &field):
+            raise TruncatedHeader(start, name_of(&field))
+        if field.type > TYPE_UUID:
+            raise UnknownHeaderType(start, name_of(&field), field.type)
+        for i in range(min(count, <size_t> PAIRWISE)):
+            if fields[i].name_length == field.name_length and not memcmp(
+                fields[i].name, field.name, field.name_length
+            ):
+                raise DuplicateHeader(start, name_of(&field))
+        if count < PAIRWISE:
+            fields[count] = field
+        else:
+            if names is None:
+                names = set()
+            name = field.name[: field.name_length]
+            if name in names:
+                raise DuplicateHeader(start, name_of(&field))
+            names.add(name)
+        count += 1
+        if not take_value(&cursor, &field):
+            raise TruncatedHeader(start, name_of(&field))
+        if field.type == TYPE_STRING and not is_utf8(field.value, field.value_length):
+            raise InvalidHeaderText(start, name_of(&field))
+    return 0
+
+
+cdef int check_block(const uint8_t *block, size_t length, uint64_t offset) except -1:
+    """`check_headers`; where the address sanitizer is on, on a heap block of exactly that size, so that a read past the
+    end of the headers is seen although the message goes on."""
+    cdef uint8_t *copy
+    if not ES_ADDRESS_SANITIZER:
+        return check_headers(block, length, offset)
+    copy = <uint8_t *> PyMem_Malloc(length)
+    if copy == NULL:
+        raise MemoryError
+    try:
+        memcpy(copy, block, length)
+        return check_headers(copy, length, offset)
+    finally:
+        PyMem_Free(copy)
+
+
+# Texts that streams repeat. They are shared, not interned: a name from the wire must not live for ever.
+
+cdef enum:
+    KNOWN_SLOTS = 128
+
+cdef struct Known:
+    const char *data
+    Py_ssize_t length
+
+cdef tuple KNOWN_TEXTS = (
+    ":message-type", ":event-type", ":exception-type", ":content-type", ":error-code", ":error-message",
+    ":date", ":chunk-signature",
+    "event", "exception", "error", "application/json", "application/octet-stream", "application/x-amz-json-1.1",
+    "application/vnd.amazon.eventstream", "text/plain", "text/xml", "audio/pcm",
+    "AudioEvent", "ConfigurationEvent", "TranscriptEvent", "initial-response", "chunk",
+    "Records", "Progress", "Stats", "Cont", "End", "SubscribeToShardEvent", "PayloadChunk", "InvokeComplete",
+    "messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata",
+    "BadRequestException", "ConflictException", "InternalFailureException", "LimitExceededException",
+    "ServiceUnavailableException", "ThrottlingException", "ValidationException",
+)
+cdef Known[KNOWN_SLOTS] known
+cdef list known_texts = [None] * KNOWN_SLOTS
+
+
+cdef inline size_t known_slot(const uint8_t *data, size_t length) noexcept nogil:
+    return (length * 37 + data[length >> 1] * 5 + data[length - 1] * 11) % KNOWN_SLOTS
+
+
+cdef int fill_known() except -1:
+    cdef Py_ssize_t length
+    cdef const uint8_t *data
+    cdef size_t slot
+    for text in KNOWN_TEXTS:
+        data = utf8_of(text, &length)
+        slot = known_slot(data, length)
+        while known[slot].data != NULL:
+            slot = (slot + 1) % KNOWN_SLOTS
+        known[slot] = Known(<const char *> data, length)
+        known_texts[slot] = text
+    return 0
+
+
+fill_known()
+
+
+cdef str text_of(const uint8_t *data, size_t length):
+    """Text that has been checked to be UTF-8."""
+    cdef size_t slot
+    if 0 < length <= 40:
+        slot = known_slot(data, length)
+        while known[slot].data != NULL:
+            if known[slot].length == <Py_ssize_t> length and not memcmp(known[slot].data, data, length):
+                return <str> known_texts[slot]
+            slot = (slot + 1) % KNOWN_SLOTS
+    return PyUnicode_DecodeUTF8(<const char *> data, length, NULL)
+
+
+cdef inline str name_of(Field *field):
+    return text_of(field.name, field.name_length)
+
+
+cdef object value_of(Field *field):
+    cdef const uint8_t *value = field.value
+    if field.type == TYPE_STRING:
+        return text_of(value, field.value_length)
+    if field.type == TYPE_BYTE_ARRAY:
+        return value[: field.value_length]
+    if field.type == TYPE_TIMESTAMP:
+        return new_integer(Timestamp, <int64_t> load_u64(value))
+    if field.type == TYPE_INTEGER:
+        return <int32_t> load_u32(value)
+    if field.type == TYPE_LONG:
+        return new_integer(Long, <int64_t> load_u64(value))
+    if field.type == TYPE_SHORT:
+        return new_integer(Short, <int16_t> (<uint16_t> value[0] << 8 | value[1]))
+    if field.type == TYPE_BYTE:
+        return new_integer(Byte, <int8_t> value[0])
+    if field.type == TYPE_UUID:
+        return uuid.UUID(bytes=value[:16])
+    return field.type == TYPE_TRUE
+
+
+cdef object new_integer = int.__new__  # what is in range by its size needs no check
+
+
+cdef dict parse_headers(bytes raw):
+    """The headers of a block that `check_headers` has passed."""
+    cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
+    cdef Field field
+    cdef dict headers = {}
+    while cursor.position < cursor.end:
+        take_name(&cursor, &field)
+        take_type(&cursor, &field)
+        take_value(&cursor, &field)
+        headers[name_of(&field)] = value_of(&field)
+    return headers
+
+
+@cython.final
+@cython.no_gc
+@cython.collection_type("mapping")
+cdef class Headers:
+    """The headers of a message: an immutable, hashable mapping from name to value, in the order of the wire.
+
+    Made from a mapping, its values are checked and encoded once; made by a decoder, it keeps the bytes it came in. It is
+    equal to any equal mapping.
+
+    Args:
+        mapping: from names (1 to 255 bytes of UTF-8) to values: ``bool``, ``int`` (32 bits), `Byte`, `Short`, `Long`,
+            ``bytes`` or any other contiguous buffer and ``str`` (at most 32,767 bytes each), `Timestamp` or an aware
+            ``datetime``, ``uuid.UUID``.
+
+    Raises:
+        InvalidHeaderName: a name is empty, too long, or no UTF-8.
+        InvalidHeaderValue: a value is out of its type's bounds, or is a naive ``datetime``.
+        TypeError: the mapping is none, a name is no ``str``, or a value is of no such type.
+        BufferError: a buffer is not C-contiguous.
+    """
+
+    def __cinit__(self, mapping=None, /):
+        cdef Writer writer
+        if mapping is None:
+            self.raw = b""
+        elif type(mapping) is Headers:
+            self.raw = (<Headers> mapping).raw
+        else:
+            writer_init(&writer)
+            try:
+                write_headers(&writer, mapping)
+                self.raw = PyBytes_FromStringAndSize(<const char *> writer.data, writer.length)
+            finally:
+                writer_free(&writer)
+
+    cdef dict mapping(self):
+        with cython.critical_section(self):
+            if self._parsed is None:
+                self._parsed = parse_headers(self.raw)
+            return self._parsed
+
+    def __getitem__(self, name, /):
+        return self.mapping()[name]
+
+    def __contains__(self, name, /):
+        return name in self.mapping()
+
+    def __iter__(self):
+        return iter(self.mapping())
+
+    def __reversed__(self):
+        return reversed(self.mapping())
+
+    def __len__(self):
+        return len(self.mapping())
+
+    def get(self, name, default=None, /):
+        """The value of the header, or `default` if there is none."""
+        return self.mapping().get(name, default)
+
+    def keys(self):
+        """The names, in the order of the wire."""
+        return self.mapping().keys()
+
+    def values(self):
+        """The values, in the order of the wire."""
+        return self.mapping().values()
+
+    def items(self):
+        """Names and values, in the order of the wire."""
+        return self.mapping().items()
+
+    def __eq__(self, other, /):
+        if type(other) is Headers:
+            return self.raw == (<Headers> other).raw or self.mapping() == (<Headers> other).mapping()
+        if isinstance(other, Mapping):
+            return self.mapping() == dict(other)
+        return NotImplemented
+
+    def __hash__(self):
+        return hash(frozenset(self.mapping().items()))
+
+    def __repr__(self):
+        return f"Headers({self.mapping()!r})"
+
+    def __reduce__(self):
+        from eventstream._codec import restore_headers
+
+        return restore_headers, (encode_headers(self),)
+
+
+Mapping.register(Headers)
+
+cdef Headers NO_HEADERS = Headers()
+
+
+cdef Headers headers_of(object headers):
+    return <Headers> headers if type(headers) is Headers else Headers(headers)
+
+
+cdef bytes encode_headers(Headers headers):
+    """A message that has the headers alone."""
+    return encode_message(headers, NULL, 0)
+
+
+# Messages
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(64)
+cdef class Message:
+    """One message: headers and payload; immutable, hashable, picklable.
+
+    Two messages are equal when their headers are equal as mappings and their payloads as bytes; to compare wire forms,
+    compare `encode()`.
+
+    Args:
+        headers: `Headers`, or a mapping of which they are made.
+        payload: any C-contiguous buffer; what is not ``bytes`` is copied.
+
+    Attributes:
+        headers: the `Headers`.
+        payload: ``bytes``; a ``memoryview`` if a decoder with ``copy=False`` made the message.
+    """
+
+    __match_args__ = ("headers", "payload")
+
+    def __cinit__(self, headers=NO_HEADERS, payload=b""):
+        self.headers = headers_of(headers)
+        self.payload = bytes_of(payload)
+
+    cpdef bytes encode(self):
+        """The message in wire form; no limit but the format's own applies, so that what was decoded always encodes."""
+        cdef Py_buffer view
+        if PyBytes_CheckExact(self.payload):
+            return encode_message(
+                self.headers, <const uint8_t *> PyBytes_AS_STRING(self.payload), PyBytes_GET_SIZE(self.payload)
+            )
+        acquire(self.payload, &view, PyBUF_SIMPLE)
+        try:
+            return encode_message(self.headers, <const uint8_t *> view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+
+    @property
+    def message_type(self):
+        """The ``:message-type`` header: ``event``, ``exception`` or ``error``."""
+        return header_text(self, ":message-type")
+
+    @property
+    def event_type(self):
+        """The ``:event-type`` header."""
+        return header_text(self, ":event-type")
+
+    @property
+    def exception_type(self):
+        """The ``:exception-type`` header; in an ``exception`` message without one, its ``:event-type``."""
+        exception_type = header_text(self, ":exception-type")
+        if exception_type is None and header_text(self, ":message-type") == "exception":
+            return header_text(self, ":event-type")
+        return exception_type
+
+    @property
+    def content_type(self):
+        """The ``:content-type`` header."""
+        return header_text(self, ":content-type")
+
+    @property
+    def error_code(self):
+        """The ``:error-code`` header."""
+        return header_text(self, ":error-code")
+
+    @property
+    def error_message(self):
+        """The ``:error-message`` header."""
+        return header_text(self, ":error-message")
+
+    def raise_for_error(self):
+        """Do nothing for an event.
+
+        Raises:
+            ServiceError: the message is an ``exception`` or an ``error``.
+        """
+        if header_text(self, ":message-type") in ("exception", "error"):
+            raise ServiceError.from_message(self)
+
+    def __eq__(self, other, /):
+        if type(other) is not Message:
+            return NotImplemented
+        return self.headers == (<Message> other).headers and self.payload == (<Message> other).payload
+
+    def __hash__(self):
+        return hash((self.headers, bytes_of(self.payload)))
+
+    def __repr__(self):
+        payload = bytes_of(self.payload)
+        shown = repr(payload) if len(payload) <= 64 else f"{payload[:61]!r}... ({len(payload)} bytes)"
+        return f"Message({self.headers.mapping()!r}, {shown})"
+
+    def __reduce__(self):
+        from eventstream._codec import restore_message
+
+        return restore_message, (self.encode(),)
+
+
+cdef str header_text(Message message, str name):
+    value = message.headers.mapping().get(name)
+    return value if type(value) is str else None
+
+
+# Encoding
+
+
+cdef int check_encoded(uint64_t headers, uint64_t payload, uint64_t max_headers, uint64_t max_payload) except -1:
+    """Both lengths against their limits, of which the format's own bound is one."""
+    max_headers = min(max_headers, <uint64_t> UINT32_MAX - MIN_MESSAGE_LENGTH)
+    if headers > max_headers:
+        raise EncodeLimitExceeded("headers", headers, max_headers)
+    max_payload = min(max_payload, <uint64_t> UINT32_MAX - MIN_MESSAGE_LENGTH - headers)
+    if payload > max_payload:
+        raise EncodeLimitExceeded("payload", payload, max_payload)
+    return 0
+
+
+cdef void write_frame(
+    uint8_t *frame,
+    const uint8_t *headers,
+    size_t headers_length,
+    const uint8_t *payload,
+    size_t payload_length,
+    bint immutable,
+) noexcept nogil:
+    """A whole message. A mutable payload is copied before its checksum is computed, so that the two always agree."""
+    cdef size_t total_length = MIN_MESSAGE_LENGTH + headers_length + payload_length
+    cdef uint8_t *target = frame + PRELUDE_LENGTH + headers_length
+    cdef uint32_t crc
+    store_u32(frame, <uint32_t> total_length)
+    store_u32(frame + 4, <uint32_t> headers_length)
+    crc = crc32(0, frame, 8)
+    store_u32(frame + 8, crc)
+    memcpy(frame + PRELUDE_LENGTH, headers, headers_length)
+    if immutable and payload_length >= ONE_PASS_LENGTH:
+        crc = crc32(crc, frame + 8, CRC_LENGTH + headers_length)
+        crc = crc32_copy(crc, target, payload, payload_length)
+    else:
+        if payload_length:
+            memcpy(target, payload, payload_length)
+        crc = crc32(crc, frame + 8, CRC_LENGTH + headers_length + payload_length)
+    store_u32(frame + total_length - CRC_LENGTH, crc)
+
+
+cdef inline void write_frame_releasing(
+    uint8_t *frame,
+    const uint8_t *headers,
+    size_t headers_length,
+    const uint8_t *payload,
+    size_t payload_length,
+    bint immutable,
+) noexcept:
+    if payload_length < RELEASE_GIL_LENGTH:
+        write_frame(frame, headers, headers_length, payload, payload_length, immutable)
+    else:
+        with nogil:
+            write_frame(frame, headers, headers_length, payload, payload_length, immutable)
+
+
+cdef inline bytes new_frame(
+    const uint8_t *headers, size_t headers_length, const uint8_t *payload, size_t payload_length, bint immutable
+):
+    cdef bytes frame = PyBytes_FromStringAndSize(NULL, MIN_MESSAGE_LENGTH + headers_length + payload_length)
+    write_frame_releasing(
+        <uint8_t *> PyBytes_AS_STRING(frame), headers, headers_length, payload, payload_length, immutable
+    )
+    return frame
+
+
+cdef bytes encode_message(Headers headers, const uint8_t *payload, size_t length):
+    cdef size_t headers_length = PyBytes_GET_SIZE(headers.raw)
+    check_encoded(headers_length, length, UINT32_MAX, UINT32_MAX)
+    return new_frame(<const uint8_t *> PyBytes_AS_STRING(headers.raw), headers_length, payload, length, False)
+
+
+cdef bytes encode_span(
+    object headers,
+    const uint8_t *payload,
+    size_t payload_length,
+    bint immutable,
+    uint64_t max_headers,
+    uint64_t max_payload,
+):
+    cdef Writer writer
+    cdef bytes raw
+    if type(headers) is Headers:
+        raw = (<Headers> headers).raw
+        check_encoded(PyBytes_GET_SIZE(raw), payload_length, max_headers, max_payload)
+        return new_frame(
+            <const uint8_t *> PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw), payload, payload_length, immutable
+        )
+    writer_init(&writer)
+    try:
+        write_headers(&writer, headers)
+        check_encoded(writer.length, payload_length, max_headers, max_payload)
+        return new_frame(writer.data, writer.length, payload, payload_length, immutable)
+    finally:
+        writer_free(&writer)
+
+
+def encode(
+    headers,
+    payload=b"",
+    *,
+    max_headers_length=DEFAULT_MAX_HEADERS_LENGTH,
+    max_payload_length=DEFAULT_MAX_PAYLOAD_LENGTH,
+):
+    """One message in wire form.
+
+    Args:
+        headers: `Headers`, or a mapping of which they are made. `Headers` are checked and encoded once, however often
+            they are sent.
+        payload: any C-contiguous buffer.
+        max_headers_length: the limit of the encoded headers in bytes; None for the format's own bound.
+        max_payload_length: the limit of the payload in bytes; None for the format's own bound.
+
+    Raises:
+        InvalidHeaderName, InvalidHeaderValue: see `Headers`.
+        EncodeLimitExceeded: the headers or the payload are longer than the limit.
+        TypeError: an argument is of the wrong type.
+        BufferError: a buffer is not C-contiguous.
+    """
+    cdef uint64_t max_headers = max_headers_of(max_headers_length)
+    cdef uint64_t max_payload = max_payload_of(max_payload_length)
+    cdef Py_buffer view
+    if PyBytes_CheckExact(payload):
+        return encode_span(
+            headers,
+            <const uint8_t *> PyBytes_AS_STRING(payload),
+            PyBytes_GET_SIZE(payload),
+            True,
+            max_headers,
+            max_payload,
+        )
+    acquire(payload, &view, PyBUF_SIMPLE)
+    try:
+        return encode_span(headers, <const uint8_t *> view.buf, view.len, False, max_headers, max_payload)
+    finally:
+        PyBuffer_Release(&view)
+
+
+def encode_into(
+    buffer,
+    headers,
+    payload=b"",
+    offset=0,
+    *,
+    max_headers_length=DEFAULT_MAX_HEADERS_LENGTH,
+    max_payload_length=DEFAULT_MAX_PAYLOAD_LENGTH,
+):
+    """Write one message into a buffer.
+
+    Args:
+        buffer: any writable, C-contiguous buffer.
+        headers: as for `encode`.
+        payload: as for `encode`; it may not overlap the part of the buffer that is written.
+        offset: where in the buffer the message begins, in bytes.
+        max_headers_length: as for `encode`.
+        max_payload_length: as for `encode`.
+
+    Returns:
+        The number of bytes written.
+
+    Raises:
+        ValueError: the message does not fit, or overlaps the payload, or the offset is negative; nothing is written.
+        EncodeError, TypeError, BufferError: as for `encode`; a read-only buffer is a ``BufferError``.
+    """
+    cdef uint64_t max_headers = max_headers_of(max_headers_length)
+    cdef uint64_t max_payload = max_payload_of(max_payload_length)
+    cdef Headers checked = headers_of(headers)
+    cdef size_t headers_length = PyBytes_GET_SIZE(checked.raw)
+    cdef size_t total_length
+    cdef Py_buffer target
+    cdef Py_buffer source
+    cdef uint8_t *frame
+    start = offset.__index__()
+    acquire(buffer, &target, PyBUF_WRITABLE)
+    try:
+        acquire(payload, &source, PyBUF_SIMPLE)
+        try:
+            check_encoded(headers_length, source.len, max_headers, max_payload)
+            total_length = MIN_MESSAGE_LENGTH + headers_length + source.len
+            if start < 0:
+                raise ValueError(f"offset {start} is negative")
+            room = max(target.len - start, 0)
+            if total_length > room:
+                raise ValueError(f"a message of {total_length} bytes does not fit into {room} bytes")
+            frame = <uint8_t *> target.buf + <size_t> start
+            if source.len and frame < <uint8_t *> source.buf + source.len and <uint8_t *> source.buf < frame + total_length:
+                raise ValueError("the payload overlaps the part of the buffer that is to be written")
+            write_frame_releasing(
+                frame,
+                <const uint8_t *> PyBytes_AS_STRING(checked.raw),
+                headers_length,
+                <const uint8_t *> source.buf,
+                source.len,
+                PyBytes_CheckExact(payload),
+            )
+            return total_length
+        finally:
+            PyBuffer_Release(&source)
+    finally:
+        PyBuffer_Release(&target)
+
+
+# Decoding
+
+
+cdef struct Prelude:
+    size_t total_length
+    size_t headers_length
+
+
+cdef int check_prelude(
+    const uint8_t *data, Prelude *prelude, uint64_t offset, uint64_t max_headers, uint64_t max_payload
+) except -1:
+    """The total and the headers length that 12 bytes declare: the checks that need no byte more."""
+    cdef uint32_t total_length = load_u32(data)
+    cdef uint32_t headers_length = load_u32(data + 4)
+    cdef uint32_t expected = load_u32(data + 8)
+    cdef uint32_t computed = crc32(0, data, 8)
+    cdef uint32_t payload_length
+    if expected != computed:
+        raise PreludeChecksumMismatch(offset, expected, computed)
+    if total_length < MIN_MESSAGE_LENGTH or headers_length > total_length - MIN_MESSAGE_LENGTH:
+        raise InvalidLength(offset, total_length, headers_length)
+    if headers_length > max_headers:
+        raise DecodeLimitExceeded(offset, "headers", headers_length, max_headers)
+    payload_length = total_length - headers_length - MIN_MESSAGE_LENGTH
+    if payload_length > max_payload:
+        raise DecodeLimitExceeded(offset, "payload", payload_length, max_payload)
+    prelude.total_length = total_length
+    prelude.headers_length = headers_length
+    return 0
+
+
+cdef inline uint64_t mix(uint64_t key, const uint8_t *data) noexcept nogil:
+    cdef uint64_t word
+    memcpy(&word, data, 8)
+    key = (key ^ word) * 0x9E3779B97F4A7C15ULL
+    return key ^ key >> 29
+
+
+cdef inline uint64_t key_of(const uint8_t *block, size_t length) noexcept nogil:
+    """What tells most blocks apart: their length, and 24 of their bytes."""
+    cdef uint8_t[8] short
+    if length >= 8:
+        return mix(mix(mix(length, block), block + (length - 8) // 2), block + length - 8)
+    memcpy(short, b"\0\0\0\0\0\0\0\0", 8)
+    memcpy(short, block, length)
+    return mix(length, short)
+
+
+cdef enum:
+    CACHED_BLOCKS = 8
+    MAX_CACHED_BLOCK_LENGTH = 1024
+
+
+@cython.final
+cdef class HeaderCache:
+    """The last distinct header blocks, bounded in number and size so that a hostile stream cannot fill it."""
+
+    def __cinit__(self):
+        self._blocks = [NO_HEADERS] * CACHED_BLOCKS
+
+    cdef Headers find(self, const uint8_t *block, size_t length, uint64_t offset):
+        """The headers of a block whose first byte is at `offset` of the stream; a new block is checked."""
+        cdef uint64_t key
+        cdef unsigned int i
+        cdef Headers headers
+        if length == 0:
+            return NO_HEADERS
+        key = key_of(block, length)
+        if self._keys[self._recent] == key:
+            headers = <Headers> self._blocks[self._recent]
+            if is_block(headers, block, length):
+                return headers
+        for i in range(CACHED_BLOCKS):
+            if self._keys[i] == key:
+                headers = <Headers> self._blocks[i]
+                if is_block(headers, block, length):
+                    self._recent = i
+                    return headers
+        check_block(block, length, offset)
+        headers = Headers.__new__(Headers)
+        headers.raw = PyBytes_FromStringAndSize(<const char *> block, length)
+        if length <= MAX_CACHED_BLOCK_LENGTH:
+            self._keys[self._oldest] = key
+            self._blocks[self._oldest] = headers
+            self._recent = self._oldest
+            self._oldest = (self._oldest + 1) % CACHED_BLOCKS
+        return headers
+
+
+cdef inline bint is_block(Headers headers, const uint8_t *block, size_t length) noexcept:
+    return PyBytes_GET_SIZE(headers.raw) == <Py_ssize_t> length and not memcmp(
+        PyBytes_AS_STRING(headers.raw), block, length
+    )
+
+
+cdef inline uint32_t copy_payload(
+    uint32_t crc, const uint8_t *frame, size_t payload_start, uint8_t *target, size_t length
+) noexcept nogil:
+    """Copy the payload of a frame, if there is a target, and continue the prelude's checksum to the payload's end."""
+    if target != NULL and length >= ONE_PASS_LENGTH:
+        crc = crc32(crc, frame + 8, payload_start - 8)
+        return crc32_copy(crc, target, frame + payload_start, length)
+    if target != NULL:
+        memcpy(target, frame + payload_start, length)
+    return crc32(crc, frame + 8, payload_start - 8 + length)
+
+
+cdef inline uint32_t copy_payload_releasing(
+    uint32_t crc, const uint8_t *frame, size_t payload_start, uint8_t *target, size_t length
+) noexcept:
+    if length < RELEASE_GIL_LENGTH:
+        return copy_payload(crc, frame, payload_start, target, length)
+    with nogil:
+        crc = copy_payload(crc, frame, payload_start, target, length)
+    return crc
+
+
+cdef Message read_frame(HeaderCache cache, const uint8_t *frame, Prelude *prelude, uint64_t offset, object payload):
+    """The message of a whole frame whose prelude has been checked: first its CRC, then its headers. The payload is copied
+    unless it is given."""
+    cdef size_t payload_start = PRELUDE_LENGTH + prelude.headers_length
+    cdef size_t length = prelude.total_length - payload_start - CRC_LENGTH
+    cdef uint32_t expected = load_u32(frame + prelude.total_length - CRC_LENGTH)
+    cdef uint32_t computed
+    cdef uint8_t *target = NULL
+    cdef Message message
+    if payload is None:
+        payload = PyBytes_FromStringAndSize(NULL, length)
+        target = <uint8_t *> PyBytes_AS_STRING(payload)
+    computed = copy_payload_releasing(load_u32(frame + 8), frame, payload_start, target, length)
+    if expected != computed:
+        raise MessageChecksumMismatch(offset, expected, computed)
+    message = Message.__new__(Message)
+    message.headers = cache.find(frame + PRELUDE_LENGTH, prelude.headers_length, offset + PRELUDE_LENGTH)
+    message.payload = payload
+    return message
+
+
+cdef HeaderCache decode_cache = HeaderCache()
+
+
+cdef Message decode_span(const uint8_t *data, size_t length, uint64_t max_headers, uint64_t max_payload):
+    cdef Prelude prelude
+    cdef Message message
+    if length < PRELUDE_LENGTH:
+        raise TruncatedMessage(0, length, PRELUDE_LENGTH)
+    check_prelude(data, &prelude, 0, max_headers, max_payload)
+    if length < prelude.total_length:
+        raise TruncatedMessage(0, length, prelude.total_length)
+    with cython.critical_section(decode_cache):
+        message = read_frame(decode_cache, data, &prelude, 0, None)
+    if length > prelude.total_length:
+        raise TrailingData(prelude.total_length, length - prelude.total_length)
+    return message
+
+
+cdef Message decode_message(const uint8_t *data, size_t length):
+    return decode_span(data, length, DEFAULT_MAX_HEADERS, DEFAULT_MAX_PAYLOAD)
+
+
+def decode(data, *, max_headers_length=DEFAULT_MAX_HEADERS_LENGTH, max_payload_length=DEFAULT_MAX_PAYLOAD_LENGTH):
+    """The one message that `data` holds.
+
+    Args:
+        data: any C-contiguous buffer.
+        max_headers_length: the limit of the headers in bytes; None for the format's own bound.
+        max_payload_length: the limit of the payload in bytes; None for the format's own bound.
+
+    Raises:
+        TruncatedMessage: the data ends in the middle of the message.
+        TrailingData: bytes follow the message, which is valid.
+        DecodeError: the bytes are no valid message; its subclass says why, its `offset` where.
+        TypeError: the data is no buffer.
+        BufferError: the buffer is not C-contiguous.
+    """
+    cdef uint64_t max_headers = max_headers_of(max_headers_length)
+    cdef uint64_t max_payload = max_payload_of(max_payload_length)
+    cdef bytes stable = bytes_of(data)
+    return decode_span(
+        <const uint8_t *> PyBytes_AS_STRING(stable), PyBytes_GET_SIZE(stable), max_headers, max_payload
+    )
+
+
+cdef size_t first_capacity = 256
+
+
+def _set_first_capacity(size_t capacity) -> None:
+    """How large a decoder's buffer is at first: a knob for tests, which find more at the edges of a small one."""
+    global first_capacity
+    first_capacity = capacity
+
+
+cdef enum:
+    SPARE_CAPACITY = 2048  # that a buffer may keep beside twice what is in it
+
+
+@cython.final
+cdef class Decoder:
+    """Messages from a stream of bytes that comes in pieces of any size; does no I/O.
+
+    Feed it, and iterate over it: it is its own iterator, which stops when no whole message is left and goes on after
+    the next `feed`. The messages before a fault are delivered before the error is raised; after it the decoder is
+    dead, and every later call raises an equal error. One thread at a time.
+
+    Args:
+        max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
+        max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
+        copy: with False, the payload of a message that lies whole in one fed ``bytes`` (or a view of ``bytes``) is a
+            ``memoryview`` of it, which keeps it alive.
+
+    Attributes:
+        offset: bytes of the messages delivered.
+        buffered: bytes received, minus `offset`.
+    """
+
+    # What is not yet delivered: first the buffer, _data[_start:_stop], which is the tail of an unfinished message unless
+    # several chunks were fed at once; then the chunk, _chunk[_position:_end], which is the caller's own bytes.
+
+    def __cinit__(
+        self,
+        *,
+        max_headers_length=DEFAULT_MAX_HEADERS_LENGTH,
+        max_payload_length=DEFAULT_MAX_PAYLOAD_LENGTH,
+        copy=True,
+    ):
+        self._max_headers = max_headers_of(max_headers_length)
+        self._max_payload = max_payload_of(max_payload_length)
+        self._copy = copy
+        self._cache = HeaderCache()
+
+    def __dealloc__(self):
+        PyMem_Free(self._data)
+
+    @property
+    def offset(self):
+        """Bytes of the messages delivered."""
+        return self._offset
+
+    @property
+    def buffered(self):
+        """Bytes received, minus `offset`."""
+        return self._received - self._offset
+
+    cdef int _enter(self) except -1:
+        if es_test_and_set(&self._busy):
+            raise StateError("the decoder is in use: it serves one thread, and one call, at a time")
+        if self._error is not None:
+            es_clear(&self._busy)
+            raise self._error._again()
+        return 0
+
+    def feed(self, data, /):
+        """Receive the next bytes of the stream; they are checked when the decoder is iterated over.
+
+        Args:
+            data: any C-contiguous buffer, of any length. ``bytes`` are used in place, anything else is copied.
+
+        Returns:
+            The decoder itself, ready to be iterated over.
+
+        Raises:
+            StateError: the decoder was closed, or another thread is using it.
+            DecodeError: an equal one was raised before.
+            TypeError: the data is no buffer.
+            BufferError: the buffer is not C-contiguous.
+        """
+        cdef Py_buffer view
+        if PyBytes_CheckExact(data):
+            self._hold(<bytes> data, 0, PyBytes_GET_SIZE(data))
+            return self
+        acquire(data, &view, PyBUF_SIMPLE)
+        try:
+            base = base_of(data)
+            if PyBytes_CheckExact(base) and (not self._copy or 2 * view.len >= PyBytes_GET_SIZE(base)):
+                self._hold(<bytes> base, <const char *> view.buf - PyBytes_AS_STRING(base), view.len)
+            else:
+                self.receive(<const uint8_t *> view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+        return self
+
+    cdef int _hold(self, bytes chunk, size_t position, size_t length) except -1:
+        """Receive bytes that cannot change, in place."""
+        self._enter()
+        try:
+            if self._closed:
+                raise StateError("feed after close")
+            if length:
+                if self._chunk is not None:
+                    self._gather(SIZE_MAX)
+                self._trim()
+                self._chunk = chunk
+                self._position = position
+                self._end = position + length
+                self._received += length
+        finally:
+            es_clear(&self._busy)
+        return 0
+
+    cdef int receive(self, const uint8_t *data, size_t length) except -1:
+        self._enter()
+        try:
+            if self._closed:
+                raise StateError("feed after close")
+            if self._chunk is not None:
+                self._gather(SIZE_MAX)
+            self._append(data, length)
+            self._trim()
+            self._received += length
+        finally:
+            es_clear(&self._busy)
+        return 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef Message message = self.next_message()
+        if message is None:
+            raise StopIteration
+        return message
+
+    cdef Message next_message(self):
+        self._enter()
+        try:
+            return self._take()
+        except DecodeError as error:
+            self._error = error._again()
+            self._release_chunk()
+            self._discard(self._stop - self._start)
+            raise
+        finally:
+            es_clear(&self._busy)
+
+    cdef Message _take(self):
+        cdef size_t available
+        cdef const uint8_t *frame
+        cdef Prelude prelude
+        cdef Message message
+        cdef object payload = None
+        cdef bytes chunk
+        if self._start != self._stop:
+            return self._take_from_buffer()
+        if self._chunk is None:
+            return None
+        chunk = self._chunk
+        available = self._end - self._position
+        frame = <const uint8_t *> PyBytes_AS_STRING(chunk) + self._position
+        if available < PRELUDE_LENGTH:
+            self._gather(PRELUDE_LENGTH)
+            return None
+        check_prelude(frame, &prelude, self._offset, self._max_headers, self._max_payload)
+        if available < prelude.total_length:
+            self._gather(prelude.total_length)
+            return None
+        if not self._copy:
+            if self._view is None:
+                self._view = PyMemoryView_FromObject(chunk)
+            payload = self._view[
+                self._position + PRELUDE_LENGTH + prelude.headers_length
+                : self._position + prelude.total_length - CRC_LENGTH
+            ]
+        message = read_frame(self._cache, frame, &prelude, self._offset, payload)
+        self._position += prelude.total_length
+        self._offset += prelude.total_length
+        if self._position == self._end:
+            self._release_chunk()
+        return message
+
+    cdef Message _take_from_buffer(self):
+        """The message that began in an earlier chunk; the current one may hold the rest of it."""
+        cdef Prelude prelude
+        cdef Message message
+        if not self._gather(PRELUDE_LENGTH):
+            return None
+        check_prelude(self._data + self._start, &prelude, self._offset, self._max_headers, self._max_payload)
+        if not self._gather(prelude.total_length):
+            return None
+        message = read_frame(self._cache, self._data + self._start, &prelude, self._offset, None)
+        self._discard(prelude.total_length)
+        self._offset += prelude.total_length
+        return message
+
+    cdef int _release_chunk(self) except -1:
+        self._chunk = None
+        self._view = None
+        self._position = 0
+        self._end = 0
+        return 0
+
+    cdef bint _gather(self, size_t length) except -1:
+        """Move from the chunk to the buffer what the buffer lacks of `length` bytes; whether it has them now."""
+        cdef size_t live = self._stop - self._start
+        cdef size_t moved
+        if live < length and self._chunk is not None:
+            moved = min(length - live, self._end - self._position)
+            self._append(<const uint8_t *> PyBytes_AS_STRING(self._chunk) + self._position, moved)
+            self._position += moved
+            if self._position == self._end:
+                self._release_chunk()
+        return self._stop - self._start >= length
+
+    cdef int _append(self, const uint8_t *data, size_t length) except -1:
+        if length > self._capacity - self._stop:
+            self._reserve(self._stop - self._start + length)
+        if length:
+            memcpy(self._data + self._stop, data, length)
+        self._stop += length
+        return 0
+
+    cdef int _reserve(self, size_t needed) except -1:
+        """Make room for `needed` bytes in all. Each byte is moved a bounded number of times, however small the pieces:
+        either at least as many have been delivered since, or the buffer grows by half."""
+        cdef size_t live = self._stop - self._start
+        cdef bint roomy = self._start >= live and needed <= self._capacity
+        cdef size_t capacity = max(needed + needed // 2, first_capacity)
+        cdef uint8_t *data
+        if live and self._start:
+            memmove(self._data, self._data + self._start, live)
+        self._start = 0
+        self._stop = live
+        if not roomy:
+            data = <uint8_t *> PyMem_Realloc(self._data, capacity)
+            if data == NULL:
+                raise MemoryError
+            self._data = data
+            self._capacity = capacity
+        return 0
+
+    cdef int _discard(self, size_t length) noexcept:
+        """Drop delivered bytes from the buffer, and a large buffer with the last of them."""
+        self._start += length
+        if self._start == self._stop:
+            self._start = 0
+            self._stop = 0
+            if self._capacity > SPARE_CAPACITY:
+                PyMem_Free(self._data)
+                self._data = NULL
+                self._capacity = 0
+        return 0
+
+    cdef int _trim(self) except -1:
+        """Keep the buffer within twice what is in it, and a constant."""
+        cdef size_t live = self._stop - self._start
+        cdef uint8_t *data
+        if self._capacity <= 2 * live + SPARE_CAPACITY:
+            return 0
+        memmove(self._data, self._data + self._start, live)
+        self._start = 0
+        self._stop = live
+        data = <uint8_t *> PyMem_Realloc(self._data, max(live, first_capacity))
+        if data != NULL:  # otherwise it stays as large as it is
+            self._data = data
+            self._capacity = max(live, first_capacity)
+        return 0
+
+    def close(self):
+        """Say that the stream has ended. Whole messages can still be iterated over; `feed` may no longer be called.
+
+        A second call does nothing.
+
+        Raises:
+            TruncatedMessage: the stream ends in the middle of a message.
+            StateError: another thread is using the decoder.
+            DecodeError: an equal one was raised before.
+        """
+        self._enter()
+        try:
+            if not self._closed:
+                self._closed = True
+                self._check_end()
+        finally:
+            es_clear(&self._busy)
+
+    cdef size_t _buffered(self) noexcept:
+        return self._stop - self._start + self._end - self._position
+
+    cdef int _check_end(self) except -1:
+        """Raise if the bytes received end in mid-message; a message with a fault raises when it is iterated over."""
+        cdef size_t end = self._buffered()
+        cdef size_t live = self._stop - self._start
+        cdef size_t position = 0
+        cdef size_t needed, from_buffer
+        cdef uint8_t[PRELUDE_LENGTH] bytes_
+        cdef Prelude prelude
+        while position < end:
+            needed = PRELUDE_LENGTH
+            if end - position >= needed:
+                # The prelude may begin in the buffer and end in the chunk.
+                from_buffer = min(live - position, <size_t> PRELUDE_LENGTH) if position < live else 0
+                if from_buffer:
+                    memcpy(bytes_, self._data + self._start + position, from_buffer)
+                if from_buffer < PRELUDE_LENGTH:
+                    memcpy(
+                        bytes_ + from_buffer,
+                        PyBytes_AS_STRING(self._chunk) + self._position + (position + from_buffer - live),
+                        PRELUDE_LENGTH - from_buffer,
+                    )
+                try:
+                    check_prelude(bytes_, &prelude, self._offset + position, self._max_headers, self._max_payload)
+                except DecodeError:
+                    return 0
+                needed = prelude.total_length
+            if end - position < needed:
+                raise TruncatedMessage(self._offset + position, end - position, needed)
+            position += needed
+        return 0
+
+
+cdef object base_of(object data):
+    """The object whose memory a memoryview shows."""
+    if not PyMemoryView_Check(data):
+        return None
+    base = PyMemoryView_GET_BASE(data)
+    return None if base == NULL else <object> base

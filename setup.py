@@ -1,0 +1,24 @@
+"""The native extension and its switches; everything else is in pyproject.toml.
+
+EVENTSTREAM_REQUIRE_NATIVE=1  a compiler that fails is an error; otherwise the package installs without the extension
+EVENTSTREAM_TRACE=1           line tracing, for the coverage of the Cython source
+CFLAGS, LDFLAGS, LDSHARED     as usual, for sanitizers and other compilers
+"""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+trace = os.environ.get("EVENTSTREAM_TRACE") == "1"
+
+extension = Extension(
+    "eventstream._native",
+    sources=["eventstream/_native.pyx", "eventstream/_crc32/crc32.c"],
+    depends=[f"eventstream/_crc32/{name}.h" for name in ("crc32", "x86", "arm64", "tables")],
+    include_dirs=["eventstream"],
+    define_macros=[("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] * trace,
+    optional=os.environ.get("EVENTSTREAM_REQUIRE_NATIVE") != "1",
+)
+
+setup(ext_modules=cythonize([extension], compiler_directives={"linetrace": trace}))
