@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Literal
 
 __all__ = ["Decoder", "Headers", "Message", "decode", "encode", "encode_into", "implementation"]
 
 implementation: Literal["native", "reference"] = "reference"
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from eventstream._native import Decoder, Headers, Message, decode, encode, encode_into
 else:
     if os.environ.get("EVENTSTREAM_PURE_PYTHON", "0") in ("", "0"):

@@ -16,9 +16,12 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 cdef class Headers:
     cdef readonly bytes raw
     cdef dict _parsed
+    cdef int _searches
 
     # The headers as a dict, which must not be changed.
     cdef dict mapping(self)
+    # One header's value, or the default if there is none.
+    cdef object find(self, object name, object default)
 
 
 @cython.final
@@ -45,11 +48,14 @@ cdef class Decoder:
     cdef uint64_t _max_payload
     cdef uint64_t _offset
     cdef uint64_t _received
-    # What is not yet delivered: first the buffer, then the chunk. See `_native.pyx`.
+    # What is not yet delivered: see `_native.pyx`.
     cdef uint8_t *_data
     cdef size_t _start
     cdef size_t _stop
     cdef size_t _capacity
+    cdef bytes _payload
+    cdef size_t _filled
+    cdef uint32_t _crc
     cdef bytes _chunk
     cdef size_t _position
     cdef size_t _end
@@ -67,9 +73,8 @@ cdef class Decoder:
 
     # private
     cdef int _enter(self) except -1
-    cdef size_t _buffered(self) noexcept
     cdef int _hold(self, bytes chunk, size_t position, size_t length) except -1
-    cdef int _append(self, const uint8_t *data, size_t length) except -1
+    cdef int _append(self, const uint8_t *data, size_t length, bint immutable) except -1
     cdef int _reserve(self, size_t needed) except -1
     cdef int _discard(self, size_t length) noexcept
     cdef int _trim(self) except -1
@@ -77,6 +82,7 @@ cdef class Decoder:
     cdef bint _gather(self, size_t length) except -1
     cdef Message _take(self)
     cdef Message _take_from_buffer(self)
+    cdef int _assemble(self, size_t head_length, size_t payload_length) except -1
     cdef int _check_end(self) except -1
 
 

@@ -27,6 +27,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_Clear
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport SIZE_MAX, UINT32_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
@@ -164,6 +165,9 @@ cdef es_crc32_copy_fn *crc32_copy = kernels[0].copy
 # From this length on, a payload is copied and checksummed in one pass; below, one checksum over headers and payload
 # saves more than the second pass over what lies in the L1 cache costs.
 cdef size_t ONE_PASS_LENGTH = 4096
+
+# From this length on, a payload that arrives in pieces is checksummed as it arrives.
+cdef size_t ASSEMBLED_LENGTH = 16384
 
 # From this length on, the GIL is released: about a microsecond of work, twenty times what releasing it costs.
 cdef size_t RELEASE_GIL_LENGTH = 32768
@@ -476,7 +480,7 @@ cdef bint is_utf8(const uint8_t *data, size_t length) except -1:
     cdef size_t i = 0
     while length - i >= 8:
         memcpy(&word, data + i, 8)
-        if word & 0x8080808080808080:
+        if word & 0x8080808080808080ULL:
             break
         i += 8
     else:
@@ -637,7 +641,10 @@ cdef object value_of(Field *field):
     return field.type == TYPE_TRUE
 
 
-cdef object new_integer = int.__new__  # what is in range by its size needs no check
+cdef inline object new_integer(object type_, int64_t value):
+    """Of a subclass of int, without its check: what is in range by its size needs none."""
+    cdef tuple arguments = (value,)
+    return (<PyTypeObject *> int).tp_new(<type> type_, <PyObject *> arguments, NULL)
 
 
 cdef dict parse_headers(bytes raw):
@@ -645,16 +652,34 @@ cdef dict parse_headers(bytes raw):
     cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
     cdef Field field
     cdef dict headers = {}
-    while cursor.position < cursor.end:
-        take_name(&cursor, &field)
-        take_type(&cursor, &field)
-        take_value(&cursor, &field)
+    while take_name(&cursor, &field) and take_type(&cursor, &field) and take_value(&cursor, &field):
         headers[name_of(&field)] = value_of(&field)
     return headers
 
 
+cdef object find_header(bytes raw, str name, object default):
+    """The value of one header of a block that `check_headers` has passed."""
+    cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
+    cdef Field field
+    cdef Py_ssize_t length
+    cdef const uint8_t *data = utf8_of(name, &length)
+    if data == NULL:
+        return default
+    while take_name(&cursor, &field) and take_type(&cursor, &field) and take_value(&cursor, &field):
+        if field.name_length == <size_t> length and not memcmp(field.name, data, length):
+            return value_of(&field)
+    return default
+
+
+cdef enum:
+    SEARCHES = 4  # lookups before headers are parsed: those of a signed event are looked at twice, then never again
+
+cdef object MISSING = object()
+
+
 @cython.final
 @cython.no_gc
+@cython.freelist(16)
 @cython.collection_type("mapping")
 cdef class Headers:
     """The headers of a message: an immutable, hashable mapping from name to value, in the order of the wire.
@@ -694,8 +719,17 @@ cdef class Headers:
                 self._parsed = parse_headers(self.raw)
             return self._parsed
 
+    cdef object find(self, object name, object default):
+        if type(name) is str and self._parsed is None and self._searches < SEARCHES:
+            self._searches += 1
+            return find_header(self.raw, name, default)
+        return self.mapping().get(name, default)
+
     def __getitem__(self, name, /):
-        return self.mapping()[name]
+        value = self.find(name, MISSING)
+        if value is MISSING:
+            raise KeyError(name)
+        return value
 
     def __contains__(self, name, /):
         return name in self.mapping()
@@ -711,7 +745,7 @@ cdef class Headers:
 
     def get(self, name, default=None, /):
         """The value of the header, or `default` if there is none."""
-        return self.mapping().get(name, default)
+        return self.find(name, default)
 
     def keys(self):
         """The names, in the order of the wire."""
@@ -860,7 +894,7 @@ cdef class Message:
 
 
 cdef str header_text(Message message, str name):
-    value = message.headers.mapping().get(name)
+    value = message.headers.find(name, None)
     return value if type(value) is str else None
 
 
@@ -878,15 +912,36 @@ cdef int check_encoded(uint64_t headers, uint64_t payload, uint64_t max_headers,
     return 0
 
 
-cdef void write_frame(
+cdef inline uint32_t copy_payload(
+    uint32_t crc, uint8_t *target, const uint8_t *payload, size_t length, bint immutable
+) noexcept nogil:
+    """Copy, and continue the checksum. What is mutable is copied before its checksum is computed, so that the two agree
+    whatever another thread writes meanwhile."""
+    if immutable:
+        return crc32_copy(crc, target, payload, length)
+    memcpy(target, payload, length)
+    return crc32(crc, target, length)
+
+
+cdef inline uint32_t copy_payload_releasing(
+    uint32_t crc, uint8_t *target, const uint8_t *payload, size_t length, bint immutable
+) noexcept:
+    if length < RELEASE_GIL_LENGTH:
+        return copy_payload(crc, target, payload, length, immutable)
+    with nogil:
+        crc = copy_payload(crc, target, payload, length, immutable)
+    return crc
+
+
+cdef inline void write_frame(
     uint8_t *frame,
     const uint8_t *headers,
     size_t headers_length,
     const uint8_t *payload,
     size_t payload_length,
     bint immutable,
-) noexcept nogil:
-    """A whole message. A mutable payload is copied before its checksum is computed, so that the two always agree."""
+) noexcept:
+    """A whole message."""
     cdef size_t total_length = MIN_MESSAGE_LENGTH + headers_length + payload_length
     cdef uint8_t *target = frame + PRELUDE_LENGTH + headers_length
     cdef uint32_t crc
@@ -895,36 +950,21 @@ cdef void write_frame(
     crc = crc32(0, frame, 8)
     store_u32(frame + 8, crc)
     memcpy(frame + PRELUDE_LENGTH, headers, headers_length)
-    if immutable and payload_length >= ONE_PASS_LENGTH:
-        crc = crc32(crc, frame + 8, CRC_LENGTH + headers_length)
-        crc = crc32_copy(crc, target, payload, payload_length)
-    else:
+    if payload_length < ONE_PASS_LENGTH:
         if payload_length:
             memcpy(target, payload, payload_length)
         crc = crc32(crc, frame + 8, CRC_LENGTH + headers_length + payload_length)
-    store_u32(frame + total_length - CRC_LENGTH, crc)
-
-
-cdef inline void write_frame_releasing(
-    uint8_t *frame,
-    const uint8_t *headers,
-    size_t headers_length,
-    const uint8_t *payload,
-    size_t payload_length,
-    bint immutable,
-) noexcept:
-    if payload_length < RELEASE_GIL_LENGTH:
-        write_frame(frame, headers, headers_length, payload, payload_length, immutable)
     else:
-        with nogil:
-            write_frame(frame, headers, headers_length, payload, payload_length, immutable)
+        crc = crc32(crc, frame + 8, CRC_LENGTH + headers_length)
+        crc = copy_payload_releasing(crc, target, payload, payload_length, immutable)
+    store_u32(frame + total_length - CRC_LENGTH, crc)
 
 
 cdef inline bytes new_frame(
     const uint8_t *headers, size_t headers_length, const uint8_t *payload, size_t payload_length, bint immutable
 ):
     cdef bytes frame = PyBytes_FromStringAndSize(NULL, MIN_MESSAGE_LENGTH + headers_length + payload_length)
-    write_frame_releasing(
+    write_frame(
         <uint8_t *> PyBytes_AS_STRING(frame), headers, headers_length, payload, payload_length, immutable
     )
     return frame
@@ -1051,7 +1091,7 @@ def encode_into(
             frame = <uint8_t *> target.buf + <size_t> start
             if source.len and frame < <uint8_t *> source.buf + source.len and <uint8_t *> source.buf < frame + total_length:
                 raise ValueError("the payload overlaps the part of the buffer that is to be written")
-            write_frame_releasing(
+            write_frame(
                 frame,
                 <const uint8_t *> PyBytes_AS_STRING(checked.raw),
                 headers_length,
@@ -1129,7 +1169,7 @@ cdef class HeaderCache:
     cdef Headers find(self, const uint8_t *block, size_t length, uint64_t offset):
         """The headers of a block whose first byte is at `offset` of the stream; a new block is checked."""
         cdef uint64_t key
-        cdef unsigned int i
+        cdef int i
         cdef Headers headers
         if length == 0:
             return NO_HEADERS
@@ -1161,47 +1201,54 @@ cdef inline bint is_block(Headers headers, const uint8_t *block, size_t length) 
     )
 
 
-cdef inline uint32_t copy_payload(
-    uint32_t crc, const uint8_t *frame, size_t payload_start, uint8_t *target, size_t length
-) noexcept nogil:
-    """Copy the payload of a frame, if there is a target, and continue the prelude's checksum to the payload's end."""
+cdef inline uint32_t check_frame(const uint8_t *frame, size_t head_length, uint8_t *target, size_t length) noexcept nogil:
+    """The checksum of a frame up to the end of its payload, which is copied to the target, if there is one.
+
+    It starts anew, though it might go on from the prelude's: so the processor need not wait for that one."""
     if target != NULL and length >= ONE_PASS_LENGTH:
-        crc = crc32(crc, frame + 8, payload_start - 8)
-        return crc32_copy(crc, target, frame + payload_start, length)
+        return crc32_copy(crc32(0, frame, head_length), target, frame + head_length, length)
     if target != NULL:
-        memcpy(target, frame + payload_start, length)
-    return crc32(crc, frame + 8, payload_start - 8 + length)
+        memcpy(target, frame + head_length, length)
+    return crc32(0, frame, head_length + length)
 
 
-cdef inline uint32_t copy_payload_releasing(
-    uint32_t crc, const uint8_t *frame, size_t payload_start, uint8_t *target, size_t length
+cdef inline uint32_t check_frame_releasing(
+    const uint8_t *frame, size_t head_length, uint8_t *target, size_t length
 ) noexcept:
+    cdef uint32_t crc
     if length < RELEASE_GIL_LENGTH:
-        return copy_payload(crc, frame, payload_start, target, length)
+        return check_frame(frame, head_length, target, length)
     with nogil:
-        crc = copy_payload(crc, frame, payload_start, target, length)
+        crc = check_frame(frame, head_length, target, length)
     return crc
 
 
-cdef Message read_frame(HeaderCache cache, const uint8_t *frame, Prelude *prelude, uint64_t offset, object payload):
-    """The message of a whole frame whose prelude has been checked: first its CRC, then its headers. The payload is copied
-    unless it is given."""
-    cdef size_t payload_start = PRELUDE_LENGTH + prelude.headers_length
-    cdef size_t length = prelude.total_length - payload_start - CRC_LENGTH
-    cdef uint32_t expected = load_u32(frame + prelude.total_length - CRC_LENGTH)
-    cdef uint32_t computed
-    cdef uint8_t *target = NULL
+cdef inline Message new_message(
+    HeaderCache cache, const uint8_t *block, size_t length, uint64_t offset, object payload, uint32_t expected, uint32_t computed
+):
+    """The last checks of a message: its CRC, then its headers."""
     cdef Message message
-    if payload is None:
-        payload = PyBytes_FromStringAndSize(NULL, length)
-        target = <uint8_t *> PyBytes_AS_STRING(payload)
-    computed = copy_payload_releasing(load_u32(frame + 8), frame, payload_start, target, length)
     if expected != computed:
         raise MessageChecksumMismatch(offset, expected, computed)
     message = Message.__new__(Message)
-    message.headers = cache.find(frame + PRELUDE_LENGTH, prelude.headers_length, offset + PRELUDE_LENGTH)
+    message.headers = cache.find(block, length, offset + PRELUDE_LENGTH)
     message.payload = payload
     return message
+
+
+cdef Message read_frame(HeaderCache cache, const uint8_t *frame, Prelude *prelude, uint64_t offset, object payload):
+    """The message of a whole frame whose prelude has been checked. The payload is copied unless it is given."""
+    cdef size_t head_length = PRELUDE_LENGTH + prelude.headers_length
+    cdef size_t length = prelude.total_length - head_length - CRC_LENGTH
+    cdef uint8_t *target = NULL
+    cdef uint32_t computed
+    if payload is None:
+        payload = PyBytes_FromStringAndSize(NULL, length)
+        target = <uint8_t *> PyBytes_AS_STRING(payload)
+    computed = check_frame_releasing(frame, head_length, target, length)
+    return new_message(
+        cache, frame + PRELUDE_LENGTH, prelude.headers_length, offset, payload, load_u32(frame + head_length + length), computed
+    )
 
 
 cdef HeaderCache decode_cache = HeaderCache()
@@ -1283,6 +1330,10 @@ cdef class Decoder:
 
     # What is not yet delivered: first the buffer, _data[_start:_stop], which is the tail of an unfinished message unless
     # several chunks were fed at once; then the chunk, _chunk[_position:_end], which is the caller's own bytes.
+    #
+    # A large message that is half there is assembled: its payload leaves the buffer for the bytes it will be delivered
+    # in, `_payload`, of which `_filled` are there and `_crc` is the checksum so far. What comes next goes there directly,
+    # checksummed as it is copied. The buffer then holds the message without its payload, and what follows it.
 
     def __cinit__(
         self,
@@ -1372,7 +1423,7 @@ cdef class Decoder:
                 raise StateError("feed after close")
             if self._chunk is not None:
                 self._gather(SIZE_MAX)
-            self._append(data, length)
+            self._append(data, length, False)
             self._trim()
             self._received += length
         finally:
@@ -1396,6 +1447,7 @@ cdef class Decoder:
             self._error = error._again()
             self._release_chunk()
             self._discard(self._stop - self._start)
+            self._payload = None
             raise
         finally:
             es_clear(&self._busy)
@@ -1439,15 +1491,53 @@ cdef class Decoder:
         """The message that began in an earlier chunk; the current one may hold the rest of it."""
         cdef Prelude prelude
         cdef Message message
+        cdef size_t head_length, payload_length, received
+        cdef const uint8_t *frame
         if not self._gather(PRELUDE_LENGTH):
             return None
         check_prelude(self._data + self._start, &prelude, self._offset, self._max_headers, self._max_payload)
+        head_length = PRELUDE_LENGTH + prelude.headers_length
+        payload_length = prelude.total_length - head_length - CRC_LENGTH
+        if self._payload is None and payload_length >= ASSEMBLED_LENGTH:
+            received = self._stop - self._start + self._end - self._position
+            if self._stop - self._start < prelude.total_length <= 2 * received and self._gather(head_length):
+                self._assemble(head_length, payload_length)
         if not self._gather(prelude.total_length):
             return None
-        message = read_frame(self._cache, self._data + self._start, &prelude, self._offset, None)
-        self._discard(prelude.total_length)
+        frame = self._data + self._start
+        if self._payload is None:
+            message = read_frame(self._cache, frame, &prelude, self._offset, None)
+            self._discard(prelude.total_length)
+        else:
+            message = new_message(
+                self._cache,
+                frame + PRELUDE_LENGTH,
+                prelude.headers_length,
+                self._offset,
+                self._payload,
+                load_u32(frame + head_length),
+                self._crc,
+            )
+            self._payload = None
+            self._filled = 0
+            self._discard(head_length + CRC_LENGTH)
         self._offset += prelude.total_length
         return message
+
+    cdef int _assemble(self, size_t head_length, size_t payload_length) except -1:
+        """Move the payload of the unfinished message out of the buffer."""
+        cdef bytes payload = PyBytes_FromStringAndSize(NULL, payload_length)
+        cdef uint8_t *frame = self._data + self._start
+        cdef size_t available = self._stop - self._start - head_length
+        cdef size_t filled = min(available, payload_length)
+        self._crc = copy_payload_releasing(
+            crc32(0, frame, head_length), <uint8_t *> PyBytes_AS_STRING(payload), frame + head_length, filled, True
+        )
+        memmove(frame + head_length, frame + head_length + filled, available - filled)
+        self._stop -= filled
+        self._filled = filled
+        self._payload = payload
+        return self._trim()
 
     cdef int _release_chunk(self) except -1:
         self._chunk = None
@@ -1457,23 +1547,34 @@ cdef class Decoder:
         return 0
 
     cdef bint _gather(self, size_t length) except -1:
-        """Move from the chunk to the buffer what the buffer lacks of `length` bytes; whether it has them now."""
-        cdef size_t live = self._stop - self._start
+        """Move from the chunk to what comes before it what that lacks of `length` bytes; whether it has them now."""
+        cdef size_t live = self._stop - self._start + self._filled
         cdef size_t moved
-        if live < length and self._chunk is not None:
-            moved = min(length - live, self._end - self._position)
-            self._append(<const uint8_t *> PyBytes_AS_STRING(self._chunk) + self._position, moved)
-            self._position += moved
-            if self._position == self._end:
-                self._release_chunk()
-        return self._stop - self._start >= length
+        if live >= length:
+            return True
+        if self._chunk is None:
+            return False
+        moved = min(length - live, self._end - self._position)
+        self._append(<const uint8_t *> PyBytes_AS_STRING(self._chunk) + self._position, moved, True)
+        self._position += moved
+        if self._position == self._end:
+            self._release_chunk()
+        return live + moved >= length
 
-    cdef int _append(self, const uint8_t *data, size_t length) except -1:
-        if length > self._capacity - self._stop:
-            self._reserve(self._stop - self._start + length)
-        if length:
-            memcpy(self._data + self._stop, data, length)
-        self._stop += length
+    cdef int _append(self, const uint8_t *data, size_t length, bint immutable) except -1:
+        cdef size_t part = 0
+        cdef uint8_t *target
+        if self._payload is not None:
+            part = min(length, PyBytes_GET_SIZE(self._payload) - self._filled)
+        if length - part > self._capacity - self._stop:
+            self._reserve(self._stop - self._start + length - part)
+        if part:
+            target = <uint8_t *> PyBytes_AS_STRING(self._payload) + self._filled
+            self._crc = copy_payload_releasing(self._crc, target, data, part, immutable)
+            self._filled += part
+        if length > part:
+            memcpy(self._data + self._stop, data + part, length - part)
+            self._stop += length - part
         return 0
 
     cdef int _reserve(self, size_t needed) except -1:
@@ -1540,32 +1641,30 @@ cdef class Decoder:
         finally:
             es_clear(&self._busy)
 
-    cdef size_t _buffered(self) noexcept:
-        return self._stop - self._start + self._end - self._position
-
     cdef int _check_end(self) except -1:
         """Raise if the bytes received end in mid-message; a message with a fault raises when it is iterated over."""
-        cdef size_t end = self._buffered()
+        cdef size_t end = self._received - self._offset
         cdef size_t live = self._stop - self._start
         cdef size_t position = 0
-        cdef size_t needed, from_buffer
-        cdef uint8_t[PRELUDE_LENGTH] bytes_
+        cdef size_t start, needed, from_buffer
+        cdef uint8_t[PRELUDE_LENGTH] data
         cdef Prelude prelude
         while position < end:
             needed = PRELUDE_LENGTH
             if end - position >= needed:
-                # The prelude may begin in the buffer and end in the chunk.
-                from_buffer = min(live - position, <size_t> PRELUDE_LENGTH) if position < live else 0
+                # Where the prelude begins, as if the buffer and the chunk were one. It may lie across the two.
+                start = position - self._filled if position else 0
+                from_buffer = min(live - start, <size_t> PRELUDE_LENGTH) if start < live else 0
                 if from_buffer:
-                    memcpy(bytes_, self._data + self._start + position, from_buffer)
+                    memcpy(data, self._data + self._start + start, from_buffer)
                 if from_buffer < PRELUDE_LENGTH:
                     memcpy(
-                        bytes_ + from_buffer,
-                        PyBytes_AS_STRING(self._chunk) + self._position + (position + from_buffer - live),
+                        data + from_buffer,
+                        PyBytes_AS_STRING(self._chunk) + self._position + (start + from_buffer - live),
                         PRELUDE_LENGTH - from_buffer,
                     )
                 try:
-                    check_prelude(bytes_, &prelude, self._offset + position, self._max_headers, self._max_payload)
+                    check_prelude(data, &prelude, self._offset + position, self._max_headers, self._max_payload)
                 except DecodeError:
                     return 0
                 needed = prelude.total_length

@@ -7,12 +7,12 @@ what was decoded encodes back to the same bytes. They compare and compute as the
 from __future__ import annotations
 
 import datetime as _datetime
-from typing import TYPE_CHECKING, ClassVar, Union
-
 from eventstream.exceptions import InvalidHeaderValue
 
+TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this package
 if TYPE_CHECKING:
     import uuid
+    from typing import ClassVar, Union
 
     from typing_extensions import Buffer, Self, SupportsIndex, TypeAlias
 

@@ -8,8 +8,7 @@
  * each 37th. To see the choice of kernels walk down: qemu-x86_64 -cpu {Nehalem,Westmere,Haswell} crc32_check 37.
  */
 #if defined(__unix__) || defined(__APPLE__)
-#define _DEFAULT_SOURCE
-#define _DARWIN_C_SOURCE
+#define _DEFAULT_SOURCE /* MAP_ANON under -std=c11 */
 #include <sys/mman.h>
 #include <unistd.h>
 #define GUARDED 1
@@ -168,5 +167,7 @@ int main(int argc, char **argv)
         printf("%s: %lu checks, %lu failures\n", kernel->name, checks, failures - failed_before);
         fflush(stdout);
     }
+    free(expected);
+    free(message);
     return failures != 0;
 }

@@ -12,10 +12,10 @@ P = 0x104C11DB7
 """gzip's polynomial (RFC 1952, section 8), with its x^32."""
 
 NEAREST = -3
-"""The last partial vector of the widest kernel has up to three empty lanes after the message's last one."""
+"""The last vector of the widest kernel may have three empty lanes after the message's last one."""
 
 FARTHEST = 31
-"""Four accumulators and four more vectors, of four lanes each, stand before the end of the message."""
+"""The widest kernel multiplies a row of up to eight vectors, of four lanes each."""
 
 
 def reflect(polynomial: int, bits: int) -> int:
@@ -47,7 +47,7 @@ def power(exponent: int) -> int:
 
 
 def slices() -> list[list[int]]:
-    """slices()[k][b]: the CRC, without the inversions, of the byte b followed by k zero bytes."""
+    """Row k, entry b: the CRC, without the inversions, of the byte b followed by k zero bytes."""
     row = [reflect(divide(reflect(byte, 8) << 32, P)[1], 32) for byte in range(256)]
     rows = [row]
     for _ in range(7):
@@ -111,30 +111,31 @@ def render() -> str:
         "};",
         "",
         "/*",
-        " * Reduces the 128 bits of the last lane, of which p bytes at the end are padding, to 96 bits: es_last[p] has",
+        " * Reduces the 128 bits of the last lane, of which p bytes at the end are padding (16: the message is",
+        " * empty), to 96 bits: es_last[p] has",
         " *   (x^(96 - 8 p) mod P) x^31, for the first 8 bytes, and",
         " *   (x^(32 - 8 p) mod P) x^31, for the other 8,",
         " * each 64 bits reflected.",
         " */",
-        "static const ES_ALIGNED uint64_t es_last[16][2] = {",
+        "static const ES_ALIGNED uint64_t es_last[17][2] = {",
         *(
             f"    {{0x{first:016X}, 0x{second:016X}}}, /* {padding} */"
-            for padding in range(16)
+            for padding in range(17)
             for first, second in [last(padding)]
         ),
         "};",
         "",
-        "/* Barrett's two factors: floor(x^96 / P) without its constant term, over x; and P x^31; 64 bits reflected. */",
-        "static const ES_ALIGNED uint64_t es_barrett[2] = {"
-        f"0x{reflect(quotient >> 1, 64):016X}, 0x{reflect(P << 31, 64):016X}}};",
+        "/* Barrett's factors, 64 bits reflected: floor(x^96 / P) without its constant term, over x; and P x^31. */",
+        "static const ES_ALIGNED uint64_t es_barrett[2] = {",
+        f"    0x{reflect(quotient >> 1, 64):016X}, 0x{reflect(P << 31, 64):016X},",
+        "};",
         "",
         "/* es_slice[k][b]: x^(8 k + 32) b mod P, that is the byte b moved over k more bytes, 32 bits reflected. */",
         "static const uint32_t es_slice[8][256] = {",
     ]
     for row in slices():
         lines.append("    {")
-        for start in range(0, 256, 8):
-            lines.append("        " + " ".join(f"0x{value:08X}," for value in row[start : start + 8]))
+        lines += ["        " + " ".join(f"0x{crc:08X}," for crc in row[at : at + 8]) for at in range(0, 256, 8)]
         lines.append("    },")
     lines += ["};", "", "#endif", ""]
     return "\n".join(lines)

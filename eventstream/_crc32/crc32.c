@@ -15,8 +15,8 @@
  * As the CRC is linear, the CRC of 8 bytes is the sum of each byte's own, moved over the bytes that follow it: eight
  * table lookups, independent of each other. That is the portable kernel ("slice by 8").
  *
- * With it: folding
- * ----------------
+ * With carry-less multiplication: folding
+ * ---------------------------------------
  * Only M mod P matters, so a part of M may be replaced by anything congruent to it. Take a lane, 128 bits A followed by
  * D more bits: it stands for A x^D. Split it into halves, A = H x^64 + L; then
  *
@@ -27,11 +27,11 @@
  * 1, 2 or 4 lanes at once; PMULL in one. The product of two reflected numbers is the reflected product, times x,
  * because 64 + 64 coefficients make only 127: one power of x less in the constants makes up for it.
  *
- * A long message is folded by several accumulators, so that the multiplications overlap: each adds the vector that
- * lies a constant distance ahead. When at most as many bytes are left as the accumulators hold, all of it, accumulators
- * and remaining bytes, is a row of lanes, each at a known distance from the last. Each is multiplied with its own
- * constants (the table es_lane), all at the same time, and the products are added: 128 bits are left, and no chain of
- * folds had to be waited for. Short messages, the common ones, have this step alone.
+ * A long message is folded by several accumulators, so that the multiplications overlap: each is folded onto the
+ * vector a constant distance ahead of it. When little is left, all there is, accumulators and remaining bytes, is a row
+ * of lanes, each at a known distance from the last. Each is multiplied by its own constants (the table es_lane), all at
+ * the same time, and the products are added up: a single lane is left, and no chain of folds had to be waited for. A
+ * message of a few hundred bytes, the most frequent, is such a row from the start.
  *
  * The end of a message rarely falls on a whole lane. Its last lane is filled up with p bytes of zeros, as if the
  * message were M x^(8p), and M is got back in the reduction by the factor x^(-8p), a constant for each p. It exists
@@ -39,7 +39,7 @@
  *
  * From 128 bits to 32
  * -------------------
- * The last lane A is to become A x^32 x^(-8p) mod P. With the constants of es_last, two multiplications and one XOR make
+ * The last lane A is to become A x^32 x^(-8p) mod P. With the constants of es_last, two multiplications and an XOR make
  *
  *     T  =  H (x^(96-8p) mod P) + L (x^(32-8p) mod P),  of 96 bits
  *
@@ -58,11 +58,12 @@
 
 #include "tables.h"
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #define ES_INLINE static inline __attribute__((always_inline))
 #define ES_TARGET(features) __attribute__((target(features)))
 #elif defined(_MSC_VER)
 /* Any intrinsic may be used in any function. */
+#define ES_MSVC
 #define ES_INLINE static __forceinline
 #define ES_TARGET(features)
 #else

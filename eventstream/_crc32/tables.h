@@ -60,12 +60,13 @@ static const ES_ALIGNED uint64_t es_lane[35][2] = {
 };
 
 /*
- * Reduces the 128 bits of the last lane, of which p bytes at the end are padding, to 96 bits: es_last[p] has
+ * Reduces the 128 bits of the last lane, of which p bytes at the end are padding (16: the message is
+ * empty), to 96 bits: es_last[p] has
  *   (x^(96 - 8 p) mod P) x^31, for the first 8 bytes, and
  *   (x^(32 - 8 p) mod P) x^31, for the other 8,
  * each 64 bits reflected.
  */
-static const ES_ALIGNED uint64_t es_last[16][2] = {
+static const ES_ALIGNED uint64_t es_last[17][2] = {
     {0x00000000CCAA009E, 0x00000001DB710640}, /* 0 */
     {0x00000000A6770BB4, 0x0000000000000100}, /* 1 */
     {0x00000001102DD5E4, 0x0000000000010000}, /* 2 */
@@ -82,10 +83,13 @@ static const ES_ALIGNED uint64_t es_last[16][2] = {
     {0x00000000CACF972A, 0x000000005F7314FA}, /* 13 */
     {0x00000001AE24A6B0, 0x00000001ADEDF478}, /* 14 */
     {0x000000003F036DC2, 0x0000000040B3A940}, /* 15 */
+    {0x00000000B66B1FA6, 0x000000006CA226EA}, /* 16 */
 };
 
-/* Barrett's two factors: floor(x^96 / P) without its constant term, over x; and P x^31; 64 bits reflected. */
-static const ES_ALIGNED uint64_t es_barrett[2] = {0xB4E5B025F7011641, 0x00000001DB710641};
+/* Barrett's factors, 64 bits reflected: floor(x^96 / P) without its constant term, over x; and P x^31. */
+static const ES_ALIGNED uint64_t es_barrett[2] = {
+    0xB4E5B025F7011641, 0x00000001DB710641,
+};
 
 /* es_slice[k][b]: x^(8 k + 32) b mod P, that is the byte b moved over k more bytes, 32 bits reflected. */
 static const uint32_t es_slice[8][256] = {

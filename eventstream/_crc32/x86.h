@@ -3,14 +3,17 @@
  *
  * This file includes itself: the first part is common to all widths; the second is the kernel, instantiated for each
  * ES_WIDTH (bytes in a vector). Functions carry the CPU features they need as an attribute, so that no file needs
- * compiler flags of its own. vzeroupper is left to the compiler, which puts it before each return where the upper halves
- * were used; MSVC does so only when it targets AVX, and gets it by hand.
+ * compiler flags of its own. vzeroupper, without which SSE code after AVX code is slow, is left to the compilers, which
+ * put it where the upper halves were used; MSVC does so only when it targets AVX, and gets it by hand.
  */
 #ifndef ES_WIDTH
 
-/* The first compilers with all the intrinsics, usable under the attribute; others have the portable kernel alone. */
+/*
+ * Compilers with all the intrinsics, usable under the attribute; others have the portable kernel alone. Apple counts
+ * its clang otherwise: its 10 is LLVM's 6.
+ */
 #if defined(__clang__)
-#if __clang_major__ >= 7
+#if __clang_major__ >= 10
 #define ES_X86
 #endif
 #elif defined(__GNUC__)
@@ -26,7 +29,7 @@
 #ifdef ES_X86
 
 #include <immintrin.h>
-#ifdef _MSC_VER
+#ifdef ES_MSVC
 #include <intrin.h>
 #else
 #include <cpuid.h>
@@ -35,6 +38,9 @@
 #define ES_X86_16 "pclmul,sse4.1"
 #define ES_X86_32 "pclmul,sse4.1,avx2,vpclmulqdq"
 #define ES_X86_64 "pclmul,sse4.1,avx2,vpclmulqdq,avx512f,avx512bw,avx512vl"
+
+/* From here on a copy leaves the first cache, and gains from aligned stores: the bytes before have their own call. */
+#define ES_ALIGN_FROM 16384
 
 /* Q and the remainder of crc32.c: the register holds T x^32. */
 ES_INLINE ES_TARGET(ES_X86_16) uint32_t es_x86_barrett(__m128i t)
@@ -68,13 +74,13 @@ ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_last(const uint8_t *end, size
                             _mm_loadu_si128((const __m128i *)(indices + 16 - size)));
 }
 
-/* Less than 16 bytes, then zeros; and copied, if `copy`. */
+/* At most 16 bytes, then zeros; and copied, if `copy`. */
 ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_short(uint8_t *dst, const uint8_t *src, size_t n, int copy)
 {
     __m128i first, last;
 
     if (n >= 8) {
-        /* Two overlapping words. A shift by 64 makes zero, as it should. */
+        /* Two words, which may overlap. A shift by 64 makes zero, as it should. */
         first = _mm_loadl_epi64((const __m128i *)src);
         last = _mm_loadl_epi64((const __m128i *)(src + n - 8));
         if (copy) {
@@ -110,7 +116,7 @@ ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_short(uint8_t *dst, const uin
     return _mm_setzero_si128();
 }
 
-/* Less than 16 bytes. */
+/* At most 16 bytes. */
 ES_INLINE ES_TARGET(ES_X86_16) uint32_t es_x86_short(uint32_t crc, uint8_t *dst, const uint8_t *src, size_t n, int copy)
 {
     __m128i lane = _mm_cvtsi32_si128((int)crc);
@@ -130,7 +136,7 @@ static size_t es_unusable_kernels(void)
 {
     uint32_t ecx1, ebx7 = 0, ecx7 = 0, xcr0 = 0;
 
-#ifdef _MSC_VER
+#ifdef ES_MSVC
     int info[4];
     int leaves;
 
@@ -156,9 +162,13 @@ static size_t es_unusable_kernels(void)
     /* PCLMULQDQ, SSSE3, SSE4.1 */
     if (!(HAS(ecx1, 1) && HAS(ecx1, 9) && HAS(ecx1, 19)))
         return 3;
-    /* OSXSAVE allows the question which registers the system saves: SSE and AVX; for AVX-512 also the masks, ... */
+    /*
+     * With OSXSAVE one may ask which registers the system saves: SSE (bit 1) and AVX (2); for AVX-512 also the masks
+     * (5), the upper halves (6) and the upper 16 vectors (7). macOS shows those three only to threads that have used
+     * them, so it has the next kernel.
+     */
     if (HAS(ecx1, 27)) {
-#ifdef _MSC_VER
+#ifdef ES_MSVC
         xcr0 = (uint32_t)_xgetbv(0);
 #else
         uint32_t high;
@@ -171,7 +181,7 @@ static size_t es_unusable_kernels(void)
     /* AVX, AVX2, VPCLMULQDQ */
     if (!((xcr0 & 0x06) == 0x06 && HAS(ecx1, 28) && HAS(ebx7, 5) && HAS(ecx7, 10)))
         return 2;
-    /* AVX512F, AVX512BW, AVX512VL; ... and the upper halves of and the 16 further vectors. */
+    /* AVX512F, AVX512BW, AVX512VL */
     if (!((xcr0 & 0xE6) == 0xE6 && HAS(ebx7, 16) && HAS(ebx7, 30) && HAS(ebx7, 31)))
         return 1;
     return 0;
@@ -253,7 +263,7 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) __m128i NAME(sum_lanes)(VECTOR v)
 #endif
 }
 
-/* The last n bytes, 1 to ES_WIDTH, of a message of at least 16, then zeros. */
+/* The last n bytes, 1 to ES_WIDTH, of a message of more than 16, then zeros. */
 ES_INLINE ES_TARGET(ES_X86_FEATURES) VECTOR NAME(load_last)(const uint8_t *src, size_t n)
 {
 #if ES_WIDTH == 16
@@ -269,7 +279,7 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) VECTOR NAME(load_last)(const uint8_t *src, 
 #endif
 }
 
-/* Copies the last bytes of a message of n, at least 16; it may copy up to ES_WIDTH of them. */
+/* Copies the last bytes of a message of n, more than 16: as many as the last vector may have, or more. */
 ES_INLINE ES_TARGET(ES_X86_FEATURES) void NAME(copy_last)(uint8_t *dst, const uint8_t *src, size_t n)
 {
     if (n >= ES_WIDTH) {
@@ -295,17 +305,16 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *
 {
     const size_t padding = (0 - n) % 16;
     const uint64_t(*factors)[2]; /* of the lane at src, followed by those of the next lanes */
-    VECTOR start, sum, rest;
+    VECTOR sum;
+    __m128i lane, previous;
 
     crc = ~crc;
-    if (n < 16)
+    if (n <= 16)
         return ~es_x86_short(crc, dst, src, n, copy);
 
     if (copy)
         NAME(copy_last)(dst, src, n);
-    start = FIRST_WORD(crc);
-    sum = ZERO();
-    if (n > 4 * ES_WIDTH) {
+    if (n > 8 * ES_WIDTH) {
         const VECTOR ahead = IN_EACH_LANE(es_lane[ES_LANE(4 * ES_WIDTH / 16)]);
         VECTOR a = LOAD(src);
         VECTOR b = LOAD(src + ES_WIDTH);
@@ -319,8 +328,8 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *
             STORE(dst + 3 * ES_WIDTH, d);
             dst += 4 * ES_WIDTH;
         }
-        a = XOR(a, start);
-        start = ZERO();
+        a = XOR(a, FIRST_WORD(crc));
+        previous = _mm_setzero_si128();
         src += 4 * ES_WIDTH;
         n -= 4 * ES_WIDTH;
         for (; n > 4 * ES_WIDTH; src += 4 * ES_WIDTH, n -= 4 * ES_WIDTH) {
@@ -344,15 +353,16 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *
         factors = &es_lane[ES_LANE((n - 1) / 16)];
         a = FOLD(ZERO(), a, LOAD(factors - 4 * ES_WIDTH / 16));
         b = FOLD(ZERO(), b, LOAD(factors - 3 * ES_WIDTH / 16));
-        c = FOLD(a, c, LOAD(factors - 2 * ES_WIDTH / 16));
-        d = FOLD(b, d, LOAD(factors - 1 * ES_WIDTH / 16));
-        sum = XOR(c, d);
+        a = FOLD(a, c, LOAD(factors - 2 * ES_WIDTH / 16));
+        b = FOLD(b, d, LOAD(factors - 1 * ES_WIDTH / 16));
+        sum = XOR(a, b);
     } else {
+        /* At most 32 lanes, as es_lane has. The previous crc, which may come late, joins after they are summed up. */
         factors = &es_lane[ES_LANE((n - 1) / 16)];
+        previous = _mm_clmulepi64_si128(_mm_cvtsi32_si128((int)crc), _mm_loadu_si128((const __m128i *)factors), 0x00);
+        sum = ZERO();
     }
 
-    /* Summed up apart from the first bytes, which may have to wait for the crc that they continue. */
-    rest = ZERO();
     for (; n > ES_WIDTH; src += ES_WIDTH, n -= ES_WIDTH, factors += ES_WIDTH / 16) {
         const VECTOR v = LOAD(src);
 
@@ -360,12 +370,12 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *
             STORE(dst, v);
             dst += ES_WIDTH;
         }
-        rest = FOLD(rest, XOR(v, start), LOAD(factors));
-        start = ZERO();
+        sum = FOLD(sum, v, LOAD(factors));
     }
-    rest = FOLD(rest, XOR(NAME(load_last)(src, n), start), LOAD(factors));
-    crc = es_x86_reduce(NAME(sum_lanes)(XOR(sum, rest)), padding);
-#ifdef _MSC_VER
+    sum = FOLD(sum, NAME(load_last)(src, n), LOAD(factors));
+    lane = _mm_xor_si128(NAME(sum_lanes)(sum), previous);
+    crc = es_x86_reduce(lane, padding);
+#ifdef ES_MSVC
 #if ES_WIDTH > 16
     _mm256_zeroupper();
 #endif
@@ -380,7 +390,19 @@ static ES_TARGET(ES_X86_FEATURES) uint32_t NAME(crc32)(uint32_t crc, const void 
 
 static ES_TARGET(ES_X86_FEATURES) uint32_t NAME(copy)(uint32_t crc, void *dst, const void *src, size_t n)
 {
-    return NAME(body)(crc, dst, src, n, 1);
+    uint8_t *to = dst;
+    const uint8_t *from = src;
+
+    if (n >= ES_ALIGN_FROM) {
+        const size_t before = (0 - (uintptr_t)dst) % ES_WIDTH;
+
+        if (before != 0)
+            crc = NAME(copy)(crc, to, from, before);
+        to += before;
+        from += before;
+        n -= before;
+    }
+    return NAME(body)(crc, to, from, n, 1);
 }
 
 #undef NAME

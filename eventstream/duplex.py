@@ -1,0 +1,388 @@
+"""A bidirectional exchange of events on one HTTP stream: the client's end and the server's, without any I/O.
+
+The client's request opens the exchange, and its signature is the seed of all that follow. Then both sides send at once:
+the client signed events and in the end a signed empty message, the server events, until it ends the stream or says with
+an ``exception`` or ``error`` message why it gives up. An end of the exchange turns what is to be sent into bytes, and
+bytes that were received into events; what an event means, its ``parse`` function knows.
+
+What was received before a fault is delivered before the error is raised. After it that direction is dead, and every
+later call raises an equal error. For the client the whole exchange is then over, while a server may still say what went
+wrong. The end of the input is a fault unless all is said: a stream that was cut never looks like one that ended.
+
+Without a signer, and without credentials on the other side, events go as they are, and a message with an empty payload
+ends them, as on some WebSockets. A server without credentials also takes signed events, and believes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from eventstream._codec import Decoder, Message, decode
+from eventstream.exceptions import (
+    CodecError,
+    ServiceError,
+    StateError,
+    TruncatedMessage,
+    UnexpectedMessage,
+    VerificationError,
+)
+from eventstream.signing import (
+    MAX_CLOCK_SKEW,
+    CredentialsSource,
+    EventSigner,
+    EventVerifier,
+    VerifiedRequest,
+    utc_now,
+    verify_request,
+)
+from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH, PRELUDE_LENGTH
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["ClientExchange", "ServerExchange", "plain"]
+
+T = TypeVar("T")
+
+
+def plain(message: Message) -> Message:
+    """The simplest ``parse`` function: an event is its message.
+
+    Raises:
+        ServiceError: the message is an ``exception`` or an ``error``.
+    """
+    message.raise_for_error()
+    return message
+
+
+class _Incoming(Generic[T]):
+    """What is received: an iterator that ends when bytes are wanting, and goes on after the next `feed`.
+
+    Args:
+        read: makes of a message what is delivered, or None if that is nothing. A `CodecError` or `ServiceError` that it
+            raises is final.
+    """
+
+    def __init__(
+        self, read: Callable[[Message], T | None], max_headers_length: int | None, max_payload_length: int | None
+    ) -> None:
+        self._read = read
+        self._decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
+        self._exhausted = True
+        self._error: CodecError | ServiceError | None = None
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error._again()
+
+    def feed(self, data: Buffer) -> Iterator[T]:
+        self.check()
+        self._decoder.feed(data)
+        self._exhausted = False
+        return self
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        self.check()
+        try:
+            for message in self._decoder:
+                event = self._read(message)
+                if event is not None:
+                    return event
+        except (CodecError, ServiceError) as error:
+            self._error = error._again()
+            raise
+        self._exhausted = True
+        raise StopIteration
+
+    def end(self, *, complete: Callable[[], bool]) -> None:
+        """The input has ended: an error unless it did so after a message, and all is `complete`."""
+        self.check()
+        if not self._exhausted:
+            raise StateError("events were received that nobody has taken: iterate to the end before receive_eof")
+        try:
+            self._decoder.close()
+            if not complete():
+                raise TruncatedMessage(self._decoder.offset, 0, PRELUDE_LENGTH)
+        except CodecError as error:
+            self._error = error._again()
+            raise
+
+
+class ClientExchange(Generic[T]):
+    """The client's end: signed events out, events in. One thread at a time.
+
+    After the service's error, or a fault in what it sent, every later call raises an equal error.
+
+    Args:
+        signer: begins with the signature of the request; None: events are sent as they are.
+        parse: makes of each message from the service what `receive` yields; what it raises (a `CodecError` or
+            `ServiceError`) ends the exchange.
+        max_headers_length: the limit of a received message's headers in bytes; None for the format's own bound.
+        max_payload_length: the limit of a received message's payload in bytes; None for the format's own bound.
+    """
+
+    def __init__(
+        self,
+        signer: EventSigner | None,
+        parse: Callable[[Message], T],
+        *,
+        max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
+        max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+    ) -> None:
+        self._signer = signer
+        self._incoming = _Incoming(parse, max_headers_length, max_payload_length)
+        self._finished = False
+
+    def send(self, event: Message) -> bytes:
+        """The event as it is sent: signed, in wire form.
+
+        Raises:
+            StateError: `finish` was called.
+            ValueError: there is no signer, and the payload is empty, which would end the stream.
+            EncodeLimitExceeded: the event is over 24 MiB.
+            CodecError, ServiceError: an equal one was raised by `receive` or `receive_eof`.
+        """
+        self._check_sending()
+        if self._signer is not None:
+            return self._signer.sign(event.encode())
+        if not event.payload:
+            raise ValueError("without signatures an empty payload ends the stream: call finish")
+        return event.encode()
+
+    def finish(self, unsigned: Message | None = None) -> bytes:
+        """The end of the client's events, in wire form; those of the service still come.
+
+        Args:
+            unsigned: the message, with an empty payload, that says so where there is no signer; None: an empty one.
+
+        Raises:
+            StateError: it was called before.
+            CodecError, ServiceError: an equal one was raised by `receive` or `receive_eof`.
+        """
+        self._check_sending()
+        self._finished = True
+        if self._signer is not None:
+            return self._signer.finish()
+        return (unsigned or Message()).encode()
+
+    def _check_sending(self) -> None:
+        self._incoming.check()
+        if self._finished:
+            raise StateError("nothing can be sent after the end of the events")
+
+    def receive(self, data: Buffer) -> Iterator[T]:
+        """Receive the next bytes of the response.
+
+        Args:
+            data: any C-contiguous buffer, of any length.
+
+        Returns:
+            An iterator over the events that are now complete. It raises what follows, and what `parse` raises, after
+            the events before; what is left in it the next call's iterator yields.
+
+        Raises:
+            StateError: `receive_eof` was called.
+            DecodeError: the bytes are no valid message.
+            ServiceError: the service gave up; which class, is up to `parse`.
+        """
+        return self._incoming.feed(data)
+
+    def receive_eof(self) -> None:
+        """The response has ended. Between messages it may do so, whether or not `finish` was called.
+
+        Raises:
+            TruncatedMessage: it ends in the middle of a message.
+            StateError: the iterator of `receive` was not iterated over to its end.
+            CodecError, ServiceError: an equal one was raised before.
+        """
+        self._incoming.end(complete=lambda: True)
+
+
+class ServerExchange(Generic[T]):
+    """The server's end: the request and signed events in, verified and unwrapped; events out. One thread at a time.
+
+    Args:
+        credentials: of the one account that is known, or of all by their access keys; None: signatures are not checked.
+        parse: makes of each unwrapped message from the client what `receive` yields; what it raises (a `CodecError` or
+            `ServiceError`) ends this direction.
+        region: the one that the request must be signed for; None: any.
+        service: the signing name that the request must be signed for; None: any.
+        clock: the time that signatures' dates are compared with, as an aware datetime.
+        max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
+        max_headers_length: the limit of a message's headers in bytes, both of the signed one and of the one inside it;
+            None for the format's own bound.
+        max_payload_length: the same limit of a message's payload.
+
+    Attributes:
+        ended: whether the end of the client's events has come.
+    """
+
+    def __init__(
+        self,
+        credentials: CredentialsSource | Mapping[str, CredentialsSource] | None,
+        parse: Callable[[Message], T],
+        *,
+        region: str | None = None,
+        service: str | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
+        max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
+        max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+    ) -> None:
+        self._credentials = credentials
+        self._parse = parse
+        self._region = region
+        self._service = service
+        self._clock = clock
+        self._max_clock_skew = max_clock_skew
+        self._limits = max_headers_length, max_payload_length
+        self._incoming = _Incoming(self._read, max_headers_length, max_payload_length)
+        self._unwrap: Callable[[Message], Message | None] | None = None
+        self._refused: VerificationError | None = None
+        self._failed = False
+        self.ended = False
+
+    def receive_request(self, method: str, path: str, headers: Iterable[tuple[str, str]]) -> VerifiedRequest | None:
+        """Verify the request, and take its signature as the seed of the events'.
+
+        Args:
+            method: such as ``"POST"``.
+            path: as it was received, with its query if it has one.
+            headers: names and values as they were received, pseudo-headers too if there are any.
+
+        Returns:
+            Who signed it, and for what; None if signatures are not checked.
+
+        Raises:
+            VerificationError: it cannot be accepted (403); see `verify_request`. Later calls raise an equal error.
+            StateError: a request was accepted before.
+        """
+        if self._refused is not None:
+            raise self._refused._again()
+        if self._unwrap is not None:
+            raise StateError("the request was received before")
+        if self._credentials is None:
+            self._unwrap = _Unchecked(*self._limits).verify
+            return None
+        try:
+            request = verify_request(
+                self._credentials,
+                self._region,
+                self._service,
+                method,
+                path,
+                headers,
+                clock=self._clock,
+                max_clock_skew=self._max_clock_skew,
+            )
+        except VerificationError as error:
+            self._refused = error._again()
+            raise
+        max_headers, max_payload = self._limits
+        self._unwrap = EventVerifier(
+            *request,
+            clock=self._clock,
+            max_clock_skew=self._max_clock_skew,
+            max_headers_length=max_headers,
+            max_payload_length=max_payload,
+        ).verify
+        return request
+
+    def check_opened(self) -> None:
+        """Do nothing once a request was accepted.
+
+        Raises:
+            StateError: there was none yet.
+            VerificationError: it was refused with an equal one.
+        """
+        if self._refused is not None:
+            raise self._refused._again()
+        if self._unwrap is None:
+            raise StateError("the request comes first: call receive_request")
+
+    def receive(self, data: Buffer) -> Iterator[T]:
+        """Receive the next bytes of the request's body.
+
+        Args:
+            data: any C-contiguous buffer, of any length.
+
+        Returns:
+            An iterator over the events that are now complete; when it has met their end, `ended` is true. It raises
+            what follows, and what `parse` raises, after the events before; what is left in it the next call's iterator
+            yields.
+
+        Raises:
+            StateError: there was no request yet, or `receive_eof` was called.
+            DecodeError: the bytes are no valid message, or there is none inside a signed one.
+            VerificationError: an event is not what was signed, or comes after the end; see `EventVerifier.verify`.
+        """
+        self.check_opened()
+        return self._incoming.feed(data)
+
+    def _read(self, message: Message) -> T | None:
+        assert self._unwrap is not None
+        inner = self._unwrap(message)
+        if inner is None:
+            self.ended = True
+            return None
+        return self._parse(inner)
+
+    def receive_eof(self) -> None:
+        """The request's body has ended.
+
+        Raises:
+            TruncatedMessage: it ends in the middle of a message, or before the end of the client's events has come.
+            StateError: there was no request yet, or the iterator of `receive` was not iterated over to its end.
+            DecodeError, VerificationError: an equal one was raised before.
+        """
+        self.check_opened()
+        self._incoming.end(complete=lambda: self.ended)
+
+    def send(self, event: Message) -> bytes:
+        """The event as it is sent, in wire form; also after an error of the client.
+
+        Raises:
+            StateError: there was no request yet, or an exception was sent.
+            VerificationError: the request was refused with an equal one.
+        """
+        self.check_opened()
+        if self._failed:
+            raise StateError("nothing can be sent after an exception")
+        return event.encode()
+
+    def send_exception(self, exception: Message) -> bytes:
+        """The ``exception`` or ``error`` message as it is sent, in wire form. Nothing can be sent after it.
+
+        Raises:
+            StateError: there was no request yet, or an exception was sent before.
+            VerificationError: the request was refused with an equal one.
+        """
+        wire = self.send(exception)
+        self._failed = True
+        return wire
+
+
+class _Unchecked:
+    """Takes the place of a verifier where signatures are not checked: unwraps what is signed, and nothing else."""
+
+    def __init__(self, max_headers_length: int | None, max_payload_length: int | None) -> None:
+        self._limits = max_headers_length, max_payload_length
+        self._index = 0
+        self._ended = False
+
+    def verify(self, message: Message) -> Message | None:
+        if self._ended:
+            raise UnexpectedMessage(self._index, "it comes after the end of the stream")
+        self._index += 1
+        if not message.payload:
+            self._ended = True
+            return None
+        if ":chunk-signature" not in message.headers:
+            return message
+        max_headers, max_payload = self._limits
+        return decode(message.payload, max_headers_length=max_headers, max_payload_length=max_payload)
