@@ -74,11 +74,24 @@ def rows() -> Iterator[Row]:
 
     for length, at_least in ((918, 30), (142, 35)):
         wire = wire_of(length)
-        yield Row(f"`Decoder`, one message of {length} B a feed", "botocore", feed(decoder(), wire), feed_botocore(wire), at_least)
+        yield Row(
+            f"`Decoder`, one message of {length} B a feed",
+            "botocore",
+            feed(decoder(), wire),
+            feed_botocore(wire),
+            at_least,
+        )
 
     wire = wire_of(918)
     bulk = wire * 4000
-    yield Row("4,000 of 918 B in one feed, per message", "botocore, one a feed", feed(decoder(), bulk), feed_botocore(wire), 45, per=4000)
+    yield Row(
+        "4,000 of 918 B in one feed, per message",
+        "botocore, one a feed",
+        feed(decoder(), bulk),
+        feed_botocore(wire),
+        45,
+        per=4000,
+    )
     yield Row("the same", "botocore, all in one feed", feed(decoder(), bulk), feed_botocore(bulk), 250)
 
     for length, at_least in ((16 * KIB, 20), (MIB, 14)):
@@ -100,7 +113,9 @@ def rows() -> Iterator[Row]:
     for length, at_most in ((142, 1.0), (918, 1.0), (3200, 1.0), (4096, 1.0), (16 * KIB, 0.75), (MIB, 0.6)):
         data = payload_of(length)[:length]
         wire = eventstream.encode(headers, data)
-        yield Row(f"`decode`, {length:,} B", "floor", lambda w=wire: eventstream.decode(w), floor(data), at_most=at_most)  # type: ignore[misc]
+        yield Row(
+            f"`decode`, {length:,} B", "floor", lambda w=wire: eventstream.decode(w), floor(data), at_most=at_most
+        )  # type: ignore[misc]
         yield Row(
             f"`encode` with `Headers`, {length:,} B",
             "floor",
@@ -111,7 +126,13 @@ def rows() -> Iterator[Row]:
 
     wire = wire_of(MIB)
     view = payload_of(MIB)[:MIB]
-    yield Row("`Decoder(copy=False)`, 1 MiB", "ISA-L alone", feed(decoder(copy=False), wire), lambda: isal_zlib.crc32(view), at_most=1.15)
+    yield Row(
+        "`Decoder(copy=False)`, 1 MiB",
+        "ISA-L alone",
+        feed(decoder(copy=False), wire),
+        lambda: isal_zlib.crc32(view),
+        at_most=1.15,
+    )
 
     large, half = wire_of(4 * MIB), wire_of(2 * MIB)
     for size in (1, KIB, 64 * KIB):
@@ -128,7 +149,9 @@ def rows() -> Iterator[Row]:
 
     # A signed stream repeats no header block; the headers are looked at, since the peers have parsed theirs.
     signed = [
-        eventstream.encode({":date": eventstream.Timestamp(1_795_327_397_708 + 100 * i), ":chunk-signature": (b"%032d" % i)}, payload)
+        eventstream.encode(
+            {":date": eventstream.Timestamp(1_795_327_397_708 + 100 * i), ":chunk-signature": (b"%032d" % i)}, payload
+        )
         for i in range(256)
     ]
     everything = b"".join(signed)
@@ -138,7 +161,9 @@ def rows() -> Iterator[Row]:
         for message in ours.feed(everything):
             message.headers[":chunk-signature"]
 
-    yield Row("headers all different, per message", "botocore", look, feed_botocore(*signed), 14, per=256, against_per=256)
+    yield Row(
+        "headers all different, per message", "botocore", look, feed_botocore(*signed), 14, per=256, against_per=256
+    )
     if smithy := decode_smithy(signed[0]):
         yield Row("the same", "smithy-aws-event-stream", look, smithy, 20, per=256)
     wire = wire_of(918)

@@ -70,7 +70,11 @@ def _import_milliseconds() -> float:
     """What the import adds to a bare interpreter: the median difference of fresh processes."""
     code = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
     samples = [
-        float(subprocess.run([sys.executable, "-I", "-c", code.format("import eventstream")], capture_output=True, check=True).stdout)
+        float(
+            subprocess.run(
+                [sys.executable, "-I", "-c", code.format("import eventstream")], capture_output=True, check=True
+            ).stdout
+        )
         for _ in range(15)
     ]
     return statistics.median(samples) * 1000

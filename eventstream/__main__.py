@@ -1,8 +1,8 @@
 """Show what an event stream holds: ``python -m eventstream [FILE ...]``; without a file, standard input.
 
 Each message is a line: its offset, headers and payload. A message nested in another's payload, as in every signed
-event, is shown below it. At the end stand totals and the throughput of decoding alone. A fault in the stream is reported
-behind the messages before it, and makes the exit status 1.
+event, is shown below it. At the end stand totals and the throughput of decoding alone. A fault in the stream is
+reported behind the messages before it, and makes the exit status 1.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ from libc.stdint cimport SIZE_MAX, UINT32_MAX, int8_t, int16_t, int32_t, int64_t
 from libc.string cimport memcmp, memcpy, memmove
 
 import datetime
-import uuid
 from collections.abc import Mapping
+from operator import index
 
 from eventstream.exceptions import (
     DecodeError,
@@ -53,6 +53,7 @@ from eventstream.exceptions import (
     TruncatedHeader,
     TruncatedMessage,
     UnknownHeaderType,
+    _header,
 )
 from eventstream.values import Byte, Long, Short, Timestamp
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
@@ -140,6 +141,19 @@ cdef uint64_t DEFAULT_MAX_HEADERS = DEFAULT_MAX_HEADERS_LENGTH
 cdef uint64_t DEFAULT_MAX_PAYLOAD = DEFAULT_MAX_PAYLOAD_LENGTH
 
 
+cdef object UUID = None
+
+
+cdef object uuid_class():
+    """Imported when it is first needed, which is rarely: that takes as long as the import of all the rest."""
+    global UUID
+    if UUID is None:
+        from uuid import UUID as class_
+
+        UUID = class_
+    return UUID
+
+
 cdef inline uint32_t load_u32(const uint8_t *data) noexcept nogil:
     return <uint32_t> data[0] << 24 | <uint32_t> data[1] << 16 | <uint32_t> data[2] << 8 | data[3]
 
@@ -223,7 +237,7 @@ cdef uint64_t limit_of(str name, object limit) except? 0xFFFFFFFF:
     """A limit as a number of bytes; None stands for the format's own bound."""
     if limit is None:
         return UINT32_MAX
-    value = limit.__index__()
+    value = index(limit)
     if value < 0:
         raise ValueError(f"{name} is negative")
     return min(value, UINT32_MAX)
@@ -351,7 +365,7 @@ cdef int write_buffer(Writer *writer, object name, object source) except -1:
     try:
         acquire(source, &view, PyBUF_SIMPLE)
     except TypeError:
-        raise TypeError(f"header {name!r}: a {type(source).__name__} is no header value") from None
+        raise TypeError(f"{_header(name)}: a {type(source).__name__} is no header value") from None
     try:
         return write_sized(writer, name, TYPE_BYTE_ARRAY, <const uint8_t *> view.buf, view.len)
     finally:
@@ -389,7 +403,7 @@ cdef int write_value(Writer *writer, object name, object value) except -1:
         except InvalidHeaderValue as error:
             raise InvalidHeaderValue(name, str(error)) from None
         return write_integer(writer, name, TYPE_TIMESTAMP, timestamp)
-    if isinstance(value, uuid.UUID):
+    if isinstance(value, uuid_class()):
         raw = value.int.to_bytes(16, "big")
         extend(writer, 1)[0] = TYPE_UUID
         memcpy(extend(writer, 16), PyBytes_AS_STRING(raw), 16)
@@ -637,7 +651,7 @@ cdef object value_of(Field *field):
     if field.type == TYPE_BYTE:
         return new_integer(Byte, <int8_t> value[0])
     if field.type == TYPE_UUID:
-        return uuid.UUID(bytes=value[:16])
+        return uuid_class()(bytes=value[:16])
     return field.type == TYPE_TRUE
 
 
@@ -675,6 +689,7 @@ cdef enum:
     SEARCHES = 4  # lookups before headers are parsed: those of a signed event are looked at twice, then never again
 
 cdef object MISSING = object()
+cdef dict NOTHING = {}
 
 
 @cython.final
@@ -684,8 +699,8 @@ cdef object MISSING = object()
 cdef class Headers:
     """The headers of a message: an immutable, hashable mapping from name to value, in the order of the wire.
 
-    Made from a mapping, its values are checked and encoded once; made by a decoder, it keeps the bytes it came in. It is
-    equal to any equal mapping.
+    Made from a mapping, its values are checked and encoded once; made by a decoder, it keeps the bytes it came in. It
+    is equal to any equal mapping.
 
     Args:
         mapping: from names (1 to 255 bytes of UTF-8) to values: ``bool``, ``int`` (32 bits), `Byte`, `Short`, `Long`,
@@ -699,9 +714,9 @@ cdef class Headers:
         BufferError: a buffer is not C-contiguous.
     """
 
-    def __cinit__(self, mapping=None, /):
+    def __cinit__(self, mapping=NOTHING, /):
         cdef Writer writer
-        if mapping is None:
+        if mapping is NOTHING:
             self.raw = b""
         elif type(mapping) is Headers:
             self.raw = (<Headers> mapping).raw
@@ -1076,7 +1091,7 @@ def encode_into(
     cdef Py_buffer target
     cdef Py_buffer source
     cdef uint8_t *frame
-    start = offset.__index__()
+    start = index(offset)
     acquire(buffer, &target, PyBUF_WRITABLE)
     try:
         acquire(payload, &source, PyBUF_SIMPLE)
@@ -1089,7 +1104,11 @@ def encode_into(
             if total_length > room:
                 raise ValueError(f"a message of {total_length} bytes does not fit into {room} bytes")
             frame = <uint8_t *> target.buf + <size_t> start
-            if source.len and frame < <uint8_t *> source.buf + source.len and <uint8_t *> source.buf < frame + total_length:
+            if (
+                source.len
+                and frame < <uint8_t *> source.buf + source.len
+                and <uint8_t *> source.buf < frame + total_length
+            ):
                 raise ValueError("the payload overlaps the part of the buffer that is to be written")
             write_frame(
                 frame,
@@ -1201,7 +1220,9 @@ cdef inline bint is_block(Headers headers, const uint8_t *block, size_t length) 
     )
 
 
-cdef inline uint32_t check_frame(const uint8_t *frame, size_t head_length, uint8_t *target, size_t length) noexcept nogil:
+cdef inline uint32_t check_frame(
+    const uint8_t *frame, size_t head_length, uint8_t *target, size_t length
+) noexcept nogil:
     """The checksum of a frame up to the end of its payload, which is copied to the target, if there is one.
 
     It starts anew, though it might go on from the prelude's: so the processor need not wait for that one."""
@@ -1224,7 +1245,13 @@ cdef inline uint32_t check_frame_releasing(
 
 
 cdef inline Message new_message(
-    HeaderCache cache, const uint8_t *block, size_t length, uint64_t offset, object payload, uint32_t expected, uint32_t computed
+    HeaderCache cache,
+    const uint8_t *block,
+    size_t length,
+    uint64_t offset,
+    object payload,
+    uint32_t expected,
+    uint32_t computed,
 ):
     """The last checks of a message: its CRC, then its headers."""
     cdef Message message
@@ -1247,7 +1274,13 @@ cdef Message read_frame(HeaderCache cache, const uint8_t *frame, Prelude *prelud
         target = <uint8_t *> PyBytes_AS_STRING(payload)
     computed = check_frame_releasing(frame, head_length, target, length)
     return new_message(
-        cache, frame + PRELUDE_LENGTH, prelude.headers_length, offset, payload, load_u32(frame + head_length + length), computed
+        cache,
+        frame + PRELUDE_LENGTH,
+        prelude.headers_length,
+        offset,
+        payload,
+        load_u32(frame + head_length + length),
+        computed,
     )
 
 
@@ -1328,12 +1361,12 @@ cdef class Decoder:
         buffered: bytes received, minus `offset`.
     """
 
-    # What is not yet delivered: first the buffer, _data[_start:_stop], which is the tail of an unfinished message unless
-    # several chunks were fed at once; then the chunk, _chunk[_position:_end], which is the caller's own bytes.
+    # What is not yet delivered: first the buffer, _data[_start:_stop], which is the tail of an unfinished message
+    # unless several chunks were fed at once; then the chunk, _chunk[_position:_end], which is the caller's own bytes.
     #
     # A large message that is half there is assembled: its payload leaves the buffer for the bytes it will be delivered
-    # in, `_payload`, of which `_filled` are there and `_crc` is the checksum so far. What comes next goes there directly,
-    # checksummed as it is copied. The buffer then holds the message without its payload, and what follows it.
+    # in, `_payload`, of which `_filled` are there and `_crc` is the checksum so far. What comes next goes there
+    # directly, checksummed as it is copied. The buffer then holds the message without its payload, and what follows.
 
     def __cinit__(
         self,
@@ -1349,6 +1382,9 @@ cdef class Decoder:
 
     def __dealloc__(self):
         PyMem_Free(self._data)
+
+    def __reduce__(self):
+        raise TypeError("a Decoder cannot be pickled or copied")
 
     @property
     def offset(self):

@@ -19,12 +19,12 @@ import datetime
 import struct
 import uuid
 import zlib
-from _thread import allocate_lock
+from _thread import LockType, allocate_lock
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from operator import index
 from typing import TYPE_CHECKING, Any, overload
 
 from eventstream.exceptions import (
-    CodecError,
     DecodeError,
     DecodeLimitExceeded,
     DuplicateHeader,
@@ -42,6 +42,7 @@ from eventstream.exceptions import (
     TruncatedHeader,
     TruncatedMessage,
     UnknownHeaderType,
+    _header,
 )
 from eventstream.values import Byte, HeaderInput, HeaderValue, Long, Short, Timestamp
 from eventstream.wire import (
@@ -57,28 +58,28 @@ from eventstream.wire import (
 )
 
 if TYPE_CHECKING:
-    from typing import SupportsIndex, TypeVar
+    from typing import SupportsIndex, TypeAlias, TypeVar
 
-    from typing_extensions import Buffer, Self, TypeAlias, final
+    from typing_extensions import Buffer, Self, final
 
     T = TypeVar("T")
-    HeadersInput: TypeAlias = "Union[Headers, Mapping[str, HeaderInput]]"
+    HeadersInput: TypeAlias = "Headers | Mapping[str, HeaderInput]"
 else:
 
     def final(cls: type) -> type:
         """Refuse subclasses at run time too, as the native classes do."""
 
-        def __init_subclass__(cls: type, **kwargs: object) -> None:
-            raise TypeError(f"type '{cls.__base__.__name__}' is not an acceptable base type")
+        def refuse(subclass: type, **kwargs: object) -> None:
+            raise TypeError(f"type '{cls.__name__}' is not an acceptable base type")
 
-        cls.__init_subclass__ = classmethod(__init_subclass__)
+        cls.__init_subclass__ = classmethod(refuse)
         return cls
 
 
 _LENGTHS = struct.Struct(">II")
 _CRC = struct.Struct(">I")
 _U16 = struct.Struct(">H")
-_INTEGERS = {
+_INTEGERS: dict[HeaderType, tuple[struct.Struct, type[int]]] = {
     HeaderType.BYTE: (struct.Struct(">b"), Byte),
     HeaderType.SHORT: (struct.Struct(">h"), Short),
     HeaderType.INTEGER: (struct.Struct(">i"), int),
@@ -112,7 +113,7 @@ def _limit_of(name: str, limit: SupportsIndex | None) -> int:
     """A limit as a number of bytes; None stands for the format's own bound."""
     if limit is None:
         return MAX_MESSAGE_LENGTH
-    value = limit.__index__()
+    value = index(limit)
     if value < 0:
         raise ValueError(f"{name} is negative")
     return min(value, MAX_MESSAGE_LENGTH)
@@ -125,7 +126,7 @@ def _encode_name(name: str) -> bytes:
     if not isinstance(name, str):
         raise TypeError(f"a header name is a str, not {type(name).__name__}")
     try:
-        raw = name.encode()
+        raw = str.encode(name)
     except UnicodeEncodeError:
         raise InvalidHeaderName(name, "lone surrogates have no UTF-8") from None
     if not 1 <= len(raw) <= MAX_NAME_LENGTH:
@@ -139,6 +140,15 @@ def _encode_sized(name: str, type_: HeaderType, raw: bytes) -> bytes:
     return bytes([type_]) + _U16.pack(len(raw)) + raw
 
 
+def _encode_integer(name: str, type_: HeaderType, value: int) -> bytes:
+    packer, _ = _INTEGERS[type_]
+    try:
+        return bytes([type_]) + packer.pack(int.__index__(value))
+    except struct.error:
+        hint = ": use Long" if type_ is HeaderType.INTEGER else ""
+        raise InvalidHeaderValue(name, f"an integer of more than {8 * packer.size} bits{hint}") from None
+
+
 def _encode_value(name: str, value: HeaderInput) -> bytes:
     """The type byte and the value."""
     if value is True:
@@ -147,16 +157,14 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
         return bytes([HeaderType.FALSE])
     if isinstance(value, str):
         try:
-            return _encode_sized(name, HeaderType.STRING, value.encode())
+            return _encode_sized(name, HeaderType.STRING, str.encode(value))
         except UnicodeEncodeError:
             raise InvalidHeaderValue(name, "lone surrogates have no UTF-8") from None
     if isinstance(value, int):
-        for type_, (packer, class_) in _INTEGERS.items():
+        for type_, (_, class_) in _INTEGERS.items():
             if class_ is not int and isinstance(value, class_):
-                return bytes([type_]) + packer.pack(value)
-        if value.bit_length() >= 32 and value != -1 << 31:
-            raise InvalidHeaderValue(name, "an int of more than 32 bits: use Long")
-        return bytes([HeaderType.INTEGER]) + _INTEGERS[HeaderType.INTEGER][0].pack(value)
+                return _encode_integer(name, type_, value)
+        return _encode_integer(name, HeaderType.INTEGER, value)
     if isinstance(value, datetime.datetime):
         try:
             timestamp = Timestamp.from_datetime(value)
@@ -164,11 +172,11 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
             raise InvalidHeaderValue(name, str(error)) from None
         return _encode_value(name, timestamp)
     if isinstance(value, uuid.UUID):
-        return bytes([HeaderType.UUID]) + value.bytes
+        return bytes([HeaderType.UUID]) + value.int.to_bytes(16, "big")
     try:
         raw = _bytes_of(value)
     except TypeError:
-        raise TypeError(f"header {name!r}: a {type(value).__name__} is no header value") from None
+        raise TypeError(f"{_header(name)}: a {type(value).__name__} is no header value") from None
     return _encode_sized(name, HeaderType.BYTE_ARRAY, raw)
 
 
@@ -247,15 +255,16 @@ def _decode_value(cursor: _Cursor, type_: HeaderType) -> HeaderValue:
     if type_ is HeaderType.UUID:
         return uuid.UUID(bytes=cursor.take(16))
     packer, class_ = _INTEGERS[type_]
-    return class_(packer.unpack(cursor.take(packer.size))[0])
+    (integer,) = packer.unpack(cursor.take(packer.size))
+    return class_(integer)
 
 
 @final
 class Headers(Mapping[str, HeaderValue]):
     """The headers of a message: an immutable, hashable mapping from name to value, in the order of the wire.
 
-    Made from a mapping, its values are checked and encoded once; made by a decoder, it keeps the bytes it came in. It is
-    equal to any equal mapping.
+    Made from a mapping, its values are checked and encoded once; made by a decoder, it keeps the bytes it came in. It
+    is equal to any equal mapping.
 
     Args:
         mapping: from names (1 to 255 bytes of UTF-8) to values: ``bool``, ``int`` (32 bits), `Byte`, `Short`, `Long`,
@@ -539,7 +548,7 @@ def encode_into(
     if target.readonly:
         raise BufferError("the buffer is read-only")
     message = encode(headers, payload, max_headers_length=max_headers_length, max_payload_length=max_payload_length)
-    start = offset.__index__()
+    start = index(offset)
     if start < 0:
         raise ValueError(f"offset {start} is negative")
     room = max(target.nbytes - start, 0)
@@ -682,12 +691,20 @@ class Decoder:
         "_received",
     )
 
+    _max_headers: int
+    _max_payload: int
+    _copy: bool
+    _cache: _HeaderCache
+    _busy: LockType
+    _error: DecodeError | None
+    _closed: bool
+    _offset: int
+    _received: int
     # What is not yet delivered: first the buffer, which is the tail of an unfinished message unless several chunks were
     # fed at once; then the chunk, which is the caller's own bytes, from the position on.
     _buffer: bytearray
     _chunk: memoryview
     _position: int
-    _error: CodecError | None
 
     def __new__(
         cls,
@@ -709,6 +726,9 @@ class Decoder:
         self._buffer = bytearray()
         self._release_chunk()
         return self
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Decoder cannot be pickled or copied")
 
     def _enter(self) -> None:
         if not self._busy.acquire(blocking=False):

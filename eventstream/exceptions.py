@@ -12,13 +12,28 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal
+    from collections.abc import Mapping
+    from typing import Any, Literal, Protocol
 
     from typing_extensions import Self
 
-    from eventstream._codec import Headers, Message
+    from eventstream.values import HeaderValue
 
     Part = Literal["headers", "payload"]
+
+    class Message(Protocol):
+        """What a `ServiceError` is made from: a `Message` of either implementation."""
+
+        @property
+        def headers(self) -> Mapping[str, HeaderValue]: ...
+        @property
+        def payload(self) -> bytes | memoryview: ...
+        @property
+        def exception_type(self) -> str | None: ...
+        @property
+        def error_code(self) -> str | None: ...
+        @property
+        def error_message(self) -> str | None: ...
 
 
 def _quote(text: str) -> str:
@@ -157,7 +172,9 @@ class InvalidLength(DecodeError):
         if total_length < 16:
             reason = f"total length {total_length}: a message has at least 16 bytes"
         else:
-            reason = f"headers length {headers_length}: a message of {total_length} bytes has room for {total_length - 16}"
+            reason = (
+                f"headers length {headers_length}: a message of {total_length} bytes has room for {total_length - 16}"
+            )
         super().__init__(offset, reason)
 
 
@@ -280,7 +297,9 @@ class ServiceError(_Restorable):
         payload: the message's payload, as bytes.
     """
 
-    def __init__(self, code: str, message: str, headers: Headers | None = None, payload: bytes = b"") -> None:
+    def __init__(
+        self, code: str, message: str, headers: Mapping[str, HeaderValue] | None = None, payload: bytes = b""
+    ) -> None:
         super().__init__(f"{code or 'unnamed error'}: {message}" if message else code or "unnamed error")
         self.code = code
         self.message = message

@@ -50,7 +50,8 @@ def iter_messages(
     """
     decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
     for chunk in _chunks(source):
-        yield from decoder.feed(chunk)
+        for message in decoder.feed(chunk):  # `yield from` would close the decoder with this generator # noqa: UP028
+            yield message
     decoder.close()
 
 

@@ -7,21 +7,23 @@ what was decoded encodes back to the same bytes. They compare and compute as the
 from __future__ import annotations
 
 import datetime as _datetime
+from operator import index as _index
+
 from eventstream.exceptions import InvalidHeaderValue
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this package
 if TYPE_CHECKING:
     import uuid
-    from typing import ClassVar, Union
+    from typing import ClassVar, SupportsIndex, TypeAlias
 
-    from typing_extensions import Buffer, Self, SupportsIndex, TypeAlias
+    from typing_extensions import Buffer, Self
 
 __all__ = ["Byte", "HeaderInput", "HeaderValue", "Long", "Short", "Timestamp"]
 
-HeaderValue: TypeAlias = "Union[bool, int, Byte, Short, Long, bytes, str, Timestamp, uuid.UUID]"
+HeaderValue: TypeAlias = "bool | int | Byte | Short | Long | bytes | str | Timestamp | uuid.UUID"
 """What a decoded header holds. An ``int`` that is none of the subclasses is of type 4."""
 
-HeaderInput: TypeAlias = "Union[HeaderValue, Buffer, _datetime.datetime]"
+HeaderInput: TypeAlias = "HeaderValue | Buffer | _datetime.datetime"
 """What a header can be made from: also any contiguous buffer (type 6) and an aware ``datetime`` (type 8)."""
 
 _EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
@@ -35,7 +37,7 @@ class _SizedInteger(int):
     _bits: ClassVar[int]
 
     def __new__(cls, value: SupportsIndex = 0, /) -> Self:
-        self = super().__new__(cls, value.__index__())
+        self = super().__new__(cls, _index(value))
         if self.bit_length() >= cls._bits and self != -1 << cls._bits - 1:
             raise InvalidHeaderValue(None, f"{cls.__name__} holds {cls._bits} bits, signed; the value needs more")
         return self
@@ -99,7 +101,10 @@ class Timestamp(_SizedInteger):
 
         Raises:
             InvalidHeaderValue: the datetime is naive (has no UTC offset).
+            TypeError: it is no datetime.
         """
+        if not isinstance(moment, _datetime.datetime):
+            raise TypeError(f"a Timestamp is made from a datetime, not {type(moment).__name__}")
         if moment.utcoffset() is None:
             raise InvalidHeaderValue(None, "a naive datetime names no moment: give it a time zone")
         return cls((moment - _EPOCH) // _MILLISECOND)
