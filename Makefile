@@ -30,7 +30,7 @@ lint: $(VENV)/installed $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
+	cd tests && "$(abspath $(BIN))/stubtest" eventstream._native --allowlist stubtest-allowlist.txt
 
 sanitize: $(VENV)/installed
 	tests/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)

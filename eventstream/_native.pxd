@@ -22,6 +22,8 @@ cdef class Headers:
     cdef dict mapping(self)
     # One header's value, or the default if there is none.
     cdef object find(self, object name, object default)
+    # private
+    cdef bint _is_new(self)
 
 
 @cython.final
@@ -33,7 +35,7 @@ cdef class Message:
 
 
 @cython.final
-cdef class HeaderCache:  # private
+cdef class _HeaderCache:  # private
     cdef uint64_t _keys[8]
     cdef list _blocks
     cdef unsigned int _recent
@@ -60,7 +62,7 @@ cdef class Decoder:
     cdef size_t _position
     cdef size_t _end
     cdef object _view
-    cdef HeaderCache _cache
+    cdef _HeaderCache _cache
     cdef object _error
     cdef int _busy
     cdef bint _closed

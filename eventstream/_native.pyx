@@ -686,7 +686,7 @@ cdef object find_header(bytes raw, str name, object default):
 
 
 cdef enum:
-    SEARCHES = 4  # lookups before headers are parsed: those of a signed event are looked at twice, then never again
+    SEARCHES = 5  # the lookup that parses headers: those of a signed event are looked at twice, then never again
 
 cdef object MISSING = object()
 cdef dict NOTHING = {}
@@ -735,10 +735,15 @@ cdef class Headers:
             return self._parsed
 
     cdef object find(self, object name, object default):
-        if type(name) is str and self._parsed is None and self._searches < SEARCHES:
-            self._searches += 1
+        if type(name) is str and self._is_new():
             return find_header(self.raw, name, default)
         return self.mapping().get(name, default)
+
+    cdef bint _is_new(self):
+        """Whether this lookup is one of the first, for which the headers are not worth parsing."""
+        with cython.critical_section(self):
+            self._searches += self._searches < SEARCHES
+            return self._parsed is None and self._searches < SEARCHES
 
     def __getitem__(self, name, /):
         value = self.find(name, MISSING)
@@ -1179,7 +1184,7 @@ cdef enum:
 
 
 @cython.final
-cdef class HeaderCache:
+cdef class _HeaderCache:
     """The last distinct header blocks, bounded in number and size so that a hostile stream cannot fill it."""
 
     def __cinit__(self):
@@ -1245,7 +1250,7 @@ cdef inline uint32_t check_frame_releasing(
 
 
 cdef inline Message new_message(
-    HeaderCache cache,
+    _HeaderCache cache,
     const uint8_t *block,
     size_t length,
     uint64_t offset,
@@ -1258,12 +1263,13 @@ cdef inline Message new_message(
     if expected != computed:
         raise MessageChecksumMismatch(offset, expected, computed)
     message = Message.__new__(Message)
-    message.headers = cache.find(block, length, offset + PRELUDE_LENGTH)
+    with cython.critical_section(cache):
+        message.headers = cache.find(block, length, offset + PRELUDE_LENGTH)
     message.payload = payload
     return message
 
 
-cdef Message read_frame(HeaderCache cache, const uint8_t *frame, Prelude *prelude, uint64_t offset, object payload):
+cdef Message read_frame(_HeaderCache cache, const uint8_t *frame, Prelude *prelude, uint64_t offset, object payload):
     """The message of a whole frame whose prelude has been checked. The payload is copied unless it is given."""
     cdef size_t head_length = PRELUDE_LENGTH + prelude.headers_length
     cdef size_t length = prelude.total_length - head_length - CRC_LENGTH
@@ -1284,7 +1290,7 @@ cdef Message read_frame(HeaderCache cache, const uint8_t *frame, Prelude *prelud
     )
 
 
-cdef HeaderCache decode_cache = HeaderCache()
+cdef _HeaderCache decode_cache = _HeaderCache()
 
 
 cdef Message decode_span(const uint8_t *data, size_t length, uint64_t max_headers, uint64_t max_payload):
@@ -1295,8 +1301,7 @@ cdef Message decode_span(const uint8_t *data, size_t length, uint64_t max_header
     check_prelude(data, &prelude, 0, max_headers, max_payload)
     if length < prelude.total_length:
         raise TruncatedMessage(0, length, prelude.total_length)
-    with cython.critical_section(decode_cache):
-        message = read_frame(decode_cache, data, &prelude, 0, None)
+    message = read_frame(decode_cache, data, &prelude, 0, None)
     if length > prelude.total_length:
         raise TrailingData(prelude.total_length, length - prelude.total_length)
     return message
@@ -1378,7 +1383,7 @@ cdef class Decoder:
         self._max_headers = max_headers_of(max_headers_length)
         self._max_payload = max_payload_of(max_payload_length)
         self._copy = copy
-        self._cache = HeaderCache()
+        self._cache = _HeaderCache()
 
     def __dealloc__(self):
         PyMem_Free(self._data)
@@ -1457,11 +1462,12 @@ cdef class Decoder:
         try:
             if self._closed:
                 raise StateError("feed after close")
-            if self._chunk is not None:
-                self._gather(SIZE_MAX)
-            self._append(data, length, False)
-            self._trim()
-            self._received += length
+            if length:
+                if self._chunk is not None:
+                    self._gather(SIZE_MAX)
+                self._append(data, length, False)
+                self._trim()
+                self._received += length
         finally:
             es_clear(&self._busy)
         return 0

@@ -394,8 +394,10 @@ class EventVerifier:
             raise UnexpectedMessage(self._index, "it comes after the end of the stream")
         headers, payload = message.headers, message.payload
         date, signature = headers.get(":date"), headers.get(":chunk-signature")
-        if len(headers) != 2 or not isinstance(date, Timestamp) or not isinstance(signature, bytes):
-            raise UnexpectedMessage(self._index, "a signed event has the headers :date and :chunk-signature alone")
+        if not (isinstance(date, Timestamp) and isinstance(signature, bytes) and len(signature) == SIGNATURE_LENGTH):
+            raise UnexpectedMessage(self._index, "a signed event has a :date and a :chunk-signature of 32 bytes")
+        if len(headers) != 2:
+            raise UnexpectedMessage(self._index, "a signed event has no other headers than :date and :chunk-signature")
         try:
             expected = self._chain.next(date, _encode_date(date), payload)
         except OverflowError:
@@ -541,7 +543,7 @@ def sign_request(
     headers: _Pairs,
     *,
     clock: Callable[[], datetime] = utc_now,
-    payload_hash: str = EVENTS_PAYLOAD,
+    payload_hash: str | None = EVENTS_PAYLOAD,
 ) -> tuple[list[tuple[str, str]], bytes]:
     """Sign an HTTP request.
 
@@ -550,7 +552,8 @@ def sign_request(
         headers: those that the request has, ``host`` or ``:authority`` among them. What an earlier signature brought
             with it is replaced.
         clock: gives the request's date, as an aware datetime.
-        payload_hash: what stands for the body: the SHA-256 in hex, or the word for a body of signed events.
+        payload_hash: what stands for the body: the SHA-256 in hex, or the word for a body of signed events; None: the
+            hash of an empty body, which is not sent.
 
     Returns:
         The headers to send, and the signature, 32 bytes: the seed of an `EventSigner`.
@@ -561,7 +564,9 @@ def sign_request(
     """
     stamp = _amz_date(_EPOCH + (clock() - _EPOCH))  # in UTC; astimezone would take a naive one for local time
     sent = [(name, value) for name, value in headers if name.lower() not in _ADDED]
-    sent += ("x-amz-date", stamp), ("x-amz-content-sha256", payload_hash)
+    sent.append(("x-amz-date", stamp))
+    if payload_hash is not None:
+        sent.append(("x-amz-content-sha256", payload_hash))
     if credentials.session_token is not None:
         sent.append(("x-amz-security-token", credentials.session_token))
     names = sorted(_signable(sent))

@@ -11,13 +11,12 @@ base=.cache/sanitize
 rm -rf "$base"
 flags="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 CFLAGS=$flags EVENTSTREAM_REQUIRE_NATIVE=1 "$python" setup.py --quiet build --build-base "$base"
-library=$(echo "$base"/lib.*)
+library=$(echo "$PWD/$base"/lib.*)
 export PYTHONPATH=$library
 export LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
 export PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
-"$python" - "$library" <<'PYTHON'
-import sys
-import eventstream._native
-assert eventstream._native.__file__.startswith(__import__("os").path.abspath(sys.argv[1])), eventstream._native.__file__
-PYTHON
-"$python" -P -m pytest "$@" || { echo "the sanitizer run failed" >&2; exit 1; }
+loaded=$(cd / && "$OLDPWD/$python" -c 'import eventstream._native as native; print(native.__file__)')
+case $loaded in
+  "$library"/*) "$(dirname "$python")/pytest" "$@" ;;
+  *) echo "the extension under test is not the one built here: $loaded" >&2; exit 1 ;;
+esac

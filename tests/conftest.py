@@ -1,0 +1,81 @@
+"""One suite for both implementations: a test that takes the fixture `codec` runs over each of them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+import eventstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("EVENTSTREAM_HYPOTHESIS", "default"))
+
+
+def implementations() -> dict[str, ModuleType]:
+    """Those to be tested, by name. The native one is left out where it was not built, and where nobody wants it."""
+    found = {}
+    if os.environ.get("EVENTSTREAM_PURE_PYTHON", "0") in ("", "0"):
+        with contextlib.suppress(ImportError):
+            found["native"] = importlib.import_module("eventstream._native")
+    found["reference"] = importlib.import_module("eventstream._reference")
+    return found
+
+
+IMPLEMENTATIONS = implementations()
+
+
+def pytest_report_header() -> str:
+    return f"eventstream: {eventstream.implementation} in use; tested: {', '.join(IMPLEMENTATIONS)}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `kernel` runs over every CRC kernel that this CPU can run."""
+    if "kernel" in metafunc.fixturenames:
+        native = IMPLEMENTATIONS.get("native")
+        nothing = pytest.param("", marks=pytest.mark.skip("the native implementation is not tested here"), id="none")
+        metafunc.parametrize("kernel", native._crc32_kernels() if native else [nothing])
+
+
+@pytest.fixture(scope="session", params=IMPLEMENTATIONS)
+def codec(request: pytest.FixtureRequest) -> ModuleType:
+    """One implementation: encode, encode_into, decode, Decoder, Headers, Message."""
+    return IMPLEMENTATIONS[request.param]
+
+
+@pytest.fixture(scope="session")
+def native() -> ModuleType:
+    """The native implementation; the test is skipped where there is none."""
+    if "native" not in IMPLEMENTATIONS:
+        pytest.skip("the native implementation is not tested here")
+    return IMPLEMENTATIONS["native"]
+
+
+@pytest.fixture(scope="session")
+def reference() -> ModuleType:
+    return IMPLEMENTATIONS["reference"]
+
+
+@pytest.fixture
+def first_capacities(codec: ModuleType) -> Iterator[Iterator[int]]:
+    """Over these, a decoder's buffer is that large at first. The reference leaves that to its `bytearray`."""
+    set_first_capacity = getattr(codec, "_set_first_capacity", None)
+
+    def each() -> Iterator[int]:
+        for capacity in (1, 13, 256) if set_first_capacity else (0,):
+            if set_first_capacity:
+                set_first_capacity(capacity)
+            yield capacity
+
+    yield each()
+    if set_first_capacity:
+        set_first_capacity(256)

@@ -1,0 +1,220 @@
+"""The CRC-32 kernels, each by its name, against `zlib` and `crcmod`; beside pages that may not be touched."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import random
+import zlib
+from pathlib import Path
+
+import crc32_tables
+import pytest
+
+ALIGNMENTS = range(16)
+MAX_LENGTH = 4096
+CHECK = 0xCBF43926
+"""The CRC-32 of b"123456789", as every description of it gives."""
+
+
+class Area:
+    """Two pages or more, with a page on either side that may not be touched, where the system can do that."""
+
+    def __init__(self) -> None:
+        page = mmap.PAGESIZE
+        self.size = -(-2 * MAX_LENGTH // page) * page
+        self.memory = mmap.mmap(-1, self.size + 2 * page)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        self.view = memoryview(self.memory)[page : page + self.size]
+        self.guarded = self._protect(0) and self._protect(page + self.size)
+
+    def _protect(self, offset: int) -> bool:
+        try:
+            mprotect = ctypes.CDLL(None, use_errno=True).mprotect
+        except (AttributeError, OSError, TypeError):
+            return False
+        mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        return mprotect(self.address + offset, mmap.PAGESIZE, 0) == 0
+
+    def at_the_start(self, alignment: int, length: int) -> memoryview:
+        return self.view[alignment : alignment + length]
+
+    def at_the_end(self, alignment: int, length: int) -> memoryview:
+        return self.view[self.size - alignment - length : self.size - alignment]
+
+
+@pytest.fixture(scope="module")
+def area() -> Area:
+    area = Area()
+    area.view[:] = random.Random(32).randbytes(area.size)
+    return area
+
+
+@pytest.fixture(scope="module")
+def target() -> Area:
+    return Area()
+
+
+@pytest.fixture(scope="module")
+def expected(area: Area) -> dict[tuple[str, int, int], int]:
+    """The CRC by `zlib` of every length at every alignment, at the start of the area and at its end."""
+    crcs = {}
+    for alignment in ALIGNMENTS:
+        for length in range(MAX_LENGTH + 1):
+            crcs["start", alignment, length] = zlib.crc32(area.at_the_start(alignment, length))
+            crcs["end", alignment, length] = zlib.crc32(area.at_the_end(alignment, length))
+    return crcs
+
+
+def test_the_kernels_have_names(native):
+    names = native._crc32_kernels()
+    assert isinstance(names, tuple)
+    assert all(type(name) is str for name in names)
+    assert len(set(names)) == len(names)
+    assert names[-1] == "portable"
+
+
+def test_an_unknown_kernel_is_refused(native):
+    with pytest.raises(ValueError, match="abacus"):
+        native._crc32("abacus", b"")
+    with pytest.raises(ValueError, match="abacus"):
+        native._crc32_copy("abacus", bytearray(1), b"")
+
+
+def test_the_check_value(native, kernel):
+    assert native._crc32(kernel, b"123456789") == CHECK
+    target = bytearray(9)
+    assert native._crc32_copy(kernel, target, b"123456789") == CHECK
+    assert target == b"123456789"
+
+
+def test_nothing(native, kernel):
+    for crc in (0, 1, CHECK, 0xFFFFFFFF):
+        assert native._crc32(kernel, b"", crc) == crc
+        assert native._crc32_copy(kernel, bytearray(), b"", crc) == crc
+
+
+def test_the_guard_pages_are_in_place(area, target):
+    if not (area.guarded and target.guarded):
+        pytest.skip("no mprotect here")
+
+
+@pytest.mark.parametrize("place", ["start", "end"])
+def test_every_length_at_every_alignment_beside_a_guard_page(native, kernel, area, expected, place):
+    crc32 = native._crc32
+    take = area.at_the_start if place == "start" else area.at_the_end
+    for alignment in ALIGNMENTS:
+        for length in range(MAX_LENGTH + 1):
+            crc = crc32(kernel, take(alignment, length))
+            assert crc == expected[place, alignment, length], (alignment, length)
+
+
+@pytest.mark.parametrize("place", ["start", "end"])
+def test_every_length_copied_at_every_alignment_beside_a_guard_page(native, kernel, area, target, expected, place):
+    """The source and the target differ in alignment; the bytes around the target stay as they are."""
+    copy = native._crc32_copy
+    take = area.at_the_start if place == "start" else area.at_the_end
+    fill = b"\xa5" * target.size
+    target.view[:] = fill
+    for alignment in ALIGNMENTS:
+        for length in range(MAX_LENGTH + 1):
+            other = (alignment * 5 + length // 16) % 16
+            start = other if place == "start" else target.size - other - length
+            stop = start + length
+            source = take(alignment, length)
+            assert copy(kernel, target.view[start:stop], source) == expected[place, alignment, length], (
+                alignment,
+                length,
+            )
+            first, last = max(start - 64, 0), stop + 64
+            assert bytes(target.view[first:last]) == fill[first:start] + bytes(source) + fill[stop:last], (
+                alignment,
+                length,
+            )
+            target.view[start:stop] = fill[:length]
+    assert bytes(target.view) == fill
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_against_crcmod(native, kernel, area, alignment):
+    crcmod = pytest.importorskip("crcmod")
+    independent = crcmod.mkCrcFun(crc32_tables.P, initCrc=0, xorOut=0xFFFFFFFF)
+    for length in [*range(300), *range(300 + alignment, MAX_LENGTH + 1, 509)]:
+        data = bytes(area.at_the_start(alignment, length))
+        assert native._crc32(kernel, data) == independent(data), length
+        assert native._crc32(kernel, data, CHECK) == independent(data, CHECK), length
+
+
+def test_a_crc_can_be_continued(native, kernel, area):
+    whole = zlib.crc32(area.view)
+    numbers = random.Random(1)
+    for _ in range(300):
+        cuts = sorted(numbers.randrange(area.size + 1) for _ in range(numbers.randrange(1, 6)))
+        crc = copied = 0
+        written = bytearray(area.size)
+        for start, stop in zip([0, *cuts], [*cuts, area.size], strict=True):
+            crc = native._crc32(kernel, area.view[start:stop], crc)
+            copied = native._crc32_copy(kernel, memoryview(written)[start:stop], area.view[start:stop], copied)
+        assert crc == copied == whole
+        assert written == area.view
+
+
+def test_any_seed(native, kernel, area):
+    numbers = random.Random(2)
+    for length in [*range(260), 1000, 4096]:
+        seed = numbers.getrandbits(32)
+        data = area.at_the_end(0, length)
+        assert native._crc32(kernel, data, seed) == zlib.crc32(data, seed)
+        assert native._crc32_copy(kernel, bytearray(length), data, seed) == zlib.crc32(data, seed)
+
+
+@pytest.mark.parametrize("byte", [0x00, 0xFF, 0x80, 0x01])
+def test_uniform_data(native, kernel, byte):
+    for length in [*range(600), 4096, 65_536, 1_000_003]:
+        data = bytes([byte]) * length
+        assert native._crc32(kernel, data) == zlib.crc32(data)
+
+
+def test_every_single_bit_counts(native, kernel):
+    """Each bit of a block as long as the widest kernel's stride and more, alone in zeros."""
+    data = bytearray(600)
+    for bit in range(8 * len(data)):
+        data[bit // 8] = 1 << bit % 8
+        assert native._crc32(kernel, data) == zlib.crc32(data)
+        data[bit // 8] = 0
+
+
+@pytest.mark.parametrize("length", [65_535, 65_536, 1 << 20, (1 << 20) + 13, 5_000_000])
+def test_long_data(native, kernel, length):
+    data = random.Random(length).randbytes(length)
+    target = bytearray(length + 2)
+    assert native._crc32(kernel, data) == zlib.crc32(data)
+    assert native._crc32_copy(kernel, memoryview(target)[1:-1], data) == zlib.crc32(data)
+    assert target[1:-1] == data
+    assert target[0] == target[-1] == 0
+
+
+def test_the_target_may_be_longer_but_not_shorter(native, kernel):
+    target = bytearray(b"." * 20)
+    assert native._crc32_copy(kernel, target, b"123456789") == CHECK
+    assert target == b"123456789" + b"." * 11
+    with pytest.raises(ValueError, match="short"):
+        native._crc32_copy(kernel, bytearray(8), b"123456789")
+
+
+def test_the_tables_are_those_that_follow_from_the_polynomial():
+    """Re-derived here from the polynomial alone."""
+    tables = Path(__file__).parent.parent / "eventstream" / "_crc32" / "tables.h"
+    if not tables.exists():
+        pytest.skip("the sources are not here")
+    assert tables.read_text(encoding="ascii") == crc32_tables.render()
+
+
+def test_the_polynomial_is_gzip_s():
+    """So are its table of single bytes, and the CRC that it gives."""
+    assert crc32_tables.P == 0x104C11DB7
+    table = crc32_tables.slices()[0]
+    crc = 0xFFFFFFFF
+    for byte in b"123456789":
+        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
+    assert crc ^ 0xFFFFFFFF == CHECK

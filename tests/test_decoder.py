@@ -1,0 +1,1047 @@
+"""The Decoder: order of calls, its state after errors and at the end, buffers, memory, re-entrancy and threads."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import copy
+import ctypes
+import gc
+import itertools
+import mmap
+import pickle
+import random
+import sys
+import threading
+import tracemalloc
+
+import frames
+import pytest
+
+from eventstream import (
+    DecodeError,
+    DecodeLimitExceeded,
+    InvalidHeader,
+    InvalidLength,
+    MessageChecksumMismatch,
+    PreludeChecksumMismatch,
+    StateError,
+    TruncatedMessage,
+    UnknownHeaderType,
+)
+
+BAD_PRELUDE = frames.prelude(100, 10, crc=1)
+BAD_CRC = frames.frame(b"", b"x", message_crc=1)
+FAULTS = {
+    "prelude": (BAD_PRELUDE, PreludeChecksumMismatch),
+    "length": (frames.prelude(15, 0), InvalidLength),
+    "limit": (frames.prelude(2**32 - 1, 0), DecodeLimitExceeded),
+    "checksum": (BAD_CRC, MessageChecksumMismatch),
+    "header": (frames.frame(b"\0"), InvalidHeader),
+    "type": (frames.frame(frames.header("n", 99)), UnknownHeaderType),
+}
+STREAM = frames.TEN_FRAME + frames.EMPTY_FRAME + frames.EVENT_FRAME
+
+
+def wires(messages):
+    return [message.encode() for message in messages]
+
+
+def numbered(number, size=20):
+    """A message whose payload tells its number, and is of that size or a little more."""
+    return frames.frame(frames.EVENT_BLOCK, b"%d:" % number + bytes(size))
+
+
+# The order of calls
+
+
+def test_its_arguments(codec):
+    decoder = codec.Decoder()
+    assert (decoder.offset, decoder.buffered) == (0, 0)
+    codec.Decoder(max_headers_length=None, max_payload_length=1, copy=False)
+    for arguments, options in [((100,), {}), ((), {"max_length": 1}), ((b"",), {})]:
+        with pytest.raises(TypeError):
+            codec.Decoder(*arguments, **options)
+    with pytest.raises(TypeError):
+        decoder.feed()
+    with pytest.raises(TypeError):
+        decoder.feed(data=b"")
+    with pytest.raises(TypeError):
+        decoder.feed(b"", b"")
+
+
+def test_feed_returns_the_decoder_which_is_its_own_iterator(codec):
+    decoder = codec.Decoder()
+    assert decoder.feed(b"") is decoder
+    assert iter(decoder) is decoder
+
+
+def test_starved_the_iteration_stops_and_goes_on_after_the_next_feed(codec):
+    decoder = codec.Decoder()
+    assert next(decoder, None) is None
+    decoder.feed(frames.TEN_FRAME[:50])
+    assert next(decoder, None) is None
+    assert next(decoder, None) is None
+    decoder.feed(frames.TEN_FRAME[50:] + frames.EMPTY_FRAME[:3])
+    assert next(decoder).encode() == frames.TEN_FRAME
+    assert next(decoder, None) is None
+    decoder.feed(b"")
+    assert next(decoder, None) is None
+    decoder.feed(frames.EMPTY_FRAME[3:])
+    assert wires(decoder) == [frames.EMPTY_FRAME]
+    assert list(decoder) == []
+
+
+def test_feeding_again_before_the_messages_are_taken_loses_none(codec):
+    decoder = codec.Decoder()
+    decoder.feed(STREAM).feed(STREAM[:100])
+    assert next(decoder).encode() == frames.TEN_FRAME
+    decoder.feed(STREAM[100:]).feed(b"").feed(STREAM)
+    expected = [frames.TEN_FRAME, frames.EMPTY_FRAME, frames.EVENT_FRAME] * 3
+    assert wires(decoder) == expected[1:]
+
+
+def test_feed_checks_nothing(codec):
+    """An error belongs to the message that `next` would have given."""
+    for data, class_ in FAULTS.values():
+        decoder = codec.Decoder()
+        assert decoder.feed(data) is decoder
+        assert decoder.feed(b"more") is decoder
+        with pytest.raises(class_):
+            next(decoder)
+
+
+def test_offset_and_buffered(codec):
+    decoder = codec.Decoder()
+    decoder.feed(STREAM + STREAM[:100])
+    assert (decoder.offset, decoder.buffered) == (0, len(STREAM) + 100)
+    delivered = 0
+    for wire in (frames.TEN_FRAME, frames.EMPTY_FRAME, frames.EVENT_FRAME):
+        assert next(decoder).encode() == wire
+        delivered += len(wire)
+        assert (decoder.offset, decoder.buffered) == (delivered, len(STREAM) + 100 - delivered)
+    assert next(decoder, None) is None
+    assert (decoder.offset, decoder.buffered) == (len(STREAM), 100)
+    decoder.feed(memoryview(STREAM)[100:])
+    assert (decoder.offset, decoder.buffered) == (len(STREAM), len(STREAM))
+    assert len(list(decoder)) == 3
+    assert (decoder.offset, decoder.buffered) == (2 * len(STREAM), 0)
+
+
+def test_offset_and_buffered_count_bytes_not_items(codec):
+    decoder = codec.Decoder()
+    data = frames.frame(b"", b"1234")
+    decoder.feed(memoryview(data).cast("I"))
+    assert decoder.buffered == len(data)
+    assert len(list(decoder)) == 1
+    assert decoder.offset == len(data)
+
+
+def test_offset_and_buffered_after_an_error(codec):
+    decoder = codec.Decoder()
+    decoder.feed(frames.TEN_FRAME + BAD_CRC + b"tail")
+    next(decoder)
+    with pytest.raises(MessageChecksumMismatch) as raised:
+        next(decoder)
+    assert decoder.offset == raised.value.offset == len(frames.TEN_FRAME)
+    assert decoder.buffered == len(BAD_CRC) + 4
+
+
+def test_its_attributes_are_read_only(codec):
+    decoder = codec.Decoder()
+    for name in ("offset", "buffered", "anything"):
+        with pytest.raises(AttributeError):
+            setattr(decoder, name, 1)
+
+
+# After an error: dead
+
+
+@pytest.mark.parametrize(("data", "class_"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("pieces", ["whole", "bytes"])
+def test_messages_before_the_fault_are_delivered_and_then_the_decoder_is_dead(codec, data, class_, pieces):
+    stream = STREAM + data + frames.TEN_FRAME
+    decoder = codec.Decoder()
+    for piece in [stream] if pieces == "whole" else frames.byte_by_byte(stream):
+        decoder.feed(piece)
+    assert wires(itertools.islice(decoder, 3)) == [frames.TEN_FRAME, frames.EMPTY_FRAME, frames.EVENT_FRAME]
+    errors = []
+    calls = [
+        lambda: next(decoder),
+        lambda: decoder.feed(frames.TEN_FRAME),
+        lambda: decoder.feed(b""),
+        lambda: list(decoder),
+        decoder.close,
+        decoder.close,
+        lambda: next(decoder),
+        lambda: decoder.feed(b""),
+    ]
+    for call in calls:
+        with pytest.raises(class_) as raised:
+            call()
+        errors.append(raised.value)
+    assert all(frames.fault(error) == frames.fault(errors[0]) for error in errors)
+    assert len({id(error) for error in errors}) == len(errors), "a new error each time"
+    assert type(errors[0]) is class_
+
+
+def test_the_stored_error_cannot_be_changed_from_outside(codec):
+    decoder = codec.Decoder().feed(BAD_CRC)
+    with pytest.raises(MessageChecksumMismatch) as raised:
+        next(decoder)
+    raised.value.offset = 99
+    with pytest.raises(MessageChecksumMismatch) as raised:
+        next(decoder)
+    assert raised.value.offset == 0
+
+
+def test_errors_do_not_hold_on_to_each_other(codec):
+    decoder = codec.Decoder().feed(BAD_CRC)
+    for _ in range(3):
+        with pytest.raises(MessageChecksumMismatch) as raised:
+            next(decoder)
+        assert raised.value.__cause__ is None
+        assert raised.value.__context__ is None
+
+
+def test_a_text_that_is_not_utf_8_leaves_no_unicode_error_behind(codec):
+    with pytest.raises(DecodeError) as raised:
+        codec.decode(frames.frame(frames.string("n", b"\xff")))
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+def test_a_dead_decoder_lets_its_memory_go(codec):
+    decoder = codec.Decoder()
+    tracemalloc.start()
+    try:
+        decoder.feed(frames.EMPTY_FRAME + BAD_PRELUDE + bytes(1 << 20))
+        with pytest.raises(PreludeChecksumMismatch):
+            list(decoder)
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("data", [None, "text", 5, [1]], ids=repr)
+def test_a_wrong_argument_does_not_kill_it(codec, data):
+    decoder = codec.Decoder().feed(frames.TEN_FRAME[:50])
+    with pytest.raises(TypeError):
+        decoder.feed(data)
+    with pytest.raises(BufferError):
+        decoder.feed(memoryview(frames.TEN_FRAME)[::2])
+    assert decoder.buffered == 50
+    assert wires(decoder.feed(frames.TEN_FRAME[50:])) == [frames.TEN_FRAME]
+
+
+# The end
+
+
+def test_close_after_the_last_message(codec):
+    decoder = codec.Decoder()
+    assert len(list(decoder.feed(STREAM))) == 3
+    assert decoder.close() is None
+    assert decoder.close() is None
+    assert list(decoder) == []
+
+
+def test_close_of_a_decoder_that_was_never_fed(codec):
+    decoder = codec.Decoder()
+    decoder.close()
+    assert list(decoder) == []
+
+
+def test_complete_messages_stay_iterable_after_close(codec):
+    decoder = codec.Decoder().feed(STREAM)
+    decoder.close()
+    assert wires(decoder) == [frames.TEN_FRAME, frames.EMPTY_FRAME, frames.EVENT_FRAME]
+
+
+@pytest.mark.parametrize("pieces", ["whole", "bytes"])
+@pytest.mark.parametrize("taken", [0, 1, 3])
+@pytest.mark.parametrize("length", [1, 11, 12, 13, 100])
+def test_close_in_mid_message(codec, pieces, taken, length):
+    """`TruncatedMessage` once, with the unfinished message's offset; the complete ones stay iterable."""
+    stream = STREAM + frames.TEN_FRAME[:length]
+    decoder = codec.Decoder()
+    for piece in [stream] if pieces == "whole" else frames.byte_by_byte(stream):
+        decoder.feed(piece)
+    expected = [frames.TEN_FRAME, frames.EMPTY_FRAME, frames.EVENT_FRAME]
+    assert wires(itertools.islice(decoder, taken)) == expected[:taken]
+    with pytest.raises(TruncatedMessage) as raised:
+        decoder.close()
+    assert raised.value.offset == len(STREAM)
+    assert decoder.close() is None, "a second close does nothing"
+    with pytest.raises(StateError):
+        decoder.feed(b"x")
+    assert wires(decoder) == expected[taken:]
+    assert decoder.buffered == length
+
+
+def test_feed_after_close_is_a_state_error(codec):
+    for data in (b"", b"x", frames.TEN_FRAME):
+        decoder = codec.Decoder()
+        decoder.close()
+        with pytest.raises(StateError):
+            decoder.feed(data)
+        assert decoder.buffered == 0
+
+
+@pytest.mark.parametrize(("data", "class_"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_after_close_is_raised_when_its_message_is_asked_for(codec, data, class_):
+    decoder = codec.Decoder().feed(frames.EVENT_FRAME + data)
+    decoder.close()
+    assert next(decoder).encode() == frames.EVENT_FRAME
+    for call in (lambda: next(decoder), decoder.close, lambda: decoder.feed(b"")):
+        with pytest.raises(class_) as raised:
+            call()
+        assert raised.value.offset >= len(frames.EVENT_FRAME)
+
+
+def test_close_does_not_hold_the_caller_s_buffer(codec):
+    data = bytearray(frames.TEN_FRAME)
+    decoder = codec.Decoder().feed(data)
+    data.extend(b"x")
+    decoder.close()
+    assert wires(decoder) == [frames.TEN_FRAME]
+
+
+# Not to be copied, subclassed or set up twice
+
+
+def test_it_cannot_be_subclassed(codec):
+    with pytest.raises(TypeError):
+        type("Mine", (codec.Decoder,), {})
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_it_can_be_neither_copied_nor_pickled(codec, way):
+    """A copy would share what it has buffered."""
+    with pytest.raises(TypeError):
+        way(codec.Decoder())
+    with pytest.raises(TypeError):
+        way(codec.Decoder().feed(STREAM))
+
+
+def test_init_again_changes_nothing(codec):
+    decoder = codec.Decoder().feed(frames.TEN_FRAME[:50])
+    with contextlib.suppress(TypeError):
+        decoder.__init__(max_payload_length=1)
+    assert wires(decoder.feed(frames.TEN_FRAME[50:])) == [frames.TEN_FRAME]
+
+
+def test_a_decoder_made_without_init_is_no_crash(codec):
+    try:
+        decoder = codec.Decoder.__new__(codec.Decoder)
+    except TypeError:
+        return
+    assert wires(decoder.feed(STREAM)) == [frames.TEN_FRAME, frames.EMPTY_FRAME, frames.EVENT_FRAME]
+
+
+# Buffers of all kinds
+
+ALIGNED = frames.frame(frames.header("n", 0) + frames.header("m", 0), b"01")
+
+
+def mapped(data):
+    area = mmap.mmap(-1, len(data))
+    area[:] = data
+    return area
+
+
+BUFFERS = {
+    "bytes": lambda data: data,
+    "bytes subclass": lambda data: type("Mine", (bytes,), {})(data),
+    "bytearray": bytearray,
+    "view of bytes": memoryview,
+    "slice of a view": lambda data: memoryview(b"<<" + data + b">>")[2:-2],
+    "small slice of a view": lambda data: memoryview(bytes(1000) + data + bytes(1000))[1000:-1000],
+    "slice of a slice": lambda data: memoryview(b"<<" + data + b">>")[1:-1][1:-1],
+    "cast": lambda data: memoryview(data).cast("I"),
+    "cast and back": lambda data: memoryview(data).cast("Q").cast("B"),
+    "2-D": lambda data: memoryview(data).cast("B", (2, len(data) // 2)),
+    "view of bytearray": lambda data: memoryview(bytearray(data)),
+    "read-only view of bytearray": lambda data: memoryview(bytearray(data)).toreadonly(),
+    "array": lambda data: array.array("I", data),
+    "ctypes": lambda data: (ctypes.c_char * len(data)).from_buffer_copy(data),
+    "mmap": mapped,
+}
+
+
+@pytest.mark.parametrize("copied", [True, False], ids=["copy=True", "copy=False"])
+@pytest.mark.parametrize("make", BUFFERS.values(), ids=BUFFERS)
+def test_any_buffer(codec, make, copied):
+    assert len(ALIGNED) % 8 == 0
+    decoder = codec.Decoder(copy=copied)
+    for _ in range(2):
+        assert wires(decoder.feed(make(ALIGNED))) == [ALIGNED]
+    decoder.feed(make(ALIGNED + ALIGNED[:8])).feed(make(ALIGNED[8:]))
+    assert wires(decoder) == [ALIGNED] * 2
+    decoder.close()
+
+
+@pytest.mark.parametrize("make", [make for name, make in BUFFERS.items() if "bytes" not in name.split()])
+def test_mutable_input_is_copied_before_it_is_checked(codec, make):
+    for message in (ALIGNED, frames.frame(b"", b"x" * 10_000)):
+        buffer = make(message)
+        decoder = codec.Decoder(copy=False).feed(buffer)
+        view = memoryview(buffer)
+        if not view.readonly:
+            view = view.cast("B") if view.format != "B" or view.ndim > 1 else view
+            view[:] = bytes(view.nbytes)
+        assert wires(decoder) == [message]
+
+
+def test_a_bytearray_changed_and_resized_after_feed(codec):
+    for copied in (True, False):
+        buffer = bytearray()
+        decoder = codec.Decoder(copy=copied)
+        messages = []
+        for number in range(50):
+            buffer[:] = numbered(number, number * 7)
+            decoder.feed(buffer)
+            buffer.clear()
+            messages += decoder
+            buffer.extend(b"\xff" * 100)
+        assert wires(messages) == [numbered(number, number * 7) for number in range(50)]
+
+
+@pytest.mark.parametrize("step", [2, -1], ids=["every second", "backwards"])
+def test_a_buffer_that_is_not_contiguous_is_a_buffer_error(codec, step):
+    decoder = codec.Decoder()
+    with pytest.raises(BufferError):
+        decoder.feed(memoryview(frames.TEN_FRAME)[::step])
+    assert decoder.buffered == 0
+
+
+def test_a_released_memoryview_is_a_buffer_error(codec):
+    view = memoryview(frames.TEN_FRAME)
+    view.release()
+    decoder = codec.Decoder()
+    with pytest.raises(BufferError):
+        decoder.feed(view)
+    assert wires(decoder.feed(frames.TEN_FRAME)) == [frames.TEN_FRAME]
+
+
+def test_a_view_released_after_feed_is_no_matter(codec):
+    for copied in (True, False):
+        view = memoryview(STREAM)
+        decoder = codec.Decoder(copy=copied).feed(view)
+        first = next(decoder)
+        view.release()
+        assert wires([first, *decoder]) == [frames.TEN_FRAME, frames.EMPTY_FRAME, frames.EVENT_FRAME]
+
+
+def test_the_caller_s_buffer_is_free_again_after_feed(codec):
+    buffer = bytearray(STREAM)
+    codec.Decoder(copy=False).feed(buffer)
+    buffer.extend(b"x")  # a BufferError while any view of it is held
+
+
+# copy=False
+
+
+def test_a_message_that_lies_whole_in_fed_bytes_is_viewed(codec):
+    data = frames.TEN_FRAME + frames.EVENT_FRAME
+    for fed in (data, memoryview(data), memoryview(b"<" + data + b">")[1:-1]):
+        for message in codec.Decoder(copy=False).feed(fed):
+            assert type(message.payload) is memoryview
+            assert message.payload.readonly
+            assert message.payload.obj is (fed if type(fed) is bytes else fed.obj)
+
+
+def test_a_view_outlives_the_decoder_and_the_bytes_it_was_fed(codec):
+    messages = []
+    for number in range(100):
+        messages += codec.Decoder(copy=False).feed(bytes(bytearray(numbered(number))))
+    gc.collect()
+    assert wires(messages) == [numbered(number) for number in range(100)]
+
+
+def test_a_message_in_pieces_or_in_mutable_input_is_not_a_view_of_it(codec):
+    data = frames.EVENT_FRAME
+    whole = memoryview(data)
+    for pieces in ([data[:40], data[40:]], [whole[:40], whole[40:]], frames.byte_by_byte(data), [bytearray(data)]):
+        decoder = codec.Decoder(copy=False)
+        messages = [message for piece in pieces for message in decoder.feed(piece)]
+        assert wires(messages) == [data]
+        payload = messages[0].payload
+        assert type(payload) is bytes or payload.readonly
+        for piece in pieces:
+            if isinstance(piece, bytearray):
+                piece[:] = bytes(len(piece))
+        assert bytes(payload) == data[-4 - len(payload) : -4]
+
+
+def test_with_copy_the_payload_is_bytes(codec):
+    for options in ({}, {"copy": True}, {"copy": 1}):
+        for message in codec.Decoder(**options).feed(STREAM):
+            assert type(message.payload) is bytes
+
+
+def test_an_empty_payload(codec):
+    (message,) = codec.Decoder(copy=False).feed(frames.EMPTY_FRAME)
+    assert message.payload == b""
+    assert len(message.payload) == 0
+
+
+# Header blocks are shared
+
+
+def test_equal_header_blocks_share_one_headers_object(codec):
+    decoder = codec.Decoder()
+    first = list(decoder.feed(b"".join(numbered(number) for number in range(5))))
+    for piece in frames.byte_by_byte(numbered(5)):
+        first += decoder.feed(piece)
+    assert len(first) == 6
+    assert len({id(message.headers) for message in first}) == 1
+
+
+def test_a_few_alternating_blocks_are_shared_too(codec):
+    decoder = codec.Decoder()
+    stream = [frames.EVENT_FRAME, frames.TEN_FRAME, frames.TAIL_FRAME] * 5
+    messages = list(decoder.feed(b"".join(stream)))
+    assert len({id(message.headers) for message in messages}) == 3
+    assert wires(messages) == stream
+
+
+def test_blocks_that_differ_in_one_byte_are_not_mixed_up(codec):
+    decoder = codec.Decoder()
+    for position, value in itertools.product(range(30), b"ab"):
+        text = bytearray(b"." * 30)
+        text[position] = value
+        (message,) = decoder.feed(frames.frame(frames.string("n", bytes(text))))
+        assert message.headers["n"] == text.decode()
+
+
+def test_the_reason_for_a_fault_is_found_anew_where_a_block_like_it_was_valid(codec):
+    """The cache holds valid blocks alone, and the block's length is part of it."""
+    decoder = codec.Decoder()
+    block = frames.EVENT_BLOCK
+    assert len(list(decoder.feed(frames.frame(block, b"payload")))) == 1
+    assert len(list(decoder.feed(frames.frame(block[: len(frames.string(":message-type", "event"))], block)))) == 1
+    with pytest.raises(InvalidHeader):
+        list(decoder.feed(frames.frame(block + b"\0", b"payload")))
+
+
+def test_a_hostile_stream_of_many_blocks_does_not_fill_the_cache(codec):
+    decoder = codec.Decoder()
+
+    def feed(start, size):
+        for number in range(start, start + 100):
+            (message,) = decoder.feed(frames.frame(frames.string("n", b"%d" % number + bytes(size))))
+            assert message.headers["n"].startswith(str(number))
+
+    feed(0, 800)
+    feed(100, 30_000)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for round_ in range(2, 12):
+            feed(round_ * 100, 800)
+        feed(1200, 30_000)
+        feed(1300, 60_000)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()
+
+
+# Memory
+
+
+@pytest.mark.parametrize("length", [16 << 20, 24 << 20])
+def test_a_prelude_that_declares_megabytes_allocates_less_than_4_kib(codec, length):
+    decoder = codec.Decoder(max_payload_length=None)
+    data = frames.prelude(length, 0)
+    decoder.feed(b"")
+    tracemalloc.start()
+    try:
+        decoder.feed(data)
+        assert next(decoder, None) is None
+        assert tracemalloc.get_traced_memory()[1] < 4096
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_prelude_that_declares_4_gib_without_limits(codec):
+    decoder = codec.Decoder(**frames.NO_LIMITS)
+    tracemalloc.start()
+    try:
+        assert list(decoder.feed(frames.prelude(2**32 - 1, 2**31))) == []
+        assert list(decoder.feed(bytes(1000))) == []
+        assert tracemalloc.get_traced_memory()[1] < 4096 + 2 * 1012
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(TruncatedMessage):
+        decoder.close()
+
+
+@pytest.mark.parametrize("piece", [1000, 65_536, 1_000_000])
+def test_after_a_feed_the_memory_is_at_most_twice_what_is_not_delivered_and_4_kib(codec, piece):
+    data = frames.frame(frames.EVENT_BLOCK, bytes(3_000_000))
+    *pieces, last = [data[start : start + piece] for start in range(0, len(data), piece)]
+    decoder = codec.Decoder()
+    tracemalloc.start()
+    try:
+        for measured in (False, True):  # at first Python, and the cache of headers, take what they keep
+            gc.collect()
+            before = tracemalloc.get_traced_memory()[0]
+            for part in pieces:
+                assert next(decoder.feed(part), None) is None
+                held = tracemalloc.get_traced_memory()[0] - before
+                if measured:
+                    assert held <= 2 * decoder.buffered + 4096
+            (message,) = decoder.feed(last)
+            assert len(message.payload) == 3_000_000
+            del message
+            if measured:
+                assert tracemalloc.get_traced_memory()[0] - before <= 4096
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_chunk_is_let_go_when_only_its_tail_is_left(codec):
+    decoder = codec.Decoder()
+    list(decoder.feed(frames.EVENT_FRAME))
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in decoder.feed(frames.frame(frames.EVENT_BLOCK, bytes(1000)) * 1000 + frames.EVENT_FRAME[:50]):
+            pass
+        del _
+        assert decoder.buffered == 50
+        assert tracemalloc.get_traced_memory()[0] - before <= 2 * 50 + 4096
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_small_view_of_large_bytes_does_not_keep_them(codec):
+    decoder = codec.Decoder()
+    tracemalloc.start()
+    try:
+        data = bytes(1 << 20) + frames.EVENT_FRAME[:50]
+        decoder.feed(memoryview(data)[1 << 20 :])
+        del data
+        assert tracemalloc.get_traced_memory()[0] <= 2 * 50 + 4096
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_messages_leave_the_memory_where_it_was(codec):
+    decoder = codec.Decoder()
+    chunk = b"".join(numbered(number, 100) for number in range(100)) + numbered(0)[:30]
+    rest = numbered(0)[30:]
+
+    def run(times):
+        for _ in range(times):
+            assert sum(1 for _ in decoder.feed(chunk)) == 100
+            assert sum(1 for _ in decoder.feed(rest)) == 1
+
+    run(5)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        run(20)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 4096 + 4 * len(chunk)
+    finally:
+        tracemalloc.stop()
+
+
+def test_names_from_the_wire_are_not_interned_for_ever(codec):
+    name = "never-interned-" + "x" * 20 + str(id(object()))
+    message = codec.decode(frames.frame(frames.header(name, 0)))
+    (found,) = message.headers
+    fresh = "".join(["never-interned-", "x" * 20, name[35:]])
+    assert sys.intern(fresh) is fresh, "the name was interned before"
+    assert found == fresh
+
+
+# Large messages, small pieces
+
+
+@pytest.mark.parametrize("size", [1, 1024, 65_536])
+def test_a_large_message_in_small_pieces(codec, size):
+    length = {1: 200_000, 1024: 8 << 20, 65_536: 20 << 20}[size]
+    payload = bytes(itertools.islice(itertools.cycle(range(251)), length))
+    data = frames.EVENT_FRAME + frames.frame(frames.TEN_BLOCK, payload) + frames.TAIL_FRAME
+    view = memoryview(data)
+    decoder = codec.Decoder()
+    messages = []
+    for start in range(0, len(data), size):
+        messages += decoder.feed(view[start : start + size])
+    decoder.close()
+    assert len(messages) == 3
+    assert messages[1].payload == payload
+    assert b"".join(wires(messages)) == data
+
+
+@pytest.mark.parametrize("first", [1, 11, 12, 13, 100, 4095, 4096, 4097, 65_536, 99_999])
+@pytest.mark.parametrize("copied", [True, False], ids=["copy=True", "copy=False"])
+def test_buffers_that_grow_and_shrink(codec, first, copied):
+    """Messages of many sizes in pieces of many sizes: the buffer is compacted at every stage."""
+    stream = b"".join(numbered(number, number * number % 9973) for number in range(120))
+    decoder = codec.Decoder(copy=copied)
+    messages = []
+    start = 0
+    for number in itertools.count():
+        if start >= len(stream):
+            break
+        size = first if number == 0 else 1 + (number * 7919) % 5000
+        decoder.feed(stream[start : start + size])
+        messages += itertools.islice(decoder, number % 4)
+        start += size
+    messages += decoder
+    decoder.close()
+    assert b"".join(wires(messages)) == stream
+
+
+def test_every_split_in_three(codec, first_capacities):
+    data = frames.EMPTY_FRAME + frames.frame(frames.header("n", 0), b"12345") + frames.EMPTY_FRAME + numbered(1)[:40]
+    whole = frames.read(codec, [data])
+    assert len(whole.messages) == 3
+    for _ in first_capacities:
+        for first, second in itertools.combinations(range(len(data)), 2):
+            pieces = [data[:first], bytearray(data[first:second]), data[second:]]
+            assert frames.read(codec, pieces) == whole
+            assert frames.read(codec, pieces, at_once=True) == whole
+
+
+def test_random_pieces(codec, first_capacities):
+    numbers = random.Random(1)
+    sizes = [0, 1, 50, 300, 3000, 16_384, 20_000]
+    stream = b"".join(numbered(number, numbers.choice(sizes)) for number in range(60))
+    for _ in first_capacities:
+        for _ in range(20):
+            decoder = codec.Decoder(copy=numbers.random() < 0.5)
+            messages, start = [], 0
+            while start < len(stream):
+                size = numbers.choice([1, 11, 12, 13, 100, 4096, 50_000])
+                decoder.feed(numbers.choice([bytes, bytearray, memoryview])(stream[start : start + size]))
+                start += size
+                messages += itertools.islice(decoder, numbers.choice([0, 1, 1000]))
+            messages += decoder
+            decoder.close()
+            assert b"".join(wires(messages)) == stream
+
+
+LARGE_BLOCKS = {
+    "valid": (frames.TEN_BLOCK, None),
+    "no headers": (b"", None),
+    "faulty header": (frames.TEN_BLOCK + b"\0", None),
+    "wrong checksum": (frames.TEN_BLOCK, 0),
+}
+
+
+@pytest.mark.parametrize(("block", "crc"), LARGE_BLOCKS.values(), ids=LARGE_BLOCKS)
+@pytest.mark.parametrize("length", [16_383, 16_384, 16_385, 40_000])
+def test_a_large_message_split_at_its_edges(codec, length, block, crc):
+    """A decoder may treat it in another way as soon as half of it is there."""
+    payload = random.Random(length).randbytes(length)
+    message = frames.frame(block, payload, message_crc=crc)
+    data = message + frames.EVENT_FRAME + frames.TEN_FRAME[:50]
+    whole = frames.read(codec, [data])
+    half, end = len(message) // 2, len(message)
+    head = 12 + len(block)
+    edges = {1, 11, 12, 13, 100, *range(head - 1, head + 2), *range(half - 1, half + 2), *range(end - 5, end + 3)}
+    edges |= {end - 100, end + 12, len(data) - 50, len(data) - 1}
+    for first, second in itertools.combinations(sorted(edges), 2):
+        pieces = [data[:first], bytearray(data[first:second]), data[second:]]
+        assert frames.read(codec, pieces) == whole, (first, second)
+        assert frames.read(codec, pieces, at_once=True) == whole, (first, second)
+    for cut in sorted(edges):
+        if cut < end:
+            pieces = [data[: cut // 2], data[cut // 2 : cut]]
+            error = frames.read(codec, pieces).raised
+            assert isinstance(error, TruncatedMessage)
+            assert f"{cut} bytes" in str(error)
+
+
+# Re-entrancy
+
+
+class Prober:
+    """Calls the decoder at a time when it may not be called, and keeps what came of it."""
+
+    def __init__(self, decoder):
+        self.decoder = decoder
+        self.messages = []
+
+    def probe(self):
+        with contextlib.suppress(StateError, StopIteration):
+            self.messages.append(next(self.decoder))
+        with contextlib.suppress(StateError):
+            self.decoder.feed(b"")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no __buffer__ in Python before 3.12")
+@pytest.mark.parametrize("what", ["feed", "next", "close"])
+def test_a_buffer_that_calls_the_decoder(codec, what):
+    """The inner call is refused, or done before the outer one; the stream is never mixed up."""
+    decoder = codec.Decoder().feed(frames.EVENT_FRAME)
+    seen = []
+
+    class Buffer:
+        def __buffer__(self, flags):
+            try:
+                if what == "feed":
+                    decoder.feed(frames.TAIL_FRAME)
+                    seen.append("fed")
+                elif what == "next":
+                    seen.append(next(decoder).encode())
+                else:
+                    decoder.close()
+                    seen.append("closed")
+            except StateError:
+                seen.append("refused")
+            return memoryview(frames.TEN_FRAME)
+
+    try:
+        decoder.feed(Buffer())
+    except StateError:
+        assert seen == ["closed"]
+        assert wires(decoder) == [frames.EVENT_FRAME]
+        return
+    expected = {
+        "feed": [frames.EVENT_FRAME, *[frames.TAIL_FRAME] * seen.count("fed"), frames.TEN_FRAME],
+        "next": [frames.EVENT_FRAME, frames.TEN_FRAME][seen.count(frames.EVENT_FRAME) :],
+        "close": [frames.EVENT_FRAME, frames.TEN_FRAME],
+    }
+    assert len(seen) == 1
+    assert seen != ["closed"], "nothing may be fed after close"
+    assert wires(decoder) == expected[what]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no __buffer__ in Python before 3.12")
+def test_a_buffer_that_calls_the_decoder_when_it_is_released(codec):
+    decoder = codec.Decoder()
+    prober = Prober(decoder)
+
+    class Buffer:
+        def __buffer__(self, flags):
+            return memoryview(bytearray(frames.TEN_FRAME))
+
+        def __release_buffer__(self, view):
+            prober.probe()
+
+    decoder.feed(Buffer())
+    assert wires([*prober.messages, *decoder]) == [frames.TEN_FRAME]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no __buffer__ in Python before 3.12")
+def test_a_buffer_that_fails(codec):
+    class Buffer:
+        def __init__(self, error):
+            self.error = error
+
+        def __buffer__(self, flags):
+            raise self.error
+
+    decoder = codec.Decoder().feed(frames.EVENT_FRAME)
+    for error in (OSError("gone"), BufferError("no")):
+        with pytest.raises(type(error)):
+            decoder.feed(Buffer(error))
+        with pytest.raises(type(error)):
+            codec.decode(Buffer(error))
+        with pytest.raises(type(error)):
+            codec.encode({}, Buffer(error))
+    assert wires(decoder) == [frames.EVENT_FRAME]
+
+
+def test_the_garbage_collector_calls_the_decoder(codec):
+    """A finaliser may run wherever an object is made."""
+    decoder = codec.Decoder()
+    prober = Prober(decoder)
+
+    class Trap:
+        def __init__(self):
+            self.cycle = self
+
+        def __del__(self):
+            prober.probe()
+
+    stream = [frames.frame(frames.string("n", f"{number}") + frames.TEN_BLOCK, b"x") for number in range(300)]
+    delivered = []
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for wire in stream:
+            Trap()
+            decoder.feed(wire)
+            Trap()
+            delivered += [number_of(message) for message in decoder]
+    finally:
+        gc.set_threshold(*threshold)
+    gc.collect()
+    delivered += [number_of(message) for message in decoder]
+    delivered += [number_of(message) for message in prober.messages]
+    assert sorted(delivered) == list(range(300))
+
+
+def number_of(message):
+    return int(message.headers["n"])
+
+
+def test_the_garbage_collector_decodes_while_a_message_is_decoded(codec):
+    blocks = [b"".join(frames.string(f"{number}-{i}", "v") for i in range(20)) for number in range(50)]
+    inner = []
+
+    class Trap:
+        def __init__(self):
+            self.cycle = self
+
+        def __del__(self):
+            inner.append(codec.decode(frames.frame(blocks[len(inner) % 50], b"inner")))
+
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for number in range(300):
+            Trap()
+            block = blocks[number * 7 % 50]
+            message = codec.decode(frames.frame(block, b"outer"))
+            assert message.headers.raw == block
+            assert message.headers[f"{number * 7 % 50}-19"] == "v"
+    finally:
+        gc.set_threshold(*threshold)
+    assert all(message.headers.raw == blocks[number % 50] for number, message in enumerate(inner))
+
+
+def test_a_limit_whose_index_calls_back(codec):
+    class Limit:
+        def __index__(self):
+            codec.decode(frames.TEN_FRAME)
+            return 100_000
+
+    decoder = codec.Decoder(max_headers_length=Limit(), max_payload_length=Limit())
+    assert wires(decoder.feed(frames.TEN_FRAME)) == [frames.TEN_FRAME]
+
+
+# Threads
+
+
+def in_threads(*targets):
+    """Run them at once, switching often; the first error of any is raised here."""
+    errors = []
+    barrier = threading.Barrier(len(targets))
+
+    def guarded(target):
+        try:
+            barrier.wait()
+            target()
+        except BaseException as error:
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=guarded, args=(target,)) for target in targets]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive(), "it hangs"
+    finally:
+        sys.setswitchinterval(interval)
+    if errors:
+        raise errors[0]
+
+
+@pytest.mark.parametrize("size", [20, 300_000], ids=["small", "large"])
+def test_threads_that_share_a_decoder_get_state_errors_or_right_results(codec, size):
+    decoder = codec.Decoder()
+    rounds = 200 if size < 1000 else 10
+    fed, delivered = [], []
+
+    def work(thread):
+        for number in range(rounds):
+            wire = numbered(thread * rounds + number, size)
+            try:
+                decoder.feed(wire)
+                fed.append(wire)
+            except StateError:
+                pass
+            with contextlib.suppress(StateError, StopIteration):
+                delivered.append(next(decoder).encode())
+            assert decoder.buffered >= 0
+            assert decoder.offset >= 0
+
+    in_threads(*[lambda thread=thread: work(thread) for thread in range(4)])
+    delivered += wires(decoder)
+    assert sorted(delivered) == sorted(fed)
+    decoder.close()
+
+
+def test_threads_with_decoders_of_their_own(codec):
+    stream = b"".join(numbered(number, number * 13 % 700) for number in range(150)) + numbered(150, 400_000)
+    headers = codec.Headers(frames.TEN_HEADERS)
+
+    def work(size):
+        decoder = codec.Decoder()
+        messages = []
+        for start in range(0, len(stream), size):
+            messages += decoder.feed(stream[start : start + size])
+        decoder.close()
+        assert b"".join(wires(messages)) == stream
+        assert hash(headers) == hash(codec.Headers(frames.TEN_HEADERS))
+
+    in_threads(*[lambda size=size: work(size) for size in (97, 1000, 4096, 70_000)])
+
+
+def test_threads_that_share_messages_and_headers(codec):
+    message = codec.decode(frames.TEN_FRAME)
+    made = codec.Headers(frames.TEN_HEADERS)
+
+    def work():
+        for _ in range(100):
+            assert message.encode() == frames.TEN_FRAME
+            assert message.headers == made
+            assert dict(made) == frames.TEN_HEADERS
+            assert codec.encode(made, b"payload") == frames.TEN_FRAME
+
+    in_threads(*[work] * 4)
+
+
+def test_a_bytearray_that_another_thread_changes(codec):
+    """What was checked is what is delivered, whatever the other thread does meanwhile."""
+    good = frames.frame(frames.EVENT_BLOCK, bytes(100_000))
+    buffer = bytearray(good)
+    stop = threading.Event()
+
+    def change():
+        while not stop.is_set():
+            buffer[50_000] ^= 1
+
+    def decode():
+        try:
+            for _ in range(50):
+                for read in (codec.decode, lambda data: next(codec.Decoder(copy=False).feed(data))):
+                    with contextlib.suppress(MessageChecksumMismatch):
+                        assert read(buffer).encode() == good
+        finally:
+            stop.set()
+
+    in_threads(change, decode)
+
+
+def test_an_encoded_payload_that_another_thread_changes(codec):
+    """The checksum is that of the bytes written."""
+    payload = bytearray(400_000)
+    stop = threading.Event()
+
+    def change():
+        while not stop.is_set():
+            payload[200_000] ^= 1
+
+    def encode():
+        target = bytearray(500_000)
+        try:
+            for _ in range(50):
+                codec.decode(codec.encode(frames.TEN_HEADERS, payload))
+                length = codec.encode_into(target, frames.TEN_HEADERS, payload)
+                codec.decode(memoryview(target)[:length])
+        finally:
+            stop.set()
+
+    in_threads(change, encode)

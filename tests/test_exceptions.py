@@ -1,0 +1,278 @@
+"""The error tree, the errors' attributes and texts, and that all of them pickle and copy."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import frames
+import pytest
+
+import eventstream
+from eventstream import exceptions
+
+TREE = {
+    "CodecError": "Exception",
+    "EncodeError": "CodecError",
+    "InvalidHeaderName": "EncodeError",
+    "InvalidHeaderValue": "EncodeError",
+    "EncodeLimitExceeded": "EncodeError",
+    "DecodeError": "CodecError",
+    "PreludeChecksumMismatch": "DecodeError",
+    "MessageChecksumMismatch": "DecodeError",
+    "InvalidLength": "DecodeError",
+    "DecodeLimitExceeded": "DecodeError",
+    "InvalidHeader": "DecodeError",
+    "TruncatedHeader": "InvalidHeader",
+    "UnknownHeaderType": "InvalidHeader",
+    "DuplicateHeader": "InvalidHeader",
+    "InvalidHeaderText": "InvalidHeader",
+    "TruncatedMessage": "DecodeError",
+    "TrailingData": "DecodeError",
+    "VerificationError": "CodecError",
+    "SignatureMismatch": "VerificationError",
+    "DateSkew": "VerificationError",
+    "UnexpectedMessage": "VerificationError",
+    "StateError": "CodecError",
+    "ServiceError": "Exception",
+}
+"""Each error and its nearest public base."""
+
+LONG_NAME = "n" * 255
+
+SAMPLES = [
+    (exceptions.CodecError("text"), {}),
+    (exceptions.EncodeError("text"), {}),
+    (exceptions.InvalidHeaderName("name", "reason"), {"name": "name"}),
+    (exceptions.InvalidHeaderValue("name", "reason"), {"name": "name"}),
+    (exceptions.InvalidHeaderValue(None, "reason"), {"name": None}),
+    (exceptions.EncodeLimitExceeded("payload", 5, 4), {"part": "payload", "length": 5, "limit": 4}),
+    (exceptions.DecodeError(7, "reason"), {"offset": 7}),
+    (exceptions.PreludeChecksumMismatch(7, 1, 2), {"offset": 7, "expected": 1, "computed": 2}),
+    (exceptions.MessageChecksumMismatch(7, 1, 2), {"offset": 7, "expected": 1, "computed": 2}),
+    (exceptions.InvalidLength(7, 15, 0), {"offset": 7}),
+    (exceptions.DecodeLimitExceeded(7, "headers", 5, 4), {"offset": 7, "part": "headers", "length": 5, "limit": 4}),
+    (exceptions.InvalidHeader(7, None, "reason"), {"offset": 7, "name": None}),
+    (exceptions.TruncatedHeader(7, "name"), {"offset": 7, "name": "name"}),
+    (exceptions.UnknownHeaderType(7, "name", 10), {"offset": 7, "name": "name", "type": 10}),
+    (exceptions.DuplicateHeader(7, "name"), {"offset": 7, "name": "name"}),
+    (exceptions.InvalidHeaderText(7, "name"), {"offset": 7, "name": "name"}),
+    (exceptions.TruncatedMessage(7, 3, 12), {"offset": 7}),
+    (exceptions.TrailingData(7, 3), {"offset": 7}),
+    (exceptions.VerificationError(2, "reason"), {"index": 2}),
+    (exceptions.SignatureMismatch(2, "reason"), {"index": 2}),
+    (exceptions.DateSkew(2, "reason"), {"index": 2}),
+    (exceptions.UnexpectedMessage(2, "reason"), {"index": 2}),
+    (exceptions.StateError("text"), {}),
+    (
+        exceptions.ServiceError("Code", "text", eventstream.Headers({"a": 1}), b"payload"),
+        {"code": "Code", "message": "text", "headers": eventstream.Headers({"a": 1}), "payload": b"payload"},
+    ),
+]
+
+
+def id_of(value):
+    return type(value).__name__ if isinstance(value, Exception) else None
+
+
+def test_the_module_holds_these_errors_and_no_others():
+    classes = {name for name, value in vars(exceptions).items() if isinstance(value, type) and name[0] != "_"}
+    assert classes == set(TREE)
+
+
+@pytest.mark.parametrize(("name", "base"), TREE.items(), ids=TREE)
+def test_the_tree(name, base):
+    class_ = getattr(exceptions, name)
+    public = [base.__name__ for base in class_.__mro__[1:] if base.__name__[0] != "_"]
+    assert public[0] == base
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_the_fault_of_the_caller_or_the_sender_is_a_value_error(name):
+    class_ = getattr(exceptions, name)
+    assert issubclass(class_, ValueError) == issubclass(class_, (exceptions.EncodeError, exceptions.DecodeError))
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_the_top_level_exports_it(name):
+    assert getattr(eventstream, name) is getattr(exceptions, name)
+
+
+def test_there_is_a_sample_of_each():
+    assert {type(error).__name__ for error, _ in SAMPLES} == set(TREE)
+
+
+@pytest.mark.parametrize(("error", "attributes"), SAMPLES, ids=id_of)
+def test_the_attributes(error, attributes):
+    for name, value in attributes.items():
+        assert getattr(error, name) == value
+    assert str(error)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("error", [error for error, _ in SAMPLES], ids=id_of)
+def test_it_pickles(error, protocol):
+    assert frames.fault(pickle.loads(pickle.dumps(error, protocol))) == frames.fault(error)
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("error", [error for error, _ in SAMPLES], ids=id_of)
+def test_it_copies(error, way):
+    copied = way(error)
+    assert copied is not error
+    assert frames.fault(copied) == frames.fault(error)
+
+
+@pytest.mark.parametrize("error", [error for error, _ in SAMPLES], ids=id_of)
+def test_again_gives_an_equal_new_error_without_the_traceback(error):
+    with pytest.raises(type(error)) as raised:
+        raise error
+    again = raised.value._again()
+    assert again is not error
+    assert again.__traceback__ is None
+    assert again.__context__ is None
+    assert frames.fault(again) == frames.fault(error)
+    vars(again)["added"] = True
+    assert not hasattr(error, "added"), "they share no state"
+
+
+def test_a_subclass_pickles_too():
+    error = ThrottledError("Throttled", "slow down")
+    restored = pickle.loads(pickle.dumps(error))
+    assert frames.fault(restored) == frames.fault(error)
+    assert restored.retry_after == 5
+
+
+class ThrottledError(exceptions.ServiceError):
+    def __init__(self, code, message):
+        super().__init__(code, message)
+        self.retry_after = 5
+
+
+def test_notes_survive_pickling():
+    error = exceptions.DecodeError(7, "reason")
+    if sys.version_info >= (3, 11):
+        error.add_note("while reading capture.bin")
+        assert pickle.loads(pickle.dumps(error)).__notes__ == ["while reading capture.bin"]
+
+
+# The texts
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (exceptions.InvalidHeaderName("", "0 bytes"), "header name '': 0 bytes"),
+        (exceptions.InvalidHeaderValue(None, "too long"), "too long"),
+        (exceptions.InvalidHeaderValue("a", "too long"), "header 'a': too long"),
+        (exceptions.PreludeChecksumMismatch(7, 1, 2), "0x00000001.*0x00000002.*byte 7"),
+        (exceptions.InvalidLength(7, 15, 0), "total length 15.*byte 7"),
+        (exceptions.InvalidLength(7, 20, 5), "headers length 5.*20.*room for 4.*byte 7"),
+        (exceptions.DecodeLimitExceeded(7, "headers", 5, 4), "headers of 5 bytes.*4.*max_headers_length.*byte 7"),
+        (exceptions.EncodeLimitExceeded("payload", 5, 4), "payload of 5 bytes.*4.*max_payload_length"),
+        (exceptions.UnknownHeaderType(7, "a", 10), "header 'a'.*10.*byte 7"),
+        (exceptions.TruncatedMessage(7, 3, 12), "3 bytes of 12.*byte 7"),
+        (exceptions.TrailingData(7, 3), "3 bytes.*byte 7"),
+        (exceptions.DateSkew(2, "too old"), "event 2: too old"),
+    ],
+    ids=id_of,
+)
+def test_the_text_carries_the_values(error, text):
+    import re
+
+    assert re.search(text, str(error))
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "text"),
+    [
+        ("Code", "text", "Code: text"),
+        ("Code", "", "Code"),
+        ("", "text", "unnamed error: text"),
+        ("", "", "unnamed error"),
+    ],
+)
+def test_the_text_of_a_service_error(code, message, text):
+    assert str(exceptions.ServiceError(code, message)) == text
+
+
+def quoted(error: Exception, letter: str) -> int:
+    """How many bytes of input the text quotes, the input being of that letter alone."""
+    return str(error).count(letter) * len(letter.encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize("letter", ["~", "é", "語", "😀"])
+@pytest.mark.parametrize("length", [1, 16, 63, 64, 65, 255, 70_000])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda name: exceptions.InvalidHeaderName(name, "reason"),
+        lambda name: exceptions.InvalidHeaderValue(name, "reason"),
+        lambda name: exceptions.InvalidHeader(7, name, "reason"),
+        lambda name: exceptions.TruncatedHeader(7, name),
+        lambda name: exceptions.UnknownHeaderType(7, name, 10),
+        lambda name: exceptions.DuplicateHeader(7, name),
+        lambda name: exceptions.InvalidHeaderText(7, name),
+    ],
+    ids=["InvalidHeaderName", "InvalidHeaderValue", "InvalidHeader", "Truncated", "UnknownType", "Duplicate", "Text"],
+)
+def test_a_text_quotes_at_most_64_bytes(make, length, letter):
+    name = letter * length
+    error = make(name)
+    assert error.name == name, "the attribute is whole"
+    assert quoted(error, letter) <= 64
+    if len(name.encode()) <= 64 and not isinstance(error, exceptions.InvalidHeaderText):
+        assert repr(name) in str(error)
+
+
+def test_lone_surrogates_can_be_quoted():
+    error = exceptions.InvalidHeaderName("\ud800" * 100, "reason")
+    assert str(error).encode().decode() == str(error)
+    assert frames.fault(pickle.loads(pickle.dumps(error))) == frames.fault(error)
+
+
+BLOCKS = {
+    "duplicate": frames.header(LONG_NAME, 0) * 2,
+    "unknown type": frames.header(LONG_NAME, 200),
+    "truncated": frames.header(LONG_NAME, 7, b"\xff\xff" + b"n" * 1000),
+    "value not UTF-8": frames.string(LONG_NAME, b"n" * 1000 + b"\xff"),
+    "name not UTF-8": frames.header(LONG_NAME.encode()[:-1] + b"\xff", 0),
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+def test_decode_errors_quote_at_most_64_bytes(codec, block):
+    with pytest.raises(exceptions.InvalidHeader) as raised:
+        codec.decode(frames.frame(block))
+    assert str(raised.value).count("nn") * 2 <= 64
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"n" * 300: 1},
+        {"n" * 300 + "\ud800": 1},
+        {LONG_NAME: 1 << 40},
+        {LONG_NAME: "n" * 40_000},
+        {LONG_NAME: [b"n" * 99]},
+    ],
+    ids=["long name", "surrogate", "out of range", "long value", "wrong type"],
+)
+def test_encode_errors_quote_at_most_64_bytes(codec, headers):
+    with pytest.raises((exceptions.EncodeError, TypeError)) as raised:
+        codec.encode(headers)
+    assert str(raised.value).count("nn") * 2 <= 64
+
+
+def test_the_module_imports_nothing():
+    program = (
+        "import sys; before = set(sys.modules)\n"
+        "exec(compile(open(sys.argv[1], encoding='utf-8').read(), 'exceptions', 'exec'), {'__name__': 'exceptions'})\n"
+        "print(*sorted(set(sys.modules) - before - {'__future__'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, exceptions.__file__], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == []

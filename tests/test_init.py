@@ -1,0 +1,57 @@
+"""The names that the package exports, pinned literally; and that importing it costs little."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import eventstream
+
+NAMES = """
+Byte CodecError DateSkew DecodeError DecodeLimitExceeded Decoder DuplicateHeader EncodeError EncodeLimitExceeded Headers
+InvalidHeader InvalidHeaderName InvalidHeaderText InvalidHeaderValue InvalidLength Long Message MessageChecksumMismatch
+PreludeChecksumMismatch ServiceError Short SignatureMismatch StateError Timestamp TrailingData TruncatedHeader
+TruncatedMessage UnexpectedMessage UnknownHeaderType VerificationError aiter_messages decode encode encode_into
+implementation iter_messages
+""".split()  # noqa: SIM905
+
+
+def test_the_exported_names():
+    assert eventstream.__all__ == NAMES
+
+
+def test_every_exported_name_is_there():
+    for name in NAMES:
+        assert hasattr(eventstream, name), name
+
+
+def test_nothing_else_is_public_but_the_modules():
+    public = {name for name in vars(eventstream) if not name.startswith("_")}
+    modules = {name for name in public if f"eventstream.{name}" in sys.modules}
+    assert public - modules == set(NAMES)
+
+
+def test_the_examples_of_the_documentation():
+    wire = eventstream.encode({":event-type": "AudioEvent"}, b"...")
+    message = eventstream.decode(wire)
+    assert message.headers[":event-type"] == "AudioEvent"
+    assert (message.payload, message.event_type) == (b"...", "AudioEvent")
+    assert message.encode() == wire
+    decoder = eventstream.Decoder()
+    assert list(decoder.feed(wire)) == [message]
+    decoder.close()
+
+
+def test_the_import_brings_in_no_costly_module():
+    program = "import sys, eventstream; print(*{'asyncio', 'ctypes', 'json', 'typing_extensions'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], check=True, capture_output=True, text=True, env=environment()
+    )
+    assert done.stdout.split() == []
+
+
+def environment() -> dict[str, str]:
+    """For a subprocess that imports the same package."""
+    import os
+
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
