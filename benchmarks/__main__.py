@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import eventstream
-from benchmarks import codec, memory
+from benchmarks import codec, memory, signing, transcribe
 from benchmarks.measure import measure, table
 
 PEERS = ("botocore", "amazon-transcribe", "smithy-aws-event-stream", "isal", "zlib-ng", "crcmod")
@@ -44,7 +44,8 @@ def main() -> int:
 
     print(f"{machine()}; checksum kernel {_native._crc32_kernels()[0]}")
     print(f"against {versions()}\n")
-    print(table([measure(row) for row in codec.rows()]), "\n", sep="")
+    rows = [*codec.rows(), *signing.rows(), *transcribe.rows()]
+    print(table([measure(row) for row in rows]), "\n", sep="")
     print("| memory and import | measured | bound |\n|---|--:|--:|")
     for row in memory.rows():
         print("| {} | {} | {} |".format(*row))

@@ -9,6 +9,7 @@ All need the GIL (they release it themselves around the checksum of a large payl
 """
 
 cimport cython
+from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
@@ -55,7 +56,8 @@ cdef class Decoder:
     cdef size_t _start
     cdef size_t _stop
     cdef size_t _capacity
-    cdef bytes _payload
+    cdef PyObject *_payload
+    cdef size_t _payload_length
     cdef size_t _filled
     cdef uint32_t _crc
     cdef bytes _chunk
@@ -85,6 +87,8 @@ cdef class Decoder:
     cdef Message _take(self)
     cdef Message _take_from_buffer(self)
     cdef int _assemble(self, size_t head_length, size_t payload_length) except -1
+    cdef int _grow_payload(self, size_t needed) except -1
+    cdef int _drop_payload(self) noexcept
     cdef int _check_end(self) except -1
 
 

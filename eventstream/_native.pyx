@@ -27,7 +27,8 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_Clear
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from cpython.object cimport PyObject, PyTypeObject
+from cpython.object cimport Py_SIZE, PyObject, PyTypeObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport SIZE_MAX, UINT32_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
@@ -93,6 +94,27 @@ cdef extern from *:
     #  define ES_ADDRESS_SANITIZER 0
     #endif
 
+    /* Resizes bytes that nobody else has seen, where they are if possible. As _PyBytes_Resize, but where memory is short
+       the bytes stay as they are, and NULL comes back without an exception. */
+    static CYTHON_INLINE PyObject *es_resize_bytes(PyObject *bytes, Py_ssize_t size) {
+    #ifdef Py_TRACE_REFS
+        PyObject *resized = PyBytes_FromStringAndSize(NULL, size);
+        if (resized == NULL) {
+            PyErr_Clear();
+            return NULL;
+        }
+        memcpy(PyBytes_AS_STRING(resized), PyBytes_AS_STRING(bytes), Py_MIN(size, PyBytes_GET_SIZE(bytes)));
+        Py_DECREF(bytes);
+    #else
+        PyObject *resized = (PyObject *) PyObject_Realloc(bytes, offsetof(PyBytesObject, ob_sval) + size + 1);
+        if (resized == NULL)
+            return NULL;
+        Py_SET_SIZE((PyVarObject *) resized, size);
+        PyBytes_AS_STRING(resized)[size] = 0;
+    #endif
+        return resized;
+    }
+
     /* Sets the flag and tells whether it was set. Under the GIL nothing can come between the two. */
     static CYTHON_INLINE int es_test_and_set(int *flag) {
     #if defined(Py_GIL_DISABLED) && defined(_MSC_VER)
@@ -117,6 +139,7 @@ cdef extern from *:
     }
     """
     const bint ES_ADDRESS_SANITIZER
+    PyObject *es_resize_bytes(PyObject *bytes_, Py_ssize_t size)
     bint es_test_and_set(int *flag) noexcept
     void es_clear(int *flag) noexcept
 
@@ -1345,6 +1368,7 @@ def _set_first_capacity(size_t capacity) -> None:
 
 cdef enum:
     SPARE_CAPACITY = 2048  # that a buffer may keep beside twice what is in it
+    MIN_ASSEMBLED = 1024  # what the bytes of a large payload begin with
 
 
 @cython.final
@@ -1361,6 +1385,8 @@ cdef class Decoder:
         copy: with False, the payload of a message that lies whole in one fed ``bytes`` (or a view of ``bytes``) is a
             ``memoryview`` of it, which keeps it alive.
 
+    Iterate with ``for``: ``yield from decoder`` would also close the decoder when the generator around it is left.
+
     Attributes:
         offset: bytes of the messages delivered.
         buffered: bytes received, minus `offset`.
@@ -1369,9 +1395,9 @@ cdef class Decoder:
     # What is not yet delivered: first the buffer, _data[_start:_stop], which is the tail of an unfinished message
     # unless several chunks were fed at once; then the chunk, _chunk[_position:_end], which is the caller's own bytes.
     #
-    # A large message that is half there is assembled: its payload leaves the buffer for the bytes it will be delivered
-    # in, `_payload`, of which `_filled` are there and `_crc` is the checksum so far. What comes next goes there
-    # directly, checksummed as it is copied. The buffer then holds the message without its payload, and what follows.
+    # The payload of a large unfinished message is not buffered, but assembled in the bytes in which it will be delivered,
+    # `_payload`, of which the first `_filled` are there, and `_crc` is the checksum of the message as far as these. They
+    # grow with what comes, up to `_payload_length`. The buffer holds the message without its payload, and what follows.
 
     def __cinit__(
         self,
@@ -1387,6 +1413,7 @@ cdef class Decoder:
 
     def __dealloc__(self):
         PyMem_Free(self._data)
+        self._drop_payload()
 
     def __reduce__(self):
         raise TypeError("a Decoder cannot be pickled or copied")
@@ -1489,32 +1516,25 @@ cdef class Decoder:
             self._error = error._again()
             self._release_chunk()
             self._discard(self._stop - self._start)
-            self._payload = None
+            self._drop_payload()
             raise
         finally:
             es_clear(&self._busy)
 
     cdef Message _take(self):
-        cdef size_t available
+        cdef size_t available = self._end - self._position
         cdef const uint8_t *frame
         cdef Prelude prelude
         cdef Message message
         cdef object payload = None
         cdef bytes chunk
-        if self._start != self._stop:
+        if self._start != self._stop or available < PRELUDE_LENGTH:
             return self._take_from_buffer()
-        if self._chunk is None:
-            return None
         chunk = self._chunk
-        available = self._end - self._position
         frame = <const uint8_t *> PyBytes_AS_STRING(chunk) + self._position
-        if available < PRELUDE_LENGTH:
-            self._gather(PRELUDE_LENGTH)
-            return None
         check_prelude(frame, &prelude, self._offset, self._max_headers, self._max_payload)
         if available < prelude.total_length:
-            self._gather(prelude.total_length)
-            return None
+            return self._take_from_buffer()
         if not self._copy:
             if self._view is None:
                 self._view = PyMemoryView_FromObject(chunk)
@@ -1530,24 +1550,23 @@ cdef class Decoder:
         return message
 
     cdef Message _take_from_buffer(self):
-        """The message that began in an earlier chunk; the current one may hold the rest of it."""
+        """The message that does not lie whole in one chunk, or that several chunks were fed after."""
         cdef Prelude prelude
         cdef Message message
-        cdef size_t head_length, payload_length, received
+        cdef size_t head_length, payload_length
         cdef const uint8_t *frame
         if not self._gather(PRELUDE_LENGTH):
             return None
         check_prelude(self._data + self._start, &prelude, self._offset, self._max_headers, self._max_payload)
         head_length = PRELUDE_LENGTH + prelude.headers_length
         payload_length = prelude.total_length - head_length - CRC_LENGTH
-        if self._payload is None and payload_length >= ASSEMBLED_LENGTH:
-            received = self._stop - self._start + self._end - self._position
-            if self._stop - self._start < prelude.total_length <= 2 * received and self._gather(head_length):
+        if self._payload == NULL and payload_length >= ASSEMBLED_LENGTH:
+            if self._stop - self._start < prelude.total_length and self._gather(head_length):
                 self._assemble(head_length, payload_length)
         if not self._gather(prelude.total_length):
             return None
         frame = self._data + self._start
-        if self._payload is None:
+        if self._payload == NULL:
             message = read_frame(self._cache, frame, &prelude, self._offset, None)
             self._discard(prelude.total_length)
         else:
@@ -1556,30 +1575,48 @@ cdef class Decoder:
                 frame + PRELUDE_LENGTH,
                 prelude.headers_length,
                 self._offset,
-                self._payload,
+                <object> self._payload,
                 load_u32(frame + head_length),
                 self._crc,
             )
-            self._payload = None
-            self._filled = 0
+            self._drop_payload()
             self._discard(head_length + CRC_LENGTH)
         self._offset += prelude.total_length
         return message
 
     cdef int _assemble(self, size_t head_length, size_t payload_length) except -1:
-        """Move the payload of the unfinished message out of the buffer."""
-        cdef bytes payload = PyBytes_FromStringAndSize(NULL, payload_length)
-        cdef uint8_t *frame = self._data + self._start
+        """Begin to assemble the payload of the unfinished message, whose prelude and headers are in the buffer."""
         cdef size_t available = self._stop - self._start - head_length
         cdef size_t filled = min(available, payload_length)
+        cdef size_t expected = filled + self._end - self._position
+        cdef bytes payload = PyBytes_FromStringAndSize(NULL, min(payload_length, max(expected, <size_t> MIN_ASSEMBLED)))
+        cdef uint8_t *frame = self._data + self._start
         self._crc = copy_payload_releasing(
             crc32(0, frame, head_length), <uint8_t *> PyBytes_AS_STRING(payload), frame + head_length, filled, True
         )
         memmove(frame + head_length, frame + head_length + filled, available - filled)
         self._stop -= filled
         self._filled = filled
-        self._payload = payload
+        self._payload_length = payload_length
+        self._payload = <PyObject *> payload
+        Py_INCREF(payload)
         return self._trim()
+
+    cdef int _grow_payload(self, size_t needed) except -1:
+        """Make room for `needed` bytes of the payload in all: twice that, so that each byte moves once or so on average,
+        and in the end exactly."""
+        cdef size_t capacity = min(self._payload_length, 2 * needed)
+        cdef PyObject *payload = es_resize_bytes(self._payload, capacity)
+        if payload == NULL:
+            raise MemoryError
+        self._payload = payload
+        return 0
+
+    cdef int _drop_payload(self) noexcept:
+        Py_XDECREF(self._payload)
+        self._payload = NULL
+        self._filled = 0
+        return 0
 
     cdef int _release_chunk(self) except -1:
         self._chunk = None
@@ -1604,14 +1641,16 @@ cdef class Decoder:
         return live + moved >= length
 
     cdef int _append(self, const uint8_t *data, size_t length, bint immutable) except -1:
-        cdef size_t part = 0
+        cdef size_t part = 0  # of the payload
         cdef uint8_t *target
-        if self._payload is not None:
-            part = min(length, PyBytes_GET_SIZE(self._payload) - self._filled)
+        if self._payload != NULL:
+            part = min(length, self._payload_length - self._filled)
+            if self._filled + part > <size_t> Py_SIZE(<object> self._payload):
+                self._grow_payload(self._filled + part)
         if length - part > self._capacity - self._stop:
             self._reserve(self._stop - self._start + length - part)
         if part:
-            target = <uint8_t *> PyBytes_AS_STRING(self._payload) + self._filled
+            target = <uint8_t *> PyBytes_AS_STRING(<object> self._payload) + self._filled
             self._crc = copy_payload_releasing(self._crc, target, data, part, immutable)
             self._filled += part
         if length > part:

@@ -671,6 +671,8 @@ class Decoder:
         copy: with False, the payload of a message that lies whole in one fed ``bytes`` (or a view of ``bytes``) is a
             ``memoryview`` of it, which keeps it alive.
 
+    Iterate with ``for``: ``yield from decoder`` would also close the decoder when the generator around it is left.
+
     Attributes:
         offset: bytes of the messages delivered.
         buffered: bytes received, minus `offset`.

@@ -240,10 +240,14 @@ class InvalidHeaderText(InvalidHeader):
 
 
 class TruncatedMessage(DecodeError):
-    """The input ends in the middle of a message; `offset` is that message's first byte."""
+    """The input ends in the middle of a message, or where one must come; `offset` is that message's first byte."""
 
     def __init__(self, offset: int, available: int, needed: int) -> None:
-        super().__init__(offset, f"the input ends in the middle of a message: {available} bytes of {needed}")
+        if available:
+            reason = f"the input ends in the middle of a message: {available} bytes of {needed}"
+        else:
+            reason = "the input ends where a message must come"
+        super().__init__(offset, reason)
 
 
 class TrailingData(DecodeError):
@@ -260,11 +264,11 @@ class VerificationError(CodecError):
     """A signed event does not hold what its signature promises.
 
     Attributes:
-        index: which event of the stream, from 0.
+        index: which event of the stream, from 0; None: the request that opens it.
     """
 
-    def __init__(self, index: int, reason: str) -> None:
-        super().__init__(f"event {index}: {reason}")
+    def __init__(self, index: int | None, reason: str) -> None:
+        super().__init__(f"{'the request' if index is None else f'event {index}'}: {reason}")
         self.index = index
 
 

@@ -82,9 +82,13 @@ SIGNATURE_LENGTH = 32
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
+_NANOSECONDS = 1_000_000  # in a millisecond
 
 _encode_date: Callable[[int], bytes] = partial(struct.Struct(">7sq").pack, Headers({":date": Timestamp(0)}).raw[:-8])
 """The ``:date`` header alone, in wire form, of milliseconds since the epoch."""
+
+_END = memoryview(b"")
+"""The payload of the end. No payload that is given to `EventSigner.sign` is this one, though it may be as empty."""
 
 _END_LENGTH = len(encode({":date": Timestamp(0), ":chunk-signature": bytes(SIGNATURE_LENGTH)}))
 
@@ -109,11 +113,9 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _milliseconds_of(clock: Callable[[], datetime]) -> Callable[[], int]:
-    """The clock as milliseconds since the epoch; the system's without the detour by a datetime, which takes time."""
-    if clock is utc_now:
-        return lambda: time_ns() // 1_000_000
-    return lambda: (clock() - _EPOCH) // _MILLISECOND
+def _nanoseconds_of(clock: Callable[[], datetime]) -> Callable[[], int]:
+    """The clock as nanoseconds since the epoch; the system's without the detour by a datetime, which takes time."""
+    return time_ns if clock is utc_now else lambda: (clock() - _EPOCH) // _MILLISECOND * _NANOSECONDS
 
 
 # Keys
@@ -232,7 +234,7 @@ def chunk_signature(
 
 
 def _seed(seed_signature: bytes | str) -> bytes:
-    seed = bytes.fromhex(seed_signature) if isinstance(seed_signature, str) else bytes(seed_signature)
+    seed = bytes.fromhex(seed_signature) if isinstance(seed_signature, str) else bytes(memoryview(seed_signature))
     if len(seed) != SIGNATURE_LENGTH:
         raise ValueError(f"the seed is a signature: {SIGNATURE_LENGTH} bytes or {2 * SIGNATURE_LENGTH} hex digits")
     return seed
@@ -267,7 +269,7 @@ class EventSigner:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._chain = _Chain(credentials, region, service, _seed(seed_signature))
-        self._now = _milliseconds_of(clock)
+        self._now = _nanoseconds_of(clock)
         self._finished = False
 
     @property
@@ -288,7 +290,16 @@ class EventSigner:
             TypeError: the payload is no buffer, or the clock gave a naive datetime.
             BufferError: the buffer is not C-contiguous.
         """
-        return self._sign(payload, end=False)
+        if self._finished:
+            raise StateError("the stream was finished: nothing can be signed after its end")
+        # A clock's time is always within 64 bits, and a check would take a tenth of the whole.
+        date = int.__new__(Timestamp, self._now() // _NANOSECONDS)
+        signature = self._chain.next(date, _encode_date(date), payload)
+        wire = encode({":date": date, ":chunk-signature": signature}, payload)
+        if len(wire) == _END_LENGTH and payload is not _END:
+            raise ValueError("an empty payload ends the stream: call finish")
+        self._chain.signature = signature
+        return wire
 
     def finish(self) -> bytes:
         """The signed message that ends the stream, in wire form: 83 bytes. Nothing can be signed after it.
@@ -297,19 +308,8 @@ class EventSigner:
             StateError: it was called before.
             TypeError: the clock gave a naive datetime.
         """
-        wire = self._sign(b"", end=True)
+        wire = self.sign(_END)
         self._finished = True
-        return wire
-
-    def _sign(self, payload: Buffer, *, end: bool) -> bytes:
-        if self._finished:
-            raise StateError("the stream was finished: nothing can be signed after its end")
-        date = int.__new__(Timestamp, self._now())  # a clock's time is always within 64 bits: no need to check
-        signature = self._chain.next(date, _encode_date(date), payload)
-        wire = encode({":date": date, ":chunk-signature": signature}, payload)
-        if len(wire) == _END_LENGTH and not end:
-            raise ValueError("an empty payload ends the stream: call finish")
-        self._chain.signature = signature
         return wire
 
 
@@ -353,7 +353,7 @@ class EventVerifier:
         max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
     ) -> None:
         self._chain = _Chain(credentials, region, service, _seed(seed_signature))
-        self._now = _milliseconds_of(clock)
+        self._now = _nanoseconds_of(clock)
         self._max_skew = None if max_clock_skew is None else max_clock_skew // _MILLISECOND
         self._limits = max_headers_length, max_payload_length
         self._index = 0
@@ -405,7 +405,7 @@ class EventVerifier:
         if not hmac.compare_digest(expected, signature):
             raise SignatureMismatch(self._index, "its signature does not match")
         if self._max_skew is not None:
-            skew = date - self._now()
+            skew = date - self._now() // _NANOSECONDS
             if abs(skew) > self._max_skew:
                 raise DateSkew(self._index, _describe_skew(skew, self._max_skew))
         self._chain.signature = signature
@@ -501,10 +501,10 @@ def request_signature(
 
 def _by_name(headers: _Pairs) -> dict[str, str]:
     """The headers' canonical values by lower-case name; of repeated ones the values are joined."""
-    values: dict[str, str] = {}
+    lists: dict[str, list[str]] = {}
     for name, value in headers:
-        name, value = name.lower(), " ".join(value.split())
-        values[name] = f"{values[name]},{value}" if name in values else value
+        lists.setdefault(name.lower(), []).append(" ".join(value.split()))
+    values = {name: ",".join(several) for name, several in lists.items()}
     for name, other in (("host", ":authority"), (":authority", "host")):
         if name not in values and other in values:
             values[name] = values[other]
@@ -527,11 +527,11 @@ def _canonical_target(path: str) -> tuple[str, str]:
     normalised = "/" + "/".join(segments) + tail
     parameters = (parameter.partition("=") for parameter in query.split("&") if parameter)
     pairs = sorted((_requote(name), _requote(value)) for name, _, value in parameters)
-    return quote(_encode(normalised), safe="/-_.~"), "&".join(f"{name}={value}" for name, value in pairs)
+    return quote(_encode(normalised)), "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def _requote(text: str) -> str:
-    return quote(unquote_to_bytes(_encode(text)), safe="-_.~")
+    return quote(unquote_to_bytes(_encode(text)), safe="")
 
 
 def sign_request(
@@ -631,7 +631,7 @@ def verify_request(
     if source is None or account is None or account.access_key != claim["access_key"]:
         raise _refusal(VerificationError, f"the access key {_quote(claim['access_key'])} is unknown")
 
-    signed = claim["signed_headers"].lower().split(";")
+    signed = set(claim["signed_headers"].lower().split(";"))
     _check_signed(signed, values)
     date = _parse_date(values["x-amz-date"], claim["day"])
     expected = request_signature(account, claim["region"], claim["service"], method, path, pairs, signed_headers=signed)
@@ -647,8 +647,8 @@ def verify_request(
     return VerifiedRequest(source, claim["region"], claim["service"], signature)
 
 
-def _check_signed(signed: list[str], values: Mapping[str, str]) -> None:
-    for name in ("x-amz-date", *signed):
+def _check_signed(signed: set[str], values: Mapping[str, str]) -> None:
+    for name in ("x-amz-date", *sorted(signed)):
         if name not in values:
             raise _refusal(VerificationError, f"the header {_quote(name)} is missing")
     if "host" not in signed and ":authority" not in signed:
@@ -671,4 +671,5 @@ def _parse_date(stamp: str, day: str) -> datetime:
 
 
 def _refusal(error: type[_T], reason: str) -> _T:
-    return error(None, reason)  # type: ignore[arg-type]
+    """An error of the request, which is no event of the stream and has no index."""
+    return error(None, reason)

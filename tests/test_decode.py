@@ -539,7 +539,9 @@ def test_the_message_is_checked_before_what_follows_it(codec):
 
 
 def test_the_text_says_how_much_is_missing(codec):
-    for length, needed in ((0, 12), (1, 12), (11, 12), (12, len(frames.TEN_FRAME)), (100, len(frames.TEN_FRAME))):
+    with pytest.raises(TruncatedMessage, match="where a message must come"):
+        codec.decode(b"")
+    for length, needed in ((1, 12), (11, 12), (12, len(frames.TEN_FRAME)), (100, len(frames.TEN_FRAME))):
         with pytest.raises(TruncatedMessage, match=f"{length} bytes of {needed}"):
             codec.decode(frames.TEN_FRAME[:length])
 

@@ -283,6 +283,11 @@ def test_repr_shows_headers_and_payload(codec):
     assert repr(viewed(codec, frames.frame(b"", b"payload"))) == "Message({}, b'payload')"
 
 
+def test_repr_shows_up_to_64_bytes_of_a_payload(codec):
+    assert repr(codec.Message({}, b"x" * 64)) == f"Message({{}}, {b'x' * 64!r})"
+    assert repr(codec.Message({}, b"x" * 65)) == f"Message({{}}, {b'x' * 61!r}... (65 bytes))"
+
+
 @pytest.mark.parametrize("copied", [True, False], ids=["bytes", "memoryview"])
 def test_repr_of_a_huge_payload_is_short(codec, copied):
     (message,) = codec.Decoder(copy=copied).feed(BIG)

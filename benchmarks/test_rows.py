@@ -1,4 +1,4 @@
-"""The rows of `benchmarks.codec` under pytest-benchmark, to compare two versions of this package with each other:
+"""The rows of ``make bench`` under pytest-benchmark, to compare two versions of this package with each other:
 
     pytest benchmarks --benchmark-enable --benchmark-save=before
     pytest benchmarks --benchmark-enable --benchmark-compare
@@ -13,10 +13,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 pytest.importorskip("amazon_transcribe", reason="the peers are installed by `make bench`")
 
-from benchmarks.codec import rows
+from benchmarks import codec, signing, transcribe
 from benchmarks.measure import Row
 
+ROWS = [*codec.rows(), *signing.rows(), *transcribe.rows()]
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=f"{row.work}, against {row.against}") for row in rows()])
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=f"{row.work}, against {row.against}") for row in ROWS])
 def test_row(benchmark: BenchmarkFixture, row: Row) -> None:
     benchmark(row.ours)

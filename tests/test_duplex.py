@@ -1,0 +1,457 @@
+"""A bidirectional exchange: both ends talk to each other in memory, and each refuses what must not be."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from eventstream import (
+    CodecError,
+    DateSkew,
+    DecodeLimitExceeded,
+    Message,
+    MessageChecksumMismatch,
+    PreludeChecksumMismatch,
+    ServiceError,
+    SignatureMismatch,
+    StateError,
+    TruncatedMessage,
+    UnexpectedMessage,
+    VerificationError,
+    decode,
+    duplex,
+    encode,
+)
+from eventstream.duplex import ClientExchange, ServerExchange, plain
+from eventstream.signing import Credentials, EventSigner, sign_request
+
+CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+REGION, SERVICE = "us-east-1", "lex"
+PATH = "/bots/B/botAliases/A/botLocales/en_US/sessions/S/conversation"
+NOON = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
+
+
+def noon():
+    return NOON
+
+
+def event(number):
+    return Message({":message-type": "event", ":event-type": "Ping", "number": number}, b"%d" % number)
+
+
+EVENTS = [event(number) for number in range(4)]
+EXCEPTION = Message({":message-type": "exception", ":exception-type": "Conflict"}, b'{"Message": "two at once"}')
+
+
+def opened(credentials=CREDENTIALS, accounts=CREDENTIALS, *, region=REGION, service=SERVICE, clock=noon, **server):
+    """A client and a server between which the request has passed."""
+    headers, seed = sign_request(credentials, region, service, "POST", PATH, [(":authority", "localhost")], clock=clock)
+    client = ClientExchange(EventSigner(credentials, region, service, seed, clock=clock), plain)
+    received = ServerExchange(accounts, plain, clock=noon, **server)
+    request = received.receive_request("POST", PATH, headers)
+    assert request is None if accounts is None else request.signature == seed
+    return client, received
+
+
+def unsigned():
+    """The same without signatures."""
+    server = ServerExchange(None, plain)
+    assert server.receive_request("GET", "/", []) is None
+    return ClientExchange(None, plain), server
+
+
+def server_side():
+    """A server, and the frames of a client's stream: four events and the end."""
+    client, server = opened()
+    return server, [client.send(event) for event in EVENTS] + [client.finish()]
+
+
+def client_side():
+    """A client, and the frames of a server's stream: four events."""
+    client, server = opened()
+    return client, [server.send(event) for event in EVENTS]
+
+
+def feed(end, wire, size, received):
+    for start in range(0, len(wire), size):
+        received.extend(end.receive(wire[start : start + size]))
+
+
+def ends_with(exchange, wire, error, before):
+    """The events come, then the error, and it stays."""
+    for size in (len(wire), 1, 7):
+        end = exchange()
+        received = []
+        with pytest.raises(error) as raised:
+            feed(end, wire, size, received)
+        assert received == before
+        stays(raised.value, lambda end=end: end.receive(b""), lambda end=end: end.receive_eof())
+    return raised.value
+
+
+def stays(error, *calls):
+    for call in calls:
+        with pytest.raises(type(error)) as again:
+            call()
+        assert again.value is not error
+        assert (again.value.args, again.value.__dict__) == (error.args, error.__dict__)
+
+
+def test_the_exports():
+    assert duplex.__all__ == ["ClientExchange", "ServerExchange", "plain"]
+
+
+# Both ends
+
+
+@pytest.mark.parametrize(
+    "open", [opened, unsigned, lambda: opened(accounts=None)], ids=["signed", "unsigned", "unchecked"]
+)
+@pytest.mark.parametrize("size", [1, 11, 10_000])
+def test_both_ends_talk_to_each_other(open, size):
+    client, server = open()
+
+    def carried(wire, end):
+        return [got for start in range(0, len(wire), size) for got in end.receive(wire[start : start + size])]
+
+    for sent in EVENTS:
+        assert carried(client.send(sent), server) == [sent]
+        assert carried(server.send(sent), client) == [sent]
+    assert not server.ended
+    assert carried(client.finish(), server) == []
+    assert server.ended
+    server.receive_eof()
+    assert carried(server.send(EVENTS[0]), client) == EVENTS[:1]
+    client.receive_eof()
+
+
+def test_events_go_signed_and_wrapped():
+    client, _ = opened()
+    outer = decode(client.send(EVENTS[0]))
+    assert list(outer.headers) == [":date", ":chunk-signature"]
+    assert outer.payload == EVENTS[0].encode()
+
+
+def test_without_a_signer_events_go_as_they_are():
+    client, server = unsigned()
+    assert client.send(EVENTS[0]) == EVENTS[0].encode()
+    assert server.send(EVENTS[0]) == EVENTS[0].encode()
+    with pytest.raises(ValueError, match="call finish"):
+        client.send(Message({":event-type": "Ping"}))
+    assert client.finish() == encode({})
+    end = Message({":event-type": "End"})
+    assert unsigned()[0].finish(end) == end.encode()
+
+
+def test_parse_makes_the_events():
+    client = ClientExchange(None, lambda message: message.headers["number"])
+    assert list(client.receive(b"".join(sent.encode() for sent in EVENTS))) == [0, 1, 2, 3]
+
+
+def test_the_event_of_parse_may_be_false():
+    client = ClientExchange(None, lambda message: message.payload)
+    assert list(client.receive(Message({"a": 1}).encode() * 2)) == [b"", b""]
+
+
+def test_a_client_with_one_of_many_accounts():
+    accounts = {"AKIDOTHER": Credentials("AKIDOTHER", "other"), "AKIDEXAMPLE": lambda: CREDENTIALS}
+    client, server = opened(accounts=accounts, region=REGION)
+    assert list(server.receive(client.send(EVENTS[0]))) == EVENTS[:1]
+
+
+def test_what_nobody_took_the_next_iterator_yields():
+    server, frames = server_side()
+    server.receive(frames[0] + frames[1])
+    for got in server.receive(frames[2]):
+        assert got == EVENTS[0]
+        break
+    rest = server.receive(b"")
+    assert list(rest) == EVENTS[1:3]
+    assert list(rest) == []
+    server.receive(frames[3])
+    assert list(rest) == EVENTS[3:]
+
+
+# The end of the input
+
+
+@pytest.mark.parametrize("cut", [1, 12, 82])
+def test_a_request_body_cut_in_mid_message_is_an_error(cut):
+    server, frames = server_side()
+    wire = b"".join(frames[:2])
+    assert list(server.receive(wire + frames[2][:cut])) == EVENTS[:2]
+    with pytest.raises(TruncatedMessage) as raised:
+        server.receive_eof()
+    assert raised.value.offset == len(wire)
+    stays(raised.value, server.receive_eof, lambda: server.receive(frames[2][cut:]))
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_a_request_body_that_ends_before_its_end_frame_is_an_error(count):
+    server, frames = server_side()
+    wire = b"".join(frames[:count])
+    assert list(server.receive(wire)) == EVENTS[:count]
+    with pytest.raises(TruncatedMessage) as raised:
+        server.receive_eof()
+    assert raised.value.offset == len(wire)
+    stays(raised.value, server.receive_eof, lambda: server.receive(b""))
+
+
+def test_the_same_holds_without_signatures():
+    client, server = unsigned()
+    assert list(server.receive(client.send(EVENTS[0]))) == EVENTS[:1]
+    with pytest.raises(TruncatedMessage):
+        server.receive_eof()
+    client, server = opened(accounts=None)
+    assert list(server.receive(client.send(EVENTS[0]))) == EVENTS[:1]
+    with pytest.raises(TruncatedMessage):
+        server.receive_eof()
+
+
+def test_a_response_cut_in_mid_message_is_an_error():
+    client, frames = client_side()
+    assert list(client.receive(b"".join(frames)[:-1])) == EVENTS[:3]
+    with pytest.raises(TruncatedMessage) as raised:
+        client.receive_eof()
+    assert raised.value.offset == sum(map(len, frames[:3]))
+    stays(raised.value, client.receive_eof, client.finish, lambda: client.receive(b""), lambda: client.send(EVENTS[0]))
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_a_response_may_end_between_messages(count):
+    client, frames = client_side()
+    assert list(client.receive(b"".join(frames[:count]))) == EVENTS[:count]
+    client.receive_eof()
+    client.receive_eof()
+    with pytest.raises(StateError):
+        client.receive(frames[0])
+
+
+def test_a_response_may_be_empty():
+    client, _ = opened()
+    client.receive_eof()
+
+
+def test_the_end_waits_for_the_events_before_it():
+    for end, frames in (server_side(), client_side()):
+        events = end.receive(b"".join(frames))
+        assert next(events) == EVENTS[0]
+        with pytest.raises(StateError, match="iterate to the end"):
+            end.receive_eof()
+        assert list(events) == EVENTS[1:]
+        end.receive_eof()
+
+
+# What a server refuses
+
+
+def test_garbage_is_refused():
+    _, frames = server_side()
+    error = ends_with(
+        lambda: server_side()[0], frames[0] + b"GET / HTTP/1.1\r\n\r\n", PreludeChecksumMismatch, EVENTS[:1]
+    )
+    assert error.offset == len(frames[0])
+
+
+def test_a_broken_message_is_refused():
+    _, frames = server_side()
+    broken = frames[1][:-1] + bytes([frames[1][-1] ^ 1])
+    ends_with(lambda: server_side()[0], frames[0] + broken + frames[2], MessageChecksumMismatch, EVENTS[:1])
+
+
+BAD_ORDERS = {
+    "wrong order": ([1, 0], SignatureMismatch, 0),
+    "replayed event": ([0, 0], SignatureMismatch, 1),
+    "dropped event": ([0, 1, 3], SignatureMismatch, 2),
+    "end moved forward": ([0, 1, 4], SignatureMismatch, 2),
+    "event after the end": ([0, 1, 2, 3, 4, 3], UnexpectedMessage, 5),
+    "two ends": ([0, 1, 2, 3, 4, 4], UnexpectedMessage, 5),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_ORDERS)
+def test_frames_that_do_not_follow_each_other_are_refused(fault):
+    order, error, index = BAD_ORDERS[fault]
+    _, frames = server_side()
+    wire = b"".join(frames[number] for number in order)
+    assert ends_with(lambda: server_side()[0], wire, error, EVENTS[:index]).index == index
+
+
+def test_a_message_without_a_signature_is_refused():
+    _, frames = server_side()
+    for unsigned_message in (EVENTS[1].encode(), encode({}), encode({}, b"payload")):
+        error = ends_with(lambda: server_side()[0], frames[0] + unsigned_message, UnexpectedMessage, EVENTS[:1])
+        assert error.index == 1
+
+
+def test_events_signed_with_another_key_or_date_are_refused():
+    server, _ = server_side()
+    other = ClientExchange(EventSigner(Credentials("AKIDEXAMPLE", "other"), REGION, SERVICE, bytes(32)), plain)
+    with pytest.raises(SignatureMismatch):
+        list(server.receive(other.send(EVENTS[0])))
+
+    moments = [NOON] * 2 + [NOON - timedelta(minutes=5, seconds=1)]
+    client, server = opened(clock=lambda: moments.pop(0))
+    events = server.receive(client.send(EVENTS[0]) + client.send(EVENTS[1]))
+    assert next(events) == EVENTS[0]
+    with pytest.raises(DateSkew) as raised:
+        next(events)
+    assert raised.value.index == 1
+
+
+def test_limits_hold_for_what_is_received():
+    server = ServerExchange(None, plain, max_payload_length=100)
+    server.receive_request("POST", "/", [])
+    events = server.receive(EVENTS[0].encode() + encode({}, bytes(101))[:12])
+    assert next(events) == EVENTS[0]
+    with pytest.raises(DecodeLimitExceeded) as raised:
+        next(events)
+    stays(raised.value, lambda: next(events), lambda: server.receive(b""), server.receive_eof)
+
+    client = ClientExchange(None, plain, max_headers_length=10)
+    with pytest.raises(DecodeLimitExceeded):
+        list(client.receive(EVENTS[0].encode()))
+
+
+@pytest.mark.parametrize("accounts", [CREDENTIALS, None], ids=["signed", "unchecked"])
+def test_limits_hold_inside_a_signed_event_too(accounts):
+    for limits, part, event in (
+        ({"max_headers_length": 80}, "headers", Message({"name": "x" * 90})),
+        ({"max_payload_length": 300}, "payload", Message({"name": "x" * 200}, bytes(90))),
+        ({"max_payload_length": 80}, "payload", Message({}, bytes(81))),
+    ):
+        client, server = opened(accounts=accounts, **limits)
+        with pytest.raises(DecodeLimitExceeded) as raised:
+            list(server.receive(client.send(event)))
+        assert raised.value.part == part
+    client, server = opened(accounts=accounts, max_headers_length=None, max_payload_length=None)
+    large = Message({str(number): "x" * 30_000 for number in range(5)}, b"beyond the default limit of the headers")
+    assert list(server.receive(client.send(large))) == [large]
+
+
+def test_an_unchecked_server_still_refuses_what_makes_no_sense():
+    client, server = opened(accounts=None)
+    list(server.receive(client.finish()))
+    with pytest.raises(UnexpectedMessage) as raised:
+        list(server.receive(EVENTS[0].encode()))
+    assert raised.value.index == 1
+
+    signer = EventSigner(CREDENTIALS, REGION, SERVICE, bytes(32))
+    _, server = opened(accounts=None)
+    with pytest.raises(PreludeChecksumMismatch):
+        list(server.receive(signer.sign(b"no message at all")))
+
+
+def test_what_parse_raises_ends_the_direction():
+    class Unfit(CodecError):
+        pass
+
+    def parse(message):
+        if message.headers["number"] == 2:
+            raise Unfit("two")
+        return message
+
+    for make in (lambda: ClientExchange(None, parse), lambda: ServerExchange(None, parse)):
+        end = make()
+        if isinstance(end, ServerExchange):
+            end.receive_request("POST", "/", [])
+        events = end.receive(b"".join(sent.encode() for sent in EVENTS))
+        assert [next(events), next(events)] == EVENTS[:2]
+        with pytest.raises(Unfit) as raised:
+            next(events)
+        stays(raised.value, lambda events=events: next(events), end.receive_eof, lambda end=end: end.receive(b""))
+
+
+# The request
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"credentials": Credentials("AKIDEXAMPLE", "other")},
+        {"credentials": Credentials("AKIDOTHER", "other")},
+        {"region": "eu-west-1"},
+        {"service": "transcribe"},
+        {"clock": lambda: NOON - timedelta(hours=1)},
+    ],
+    ids=["wrong key", "unknown key", "wrong region", "wrong service", "expired"],
+)
+def test_a_request_that_is_refused_opens_nothing(fault):
+    signing = {"credentials": CREDENTIALS, "region": REGION, "service": SERVICE, "clock": noon, **fault}
+    headers, _ = sign_request(
+        *(signing["credentials"], signing["region"], signing["service"], "POST", PATH, [(":authority", "localhost")]),
+        clock=signing["clock"],
+    )
+    server = ServerExchange(CREDENTIALS, plain, region=REGION, service=SERVICE, clock=noon)
+    with pytest.raises(VerificationError) as raised:
+        server.receive_request("POST", PATH, headers)
+    assert raised.value.index is None
+    stays(
+        raised.value,
+        *(lambda: server.receive_request("POST", PATH, headers), lambda: server.receive(b""), server.receive_eof),
+        *(lambda: server.send(EVENTS[0]), lambda: server.send_exception(EXCEPTION)),
+    )
+
+
+@pytest.mark.parametrize("accounts", [CREDENTIALS, None], ids=["signed", "unchecked"])
+def test_the_request_comes_first_and_once(accounts):
+    server = ServerExchange(accounts, plain)
+    for call in (
+        lambda: server.receive(b""),
+        server.receive_eof,
+        lambda: server.send(EVENTS[0]),
+        lambda: server.send_exception(EXCEPTION),
+    ):
+        with pytest.raises(StateError, match="receive_request"):
+            call()
+    _, server = opened(accounts=accounts)
+    with pytest.raises(StateError, match="before"):
+        server.receive_request("POST", PATH, [])
+
+
+# Exceptions, and the end of sending
+
+
+def test_an_exception_ends_the_exchange_for_the_client():
+    client, server = opened()
+    wire = server.send(EVENTS[0]) + server.send_exception(EXCEPTION)
+    events = client.receive(wire)
+    assert next(events) == EVENTS[0]
+    with pytest.raises(ServiceError, match="Conflict: two at once") as raised:
+        next(events)
+    stays(
+        raised.value,
+        *(lambda: next(events), lambda: client.receive(b""), client.receive_eof),
+        *(lambda: client.send(EVENTS[0]), client.finish),
+    )
+
+
+def test_a_server_says_why_after_an_error_of_the_client_and_then_nothing():
+    server, _ = server_side()
+    with pytest.raises(PreludeChecksumMismatch):
+        list(server.receive(b"garbage, garbage"))
+    assert server.send(EVENTS[0]) == EVENTS[0].encode()
+    assert server.send_exception(EXCEPTION) == EXCEPTION.encode()
+    for call in (lambda: server.send(EVENTS[0]), lambda: server.send_exception(EXCEPTION)):
+        with pytest.raises(StateError, match="after an exception"):
+            call()
+
+
+@pytest.mark.parametrize("open", [opened, unsigned])
+def test_nothing_is_sent_after_the_end(open):
+    client, _ = open()
+    client.finish()
+    for call in (lambda: client.send(EVENTS[0]), client.finish):
+        with pytest.raises(StateError, match="after the end"):
+            call()
+
+
+def test_plain_events_are_their_messages():
+    assert plain(EVENTS[0]) is EVENTS[0]
+    with pytest.raises(ServiceError) as raised:
+        plain(EXCEPTION)
+    assert raised.value.code == "Conflict"
+    error = Message({":message-type": "error", ":error-code": "Busy", ":error-message": "later"})
+    with pytest.raises(ServiceError, match="Busy: later"):
+        plain(error)

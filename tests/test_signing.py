@@ -1,0 +1,841 @@
+"""Signatures of events and of requests: published vectors, recorded clients, and everything that must be refused."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import hmac
+import json
+import pickle
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from eventstream import (
+    Decoder,
+    EncodeLimitExceeded,
+    MessageChecksumMismatch,
+    Short,
+    StateError,
+    Timestamp,
+    TrailingData,
+    decode,
+    encode,
+    exceptions,
+    iter_messages,
+    signing,
+)
+from eventstream.signing import (
+    Credentials,
+    DateSkew,
+    EventSigner,
+    EventVerifier,
+    SignatureMismatch,
+    UnexpectedMessage,
+    VerificationError,
+    chunk_signature,
+    request_signature,
+    sign_request,
+    verify_request,
+)
+
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+CREDENTIALS = Credentials("AKIDEXAMPLE", SECRET)
+REGION, SERVICE = "us-east-1", "transcribe"
+SEED = bytes(range(32))
+NOON = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=timezone.utc)
+SECOND = timedelta(seconds=1)
+
+CAPTURES = Path(__file__).parent / "captures"
+INDEX = {capture["name"]: capture for capture in json.loads((CAPTURES / "index.json").read_text())}
+
+EVENTS = [encode({":event-type": "AudioEvent"}, bytes([number]) * 3200) for number in range(4)]
+
+
+def captured(name):
+    """A recorded request: its method, path, headers and time."""
+    headers = [tuple(pair) for pair in INDEX[name]["request_headers"]]
+    at = datetime.strptime(INDEX[name]["captured"], "%Y-%m-%dT%H:%M:%S%z")
+    return dict(headers)[":method"], dict(headers)[":path"], headers, at
+
+
+def body(name):
+    return list(iter_messages((CAPTURES / f"{name}.request.bin").read_bytes()))
+
+
+def at(*moments):
+    """A clock that shows one moment after the other, the last one for ever."""
+    remaining = list(moments)
+    return lambda: remaining.pop(0) if len(remaining) > 1 else remaining[0]
+
+
+SHOWS_NOON = at(NOON)
+
+
+def signer(clock=SHOWS_NOON, credentials=CREDENTIALS, region=REGION, service=SERVICE, seed=SEED):
+    return EventSigner(credentials, region, service, seed, clock=clock)
+
+
+def verifier(clock=SHOWS_NOON, credentials=CREDENTIALS, region=REGION, service=SERVICE, seed=SEED, **others):
+    return EventVerifier(credentials, region, service, seed, clock=clock, **others)
+
+
+def signed(events=EVENTS, **others):
+    """The events as messages of one stream, and its end."""
+    by = signer(**others)
+    return [decode(by.sign(event)) for event in events] + [decode(by.finish())]
+
+
+def literal_signature(secret, region, service, prior, message):
+    """The signature of an event, written as the specification says it."""
+    date = message.headers[":date"].datetime
+    key = ("AWS4" + secret).encode()
+    for part in (f"{date:%Y%m%d}", region, service, "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    text = "\n".join(
+        (
+            "AWS4-HMAC-SHA256-PAYLOAD",
+            f"{date:%Y%m%dT%H%M%SZ}",
+            f"{date:%Y%m%d}/{region}/{service}/aws4_request",
+            prior.hex(),
+            hashlib.sha256(b"\x05:date\x08" + int(message.headers[":date"]).to_bytes(8, "big")).hexdigest(),
+            hashlib.sha256(message.payload).hexdigest(),
+        )
+    )
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+
+
+def assert_dead(by, message, error):
+    """Every later call raises an equal new error."""
+    for _ in range(2):
+        with pytest.raises(type(error)) as again:
+            by.verify(message)
+        assert again.value is not error
+        assert again.value.__dict__ == error.__dict__
+        assert again.value.args == error.args
+
+
+# The names
+
+
+def test_the_module_exports_its_own_names_and_its_errors():
+    assert set(signing.__all__) == {
+        *("Credentials", "EventSigner", "EventVerifier", "VerifiedRequest", "utc_now"),
+        *("chunk_signature", "request_signature", "sign_request", "verify_request"),
+        *("DateSkew", "SignatureMismatch", "UnexpectedMessage", "VerificationError"),
+    }
+    assert SignatureMismatch is exceptions.SignatureMismatch
+
+
+def test_credentials_are_immutable_and_show_no_secret():
+    credentials = Credentials("AKIDEXAMPLE", "hidden-key", "hidden-token")
+    assert repr(credentials) == "Credentials(access_key='AKIDEXAMPLE')"
+    assert "hidden" not in f"{credentials} {credentials!r}"
+    with pytest.raises(AttributeError):
+        credentials.secret_key = "other"
+    assert credentials == Credentials("AKIDEXAMPLE", "hidden-key", "hidden-token")
+    assert pickle.loads(pickle.dumps(credentials)) == copy.copy(credentials) == credentials
+
+
+def test_the_default_clock_is_the_systems():
+    before = datetime.now(timezone.utc)
+    shown = signing.utc_now()
+    message = decode(EventSigner(CREDENTIALS, REGION, SERVICE, SEED).sign(EVENTS[0]))
+    after = datetime.now(timezone.utc)
+    assert shown.tzinfo is timezone.utc
+    assert before <= shown <= after
+    assert before - timedelta(milliseconds=1) < message.headers[":date"].datetime <= after
+    assert EventVerifier(CREDENTIALS, REGION, SERVICE, SEED).verify(message) == decode(EVENTS[0])
+
+
+# Published vectors
+
+
+def test_the_published_chain_of_two_events():
+    when = datetime(2019, 1, 27, 22, 37, 54, tzinfo=timezone.utc)
+    prior = bytes.fromhex("9d9ab996c81f32c9d4e6fc166c92584f3741d1cb5ce325cd11a77d1f962c8de2")
+    first = chunk_signature(CREDENTIALS, REGION, SERVICE, when, prior, b"headers", b"payload")
+    assert first.hex() == "681a7eaa82891536f24af7ec7e9219ee251ccd9bac2f1b981eab7c5ec8579115"
+    second = chunk_signature(CREDENTIALS, REGION, SERVICE, when, first, b"more headers", b"more payload")
+    assert second.hex() == "07633d9d4ab4d81634a2164934d1f648c7cbc6839a8cf0773d818127a267e4d6"
+
+
+def test_the_published_event_with_a_date():
+    when = datetime(2020, 7, 23, 22, 39, 55, 29_000, tzinfo=timezone.utc)
+    headers = b"\x05:date\x08" + int(Timestamp.from_datetime(when)).to_bytes(8, "big")
+    signature = chunk_signature(
+        Credentials("foo", "bar"), "region-name", "signing-name", when, b"prior", headers, b"message"
+    )
+    assert signature.hex() == "0ef56ebf8c570b3ef3dc9f41995ed137cd869cdba05918882b9b10707b6e2465"
+
+
+def test_a_timestamp_in_another_time_zone_is_the_same_moment():
+    there = NOON.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
+    of = [chunk_signature(CREDENTIALS, REGION, SERVICE, when, SEED, b"", b"") for when in (NOON, there)]
+    assert of[0] == of[1]
+    with pytest.raises(TypeError):
+        chunk_signature(CREDENTIALS, REGION, SERVICE, NOON.replace(tzinfo=None), SEED, b"", b"")
+
+
+# AWS's test suite for Signature Version 4: https://github.com/awslabs/aws-c-auth/tree/main/tests/aws-signing-test-suite
+REQUESTS = {
+    "get-vanilla": ("GET", "/", (), "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+    "post-vanilla": ("POST", "/", (), "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+    "get-vanilla-query-order-key-case": (
+        *("GET", "/?Param2=value2&Param1=value1", ()),
+        "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+    ),
+    "get-vanilla-query-order-encoded": (
+        *("GET", "/?Param-3=Value3&Param=Value2&%E1%88%B4=Value1", ()),
+        "371d3713e185cc334048618a97f809c9ffe339c62934c032af5a0e595648fcac",
+    ),
+    "post-vanilla-query": (
+        *("POST", "/?Param1=value1", ()),
+        "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11",
+    ),
+    "get-utf8": ("GET", "/ሴ", (), "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85"),
+    "get-space-normalized": (
+        *("GET", "/example space/", ()),
+        "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741",
+    ),
+    "get-slashes-normalized": (
+        *("GET", "//example//", ()),
+        "9a624bd73a37c9a373b5312afbebe7a714a789de108f0bdfe846570885f57e84",
+    ),
+    "get-slash-pointless-dot-normalized": (
+        *("GET", "/./example", ()),
+        "ef75d96142cf21edca26f06005da7988e4f8dc83a165a80865db7089db637ec5",
+    ),
+    "get-relative-relative-normalized": (
+        *("GET", "/example1/example2/../..", ()),
+        "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+    ),
+    "get-header-key-duplicate": (
+        *("GET", "/", (("My-Header1", "value2"), ("My-Header1", "value2"), ("My-Header1", "value1"))),
+        "c9d5ea9f3f72853aea855b47ea873832890dbdd183b4468f858259531a5138ea",
+    ),
+    "get-header-value-trim": (
+        *("GET", "/", (("My-Header1", " value1"), ("My-Header2", ' "a   b   c"'))),
+        "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
+    ),
+    "get-vanilla-with-session-token": (
+        "GET",
+        "/",
+        (("X-Amz-Security-Token", "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267"),),
+        "07ec1639c89043aa0e3e2de82b96708f198cceab042d4a97044c66dd9f74e7f8",
+    ),
+    "post-x-www-form-urlencoded": (
+        "POST",
+        "/",
+        (
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Content-Length", "13"),
+            ("x-amz-content-sha256", hashlib.sha256(b"Param1=value1").hexdigest()),
+        ),
+        "d3875051da38690788ef43de4db0d8f280229d82040bfac253562e56c3f20e0b",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_the_signature_of_a_published_request(name):
+    method, path, headers, signature = REQUESTS[name]
+    sent = [("Host", "example.amazonaws.com"), *headers, ("X-Amz-Date", "20150830T123600Z")]
+    assert request_signature(CREDENTIALS, "us-east-1", "service", method, path, sent).hex() == signature
+
+
+@pytest.mark.parametrize("name", ["get-vanilla", "get-header-key-duplicate", "get-vanilla-with-session-token"])
+def test_sign_request_adds_the_headers_of_a_published_request(name):
+    method, path, headers, signature = REQUESTS[name]
+    token = dict(headers).get("X-Amz-Security-Token")
+    sent, seed = sign_request(
+        Credentials("AKIDEXAMPLE", SECRET, token),
+        *("us-east-1", "service", method, path),
+        [("Host", "example.amazonaws.com"), *headers],
+        clock=at(datetime(2015, 8, 30, 12, 36, tzinfo=timezone.utc)),
+        payload_hash=None,
+    )
+    assert seed.hex() == signature
+    assert dict(sent)["authorization"].startswith(
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;"
+    )
+    assert dict(sent)["authorization"].endswith(f", Signature={signature}")
+
+
+# Recorded clients
+
+
+@pytest.mark.parametrize("name", INDEX)
+def test_the_request_of_a_recorded_client_verifies(name):
+    method, path, headers, when = captured(name)
+    request = verify_request({"AKIDEXAMPLE": CREDENTIALS}, REGION, SERVICE, method, path, headers, clock=at(when))
+    assert request == (CREDENTIALS, REGION, SERVICE, bytes.fromhex(INDEX[name]["seed_signature"]))
+
+
+@pytest.mark.parametrize("name", INDEX)
+@pytest.mark.parametrize("copied", [True, False], ids=["bytes", "memoryview"])
+def test_every_event_of_a_recorded_client_verifies(name, copied):
+    *_, when = captured(name)
+    by = verifier(at(when), seed=INDEX[name]["seed_signature"])
+    messages = list(Decoder(copy=copied).feed((CAPTURES / f"{name}.request.bin").read_bytes()))
+    *inner, end = [(by.verify(message), by.signature.hex()) for message in messages]
+    assert [signature for _, signature in [*inner, end]] == INDEX[name]["chunk_signatures"]
+    assert {message.event_type for message, _ in inner} == {"AudioEvent"}
+    assert end[0] is None
+    assert by.ended
+
+
+@pytest.mark.parametrize("name", INDEX)
+def test_the_signer_writes_the_bytes_of_a_recorded_client(name):
+    messages = body(name)
+    by = signer(at(*(message.headers[":date"].datetime for message in messages)), seed=INDEX[name]["seed_signature"])
+    wire = b"".join(by.sign(message.payload) for message in messages[:-1]) + by.finish()
+    assert wire == (CAPTURES / f"{name}.request.bin").read_bytes()
+
+
+# The signer
+
+
+def test_a_signed_event_wraps_the_inner_message():
+    by = signer()
+    assert by.signature == SEED
+    message = decode(by.sign(EVENTS[0]))
+    assert list(message.headers) == [":date", ":chunk-signature"]
+    assert message.headers[":date"] == Timestamp.from_datetime(NOON)
+    assert type(message.headers[":date"]) is Timestamp
+    assert message.headers[":chunk-signature"] == by.signature
+    assert message.payload == EVENTS[0]
+    assert by.signature == literal_signature(SECRET, REGION, SERVICE, SEED, message)
+
+
+def test_the_end_is_a_signed_message_of_83_bytes_without_a_payload():
+    by = signer()
+    wire = by.finish()
+    assert len(wire) == 83
+    assert decode(wire).payload == b""
+    assert decode(wire).headers[":chunk-signature"] == by.signature
+
+
+def test_nothing_is_signed_after_the_end():
+    by = signer()
+    by.finish()
+    signature = by.signature
+    for call in (by.finish, lambda: by.sign(EVENTS[0])):
+        with pytest.raises(StateError):
+            call()
+    assert by.signature == signature
+
+
+@pytest.mark.parametrize("payload", [b"", bytearray(), memoryview(b"")], ids=lambda payload: type(payload).__name__)
+def test_an_empty_payload_would_end_the_stream_and_is_refused(payload):
+    by = signer()
+    with pytest.raises(ValueError, match="call finish"):
+        by.sign(payload)
+    assert by.signature == SEED
+
+
+@pytest.mark.parametrize(
+    ("payload", "error"),
+    [
+        ("text", TypeError),
+        (None, TypeError),
+        (memoryview(b"abcdef")[::2], BufferError),
+        (bytes((24 << 20) + 1), EncodeLimitExceeded),
+    ],
+    ids=["str", "None", "strided", "too long"],
+)
+def test_a_payload_that_cannot_be_sent_leaves_the_signer_as_it_was(payload, error):
+    by = signer()
+    with pytest.raises(error):
+        by.sign(payload)
+    assert by.signature == SEED
+    assert verifier().verify(decode(by.sign(EVENTS[0]))) == decode(EVENTS[0])
+
+
+@pytest.mark.parametrize(
+    "seed", [SEED, bytearray(SEED), SEED.hex(), SEED.hex().upper()], ids=["bytes", "buffer", "hex", "HEX"]
+)
+def test_a_seed_is_bytes_or_hex_digits(seed):
+    assert signer(seed=seed).signature == verifier(seed=seed).signature == SEED
+
+
+@pytest.mark.parametrize("seed", [b"", SEED[:31], SEED.hex()[:62], SEED.hex().encode(), "no hex digits"])
+def test_any_other_seed_is_refused(seed):
+    for make in (signer, verifier):
+        with pytest.raises(ValueError, match="hex"):
+            make(seed=seed)
+
+
+def test_a_seed_of_another_type_is_refused():
+    for make in (signer, verifier):
+        with pytest.raises(TypeError):
+            make(seed=32)
+
+
+def test_a_clock_without_a_time_zone_is_refused():
+    naive = at(NOON.replace(tzinfo=None))
+    message = signed()[0]
+    for call in (
+        lambda: signer(naive).sign(EVENTS[0]),
+        lambda: verifier(naive).verify(message),
+        lambda: sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", [("host", "here")], clock=naive),
+    ):
+        with pytest.raises(TypeError):
+            call()
+
+
+def test_dates_need_not_grow_and_may_cross_midnight():
+    midnight = datetime(2026, 11, 23, tzinfo=timezone.utc)
+    moments = [midnight + delta * SECOND for delta in (-0.001, 0, 0.001, 1.5, -1.5, 100, -100, 0, -0.001)]
+    messages = signed(EVENTS * 2, clock=at(*moments))
+    assert {message.headers[":date"].datetime.day for message in messages} == {22, 23}
+    prior = SEED
+    for message in messages:
+        expected = literal_signature(SECRET, REGION, SERVICE, prior, message)
+        prior = message.headers[":chunk-signature"]
+        assert prior == expected
+    by = verifier(at(midnight))
+    assert [by.verify(message) for message in messages] == [*map(decode, EVENTS * 2), None]
+
+
+def test_credentials_that_are_refreshed_in_mid_stream():
+    secrets = [Credentials("AKIDEXAMPLE", SECRET, "one"), Credentials("AKIDOTHER", "other", "two")]
+    current = []
+    by, check = signer(credentials=lambda: current[-1]), verifier(credentials=lambda: current[-1])
+    prior = SEED
+    for credentials, event in zip([secrets[0], secrets[1], secrets[1], secrets[0]], EVENTS, strict=True):
+        current.append(credentials)
+        message = decode(by.sign(event))
+        assert by.signature == literal_signature(credentials.secret_key, REGION, SERVICE, prior, message)
+        assert check.verify(message) == decode(event)
+        prior = by.signature
+    current.append(secrets[1])
+    stale = signer(credentials=secrets[0], seed=prior)
+    with pytest.raises(SignatureMismatch):
+        check.verify(decode(stale.finish()))
+
+
+# The verifier: what it accepts
+
+
+def test_a_stream_verifies_and_is_unwrapped():
+    by = verifier()
+    messages = signed()
+    for message, event in zip(messages, EVENTS, strict=False):
+        assert by.verify(message) == decode(event)
+        assert by.signature == message.headers[":chunk-signature"]
+        assert not by.ended
+    assert by.verify(messages[-1]) is None
+    assert by.ended
+
+
+def test_a_stream_may_end_before_anything_was_sent():
+    assert verifier().verify(decode(signer().finish())) is None
+
+
+def test_the_order_of_the_two_headers_does_not_count():
+    (message, _) = signed(EVENTS[:1])
+    swapped = dict(reversed(message.headers.items()))
+    assert verifier().verify(decode(encode(swapped, message.payload))) == decode(EVENTS[0])
+
+
+@pytest.mark.parametrize("skew", [-300, -299, 0, 300])
+def test_a_date_within_the_window_is_accepted(skew):
+    message = signed(clock=at(NOON + skew * SECOND))[0]
+    assert verifier(at(NOON)).verify(message) == decode(EVENTS[0])
+
+
+@pytest.mark.parametrize("skew", [-300.001, 300.001, 86_400])
+def test_a_date_outside_the_window_is_refused(skew):
+    message = signed(clock=at(NOON + skew * SECOND))[0]
+    by = verifier(at(NOON))
+    side = "ahead of" if skew > 0 else "behind"
+    with pytest.raises(DateSkew) as raised:
+        by.verify(message)
+    assert str(raised.value) == f"event 0: its date is {abs(skew):.3f} s {side} the clock; 300 s are allowed"
+    assert raised.value.index == 0
+    assert_dead(by, message, raised.value)
+
+
+def test_the_window_is_configurable():
+    messages = signed(clock=at(NOON - timedelta(days=4000)))
+    assert verifier(at(NOON), max_clock_skew=None).verify(messages[0]) == decode(EVENTS[0])
+    assert verifier(at(NOON), max_clock_skew=timedelta(days=4000)).verify(messages[0]) == decode(EVENTS[0])
+    with pytest.raises(DateSkew):
+        verifier(at(NOON), max_clock_skew=timedelta(days=3999)).verify(messages[0])
+
+
+@pytest.mark.parametrize("date", [(1 << 63) - 1, -1 << 63, 253_402_300_800_000])
+@pytest.mark.parametrize("window", [timedelta(minutes=5), None])
+def test_a_date_that_no_calendar_has_is_refused(date, window):
+    message = decode(encode({":date": Timestamp(date), ":chunk-signature": bytes(32)}, EVENTS[0]))
+    with pytest.raises(DateSkew, match="event 0: its date is outside the years 1 to 9999"):
+        verifier(max_clock_skew=window).verify(message)
+
+
+def test_limits_hold_for_the_inner_message():
+    large = encode({"name": "x" * 200}, bytes(300))
+    message = signed([large])[0]
+    for limits in ({"max_headers_length": 100}, {"max_payload_length": 299}):
+        with pytest.raises(exceptions.DecodeLimitExceeded):
+            verifier(**limits).verify(message)
+    assert verifier(max_headers_length=None, max_payload_length=None).verify(message) == decode(large)
+
+
+# The verifier: what it refuses
+
+
+def changed(message, headers=(), payload=None):
+    return decode(encode({**message.headers, **dict(headers)}, message.payload if payload is None else payload))
+
+
+# Each: which message is at fault, and the messages as they come, made of the right ones.
+BAD_STREAMS = {
+    "wrong signature": (0, lambda events: [changed(events[0], {":chunk-signature": bytes(32)})]),
+    "changed date": (0, lambda events: [changed(events[0], {":date": Timestamp(events[0].headers[":date"] + 1)})]),
+    "changed payload": (0, lambda events: [changed(events[0], payload=events[0].payload[:-1] + b"!")]),
+    "emptied payload": (0, lambda events: [changed(events[0], payload=b"")]),
+    "wrong order": (0, lambda events: [events[1], events[0]]),
+    "replayed event": (1, lambda events: [events[0], events[0]]),
+    "dropped event": (1, lambda events: [events[0], events[2]]),
+    "end moved forward": (2, lambda events: [events[0], events[1], events[-1]]),
+    "wrong key": (0, lambda events: signed(credentials=Credentials("AKIDEXAMPLE", "other"))),
+    "wrong region": (0, lambda events: signed(region="eu-west-1")),
+    "wrong service": (0, lambda events: signed(service="lex")),
+    "wrong seed": (0, lambda events: signed(seed=bytes(32))),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_STREAMS)
+def test_a_stream_that_is_not_what_was_signed_is_refused(fault):
+    index, of = BAD_STREAMS[fault]
+    messages = of(signed())
+    by = verifier()
+    assert [by.verify(message) for message in messages[:index]] == [decode(event) for event in EVENTS[:index]]
+    with pytest.raises(SignatureMismatch) as raised:
+        by.verify(messages[index])
+    assert raised.value.index == index
+    assert str(raised.value) == f"event {index}: its signature does not match"
+    assert_dead(by, signed()[index], raised.value)
+
+
+@pytest.mark.parametrize("position", range(0, 3200, 321))
+def test_every_bit_of_the_payload_is_signed(position):
+    message = signed()[0]
+    payload = bytearray(message.payload)
+    payload[position] ^= 1 << position % 8
+    with pytest.raises(SignatureMismatch):
+        verifier().verify(changed(message, payload=payload))
+
+
+UNSIGNED = {
+    "header-less": {},
+    "unsigned event": {":event-type": "AudioEvent", ":message-type": "event"},
+    "no date": {":chunk-signature": bytes(32)},
+    "no signature": {":date": Timestamp(0)},
+    "another header": {":date": Timestamp(0), ":chunk-signature": bytes(32), "more": True},
+    "date of another type": {":date": 0, ":chunk-signature": bytes(32)},
+    "signature of another type": {":date": Timestamp(0), ":chunk-signature": "0" * 32},
+    "short signature": {":date": Timestamp(0), ":chunk-signature": bytes(31)},
+    "small date": {":date": Short(0), ":chunk-signature": bytes(32)},
+}
+
+
+@pytest.mark.parametrize("fault", UNSIGNED)
+@pytest.mark.parametrize("payload", [EVENTS[1], b""], ids=["event", "end"])
+def test_a_message_without_exactly_the_two_headers_is_refused(fault, payload):
+    by, messages = verifier(), signed()
+    by.verify(messages[0])
+    with pytest.raises(UnexpectedMessage, match=r"event 1: a signed event has") as raised:
+        by.verify(decode(encode(UNSIGNED[fault], payload)))
+    assert raised.value.index == 1
+    assert_dead(by, messages[1], raised.value)
+
+
+def test_a_message_after_the_end_is_refused():
+    by, messages = verifier(), signed()
+    for message in messages:
+        by.verify(message)
+    with pytest.raises(UnexpectedMessage, match="event 5: it comes after the end") as raised:
+        by.verify(messages[-1])
+    assert by.ended
+    assert_dead(by, messages[-1], raised.value)
+
+
+def test_what_was_signed_may_still_be_no_message():
+    broken = EVENTS[0][:-1] + bytes([EVENTS[0][-1] ^ 1])
+    for payload, error in ((broken, MessageChecksumMismatch), (EVENTS[0] + b"!", TrailingData)):
+        message = decode(signer().sign(payload))
+        by = verifier()
+        with pytest.raises(error) as raised:
+            by.verify(message)
+        assert_dead(by, message, raised.value)
+
+
+def test_the_signature_is_verified_before_anything_inside_is_decoded():
+    message = changed(decode(signer().sign(EVENTS[0])), payload=b"garbage")
+    with pytest.raises(SignatureMismatch):
+        verifier().verify(message)
+
+
+def test_no_error_reveals_the_expected_signature():
+    message = signed()[0]
+    expected = message.headers[":chunk-signature"]
+    with pytest.raises(SignatureMismatch) as raised:
+        verifier().verify(changed(message, {":chunk-signature": bytes(32)}))
+    shown = f"{raised.value} {raised.value!r} {raised.value.args} {raised.value.__dict__}"
+    assert expected.hex() not in shown
+    assert repr(expected) not in shown
+    assert raised.value.__context__ is None
+
+
+def test_errors_pickle_and_copy():
+    with pytest.raises(SignatureMismatch) as raised:
+        verifier(seed=bytes(32)).verify(signed()[0])
+    for again in (pickle.loads(pickle.dumps(raised.value)), copy.copy(raised.value)):
+        assert (type(again), again.args, again.__dict__) == (SignatureMismatch, raised.value.args, {"index": 0})
+
+
+# Requests: to sign
+
+
+HEADERS = [
+    (":method", "POST"),
+    (":authority", "localhost:8443"),
+    (":path", "/stream-transcription"),
+    ("content-type", "application/vnd.amazon.eventstream"),
+    ("user-agent", "may be changed on the way"),
+    ("x-amzn-transcribe-sample-rate", "16000"),
+]
+
+
+def signed_request(credentials=CREDENTIALS, headers=HEADERS, clock=SHOWS_NOON, path="/stream-transcription", **others):
+    return sign_request(credentials, REGION, SERVICE, "POST", path, headers, clock=clock, **others)[0]
+
+
+def verify(headers, credentials=CREDENTIALS, path="/stream-transcription", clock=SHOWS_NOON, method="POST", **others):
+    region, service = others.pop("region", REGION), others.pop("service", SERVICE)
+    return verify_request(credentials, region, service, method, path, headers, clock=clock, **others)
+
+
+def replaced(headers, **values):
+    values = {name.replace("_", "-"): value for name, value in values.items()}
+    kept = [(name, values.get(name, value)) for name, value in headers]
+    return [(name, value) for name, value in kept if value is not None]
+
+
+def test_a_signed_request_carries_what_verifies_it():
+    headers, seed = sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", HEADERS, clock=SHOWS_NOON)
+    assert headers[: len(HEADERS)] == HEADERS
+    added = dict(headers[len(HEADERS) :])
+    assert list(added) == ["x-amz-date", "x-amz-content-sha256", "authorization"]
+    assert added["x-amz-date"] == "20261122T120000Z"
+    assert added["x-amz-content-sha256"] == "STREAMING-AWS4-HMAC-SHA256-EVENTS"
+    assert re.fullmatch(
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/us-east-1/transcribe/aws4_request, "
+        "SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amzn-transcribe-sample-rate, "
+        f"Signature={seed.hex()}",
+        added["authorization"],
+    )
+    assert verify(headers, path="/").signature == seed
+
+
+def test_a_request_can_be_signed_again():
+    once = signed_request()
+    later = signed_request(headers=once, clock=at(NOON + SECOND))
+    assert [name for name, _ in later] == [name for name, _ in once]
+    assert verify(later).signature != verify(once).signature
+
+
+def test_a_clock_in_another_time_zone_shows_the_same_moment():
+    assert signed_request(clock=at(NOON.astimezone(timezone(timedelta(hours=13))))) == signed_request()
+
+
+def test_a_session_token_is_sent_signed_and_compared():
+    temporary = Credentials("AKIDEXAMPLE", SECRET, "token")
+    headers = signed_request(temporary)
+    assert ("x-amz-security-token", "token") in headers
+    assert "x-amz-security-token" in dict(headers)["authorization"]
+    assert verify(headers, temporary).credentials is temporary
+    for other in (CREDENTIALS, Credentials("AKIDEXAMPLE", SECRET, "expired")):
+        with pytest.raises(VerificationError, match="session token"):
+            verify(headers, other)
+    with pytest.raises(VerificationError, match="session token"):
+        verify(signed_request(), temporary)
+
+
+def test_credentials_are_one_account_or_many_or_asked_for():
+    headers = signed_request()
+    ask = lambda: CREDENTIALS  # noqa: E731
+    for known in (CREDENTIALS, ask, {"AKIDEXAMPLE": CREDENTIALS}, {"AKIDEXAMPLE": ask, "other": CREDENTIALS}):
+        request = verify(headers, known)
+        assert request.credentials in (CREDENTIALS, ask)
+        by = EventVerifier(*request, clock=SHOWS_NOON)
+        assert by.verify(signed(seed=request.signature)[0]) == decode(EVENTS[0])
+
+
+def test_host_and_authority_stand_for_each_other():
+    plain = [("host", "localhost:8443"), *HEADERS[3:]]
+    assert verify([*replaced(signed_request(), **{":authority": None}), ("Host", "localhost:8443")])
+    assert verify([*signed_request(headers=plain)[1:], (":authority", "localhost:8443")])
+    signatures = {
+        request_signature(CREDENTIALS, REGION, SERVICE, "POST", "/", [host, date], signed_headers=[":authority"])
+        for host in (("host", "localhost:8443"), (":authority", "localhost:8443"))
+        for date in [("x-amz-date", "20261122T120000Z")]
+    }
+    assert len(signatures) == 1
+    with pytest.raises(SignatureMismatch):
+        verify(replaced(signed_request(), **{":authority": "elsewhere"}))
+    with pytest.raises(ValueError, match="host"):
+        signed_request(headers=HEADERS[2:])
+
+
+@pytest.mark.parametrize("path", ["/stream-transcription?", "//stream-transcription", "/./stream-transcription"])
+def test_paths_that_mean_the_same_have_one_signature(path):
+    assert verify(signed_request(path=path))
+    assert verify(signed_request(), path=path)
+
+
+@pytest.mark.parametrize(
+    ("path", "canonical"),
+    [
+        ("", ("/", "")),
+        ("/..", ("/", "")),
+        ("/a/b/../c/", ("/a/c/", "")),
+        ("/a/.", ("/a/", "")),
+        ("/a/b/..", ("/a/", "")),
+        ("/-_.~!", ("/-_.~%21", "")),
+        ("/model/a%3A0/invoke", ("/model/a%253A0/invoke", "")),
+        ("/?b=2&a=1&a=0&c&&d=", ("/", "a=0&a=1&b=2&c=&d=")),
+        ("/?q=a%20b+c/~", ("/", "q=a%20b%2Bc%2F~")),
+        ("/\udcff?\udcff", ("/%ED%B3%BF", "%ED%B3%BF=")),
+    ],
+)
+def test_the_canonical_form_of_a_path(path, canonical):
+    assert signing._canonical_target(path) == canonical
+
+
+# Requests: to refuse
+
+
+def test_changes_to_a_request_are_found():
+    headers = signed_request()
+    for fault in (
+        lambda: verify(headers, method="GET"),
+        lambda: verify(headers, path="/other"),
+        lambda: verify(headers, path="/stream-transcription?a=1"),
+        lambda: verify(replaced(headers, x_amzn_transcribe_sample_rate="8000")),
+        lambda: verify(replaced(headers, x_amz_content_sha256="UNSIGNED-PAYLOAD")),
+        lambda: verify(replaced(headers, x_amz_date="20261122T120001Z")),
+        lambda: verify([*headers, ("content-type", "twice")]),
+        lambda: verify(headers, Credentials("AKIDEXAMPLE", "other")),
+    ):
+        with pytest.raises(SignatureMismatch, match="its signature does not match") as raised:
+            fault()
+        assert raised.value.index is None
+    assert verify(replaced(headers, user_agent="changed on the way"))
+    assert verify([*headers, ("x-amzn-trace-id", "added on the way")])
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer token",
+        "AWS4-HMAC-SHA512 Credential=A/20261122/r/s/aws4_request, SignedHeaders=host, Signature=" + "0" * 64,
+        "AWS4-HMAC-SHA256 Credential=A/20261122/r/s/aws4_request, SignedHeaders=host, Signature=" + "0" * 63,
+        "AWS4-HMAC-SHA256 Credential=A/20261122/r/aws4_request, SignedHeaders=host, Signature=" + "0" * 64,
+        "AWS4-HMAC-SHA256 Credential=A/2026112\u0662/r/s/aws4_request, SignedHeaders=host, Signature=" + "0" * 64,
+    ],
+)
+def test_without_a_valid_authorization_header_a_request_is_refused(authorization):
+    with pytest.raises(VerificationError, match="authorization") as raised:
+        verify(replaced(signed_request(), authorization=authorization))
+    assert raised.value.index is None
+
+
+def test_two_authorization_headers_are_none():
+    headers = signed_request()
+    with pytest.raises(VerificationError, match="authorization"):
+        verify([*headers, headers[-1]])
+
+
+def test_what_must_be_signed_and_is_not_is_refused():
+    def claim(old, new):
+        headers = signed_request()
+        return replaced(headers, authorization=dict(headers)["authorization"].replace(old, new))
+
+    for headers, reason in (
+        (claim(";host;", ";"), "host"),
+        (claim(";x-amzn-transcribe-sample-rate", ""), "'x-amzn-transcribe-sample-rate' is not signed"),
+        (claim(";x-amz-date", ""), "'x-amz-date' is not signed"),
+        (claim("content-type;", "content-type;content-length;"), "'content-length' is missing"),
+        ([*signed_request(), ("X-Amz-Added", "1")], "'x-amz-added' is not signed"),
+        (replaced(signed_request(), x_amz_date=None), "'x-amz-date' is missing"),
+    ):
+        with pytest.raises(VerificationError, match=reason):
+            verify(headers)
+
+
+@pytest.mark.parametrize(
+    "date", ["2026-11-22T12:00:00Z", "20261322T120000Z", "20261122T120000", "", "20261122T12000\u0660Z"]
+)
+def test_a_date_that_is_none_is_refused(date):
+    with pytest.raises(VerificationError, match="x-amz-date"):
+        verify(replaced(signed_request(), x_amz_date=date))
+
+
+def test_the_credentials_day_must_be_the_dates():
+    with pytest.raises(VerificationError, match="day"):
+        verify(replaced(signed_request(), x_amz_date="20261123T120000Z"))
+
+
+@pytest.mark.parametrize("skew", [-301, 301])
+def test_a_request_outside_the_window_is_refused(skew):
+    headers = signed_request()
+    date = NOON.replace(microsecond=0)  # a request's date has whole seconds
+    with pytest.raises(DateSkew) as raised:
+        verify(headers, clock=at(date - skew * SECOND))
+    assert raised.value.index is None
+    side = "ahead of" if skew > 0 else "behind"
+    assert str(raised.value).endswith(f"its date is 301.000 s {side} the clock; 300 s are allowed")
+    assert verify(headers, clock=at(date - skew // 301 * 300 * SECOND))
+    assert verify(headers, clock=at(NOON - skew * SECOND), max_clock_skew=None)
+    assert verify(headers, clock=at(NOON - skew * SECOND), max_clock_skew=timedelta(hours=1))
+
+
+def test_another_region_service_or_access_key_is_refused():
+    headers = signed_request()
+    with pytest.raises(VerificationError, match="region 'us-east-1', not 'eu-west-1'"):
+        verify(headers, region="eu-west-1")
+    with pytest.raises(VerificationError, match="service 'transcribe', not 'lex'"):
+        verify(headers, service="lex")
+    for known in ({}, {"AKIDOTHER": CREDENTIALS}, Credentials("AKIDOTHER", SECRET)):
+        with pytest.raises(VerificationError, match="access key 'AKIDEXAMPLE' is unknown"):
+            verify(headers, known)
+    assert verify(headers, region=None, service=None).region == REGION
+
+
+def test_an_error_quotes_at_most_64_bytes_of_the_request():
+    long = "A" * 10_000
+    headers = signed_request(Credentials(long, SECRET))
+    with pytest.raises(VerificationError) as raised:
+        verify(headers)
+    assert len(str(raised.value)) < 200
+
+
+def test_no_text_of_a_request_breaks_the_verifier():
+    odd = "\ud800\udcff\x00é"
+    for headers in (
+        [*signed_request(), ("odd", odd)],
+        replaced(signed_request(), content_type=odd),
+        replaced(signed_request(), authorization=odd),
+        replaced(signed_request(), x_amz_date=odd),
+        signed_request(Credentials(odd.strip(), SECRET)),
+    ):
+        for path in ("/", odd):
+            with pytest.raises(VerificationError):
+                verify(headers, path=path, method=odd)

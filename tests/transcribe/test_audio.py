@@ -1,0 +1,661 @@
+"""Chunks of whole samples within the service's bounds, from any source; WAV headers; the pace of real time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import struct
+import tempfile
+import wave
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import eventstream
+from eventstream.transcribe import InvalidAudio, StartStreamTranscriptionRequest
+from eventstream.transcribe.audio import AudioFormat, aiter_chunks, iter_chunks, open_wav, pace
+
+CAPTURES = Path(__file__).parent.parent / "captures"
+
+MONO = AudioFormat(16000)
+STEREO = AudioFormat(16000, 2)
+
+
+def samples(length):
+    return bytes(i * 7 & 255 for i in range(length))
+
+
+# Formats
+
+
+@pytest.mark.parametrize(
+    ("format", "sample_length", "bytes_per_second", "max_chunk_length"),
+    [
+        (AudioFormat(8000), 2, 16_000, 16_000),
+        (AudioFormat(16000), 2, 32_000, 32_000),
+        (AudioFormat(16384), 2, 32_768, 32_768),
+        (AudioFormat(16385), 2, 32_770, 32_768),
+        (AudioFormat(48000), 2, 96_000, 32_768),
+        (AudioFormat(8000, 2), 4, 32_000, 32_000),
+        (AudioFormat(48000, 2), 4, 192_000, 32_768),
+        (AudioFormat(8000, media_encoding="g711-alaw"), 1, 8_000, 8_000),
+        (AudioFormat(8000, 2, "g711-ulaw"), 2, 16_000, 16_000),
+        (AudioFormat(48000, media_encoding="flac"), 1, None, 32_768),
+        (AudioFormat(48000, 2, "ogg-opus"), 1, None, 32_768),
+        (AudioFormat(8000, media_encoding="g729"), 1, None, 32_768),
+    ],
+    ids=repr,
+)
+def test_what_the_bytes_of_a_format_mean(format, sample_length, bytes_per_second, max_chunk_length):
+    assert format.sample_length == sample_length
+    assert format.bytes_per_second == bytes_per_second
+    assert format.max_chunk_length == max_chunk_length
+    assert format.is_timed is (bytes_per_second is not None)
+
+
+@pytest.mark.parametrize("rate", [7999, 48001, 0, -8000])
+def test_a_rate_that_the_service_does_not_take(rate):
+    with pytest.raises(InvalidAudio, match=f"a sample rate of {rate} Hz; 8000 to 48000 Hz are allowed"):
+        AudioFormat(rate)
+
+
+@pytest.mark.parametrize("channels", [0, 3, -1])
+def test_channels_that_the_service_does_not_take(channels):
+    with pytest.raises(InvalidAudio, match=f"{channels} channels; 1 or 2 are allowed"):
+        AudioFormat(16000, channels)
+
+
+@pytest.mark.parametrize(("number_of_channels", "channels"), [(None, 1), (2, 2)])
+def test_the_format_that_a_request_announces(number_of_channels, channels):
+    request = StartStreamTranscriptionRequest(
+        language_code="en-US",
+        media_sample_rate_hertz=8000,
+        media_encoding="g711-ulaw",
+        number_of_channels=number_of_channels,
+    )
+    assert AudioFormat.of(request) == AudioFormat(8000, channels, "g711-ulaw")
+
+
+@pytest.mark.parametrize(
+    ("format", "duration", "length"),
+    [
+        (AudioFormat(16000), 0.1, 3200),
+        (AudioFormat(16000), 0.05, 1600),
+        (AudioFormat(16000), 0.2, 6400),
+        (AudioFormat(16000), 1, 32_000),
+        (AudioFormat(8000), 0.1, 1600),
+        (AudioFormat(44100), 0.1, 8820),
+        (AudioFormat(44100), 0.001, 88),
+        (AudioFormat(11025), 0.1, 2204),
+        (AudioFormat(48000, 2), 0.1, 19_200),
+        (AudioFormat(48000, 2), 0.2, 32_768),
+        (AudioFormat(48000), 1, 32_768),
+        (AudioFormat(16000), 1e-9, 2),
+        (AudioFormat(16000, 2), 1e-9, 4),
+        (AudioFormat(8000, media_encoding="g711-alaw"), 0.1, 800),
+        (AudioFormat(48000, media_encoding="flac"), 0.1, 4096),
+        (AudioFormat(48000, media_encoding="flac"), 1, 4096),
+    ],
+    ids=repr,
+)
+def test_the_length_of_a_chunk(format, duration, length):
+    assert format.chunk_length(duration) == length
+    format.check_chunk(bytes(length))
+
+
+@pytest.mark.parametrize("duration", [0, -0.1, 1.0000001, 5, float("inf"), float("nan")])
+@pytest.mark.parametrize("format", [MONO, AudioFormat(48000, media_encoding="flac")], ids=["pcm", "flac"])
+def test_a_duration_out_of_its_bounds(format, duration):
+    with pytest.raises(ValueError, match="more than 0 and at most 1 s are allowed"):
+        format.chunk_length(duration)
+    with pytest.raises(ValueError, match="at most 1 s"):
+        iter_chunks(b"", format, duration)
+    with pytest.raises(ValueError, match="at most 1 s"):
+        aiter_chunks(stream(b""), format, duration)
+
+
+def test_durations():
+    assert MONO.duration(32_000) == 1.0
+    assert STEREO.duration(32_000) == 0.5
+    with pytest.raises(InvalidAudio, match="bytes of flac do not tell how long they last"):
+        AudioFormat(16000, media_encoding="flac").duration(1)
+
+
+# Single chunks
+
+
+@pytest.mark.parametrize(
+    ("format", "length"),
+    [(MONO, 0), (MONO, 2), (MONO, 32_000), (STEREO, 4), (STEREO, 32_768), (AudioFormat(48000), 32_768)],
+    ids=repr,
+)
+@pytest.mark.parametrize("type_", [bytes, bytearray, memoryview])
+def test_a_chunk_that_the_service_takes(format, length, type_):
+    format.check_chunk(type_(bytes(length)))
+
+
+@pytest.mark.parametrize(
+    ("format", "length", "text"),
+    [
+        (MONO, 32_002, "a chunk of 32002 bytes; at most 32000 bytes, one second, are allowed"),
+        (AudioFormat(8000), 16_002, "a chunk of 16002 bytes; at most 16000 bytes, one second, are allowed"),
+        (STEREO, 32_772, "a chunk of 32772 bytes; at most 32768 bytes are allowed"),
+        (AudioFormat(48000), 32_770, "a chunk of 32770 bytes; at most 32768 bytes are allowed"),
+        (AudioFormat(48000, media_encoding="flac"), 32_769, "a chunk of 32769 bytes; at most 32768 bytes are allowed"),
+        (MONO, 1, "the audio ends in the middle of a sample: 1 bytes of 2"),
+        (MONO, 31_999, "the audio ends in the middle of a sample: 1 bytes of 2"),
+        (STEREO, 2, "the audio ends in the middle of a sample: 2 bytes of 4"),
+        (STEREO, 7, "the audio ends in the middle of a sample: 3 bytes of 4"),
+    ],
+    ids=repr,
+)
+def test_a_chunk_that_the_service_does_not_take(format, length, text):
+    with pytest.raises(InvalidAudio) as caught:
+        format.check_chunk(bytes(length))
+    assert str(caught.value) == text
+
+
+def test_the_length_of_a_view_is_in_bytes():
+    format = AudioFormat(8000)
+    format.check_chunk(memoryview(bytes(16_000)).cast("I"))
+    with pytest.raises(InvalidAudio):
+        format.check_chunk(memoryview(bytes(16_004)).cast("I"))
+
+
+# Chunks from any source
+
+
+class ShortReads:
+    """A file that gives one byte less than it is asked for, as a pipe may."""
+
+    def __init__(self, data):
+        self.file = io.BytesIO(data)
+
+    def read(self, size):
+        return self.file.read(max(1, size - 1))
+
+
+def pieces_of(data, size):
+    for position in range(0, len(data), size):
+        yield data[position : position + size]
+
+
+async def stream(data, size=1000):
+    for piece in pieces_of(data, size):
+        yield piece
+
+
+async def from_a_stream_reader(data, *options):
+    reader = asyncio.StreamReader()
+    reader.feed_data(data)
+    reader.feed_eof()
+    async for chunk in aiter_chunks(reader, *options):
+        yield chunk
+
+
+def from_a_temporary_file(data, *options):
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        yield from iter_chunks(file, *options)
+
+
+SOURCES = {
+    "bytes": iter_chunks,
+    "bytearray": lambda data, *options: iter_chunks(bytearray(data), *options),
+    "memoryview": lambda data, *options: iter_chunks(memoryview(data), *options),
+    "file": from_a_temporary_file,
+    "short reads": lambda data, *options: iter_chunks(ShortReads(data), *options),
+    "pieces": lambda data, *options: iter_chunks(pieces_of(data, 777), *options),
+    "single bytes": lambda data, *options: iter_chunks(pieces_of(data, 1), *options),
+    "empty pieces": lambda data, *options: iter_chunks([b"", data, b""], *options),
+    "asynchronous pieces": lambda data, *options: aiter_chunks(stream(data), *options),
+    "StreamReader": from_a_stream_reader,
+}
+
+
+def drain(chunks, into):
+    """All chunks, also those before an error."""
+    if not hasattr(chunks, "__aiter__"):
+        for chunk in chunks:
+            into.append(chunk)
+        return
+
+    async def run():
+        async for chunk in chunks:
+            into.append(chunk)
+
+    asyncio.run(run())
+
+
+def all_of(chunks):
+    found = []
+    drain(chunks, found)
+    return found
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(
+    "format", [MONO, STEREO, AudioFormat(48000, media_encoding="flac")], ids=["mono", "stereo", "flac"]
+)
+@pytest.mark.parametrize("length", [0, 4, 3200, 3204, 12_800, 40_000])
+def test_all_chunks_but_the_last_are_full(source, format, length):
+    data = samples(length)
+    chunks = all_of(SOURCES[source](data, format, 0.1))
+    assert b"".join(chunks) == data
+    assert [len(chunk) for chunk in chunks[:-1]] == [format.chunk_length(0.1)] * (len(chunks) - 1)
+    assert all(type(chunk) is bytes and chunk for chunk in chunks)
+
+
+def test_a_chunk_lasts_100_ms_by_default():
+    assert [len(chunk) for chunk in iter_chunks(bytes(7000), MONO)] == [3200, 3200, 600]
+    assert [len(chunk) for chunk in all_of(aiter_chunks(stream(bytes(7000)), MONO))] == [3200, 3200, 600]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(("format", "odd"), [(MONO, 1), (STEREO, 1), (STEREO, 2), (STEREO, 3)], ids=repr)
+@pytest.mark.parametrize("whole", [0, 3200, 6400, 7000])
+def test_half_a_sample_at_the_end(source, format, odd, whole):
+    """What is whole comes before the error."""
+    chunks = []
+    with pytest.raises(InvalidAudio, match=f"in the middle of a sample: {odd} bytes of {format.sample_length}"):
+        drain(SOURCES[source](samples(whole + odd), format, 0.1), chunks)
+    assert b"".join(chunks) == samples(whole)
+
+
+def test_an_odd_piece_in_the_middle_is_no_fault():
+    assert list(iter_chunks([b"abc", b"defgh", b"ij"], AudioFormat(8000), 0.00025)) == [b"abcd", b"efgh", b"ij"]
+
+
+def test_chunks_come_as_soon_as_they_are_full():
+    def pieces():
+        yield bytes(3198)
+        yield bytes(2)
+        raise AssertionError("asked for more than a chunk needs")
+
+    assert next(iter_chunks(pieces(), MONO)) == bytes(3200)
+
+
+def test_a_later_change_of_the_piece_does_not_matter():
+    piece = bytearray(b"abcdef")
+
+    def pieces():
+        yield piece
+        piece[:] = b"......"
+
+    assert list(iter_chunks(pieces(), AudioFormat(8000), 0.00025)) == [b"abcd", b"ef"]
+
+
+@pytest.mark.parametrize("source", [io.StringIO("text"), ["text"], [None], 5], ids=repr)
+def test_a_source_of_something_else_is_a_type_error(source):
+    with pytest.raises(TypeError):
+        list(iter_chunks(source, MONO))
+
+
+@given(st.lists(st.binary(max_size=40)), st.sampled_from([MONO, STEREO]), st.floats(0.0001, 0.001))
+def test_any_pieces_give_the_same_chunks(pieces, format, duration):
+    data = b"".join(pieces)
+    data = data[: len(data) - len(data) % format.sample_length]
+    pieces = list(cut_to(pieces, len(data)))
+    assert list(iter_chunks(pieces, format, duration)) == list(iter_chunks(data, format, duration))
+
+
+def cut_to(pieces, length):
+    for piece in pieces:
+        yield piece[:length]
+        length -= len(piece[:length])
+
+
+def test_the_recorded_audio_in_chunks_again():
+    """A client's 100 ms chunks, decoded, joined and cut, are the same chunks."""
+    wire = (CAPTURES / "amazon-transcribe-0.6.4-speech.request.bin").read_bytes()
+    chunks = [
+        eventstream.decode(message.payload).payload for message in eventstream.iter_messages(wire) if message.payload
+    ]
+    assert len(chunks) == 33
+    assert list(iter_chunks(b"".join(chunks), MONO)) == chunks
+
+
+# WAV
+
+
+def wav(
+    data=b"",
+    rate=16000,
+    channels=1,
+    tag=1,
+    bits=16,
+    block=None,
+    before=b"",
+    length=None,
+    after=b"",
+    form=b"RIFF",
+    fmt=None,
+):
+    """A WAV, written by hand so that it can be wrong."""
+    block = channels * bits // 8 if block is None else block
+    if fmt is None:
+        fmt = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, bits)
+    length = len(data) if length is None else length
+    body = (
+        b"WAVE"
+        + before
+        + struct.pack("<4sI", b"fmt ", len(fmt))
+        + fmt
+        + struct.pack("<4sI", b"data", length)
+        + data
+        + after
+    )
+    return form + struct.pack("<I", len(body) & 0xFFFFFFFF) + body
+
+
+GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+
+
+def extensible(tag, guid_tail=GUID_TAIL, channels=1, rate=48000, bits=16):
+    block = channels * bits // 8
+    head = struct.pack("<HHIIHH", 0xFFFE, channels, rate, rate * block, block, bits)
+    return head + struct.pack("<HHIH", 22, bits, 4, tag) + guid_tail
+
+
+def opened(data, expected=None):
+    return open_wav(io.BytesIO(data), expected)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_wav_that_the_standard_library_wrote(tmp_path, rate, channels):
+    path = tmp_path / "audio.wav"
+    data = samples(4 * rate)
+    with wave.open(str(path), "wb") as writer:
+        writer.setparams((channels, 2, rate, 0, "NONE", ""))
+        writer.writeframes(data)
+    for file in (path, str(path)):
+        with open_wav(file) as audio:
+            assert audio.format == AudioFormat(rate, channels)
+            assert audio.duration == 2 / channels
+            chunks = list(iter_chunks(audio, audio.format))
+        assert b"".join(chunks) == data
+        assert len(chunks[0]) == audio.format.chunk_length()
+
+
+def test_only_a_file_opened_here_is_closed(tmp_path):
+    path = tmp_path / "audio.wav"
+    path.write_bytes(wav(b"ab"))
+    with open_wav(path) as audio:
+        assert audio.read(10) == b"ab"
+    with pytest.raises(ValueError, match="closed"):
+        audio._file.read()
+    with path.open("rb") as file:
+        open_wav(file).close()
+        assert not file.closed
+    path.write_bytes(b"no WAV")
+    with pytest.raises(InvalidAudio):
+        open_wav(path)
+    with pytest.raises(FileNotFoundError):
+        open_wav(tmp_path / "nothing.wav")
+
+
+def test_other_chunks_are_passed_over():
+    info = b"LIST" + struct.pack("<I", 3) + b"abc\0"
+    big = b"junk" + struct.pack("<I", 100_000) + bytes(100_000)
+    assert opened(wav(b"abcd", before=info + big, after=info)).read(100) == b"abcd"
+
+
+def test_a_longer_fmt_chunk():
+    assert opened(wav(b"ab", fmt=struct.pack("<HHIIHHH", 1, 1, 8000, 16000, 2, 16, 0))).format == AudioFormat(8000)
+    assert opened(wav(b"ab", fmt=struct.pack("<HHIIHH", 1, 1, 8000, 16000, 2, 16) + bytes(84))).read(9) == b"ab"
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_an_extensible_wav_of_pcm(channels):
+    """As ffmpeg and Windows write it; `wave` refuses it up to Python 3.11."""
+    audio = opened(wav(b"abcd", fmt=extensible(1, channels=channels)))
+    assert audio.format == AudioFormat(48000, channels)
+    assert audio.read(100) == b"abcd"
+
+
+def test_a_wav_from_a_pipe():
+    """One that cannot be sought, and gives few bytes at a time."""
+    data = samples(6400)
+    audio = open_wav(ShortReads(wav(data)))
+    assert b"".join(iter_chunks(audio, audio.format)) == data
+
+
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x7FFFF000])
+def test_a_wav_whose_writer_did_not_know_the_length(length):
+    audio = opened(wav(b"abcd", length=length))
+    assert audio.duration is None
+    assert list(iter_chunks(audio, audio.format)) == [b"abcd"]
+
+
+def test_a_wav_is_read_up_to_its_end_and_no_further():
+    trailer = b"LIST" + struct.pack("<I", 4) + b"info"
+    audio = opened(wav(b"abcdef", after=trailer))
+    assert [audio.read(size) for size in (4, 0, 4, 4, -1)] == [b"abcd", b"", b"ef", b"", b""]
+    assert opened(wav(b"abcdef", after=trailer)).read(-1) == b"abcdef"
+    assert opened(wav(b"abcdef", length=0xFFFFFFFF)).read(-1) == b"abcdef"
+
+
+def test_an_empty_wav():
+    audio = opened(wav())
+    assert (audio.duration, audio.read(10)) == (0.0, b"")
+
+
+@pytest.mark.parametrize("length", [0, 3, 4, 3200, 3301, 6399])
+def test_a_wav_that_is_cut_off(length):
+    """What it has comes before the error."""
+    audio = opened(wav(samples(length), length=6400))
+    assert audio.duration == 0.2
+    chunks = []
+    with pytest.raises(InvalidAudio, match=f"the WAV ends after {length} of its 6400 bytes of audio"):
+        drain(iter_chunks(audio, audio.format), chunks)
+    assert b"".join(chunks) == samples(length - length % 2)
+
+
+def test_half_a_sample_at_the_end_of_a_wav():
+    audio = opened(wav(b"abc"))
+    chunks = iter_chunks(audio, audio.format)
+    assert next(chunks) == b"ab"
+    with pytest.raises(InvalidAudio, match="in the middle of a sample"):
+        next(chunks)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", "no WAV"),
+        (b"RIFF", "no WAV"),
+        (b"ID3" + bytes(50), "no WAV"),
+        (b"RIFF\0\0\0\0AVI " + bytes(50), "no WAV"),
+        (wav(b"ab", form=b"RIFX"), "no WAV"),
+        (wav(b"ab", form=b"RF64"), "no WAV"),
+        (
+            wav(b"ab", tag=2, bits=4, block=1024),
+            r"a WAV of Microsoft ADPCM \(2\) with 4 bits; PCM \(1\) with 16 bits is allowed",
+        ),
+        (wav(b"ab", tag=3, bits=32), r"a WAV of floating-point PCM \(3\) with 32 bits"),
+        (wav(b"ab", tag=6, bits=8), r"a WAV of A-law \(6\) with 8 bits"),
+        (wav(b"ab", tag=7, bits=8), r"a WAV of mu-law \(7\) with 8 bits"),
+        (wav(b"ab", tag=0x11, bits=4), r"a WAV of IMA ADPCM \(17\)"),
+        (wav(b"ab", tag=0x55, bits=0), r"a WAV of MP3 \(85\)"),
+        (wav(b"ab", tag=0x1234), r"a WAV of an unknown format \(4660\)"),
+        (wav(b"ab", bits=8), r"a WAV of PCM \(1\) with 8 bits"),
+        (wav(b"ab", bits=24), r"a WAV of PCM \(1\) with 24 bits"),
+        (wav(b"ab", fmt=extensible(3, bits=32)), r"a WAV of floating-point PCM \(3\) with 32 bits"),
+        (wav(b"ab", fmt=extensible(1, bytes(14))), r"a WAV of an unknown format \(65534\)"),
+        (wav(b"ab", fmt=extensible(1)[:-1]), r"a WAV of an unknown format \(65534\)"),
+        (wav(b"ab", rate=96000), "a sample rate of 96000 Hz"),
+        (wav(b"ab", rate=4000), "a sample rate of 4000 Hz"),
+        (wav(b"ab", channels=0), "0 channels"),
+        (wav(b"ab", channels=6), "6 channels"),
+        (wav(b"ab", block=4), "a WAV whose samples take 4 bytes; 2 are needed"),
+        (wav(b"ab", block=0), "a WAV whose samples take 0 bytes; 2 are needed"),
+        (wav(b"ab", fmt=b"\1\0\1\0"), "a fmt chunk of 4 bytes"),
+        (b"RIFF\0\0\0\0WAVEdata\2\0\0\0ab", "a WAV without a format"),
+        (b"RIFF\0\0\0\0WAVE", "the WAV ends before its audio begins"),
+        (b"RIFF\0\0\0\0WAVELIST\xff\xff\xff\xff...", "the WAV ends before its audio begins"),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_no_wav_that_the_service_takes(data, text):
+    with pytest.raises(InvalidAudio, match=text):
+        opened(data)
+
+
+def test_every_cut_of_a_header_is_refused():
+    data = wav(b"", fmt=extensible(1), before=b"LIST" + struct.pack("<I", 4) + b"abcd")
+    opened(data)
+    for length in range(len(data)):
+        with pytest.raises(InvalidAudio):
+            opened(data[:length])
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_wav_or_invalid_audio(data):
+    for before in (b"", b"RIFF\0\0\0\0WAVE", b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0"):
+        with contextlib.suppress(InvalidAudio):
+            audio = opened(before + data)
+            all_of(iter_chunks(audio, audio.format))
+
+
+@pytest.mark.parametrize(
+    "expected", [AudioFormat(8000), AudioFormat(16000, 2), AudioFormat(16000, 1, "flac")], ids=repr
+)
+def test_a_wav_that_is_not_the_expected_one(expected):
+    with pytest.raises(InvalidAudio, match="the WAV has pcm, 16000 Hz, 1 channel; expected: "):
+        opened(wav(b"ab"), expected)
+    with pytest.raises(InvalidAudio) as caught:
+        opened(wav(b"ab"), AudioFormat(8000, 2))
+    assert str(caught.value) == "the WAV has pcm, 16000 Hz, 1 channel; expected: pcm, 8000 Hz, 2 channels"
+
+
+def test_a_wav_that_is_the_expected_one():
+    assert opened(wav(b"ab"), MONO).format == MONO
+
+
+# Pace
+
+
+class Time:
+    """A clock that moves when somebody sleeps, later than asked by `late`."""
+
+    def __init__(self, start=1000.0, late=0.0):
+        self.now = start
+        self.start = start
+        self.late = late
+        self.slept = []
+
+    def clock(self):
+        return self.now
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+        if seconds > 0:
+            self.now += seconds + self.late
+
+    def paced(self, chunks, format=MONO, work=0.0):
+        async def run():
+            times = []
+            async for chunk in pace(chunks, format, clock=self.clock, sleep=self.sleep):
+                times.append(round(self.now - self.start, 6))
+                self.now += work(len(times)) if callable(work) else work
+                assert type(chunk) is bytes
+            return times
+
+        return asyncio.run(run())
+
+
+TEN = [bytes(3200)] * 10
+
+
+def test_each_chunk_goes_when_its_time_has_come():
+    time = Time()
+    assert time.paced(TEN) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    assert len(time.slept) == 9
+
+
+def test_chunks_of_other_lengths():
+    assert Time().paced([bytes(3200), bytes(1600), bytes(6400), bytes(2)]) == [0.0, 0.1, 0.15, 0.35]
+    assert Time().paced([bytes(3200), bytes(3200)], STEREO) == [0.0, 0.05]
+    assert Time().paced([bytes(800), bytes(800)], AudioFormat(8000, 1, "g711-ulaw")) == [0.0, 0.1]
+
+
+def test_delays_do_not_add_up():
+    """Every sleep lasts 20 ms longer than asked, and sending takes 30 ms: the hundredth chunk is 20 ms late."""
+    assert Time(late=0.02).paced(TEN * 10, work=0.03)[-1] == 9.92
+
+
+def test_after_a_delay_the_chunks_catch_up():
+    times = Time().paced(TEN, work=lambda count: 0.35 if count == 2 else 0.0)
+    assert times == [0.0, 0.1, 0.45, 0.45, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9]
+
+
+def test_also_in_a_delay_the_others_get_their_turn():
+    time = Time()
+    time.paced(TEN, work=1.0)
+    assert time.slept == [0.0] * 9
+
+
+def test_many_chunks_do_not_drift():
+    time = Time(start=0.0)
+    assert time.paced([bytes(882)] * 100_000, AudioFormat(44100))[-1] == 999.99
+
+
+def test_the_pace_of_asynchronous_chunks():
+    time = Time()
+    assert time.paced(aiter_chunks(stream(bytes(9600)), MONO)) == [0.0, 0.1, 0.2]
+
+
+def test_the_chunks_are_asked_for_one_by_one():
+    asked = []
+
+    def chunks():
+        for number in range(3):
+            asked.append(number)
+            yield bytes(3200)
+
+    async def run():
+        time = Time()
+        iterator = pace(chunks(), MONO, clock=time.clock, sleep=time.sleep)
+        await iterator.__anext__()
+        assert asked == [0]
+        await iterator.aclose()
+
+    asyncio.run(run())
+
+
+def test_no_chunks():
+    assert Time().paced([]) == []
+
+
+def test_an_error_of_the_audio_comes_through():
+    async def run():
+        async for _ in pace(iter_chunks(b"abc", MONO), MONO):
+            pass
+
+    with pytest.raises(InvalidAudio, match="in the middle of a sample"):
+        asyncio.run(run())
+
+
+@pytest.mark.parametrize("encoding", ["flac", "ogg-opus", "g729"])
+def test_what_does_not_tell_the_time_has_no_pace(encoding):
+    with pytest.raises(InvalidAudio, match="do not tell how long they last"):
+        pace(TEN, AudioFormat(16000, 1, encoding))
+
+
+def test_the_real_clock():
+    async def run():
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        count = 0
+        async for _ in pace([bytes(320)] * 6, MONO):
+            count += 1
+        return count, loop.time() - start
+
+    count, seconds = asyncio.run(run())
+    assert count == 6
+    assert 0.045 < seconds < 5

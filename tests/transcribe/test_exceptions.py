@@ -1,0 +1,278 @@
+"""The service's word: the five exceptions and the unknown ones, from messages and from HTTP responses, and back."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+
+import eventstream
+from eventstream import CodecError, InvalidHeaderValue, Message, ServiceError
+from eventstream.transcribe import (
+    BadRequestException,
+    ConflictException,
+    InternalFailureException,
+    InvalidAudio,
+    InvalidEvent,
+    InvalidRequest,
+    LimitExceededException,
+    ServiceUnavailableException,
+    TranscribeError,
+)
+
+CAPTURES = Path(__file__).parent.parent / "captures"
+
+KINDS = [
+    (BadRequestException, 400, False),
+    (ConflictException, 409, False),
+    (LimitExceededException, 429, True),
+    (InternalFailureException, 500, True),
+    (ServiceUnavailableException, 503, True),
+]
+IDS = [kind.__name__ for kind, _, _ in KINDS]
+
+
+def exception(code, payload=b'{"Message": "why"}', header=":exception-type"):
+    return Message({":message-type": "exception", header: code, ":content-type": "application/json"}, payload)
+
+
+# The five
+
+
+@pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
+def test_each_knows_its_code_its_status_and_whether_to_try_again(kind, status, retryable):
+    error = kind("why")
+    assert isinstance(error, TranscribeError)
+    assert isinstance(error, ServiceError)
+    assert (error.code, error.message) == (kind.__name__, "why")
+    assert (error.status_code, error.retryable) == (status, retryable)
+    assert (error.headers, error.payload, error.request_id) == (None, b"", None)
+    assert str(error) == f"{kind.__name__}: why"
+
+
+@pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
+@pytest.mark.parametrize("header", [":exception-type", ":event-type"])
+def test_an_exception_message(kind, status, retryable, header):
+    message = exception(kind.__name__, header=header)
+    error = TranscribeError.from_message(message)
+    assert type(error) is kind
+    assert (error.code, error.message) == (kind.__name__, "why")
+    assert (error.status_code, error.retryable) == (status, retryable)
+    assert (error.headers, error.payload) == (message.headers, message.payload)
+
+
+@pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
+def test_an_error_message(kind, status, retryable):
+    error = TranscribeError.from_message(
+        Message({":message-type": "error", ":error-code": kind.__name__, ":error-message": "why"})
+    )
+    assert type(error) is kind
+    assert (error.message, error.status_code, error.retryable) == ("why", status, retryable)
+
+
+@pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
+def test_there_and_back(kind, status, retryable):
+    message = kind("wh\u00fd").to_message()
+    assert dict(message.headers) == {
+        ":message-type": "exception",
+        ":exception-type": kind.__name__,
+        ":content-type": "application/json",
+    }
+    assert json.loads(message.payload) == {"Message": "wh\u00fd"}
+    error = TranscribeError.from_message(eventstream.decode(message.encode()))
+    assert (type(error), error.message, error.status_code, error.retryable) == (kind, "wh\u00fd", status, retryable)
+
+
+@pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
+def test_there_and_back_over_http(kind, status, retryable):
+    error = TranscribeError.from_response(*kind("why").to_response())
+    assert (type(error), error.message, error.status_code, error.retryable) == (kind, "why", status, retryable)
+
+
+def test_the_recorded_one():
+    (message,) = eventstream.iter_messages(
+        (CAPTURES / "amazon-transcribe-0.6.4-limit-exceeded.response.bin").read_bytes()
+    )
+    error = TranscribeError.from_message(message)
+    assert type(error) is LimitExceededException
+    assert error.message == "Too many streams (fake)."
+    assert dict(error.to_message().headers) == dict(message.headers)
+
+
+# Messages
+
+
+@pytest.mark.parametrize(
+    ("payload", "text"),
+    [
+        (b'{"Message": "a"}', "a"),
+        (b'{"message": "a"}', "a"),
+        (b'{"message": "b", "Message": "a"}', "a"),
+        (b"{}", ""),
+        (b'{"Message": 5}', ""),
+        (b'{"Message": null}', ""),
+        (b"[]", ""),
+        (b"", ""),
+        (b"not JSON", ""),
+        (b"\xff", ""),
+        (b"[" * 100_000, ""),
+    ],
+)
+def test_the_text_of_an_exception(payload, text):
+    error = TranscribeError.from_message(exception("BadRequestException", payload))
+    assert (type(error), error.message, error.payload) == (BadRequestException, text, payload)
+
+
+def test_a_code_that_nobody_has_modelled():
+    error = TranscribeError.from_message(exception("TeapotException"))
+    assert type(error) is TranscribeError
+    assert (error.code, error.message, error.status_code, error.retryable) == ("TeapotException", "why", None, False)
+    again = TranscribeError.from_message(error.to_message())
+    assert (again.code, again.message) == ("TeapotException", "why")
+
+
+def test_an_unknown_code_that_says_to_try_again():
+    assert TranscribeError.from_message(exception("ThrottlingException")).retryable
+
+
+@pytest.mark.parametrize("message_type", ["exception", "error"])
+def test_no_code(message_type):
+    error = TranscribeError.from_message(Message({":message-type": message_type}))
+    assert type(error) is TranscribeError
+    assert (error.code, error.message, str(error)) == ("", "", "unnamed error")
+
+
+def test_a_message_that_is_a_view():
+    wire = exception("BadRequestException").encode()
+    (message,) = eventstream.Decoder(copy=False).feed(wire)
+    assert TranscribeError.from_message(message).payload == b'{"Message": "why"}'
+
+
+def test_asked_of_one_kind_it_is_that_kind():
+    assert type(BadRequestException.from_message(exception("BadRequestException"))) is BadRequestException
+    error = BadRequestException.from_message(exception("ConflictException"))
+    assert (type(error), error.code) == (BadRequestException, "ConflictException")
+
+
+def test_a_code_that_is_no_header():
+    with pytest.raises(InvalidHeaderValue):
+        TranscribeError("x" * 40_000).to_message()
+
+
+def test_text_with_lone_surrogates_is_sent():
+    assert TranscribeError.from_message(BadRequestException("\ud800").to_message()).message == "\ud800"
+
+
+# HTTP responses
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "BadRequestException",
+        "BadRequestException:",
+        "BadRequestException:http://internal.amazon.com/coral/com.amazonaws.transcribe/",
+        "com.amazonaws.transcribestreaming#BadRequestException",
+        " BadRequestException ",
+    ],
+)
+@pytest.mark.parametrize("name", ["x-amzn-errortype", "X-Amzn-ErrorType"])
+def test_the_code_in_a_header(code, name):
+    error = TranscribeError.from_response(400, [("content-type", "x"), (name, code)], b'{"Message":"why"}')
+    assert type(error) is BadRequestException
+    assert (error.code, error.message, error.status_code) == ("BadRequestException", "why", 400)
+
+
+@pytest.mark.parametrize("name", ["__type", "code"])
+def test_the_code_in_the_body(name):
+    body = json.dumps({name: "com.amazonaws.transcribestreaming#ConflictException", "message": "why"}).encode()
+    error = TranscribeError.from_response(409, [], body)
+    assert (type(error), error.code, error.message) == (ConflictException, "ConflictException", "why")
+
+
+def test_the_status_is_that_of_the_response():
+    error = TranscribeError.from_response(400, [("x-amzn-errortype", "LimitExceededException")])
+    assert (type(error), error.status_code, error.retryable) == (LimitExceededException, 400, True)
+
+
+def test_the_request_id():
+    error = TranscribeError.from_response(403, [("x-amzn-errortype", "X"), ("X-Amzn-Request-Id", "1-2")])
+    assert error.request_id == "1-2"
+    assert error.headers == {"x-amzn-errortype": "X", "x-amzn-request-id": "1-2"}
+    assert ("x-amzn-request-id", "1-2") in error.to_response()[1]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff\xfe", b"null", b'{"Message": {}}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [(400, False), (403, False), (404, False), (429, True), (500, True), (502, True), (503, True), (504, True)],
+)
+def test_a_response_that_names_no_error(status, retryable, body):
+    error = TranscribeError.from_response(status, [], body)
+    assert type(error) is TranscribeError
+    assert (error.code, error.message, error.payload) == ("", f"HTTP status {status}", body)
+    assert (error.status_code, error.retryable) == (status, retryable)
+
+
+def test_an_unknown_code_over_http():
+    headers = [("x-amzn-errortype", "UnrecognizedClientException")]
+    error = TranscribeError.from_response(403, headers, b'{"message":"no such key"}')
+    assert type(error) is TranscribeError
+    assert str(error) == "UnrecognizedClientException: no such key"
+    assert (error.status_code, error.retryable) == (403, False)
+    status, sent, body = error.to_response()
+    assert (status, body) == (403, b'{"Message": "no such key"}')
+    assert sent == [
+        ("x-amzn-errortype", "UnrecognizedClientException"),
+        ("content-type", "application/json"),
+        ("content-length", str(len(body))),
+    ]
+
+
+def test_an_error_without_a_status_is_sent_as_500():
+    assert TranscribeError("TeapotException").to_response()[0] == 500
+    assert TranscribeError("TeapotException", status_code=418).to_response()[0] == 418
+
+
+# Copies, and the errors of our own
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadRequestException("why"),
+        TranscribeError("Teapot", "why", None, b"x", status_code=418),
+        TranscribeError.from_message(exception("ConflictException")),
+        TranscribeError.from_response(403, [("x-amzn-request-id", "1-2")]),
+        InvalidRequest({"session_id": "missing", "media_encoding": "missing"}),
+        InvalidEvent("TranscriptEvent", "wrong", "$.Transcript"),
+        InvalidEvent(None, "wrong"),
+        InvalidAudio("wrong"),
+    ],
+    ids=repr,
+)
+def test_errors_pickle_and_copy(error):
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert vars(again) == vars(error)
+
+
+def test_an_invalid_event_is_an_error_of_the_codec():
+    assert issubclass(InvalidEvent, CodecError)
+    assert issubclass(InvalidEvent, ValueError)
+    assert str(InvalidEvent("AudioEvent", "wrong")) == "event 'AudioEvent': wrong"
+    assert str(InvalidEvent(None, "wrong")) == "message: wrong"
+    assert str(InvalidEvent("E", "wrong", "$.A")) == "event 'E': wrong at $.A"
+
+
+def test_no_text_quotes_more_than_64_bytes():
+    assert len(str(InvalidEvent("x" * 30_000, "wrong"))) < 100
+
+
+def test_invalid_requests_and_audio_are_value_errors():
+    assert issubclass(InvalidRequest, ValueError)
+    assert issubclass(InvalidAudio, ValueError)
