@@ -1,4 +1,4 @@
-# make demo      show what a recorded client stream holds
+# make demo      show what a recorded client exchanged: its messages, verified, and its results
 # make test      run the tests, on both implementations
 # make lint      ruff, strict mypy, stubtest
 # make sanitize  the tests on an extension with the address and undefined-behaviour sanitizers
@@ -18,6 +18,7 @@ SOURCES := setup.py pyproject.toml README.md $(shell find eventstream -name '*.p
 demo: $(VENV)/installed
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
 		tests/captures/amazon-transcribe-0.6.4.response.bin
+	$(BIN)/python examples/recorded.py
 
 test: $(VENV)/installed
 	$(BIN)/pytest $(PYTEST_OPTIONS)
@@ -30,6 +31,7 @@ lint: $(VENV)/installed $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples
 	cd tests && "$(abspath $(BIN))/stubtest" eventstream._native --allowlist stubtest-allowlist.txt
 
 sanitize: $(VENV)/installed
