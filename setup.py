@@ -18,7 +18,8 @@ extension = Extension(
     depends=[f"eventstream/_crc32/{name}.h" for name in ("crc32", "x86", "arm64", "tables")],
     include_dirs=["eventstream"],
     define_macros=[("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] * trace,
-    optional=os.environ.get("EVENTSTREAM_REQUIRE_NATIVE") != "1",
 )
+(extension,) = cythonize([extension], compiler_directives={"linetrace": trace})
+extension.optional = os.environ.get("EVENTSTREAM_REQUIRE_NATIVE") != "1"  # here, as cythonize forgets it
 
-setup(ext_modules=cythonize([extension], compiler_directives={"linetrace": trace}))
+setup(ext_modules=[extension])

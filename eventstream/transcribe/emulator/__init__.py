@@ -1,0 +1,30 @@
+"""A local endpoint for StartStreamTranscription, to develop and test clients without an AWS account.
+
+``python -m eventstream.transcribe.emulator`` serves until it is told to stop; `Emulator` does within a test.
+"""
+
+from eventstream.transcribe.emulator.faults import Fault
+from eventstream.transcribe.emulator.recogniser import (
+    Hypothesis,
+    Recogniser,
+    RecogniserFactory,
+    Word,
+    load_recogniser,
+)
+from eventstream.transcribe.emulator.scripted import Scripted
+from eventstream.transcribe.emulator.server import DOCUMENTATION_CREDENTIALS, Emulator
+from eventstream.transcribe.emulator.service import Limits, Statistics
+
+__all__ = [
+    "DOCUMENTATION_CREDENTIALS",
+    "Emulator",
+    "Fault",
+    "Hypothesis",
+    "Limits",
+    "Recogniser",
+    "RecogniserFactory",
+    "Scripted",
+    "Statistics",
+    "Word",
+    "load_recogniser",
+]

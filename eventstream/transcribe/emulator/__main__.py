@@ -1,0 +1,175 @@
+"""``python -m eventstream.transcribe.emulator``: serve until SIGTERM or SIGINT, then drain.
+
+When it is ready it prints its address, the only line on standard output. What happens is logged on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from eventstream.signing import Credentials
+from eventstream.transcribe.emulator.faults import Fault
+from eventstream.transcribe.emulator.recogniser import RecogniserFactory, load_recogniser
+from eventstream.transcribe.emulator.scripted import Scripted
+from eventstream.transcribe.emulator.server import DOCUMENTATION_CREDENTIALS, Emulator
+from eventstream.transcribe.emulator.service import Limits
+
+_T = TypeVar("_T")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve; the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.WARNING if options.quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        recogniser = _recogniser(options)
+        try:
+            asyncio.run(_serve(options, recogniser))
+        finally:
+            getattr(recogniser, "close", lambda: None)()
+    except (ImportError, OSError, ValueError) as error:
+        print(f"emulator: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _recogniser(options: argparse.Namespace) -> RecogniserFactory:
+    if options.script is not None:
+        return Scripted(options.script.read_text("utf-8"))
+    return load_recogniser(options.recogniser)
+
+
+async def _serve(options: argparse.Namespace, recogniser: RecogniserFactory) -> None:
+    emulator = Emulator(
+        host=options.host,
+        port=options.port,
+        tls=options.tls is not None,
+        credentials=None if options.no_verify else options.credentials or [DOCUMENTATION_CREDENTIALS],
+        recogniser=recogniser,
+        limits=Limits(
+            max_streams=options.max_streams, max_audio=options.max_audio, audio_timeout=options.audio_timeout
+        ),
+        faults=options.fault,
+    )
+    if emulator.authority is not None:
+        options.tls.write_text(emulator.authority)
+    async with emulator:
+        stopped = _stop_signal()
+        print(emulator.endpoint, flush=True)
+        await stopped
+        logging.info("draining, for at most %g s; a second signal ends at once", options.grace)
+        await emulator.drain(options.grace)
+
+
+def _stop_signal() -> asyncio.Future[None]:
+    """Done with the first SIGTERM or SIGINT; a second one does what it does to any program."""
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[None] = loop.create_future()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def stop() -> None:
+        if not stopped.done():
+            stopped.set_result(None)
+
+    def handle(*_: object) -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        loop.call_soon_threadsafe(stop)
+
+    for number in before:
+        signal.signal(number, handle)
+    return stopped
+
+
+def _parser() -> argparse.ArgumentParser:
+    limits = Limits()
+    parser = argparse.ArgumentParser(
+        "python -m eventstream.transcribe.emulator", description="A local endpoint for StartStreamTranscription."
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s: reachable from this machine alone)")
+    add("--port", type=int, default=0, help="0, the default: any that is free")
+    add("--tls", type=Path, metavar="CA_FILE", help="serve TLS; the certificate to trust is written to CA_FILE")
+    add(
+        "--credentials",
+        type=_argument(_credentials),
+        action="append",
+        metavar="ACCESS_KEY:SECRET_KEY[:TOKEN]",
+        help="whose signatures are accepted; can be repeated (default: the keys of AWS's documentation)",
+    )
+    add("--no-verify", action="store_true", help="do not check signatures")
+    add(
+        "--recogniser",
+        default="scripted",
+        metavar="NAME",
+        help="scripted, which hears the same in any audio (default); pocketsphinx, which tries in earnest, if not with "
+        "much success; or module:factory",
+    )
+    add("--script", type=Path, metavar="FILE", help="text, in UTF-8, that a scripted recogniser hears")
+    add("--max-streams", type=_argument(_positive), default=limits.max_streams, metavar="N", help="%(default)s")
+    add("--max-audio", type=float, default=limits.max_audio, metavar="SECONDS", help="of one stream: %(default)g")
+    add(
+        "--audio-timeout",
+        type=float,
+        default=limits.audio_timeout,
+        metavar="SECONDS",
+        help="without audio, after which a stream is ended: %(default)g",
+    )
+    add(
+        "--fault",
+        type=_argument(Fault.parse),
+        action="append",
+        default=[],
+        metavar="KIND@N[*STREAMS]",
+        help="what goes wrong at the Nth event of each stream, or of the first STREAMS: bad-crc, truncate, reset, "
+        "exception:NAME, slow[:SECONDS]; event 1 has no results, 0 is the response itself; can be repeated",
+    )
+    add(
+        "--grace",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="that streams have to end, on SIGTERM (%(default)g)",
+    )
+    add("--quiet", action="store_true", help="log only what is wrong")
+    return parser
+
+
+def _argument(read: Callable[[str], _T]) -> Callable[[str], _T]:
+    """With the reader's own words if it refuses; argparse would say "invalid value" alone."""
+
+    def convert(text: str) -> _T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def _credentials(text: str) -> Credentials:
+    access_key, _, secret = text.partition(":")
+    secret_key, _, token = secret.partition(":")
+    if not (access_key and secret_key):
+        raise ValueError("not ACCESS_KEY:SECRET_KEY")
+    return Credentials(access_key, secret_key, token or None)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("at least 1 is needed")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

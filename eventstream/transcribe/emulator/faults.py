@@ -1,0 +1,107 @@
+"""What an endpoint can be asked to do wrong, so that clients meet it before they are in production.
+
+A fault strikes at the nth event that a stream is sent, counted from 1; the first one is the event without results with
+which every stream begins. At 0 it strikes before the response, where there is no event to spoil yet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from eventstream._codec import Message
+from eventstream.transcribe.exceptions import TranscribeError
+
+__all__ = ["Fault", "Faults"]
+
+_SPEC = re.compile(r"(?P<kind>[a-z-]+)(:(?P<argument>[^@*]+))?@(?P<event>[0-9]{1,9})(\*(?P<streams>[1-9][0-9]{0,8}))?")
+_AT_EVENTS = ("bad-crc", "truncate")
+_ANYWHERE = ("reset", "slow", "exception")
+_SLOW = 3.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong at one event.
+
+    Args:
+        kind: ``bad-crc``: the event's checksum is wrong; ``truncate``: the stream ends in the middle of it; ``reset``:
+            the stream is reset in its place; ``exception``: an exception comes in its place, at 0 as the HTTP
+            response; ``slow``: it comes late.
+        event: which one, from 1; 0 (not for ``bad-crc`` and ``truncate``): the response.
+        argument: the exception's name, which may be one that no client knows; seconds of delay (3).
+        streams: how many streams it strikes, the first ones that come to that event; None: all of them.
+
+    Raises:
+        ValueError: the kind is unknown, its argument is missing or wrong, or it cannot strike at 0.
+    """
+
+    kind: str
+    event: int
+    argument: str = ""
+    streams: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in _AT_EVENTS + _ANYWHERE:
+            raise ValueError(f"no fault {self.kind!r}: it is one of {', '.join(_AT_EVENTS + _ANYWHERE)}")
+        if self.event < 0 or (self.event == 0 and self.kind in _AT_EVENTS):
+            raise ValueError(f"{self.kind} strikes at events, which are counted from 1, not at {self.event}")
+        if self.kind == "exception" and not self.argument:
+            raise ValueError("an exception needs a name, as exception:ConflictException@3")
+        if self.kind == "slow" and not 0 <= self.delay <= 3600:
+            raise ValueError("slow takes 0 to 3600 seconds")
+        if self.argument and self.kind not in ("exception", "slow"):
+            raise ValueError(f"{self.kind} takes no argument, but was given {self.argument!r}")
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """The fault of a text: ``KIND@EVENT``, as ``reset@5``, ``exception:NAME@EVENT`` or ``slow:SECONDS@EVENT``.
+
+        What follows is ``*STREAMS`` if it should strike the first ones only, as in ``reset@5*1``.
+
+        Raises:
+            ValueError: it is none of these.
+        """
+        match = _SPEC.fullmatch(text)
+        if match is None:
+            raise ValueError(f"no fault {text!r}: it is KIND@EVENT, KIND:ARGUMENT@EVENT, and either with *STREAMS")
+        streams = match["streams"]
+        return cls(match["kind"], int(match["event"]), match["argument"] or "", int(streams) if streams else None)
+
+    @property
+    def delay(self) -> float:
+        """Seconds that a ``slow`` event is late.
+
+        Raises:
+            ValueError: the argument is no number.
+        """
+        return float(self.argument) if self.argument else _SLOW
+
+    @property
+    def error(self) -> TranscribeError:
+        """The exception that is asked for."""
+        headers = {":message-type": "exception", ":exception-type": self.argument}
+        return TranscribeError.from_message(
+            Message(headers, b'{"Message": "The emulator was asked for this exception."}')
+        )
+
+
+class Faults:
+    """The faults that are still to strike.
+
+    Args:
+        faults: at most one strikes at an event of a stream: the first of them that has streams left.
+    """
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._faults = list(faults)
+
+    def at(self, event: int) -> Fault | None:
+        """The fault that strikes a stream at this event, if there is one; it counts as having struck."""
+        for position, fault in enumerate(self._faults):
+            if fault.event == event and fault.streams != 0:
+                if fault.streams is not None:
+                    self._faults[position] = replace(fault, streams=fault.streams - 1)
+                return fault
+        return None

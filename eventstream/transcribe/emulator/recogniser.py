@@ -1,0 +1,115 @@
+"""What a recogniser is, and how one is found by its name.
+
+A recogniser is fed audio and says, after each piece, how it now understands what is being said: hypotheses, of which
+the last one of an utterance is final. It need not know of events, channels or clocks; those are the endpoint's. Any
+callable that makes recognisers plugs in, and may refuse a request that is beyond them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
+
+if TYPE_CHECKING:
+    from eventstream.transcribe.request import StartStreamTranscriptionRequest
+
+__all__ = ["Hypothesis", "Recogniser", "RecogniserFactory", "Word", "load_recogniser"]
+
+
+class Word(NamedTuple):
+    """A word or a punctuation mark that was heard.
+
+    Attributes:
+        content: the word, or the mark.
+        start: seconds from the beginning of the audio.
+        end: the same; of a word that is still being spoken, how far it has come.
+        type: a mark's is ``punctuation``; it is written after the word before it without a space.
+        confidence: 0 to 1; None if the recogniser does not say.
+        stable: whether later hypotheses of the utterance keep the word.
+    """
+
+    content: str
+    start: float
+    end: float
+    type: Literal["pronunciation", "punctuation"] = "pronunciation"
+    confidence: float | None = None
+    stable: bool = False
+
+
+class Hypothesis(NamedTuple):
+    """How an utterance is understood by now.
+
+    Attributes:
+        words: all of the utterance, in their order; those of a later hypothesis take their place.
+        is_final: whether the utterance is over; the next hypothesis begins another.
+    """
+
+    words: Sequence[Word]
+    is_final: bool = False
+
+
+class Recogniser(Protocol):
+    """Turns the audio of one channel into words. It is used by one thread at a time, not always the same.
+
+    An exception that it raises ends the stream as an ``InternalFailureException``; a `TranscribeError` is sent as it
+    is.
+    """
+
+    def feed(self, pcm: bytes) -> Iterable[Hypothesis]:
+        """What has changed with the next piece of audio.
+
+        Args:
+            pcm: whole 16-bit samples, signed, little-endian, of one channel; 1 to 32,768 bytes, twice as many if they
+                came as G.711. Of a compressed encoding (``flac``, ``ogg-opus``, ``g729``) the bytes as they came.
+        """
+
+    def finish(self) -> Iterable[Hypothesis]:
+        """What is left to say when the audio has ended: the last utterance's final hypothesis, if there is one."""
+
+    def close(self) -> None:
+        """Release what the recogniser holds. Called once, in the end, whether or not the audio was finished."""
+
+
+class RecogniserFactory(Protocol):
+    """Makes the recogniser of one channel: a class, a function, or any other callable.
+
+    It is called, and its recognisers are used, on a thread of its own, away from the event loop. If they take next to
+    no time, an attribute ``instant = True`` of the factory saves the way there.
+    """
+
+    def __call__(self, request: StartStreamTranscriptionRequest, /) -> Recogniser:
+        """A recogniser for the audio that a request announces: its sample rate, encoding and language.
+
+        Raises:
+            BadRequestException: it cannot recognise such audio; the client is told so.
+        """
+
+
+def load_recogniser(name: str) -> RecogniserFactory:
+    """The factory of a name.
+
+    Args:
+        name: ``scripted``, ``pocketsphinx``, or ``module:factory`` with dots in either as needed.
+
+    Raises:
+        ValueError: it is neither, or there is no such factory in the module.
+        ImportError: the module, or a library that it needs, is not installed.
+    """
+    if name == "scripted":
+        from eventstream.transcribe.emulator.scripted import Scripted
+
+        return Scripted()
+    if name == "pocketsphinx":
+        from eventstream.transcribe.emulator.sphinx import PocketSphinx
+
+        return PocketSphinx()
+    module, _, path = name.partition(":")
+    if not (module and path):
+        raise ValueError(f"no recogniser {name!r}: it is scripted, pocketsphinx or module:factory")
+    factory: object = import_module(module)
+    for attribute in path.split("."):
+        factory = getattr(factory, attribute, None)
+    if not callable(factory):
+        raise ValueError(f"no recogniser {name!r}: {path} is nothing in {module} that can be called")
+    return cast("RecogniserFactory", factory)

@@ -1,0 +1,1339 @@
+"""HTTP/2 on loopback: both ends against each other, and each against a peer that does what no peer should."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import datetime
+import pickle
+import ssl
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
+from h2.settings import SettingCodes
+from hyperframe.frame import GoAwayFrame, PingFrame
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventstream import http2
+from eventstream.exceptions import StateError
+from eventstream.http2 import StreamError
+
+LIMIT = 20.0
+"""Seconds after which a test that hangs fails."""
+
+SOON = 0.05
+"""Seconds after which a test believes that something is stuck which must be."""
+
+
+def run(main):
+    """Run a test, which fails also by what asyncio can only log."""
+    logged = []
+
+    async def limited():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+        return await asyncio.wait_for(main, LIMIT)
+
+    result = asyncio.run(limited(), debug=False)  # in debug mode asyncio also logs handshakes that fail
+    assert not logged
+    return result
+
+
+def request(path="/echo"):
+    return [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"), (":path", path)]
+
+
+@asynccontextmanager
+async def pair(handler, **options):
+    """A server with this handler, and a connection to it."""
+    async with http2.serve(handler, **options) as server, http2.connect("127.0.0.1", server.port) as connection:
+        yield server, connection
+
+
+async def echo(stream):
+    await stream.respond(200, [("content-type", "text/plain")])
+    async for data in stream:
+        await stream.send(data)
+    await stream.end()
+
+
+async def read(stream):
+    return b"".join([data async for data in stream])
+
+
+async def exchange(connection, body=b"hello", path="/echo"):
+    """One request, sent and received at once."""
+    stream = await connection.request(request(path))
+    reading = asyncio.create_task(read(stream))
+    await stream.send(body)
+    await stream.end()
+    return await reading
+
+
+class Peer:
+    """The other side, frame by frame: h2, a socket, and no manners."""
+
+    def __init__(self, reader, writer, *, client):
+        self.reader, self.writer = reader, writer
+        self.h2 = H2Connection(H2Configuration(client_side=client))
+        self.h2.initiate_connection()
+        self.events = []
+
+    async def flush(self):
+        self.writer.write(self.h2.data_to_send())
+        await self.writer.drain()
+
+    async def until(self, kind):
+        """The next event of this kind; the others before it are dropped."""
+        while True:
+            while self.events:
+                event = self.events.pop(0)
+                if isinstance(event, kind):
+                    return event
+            await self.flush()
+            data = await self.reader.read(65_536)
+            assert data, f"the connection was closed before {kind.__name__}"
+            self.events += self.h2.receive_data(data)
+
+    async def until_closed(self):
+        """Read on until the other side has closed the connection."""
+        with suppress(ConnectionError):
+            while data := await self.reader.read(65_536):
+                self.events += self.h2.receive_data(data)
+
+    def close(self):
+        self.writer.close()
+
+
+@asynccontextmanager
+async def raw_client(server):
+    peer = Peer(*await asyncio.open_connection("127.0.0.1", server.port), client=True)
+    try:
+        yield peer
+    finally:
+        peer.close()
+        with suppress(ConnectionError):
+            await peer.writer.wait_closed()
+
+
+@asynccontextmanager
+async def raw_server(behave):
+    """The port of a server that behaves so on each connection, until it is lost."""
+    tasks = []
+
+    async def connected(reader, writer):
+        tasks.append(asyncio.current_task())
+        try:
+            with suppress(ConnectionError):
+                await behave(reader, writer)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+        await asyncio.gather(*tasks)
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@asynccontextmanager
+async def connected_to(behave):
+    """A connection to a server that behaves so with a `Peer`."""
+
+    async def with_peer(reader, writer):
+        peer = Peer(reader, writer, client=False)
+        await peer.flush()
+        await behave(peer)
+
+    async with raw_server(with_peer) as port, http2.connect("127.0.0.1", port) as connection:
+        yield connection
+
+
+# Exchanges
+
+
+def test_request_and_response():
+    async def handler(stream):
+        assert (stream.method, stream.path) == ("POST", "/echo?a=b")
+        assert dict(stream.headers) == {**dict(request("/echo?a=b")), "x-name": "Jürgen"}
+        body = await read(stream)
+        await stream.respond(201, [("X-Length", str(len(body)))])
+        await stream.send(body.upper())
+        await stream.end()
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            stream = await connection.request([*request("/echo?a=b"), ("X-Name", " Jürgen ")])
+            await stream.send(b"hel")
+            await stream.send(memoryview(bytearray(b"lo")))
+            await stream.end()
+            response = await stream.response()
+            assert response.status == 201
+            assert response.headers == [("x-length", "5")]
+            assert await read(stream) == b"HELLO"
+            assert await stream.receive() == b""
+
+    run(main())
+
+
+def test_both_directions_flow_at_once():
+    async def main():
+        async with pair(echo) as (_, connection):
+            stream = await connection.request(request())
+            assert (await stream.response()).status == 200
+            for number in range(5):
+                await stream.send(b"%d" % number)
+                assert await stream.receive() == b"%d" % number
+            await stream.end()
+            assert await stream.receive() == b""
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", [204, 403])
+def test_a_response_without_a_body(status):
+    async def handler(stream):
+        await stream.respond(status, end=True)
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            stream = await connection.request(request())
+            assert await stream.response() == (status, [])
+            assert await stream.receive() == b""
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [0, 1, 16_384, 65_535, 65_536, 3_000_000])
+def test_bodies_larger_than_all_windows(size):
+    body = bytes(range(256)) * (size // 256 + 1)
+
+    async def main():
+        async with pair(echo) as (_, connection):
+            assert await exchange(connection, body[:size]) == body[:size]
+
+    run(main())
+
+
+def test_many_streams_at_once():
+    async def main():
+        async with pair(echo) as (_, connection):
+            bodies = [bytes([number]) * 100_000 for number in range(100)]
+            assert await asyncio.gather(*(exchange(connection, body) for body in bodies)) == bodies
+
+    run(main())
+
+
+def test_tiny_frames_are_one_body():
+    async def main():
+        async with http2.serve(echo) as server, raw_client(server) as peer:
+            peer.h2.send_headers(1, request())
+            for number in range(10_000):
+                peer.h2.send_data(1, number.to_bytes(4, "big"))
+            peer.h2.end_stream(1)
+            received = b""
+            while len(received) < 40_000:
+                received += (await peer.until(DataReceived)).data
+            assert received == b"".join(number.to_bytes(4, "big") for number in range(10_000))
+            await peer.until(StreamEnded)
+
+    run(main())
+
+
+def test_padding_gives_its_window_back():
+    async def handler(stream):
+        await stream.respond(200)
+        await stream.send(str(len(await read(stream))).encode())
+        await stream.end()
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            peer.h2.send_headers(1, request())
+            await peer.until(ResponseReceived)
+            for _ in range(1_000):  # 256,000 bytes of window
+                while peer.h2.local_flow_control_window(1) < 256:
+                    await peer.flush()
+                    peer.h2.receive_data(await peer.reader.read(65_536))
+                peer.h2.send_data(1, b"", pad_length=255)
+            peer.h2.end_stream(1)
+            assert (await peer.until(DataReceived)).data == b"0"
+
+    run(main())
+
+
+def test_bodies_that_nobody_reads_give_the_connection_its_window_back():
+    async def handler(stream):
+        if stream.path == "/echo":
+            await echo(stream)
+        else:
+            await stream.respond(200, end=True)
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            for _ in range(40):  # 2.6 MB, more than two windows of the connection
+                stream = await connection.request(request("/unread"))
+                with suppress(StreamError):
+                    await stream.send(bytes(65_535))
+                await stream.response()
+                assert await stream.receive() == b""
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+# Back-pressure
+
+
+def test_a_slow_reader_stops_its_own_stream_alone():
+    async def main():
+        go_on = asyncio.Event()
+        streams = []
+
+        async def handler(stream):
+            if stream.path == "/slow":
+                streams.append(stream)
+                await go_on.wait()
+            await echo(stream)
+
+        async with pair(handler) as (_, connection):
+            slow = await connection.request(request("/slow"))
+            with pytest.raises(TimeoutError, match=r"taken no more data for 0\.05 s"):
+                await slow.send(bytes(1_000_000), timeout=SOON)
+            while len(streams[0]._received) < http2.STREAM_WINDOW:
+                await asyncio.sleep(0)
+            assert await exchange(connection, bytes(1_000_000)) == bytes(1_000_000)
+
+            other = await connection.request(request("/slow"))
+            sending = asyncio.create_task(other.send(bytes(200_000)))
+            reading = asyncio.create_task(read(other))
+            assert await exchange(connection) == b"hello"
+            assert not sending.done()
+            go_on.set()
+            await sending
+            await other.end()
+            assert await reading == bytes(200_000)
+
+    run(main())
+
+
+def test_a_client_that_does_not_read_stops_its_own_stream_alone():
+    async def main():
+        failed = asyncio.get_running_loop().create_future()
+
+        async def handler(stream):
+            if stream.path == "/echo":
+                return await echo(stream)
+            await stream.respond(200)
+            try:
+                await stream.send(bytes(1_000_000), timeout=SOON)
+            except TimeoutError as error:
+                failed.set_result(str(error))
+                raise StreamError("given up") from None
+
+        async with pair(handler) as (_, connection):
+            stream = await connection.request(request("/unread"))
+            await stream.response()
+            assert "taken no more data" in await failed
+            assert len(stream._received) <= http2.STREAM_WINDOW
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+def test_a_peer_whose_socket_is_full():
+    """What is sent waits for the socket too, not only for HTTP/2's windows."""
+
+    async def main():
+        filled = asyncio.Event()
+
+        async def behave(reader, writer):
+            peer = Peer(reader, writer, client=False)
+            peer.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
+            peer.h2.increment_flow_control_window(2**30)
+            await peer.flush()
+            await filled.wait()
+            while await reader.read(65_536):
+                pass
+
+        async with raw_server(behave) as port, http2.connect("127.0.0.1", port) as connection:
+            stuck, other = [await connection.request(request()) for _ in range(2)]
+            with pytest.raises(TimeoutError):
+                await stuck.send(bytes(100_000_000), timeout=0.2)
+            assert connection._transport.get_write_buffer_size() < 2 * http2.WRITE_SIZE
+            sending = asyncio.create_task(other.send(bytes(100_000)))
+            await asyncio.sleep(0)
+            assert not sending.done()
+            filled.set()
+            await sending
+
+    run(main())
+
+
+class FakeTransport(asyncio.Transport):
+    """Remembers what was written; its buffer is as full as one likes."""
+
+    def __init__(self, buffered=0):
+        super().__init__()
+        self.buffered = buffered
+        self.written = b""
+        self.closed = self.aborted = False
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        pass
+
+    def get_write_buffer_size(self):
+        return self.buffered
+
+    def write(self, data):
+        self.written += data
+
+    def is_closing(self):
+        return self.closed
+
+    def close(self):
+        self.closed = True
+
+    def abort(self):
+        self.closed = self.aborted = True
+
+
+def test_a_peer_that_asks_and_does_not_read_the_answers_is_dropped():
+    async def main():
+        server = http2.Server(echo, 100, None)
+        connection = http2._ServerConnection(server)
+        transport = FakeTransport(buffered=http2.MAX_UNWRITTEN + 1)
+        connection.connection_made(transport)
+        ping = PingFrame(0)
+        ping.opaque_data = bytes(8)
+        connection.data_received(http2.PREFACE + ping.serialize())
+        await asyncio.sleep(0)
+        assert transport.aborted
+        assert connection._closed.code == ErrorCodes.ENHANCE_YOUR_CALM
+
+    run(main())
+
+
+def test_a_request_waits_until_the_server_takes_it():
+    async def main():
+        async with pair(echo, max_concurrent_streams=2) as (_, connection):
+            first, _ = [await connection.request(request()) for _ in range(2)]
+            with pytest.raises(TimeoutError, match="taken no more streams"):
+                await connection.request(request(), timeout=SOON)
+            waiting = asyncio.create_task(connection.request(request()))
+            await first.end()
+            assert await read(first) == b""
+            third = await waiting
+            await third.end()
+            assert await read(third) == b""
+
+    run(main())
+
+
+def test_timeouts_leave_the_stream_as_it_is():
+    async def main():
+        respond = asyncio.Event()
+
+        async def handler(stream):
+            await respond.wait()
+            await echo(stream)
+
+        async with pair(handler) as (_, connection):
+            stream = await connection.request(request())
+            with pytest.raises(TimeoutError, match=r"has not responded for 0\.05 s"):
+                await stream.response(timeout=SOON)
+            respond.set()
+            await stream.response(timeout=LIMIT)
+            with pytest.raises(TimeoutError, match=r"nothing was received for 0\.05 s"):
+                await stream.receive(timeout=SOON)
+            await stream.send(b"hello", timeout=LIMIT)
+            assert await stream.receive(timeout=LIMIT) == b"hello"
+
+    run(main())
+
+
+# Streams that end before their end
+
+
+def test_a_reset_by_the_client_is_no_end():
+    async def main():
+        seen = asyncio.get_running_loop().create_future()
+        arrived = asyncio.Event()
+
+        async def handler(stream):
+            if stream.path == "/echo":
+                return await echo(stream)
+            assert await stream.receive() == b"half"
+            arrived.set()
+            try:
+                await stream.receive()
+            except StreamError as error:
+                seen.set_result(error)
+                raise
+
+        async with pair(handler) as (_, connection):
+            stream = await connection.request(request("/half"))
+            await stream.send(b"half")
+            await arrived.wait()
+            await stream.reset()
+            error = await seen
+            assert (error.code, error.remote) == (ErrorCodes.CANCEL, True)
+            for call in (stream.receive(), stream.response(), stream.send(b""), stream.end()):
+                with pytest.raises(StreamError, match="reset here") as raised:
+                    await call
+                assert not raised.value.remote
+            await stream.reset()  # once more does nothing
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+def test_a_reset_by_the_server_is_no_end():
+    async def handler(stream):
+        await stream.respond(200)
+        await stream.send(b"half")
+        await stream.receive()
+        await stream.reset(ErrorCodes.ENHANCE_YOUR_CALM)
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            stream = await connection.request(request())
+            assert await stream.receive() == b"half"
+            await stream.send(b"go on")
+            with pytest.raises(StreamError, match="ENHANCE_YOUR_CALM") as raised:
+                await stream.receive()
+            assert (raised.value.code, raised.value.remote) == (ErrorCodes.ENHANCE_YOUR_CALM, True)
+            with pytest.raises(StreamError):
+                await stream.send(b"more")
+
+    run(main())
+
+
+def test_what_came_before_a_reset_is_delivered():
+    async def behave(peer):
+        await peer.until(StreamEnded)
+        peer.h2.send_headers(1, [(":status", "200")])
+        peer.h2.send_data(1, b"half")
+        peer.h2.reset_stream(1, 0x1234)
+        await peer.flush()
+        await peer.until_closed()
+
+    async def main():
+        async with connected_to(behave) as connection:
+            stream = await connection.request(request())
+            await stream.end()
+            assert (await stream.response()).status == 200
+            assert await stream.receive() == b"half"
+            with pytest.raises(StreamError, match="4660") as raised:
+                await stream.receive()
+            assert raised.value.code == 0x1234
+
+    run(main())
+
+
+def test_what_came_before_a_broken_frame_is_delivered():
+    async def behave(peer):
+        await peer.until(StreamEnded)
+        peer.h2.send_headers(1, [(":status", "200")])
+        peer.h2.send_data(1, b"half")
+        peer.writer.write(peer.h2.data_to_send() + b"\x00\x00\x01\x06\x00\x00\x00\x00\x00.")  # a PING of one byte
+        await peer.until_closed()
+
+    async def main():
+        async with connected_to(behave) as connection:
+            stream = await connection.request(request())
+            await stream.end()
+            assert await stream.receive() == b"half"
+            with pytest.raises(StreamError, match="broke the rules"):
+                await stream.receive()
+            with pytest.raises(StreamError, match="broke the rules"):
+                await connection.request(request())
+
+    run(main())
+
+
+def test_a_connection_that_the_server_drops():
+    async def behave(peer):
+        await peer.until(DataReceived)
+        peer.h2.send_headers(1, [(":status", "200")])
+        peer.h2.send_data(1, b"half")
+        await peer.flush()
+
+    async def main():
+        async with connected_to(behave) as connection:
+            stream = await connection.request(request())
+            await stream.send(b"hello")
+            assert await stream.receive() == b"half"
+            for _ in range(2):
+                with pytest.raises(StreamError, match="lost") as raised:
+                    await stream.receive()
+                assert raised.value.code is None
+            with pytest.raises(StreamError, match="lost"):
+                await stream.send(b"hello")
+            with pytest.raises(StreamError, match="lost"):
+                await connection.request(request())
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_a_connection_that_a_client_drops(how):
+    async def main():
+        seen = asyncio.get_running_loop().create_future()
+
+        async def handler(stream):
+            if stream.path == "/echo":
+                return await echo(stream)
+            await stream.respond(200)
+            try:
+                async for _ in stream:
+                    pass
+            except StreamError as error:
+                seen.set_result(error)
+
+        async with pair(handler) as (server, connection):
+            async with raw_client(server) as peer:
+                peer.h2.send_headers(1, request("/half"))
+                await peer.until(ResponseReceived)
+                getattr(peer.writer.transport, how)()
+                error = await seen
+                assert error.code is None
+                assert error.remote
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+def test_a_handler_that_fails(caplog):
+    async def handler(stream):
+        if stream.path == "/echo":
+            await echo(stream)
+        elif stream.path == "/failing":
+            await stream.respond(200)
+            raise ZeroDivisionError("oops")
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            streams = [await connection.request(request(path)) for path in ("/failing", "/forgetful")]
+            for stream in streams:
+                with pytest.raises(StreamError) as raised:
+                    await read(stream)
+                assert raised.value.code == ErrorCodes.INTERNAL_ERROR
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+    assert [record.getMessage() for record in caplog.records] == ["the handler of POST /failing failed"]
+    assert caplog.records[0].exc_info[0] is ZeroDivisionError
+
+
+def test_a_response_that_ends_before_the_request():
+    """The client may finish what it has begun to send."""
+
+    async def handler(stream):
+        await stream.respond(403)
+        await stream.send(b"no")
+        await stream.end()
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            stream = await connection.request(request())
+            await stream.send(bytes(30_000))
+            assert (await stream.response()).status == 403
+            assert await read(stream) == b"no"
+            assert stream.peer_ended
+            await stream.send(bytes(1_000_000))
+            await stream.end()
+            assert await stream.receive() == b""
+
+    run(main())
+
+
+def test_the_last_frame_of_a_request_that_nobody_reads():
+    """It opens no window any more: the stream is closed, and the connection goes on."""
+
+    async def handler(stream):
+        await stream.respond(403, end=True)
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            peer.h2.send_headers(1, request())
+            await peer.until(StreamEnded)
+            for last in (False, False, True):
+                peer.h2.send_data(1, bytes(16_000), pad_length=100, end_stream=last)
+            peer.h2.ping(b"are you?")
+            await peer.until(PingAckReceived)
+
+    run(main())
+
+
+def test_a_request_that_never_ends_after_its_response(monkeypatch):
+    monkeypatch.setattr(http2, "LINGER_TIMEOUT", 0.0)
+
+    async def handler(stream):
+        await stream.respond(403)
+        await stream.send(b"no")
+        await stream.end()
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            stream = await connection.request(request())
+            assert (await stream.response()).status == 403
+            assert await read(stream) == b"no"
+            with pytest.raises(StreamError, match="NO_ERROR"):  # noqa: PT012 (which send meets it, is open)
+                while True:
+                    await stream.send(bytes(1_000))
+                    await asyncio.sleep(0)
+            assert await stream.receive() == b""
+
+    run(main())
+
+
+def test_leaving_the_block_cancels_what_is_open():
+    async def main():
+        seen = asyncio.get_running_loop().create_future()
+        started = asyncio.Event()
+
+        async def handler(stream):
+            started.set()
+            try:
+                await stream.receive()
+            except StreamError as error:
+                seen.set_result(error)
+
+        async def client(port):
+            async with http2.connect("127.0.0.1", port) as connection:
+                stream = await connection.request(request())
+                await stream.response()
+
+        async with http2.serve(handler) as server:
+            task = asyncio.create_task(client(server.port))
+            await started.wait()
+            task.cancel()
+            assert (await seen).code == ErrorCodes.CANCEL
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    run(main())
+
+
+def test_a_window_that_grows_too_far_ends_the_stream_alone():
+    async def main():
+        async with http2.serve(echo) as server, raw_client(server) as peer:
+            for stream_id in (1, 3):
+                peer.h2.send_headers(stream_id, request())
+            await peer.until(ResponseReceived)
+            peer.writer.write(b"\x00\x00\x04\x08\x00\x00\x00\x00\x01\x7f\xff\xff\xff")
+            reset = await peer.until(StreamReset)
+            assert (reset.stream_id, reset.error_code) == (1, ErrorCodes.FLOW_CONTROL_ERROR)
+            peer.h2.send_data(3, b"hello")
+            assert (await peer.until(DataReceived)).data == b"hello"
+
+    run(main())
+
+
+# GOAWAY
+
+
+def test_a_client_that_says_goaway_goes_on_with_its_streams():
+    """As the AWS SDK for JavaScript does; h2 alone would break them."""
+
+    async def main():
+        async with http2.serve(echo) as server, raw_client(server) as peer:
+            peer.h2.send_headers(1, request())
+            await peer.until(ResponseReceived)
+            peer.writer.write(GoAwayFrame(0, last_stream_id=0).serialize())
+            peer.h2.send_data(1, b"hello")
+            assert (await peer.until(DataReceived)).data == b"hello"
+            peer.h2.send_data(1, b"bye", end_stream=True)
+            assert (await peer.until(DataReceived)).data == b"bye"
+            await peer.until(StreamEnded)
+            await peer.until(ConnectionTerminated)
+            await peer.until_closed()
+
+    run(main())
+
+
+def test_a_server_that_says_goaway_refuses_what_it_has_not_seen():
+    async def behave(peer):
+        await peer.until(DataReceived)
+        await peer.until(DataReceived)
+        peer.writer.write(GoAwayFrame(0, last_stream_id=1).serialize())
+        peer.h2.send_headers(1, [(":status", "200")])
+        peer.h2.send_data(1, b"all of it", end_stream=True)
+        await peer.flush()
+        await peer.until_closed()
+
+    async def main():
+        async with connected_to(behave) as connection:
+            first, second = [await connection.request(request()) for _ in range(2)]
+            await first.send(b"hello")
+            await second.send(b"hello")
+            with pytest.raises(StreamError, match="REFUSED_STREAM") as raised:
+                await second.response()
+            assert raised.value.unprocessed
+            with pytest.raises(StreamError, match="takes no more streams") as raised:
+                await connection.request(request())
+            assert raised.value.unprocessed
+            assert await first.receive() == b"all of it"
+            assert await first.receive() == b""
+            await first.end()
+            await connection._lost  # its last stream has ended
+
+    run(main())
+
+
+def test_a_server_that_ends_the_connection_for_a_reason():
+    async def behave(peer):
+        await peer.until(DataReceived)
+        peer.h2.close_connection(ErrorCodes.INADEQUATE_SECURITY)
+        await peer.flush()
+        await peer.until_closed()
+
+    async def main():
+        async with connected_to(behave) as connection:
+            stream = await connection.request(request())
+            await stream.send(b"hello")
+            with pytest.raises(StreamError, match="INADEQUATE_SECURITY") as raised:
+                await stream.receive()
+            assert raised.value.code == ErrorCodes.INADEQUATE_SECURITY
+
+    run(main())
+
+
+def test_closing_a_server_drains_it():
+    async def main():
+        async with pair(echo) as (server, connection):
+            stream = await connection.request(request())
+            await stream.response()
+            closing = asyncio.create_task(server.close())
+            while not connection._leaving:
+                await stream.send(b"hello")
+                assert await stream.receive()
+            with pytest.raises(StreamError, match="takes no more streams"):
+                await connection.request(request())
+            with pytest.raises(OSError):  # noqa: PT011 (refused, or reset)
+                async with http2.connect("127.0.0.1", server.port):
+                    pass
+            assert not closing.done()
+            await stream.send(b"bye")
+            await stream.end()
+            assert await read(stream) == b"bye"
+            await closing
+
+    run(main())
+
+
+def test_a_drained_server_resets_what_comes_late():
+    async def main():
+        async with http2.serve(echo) as server, raw_client(server) as peer:
+            peer.h2.send_headers(1, request())
+            await peer.until(ResponseReceived)
+            closing = asyncio.create_task(server.close())
+            peer.h2._frame_dispatch_table[GoAwayFrame] = lambda frame: ([], [ConnectionTerminated()])
+            await peer.until(ConnectionTerminated)
+            peer.h2.send_headers(3, request())
+            assert (await peer.until(StreamReset)).error_code == ErrorCodes.REFUSED_STREAM
+            peer.h2.end_stream(1)
+            await peer.until(StreamEnded)
+            await closing
+
+    run(main())
+
+
+def test_handlers_that_take_too_long_are_cancelled():
+    async def main():
+        cancelled = []
+
+        async def handler(stream):
+            await stream.respond(200)
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.append(stream.id)
+                raise
+
+        async with pair(handler) as (server, connection):
+            stream = await connection.request(request())
+            await stream.response()
+            await server.close(timeout=SOON)
+            assert cancelled == [1]
+            with pytest.raises(StreamError) as raised:
+                await stream.receive()
+            assert raised.value.code == ErrorCodes.CANCEL
+
+    run(main())
+
+
+def test_a_block_that_fails_closes_its_server_at_once():
+    async def main():
+        async def handler(stream):
+            await stream.respond(200)
+            await asyncio.Event().wait()
+
+        async def fail():
+            async with pair(handler) as (_, connection):
+                streams.append(await connection.request(request()))
+                await streams[0].response()
+                raise ZeroDivisionError
+
+        streams = []
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        with pytest.raises(StreamError):
+            await streams[0].receive()
+
+    run(main())
+
+
+def test_closing_a_connection_can_be_cancelled():
+    """To a peer that does not read, there is always something left to write."""
+
+    async def main():
+        done = asyncio.Event()
+
+        async def behave(reader, writer):
+            peer = Peer(reader, writer, client=False)
+            peer.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
+            peer.h2.increment_flow_control_window(2**30)
+            await peer.flush()
+            await done.wait()
+
+        async def client(port):
+            async with http2.connect("127.0.0.1", port) as connection:
+                connections.append(connection)
+                stream = await connection.request(request())
+                with pytest.raises(TimeoutError):
+                    await stream.send(bytes(100_000_000), timeout=0.2)
+
+        connections = []
+        async with raw_server(behave) as port:
+            task = asyncio.create_task(client(port))
+            while not (connections and connections[0]._closed):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await connections[0]._lost
+            done.set()
+
+    run(main())
+
+
+# Peers that are none
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        bytes(100),
+        http2.PREFACE + b"\xff" * 100,
+        http2.PREFACE[:10] + b"?" * 50,
+    ],
+)
+def test_garbage_from_a_client(garbage):
+    async def main():
+        async with pair(echo) as (server, connection):
+            async with raw_client(server) as peer:
+                peer.writer.write(garbage)
+                while await peer.reader.read(65_536):
+                    pass
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n", bytes(100), b"\xff" * 100, b""]
+)
+def test_garbage_from_a_server(garbage):
+    async def behave(reader, writer):
+        await reader.read(1)
+        writer.write(garbage)
+        with suppress(ConnectionError):
+            while garbage and await reader.read(65_536):
+                pass
+
+    async def main():
+        async with raw_server(behave) as port:
+            with pytest.raises(StreamError, match="broke the rules" if garbage else "lost"):
+                async with http2.connect("127.0.0.1", port):
+                    pass
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [1, 8, 9, 10, 1_000])
+def test_a_frame_that_is_too_long_is_refused_at_its_header(size):
+    wire = http2.PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x40\x01\x00\x00\x00\x00\x00\x01"
+
+    async def main():
+        connection = http2._ServerConnection(http2.Server(echo, 100, None))
+        connection.connection_made(FakeTransport())
+        for start in range(0, len(wire), size):
+            assert connection._closed is None
+            connection.data_received(wire[start : start + size])
+        assert connection._closed.code == ErrorCodes.FRAME_SIZE_ERROR
+        connection.connection_lost(None)
+
+    run(main())
+
+
+def test_a_status_that_is_none():
+    async def behave(peer):
+        await peer.until(StreamEnded)
+        peer.h2.send_headers(1, [(":status", "fine")])
+        assert (await peer.until(StreamReset)).error_code == ErrorCodes.PROTOCOL_ERROR
+        await peer.until_closed()
+
+    async def main():
+        async with connected_to(behave) as connection:
+            stream = await connection.request(request())
+            await stream.end()
+            with pytest.raises(StreamError, match="PROTOCOL_ERROR"):
+                await stream.response()
+
+    run(main())
+
+
+def test_a_server_that_never_sends():
+    async def main():
+        done = asyncio.Event()
+
+        async def behave(reader, writer):
+            await done.wait()
+
+        async with raw_server(behave) as port:
+            with pytest.raises(TimeoutError, match=r"did not answer in 0\.05 s"):
+                async with http2.connect("127.0.0.1", port, connect_timeout=SOON):
+                    pass
+            done.set()
+
+    run(main())
+
+
+def test_nobody_listens():
+    async def main():
+        async with raw_server(None) as port:
+            pass
+        with pytest.raises(ConnectionRefusedError):
+            async with http2.connect("127.0.0.1", port):
+                pass
+
+    run(main())
+
+
+@pytest.mark.parametrize("sent", [b"", http2.PREFACE[:5], "preface"])
+def test_a_client_that_never_sends_is_dropped(sent):
+    async def main():
+        async with http2.serve(echo, idle_timeout=SOON) as server, raw_client(server) as peer:
+            peer.writer.write(peer.h2.data_to_send() if sent == "preface" else sent)
+            while await peer.reader.read(65_536):
+                pass
+
+    run(main())
+
+
+def test_a_connection_with_streams_is_not_idle():
+    async def main():
+        async with pair(echo) as (server, connection):
+            (other_end,) = server._connections
+            assert other_end._idle_timer is not None
+            assert await exchange(connection) == b"hello"
+            assert other_end._idle_timer is not None
+            stream = await connection.request(request())
+            await stream.response()
+            assert other_end._idle_timer is None
+
+    run(main())
+
+
+def test_streams_that_are_reset_at_once_do_not_pile_up():
+    async def main():
+        release = asyncio.Event()
+        handled = []
+
+        async def handler(stream):
+            handled.append(stream.id)
+            await release.wait()
+
+        async with http2.serve(handler, max_concurrent_streams=5) as server, raw_client(server) as peer:
+            for stream_id in range(1, 101, 2):
+                peer.h2.send_headers(stream_id, request())
+                peer.h2.reset_stream(stream_id)
+            peer.h2.ping(b"are you?")
+            await peer.until(PingAckReceived)
+            assert len(handled) == 10
+            release.set()
+
+    run(main())
+
+
+@st.composite
+def frames(draw):
+    """Frames of any type, with any flags and content, on few streams."""
+    wire = b""
+    for _ in range(draw(st.integers(1, 8))):
+        payload = draw(st.binary(max_size=40))
+        kind = draw(st.integers(0, 12))
+        flags = draw(st.sampled_from([0, 1, 4, 5, 8, 9, 32, 255]))
+        stream_id = draw(st.integers(0, 5))
+        wire += len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream_id.to_bytes(4, "big") + payload
+    return wire
+
+
+@given(frames(), st.booleans(), st.integers(1, 60))
+def test_no_bytes_break_a_connection_otherwise(wire, is_client, size):
+    """Whatever comes, the connection goes on or is closed; no exception reaches the event loop."""
+
+    async def main():
+        if is_client:
+            connection = http2.ClientConnection()
+            first = H2Connection(H2Configuration(client_side=False))
+        else:
+            connection = http2._ServerConnection(http2.Server(echo, 100, None))
+            first = H2Connection(H2Configuration(client_side=True))
+        connection.connection_made(FakeTransport())
+        first.initiate_connection()
+        if is_client:
+            streams = [await connection.request(request()) for _ in range(2)]
+        else:
+            for stream_id in (1, 3):
+                first.send_headers(stream_id, request())
+        data = first.data_to_send() + wire
+        for start in range(0, len(data), size):
+            connection.data_received(data[start : start + size])
+        await asyncio.sleep(0)
+        connection.connection_lost(None)
+        if is_client:
+            for stream in streams:
+                with suppress(StreamError):
+                    await read(stream)
+        else:
+            while connection.running:
+                await asyncio.sleep(0)
+        if connection._close_timer:
+            assert connection._close_timer.cancelled()
+
+    run(main())
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of localhost that signs itself, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    path.write_bytes(
+        signed.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return path
+
+
+def server_context(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_over_tls(certificate):
+    trusting = ssl.create_default_context(cafile=certificate)
+
+    async def main():
+        async with (
+            http2.serve(echo, ssl=server_context(certificate)) as server,
+            http2.connect("localhost", server.port, ssl=trusting) as connection,
+        ):
+            assert await exchange(connection, bytes(300_000)) == bytes(300_000)
+            assert connection._transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+
+    run(main())
+
+
+def test_a_certificate_that_is_not_trusted(certificate):
+    trusting = ssl.create_default_context(cafile=certificate)
+
+    async def main():
+        async with http2.serve(echo, ssl=server_context(certificate)) as server:
+            for host, context in (("localhost", ssl.create_default_context()), ("127.0.0.1", trusting)):
+                with pytest.raises(ssl.SSLCertVerificationError):
+                    async with http2.connect(host, server.port, ssl=context):
+                        pass
+            async with http2.connect("localhost", server.port, ssl=trusting) as connection:
+                assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+def test_a_tls_server_that_does_not_speak_http2(certificate):
+    trusting = ssl.create_default_context(cafile=certificate)
+
+    async def main():
+        async def connected(reader, writer):
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=server_context(certificate))
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(StreamError, match="ALPN"):
+            async with http2.connect("localhost", port, ssl=trusting):
+                pass
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+
+
+def test_plaintext_to_a_tls_server_and_the_reverse(certificate):
+    trusting = ssl.create_default_context(cafile=certificate)
+
+    async def main():
+        async with http2.serve(echo, ssl=server_context(certificate)) as server:
+            with pytest.raises(StreamError):
+                async with http2.connect("127.0.0.1", server.port):
+                    pass
+            async with http2.connect("localhost", server.port, ssl=trusting) as connection:
+                assert await exchange(connection) == b"hello"
+        async with http2.serve(echo) as server:
+            with pytest.raises(OSError):  # noqa: PT011 (an SSLError, or the connection was lost)
+                async with http2.connect("localhost", server.port, ssl=trusting):
+                    pass
+
+    run(main())
+
+
+# The caller's mistakes
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        request()[1:],
+        [*request(), ("name", "line\nbreak")],
+        [*request(), ("na me", "value")],
+        [*request(), ("", "value")],
+        [*request(), (":path", "/twice")],
+        [("name", "value"), *request()],
+        [*request(), ("te", "gzip")],
+        [*request()[:3], (":path", "/\r\n")],
+    ],
+)
+def test_headers_that_cannot_be_sent(headers):
+    async def main():
+        async with pair(echo) as (_, connection):
+            with pytest.raises(ValueError, match="header"):
+                await connection.request(headers)
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+def test_headers_that_only_h2_refuses_end_the_connection():
+    """They are half compressed by then, and what the other side knows of them is nothing."""
+
+    async def main():
+        async with pair(echo) as (_, connection):
+            with pytest.raises(ValueError, match="cannot be sent"):
+                await connection.request([*request(), ("host", "another")])
+            with pytest.raises(StreamError, match="compressed"):
+                await connection.request(request())
+
+    run(main())
+
+
+def test_responses_that_cannot_be_sent():
+    async def main():
+        async def handler(stream):
+            with pytest.raises(ValueError, match="the status 100"):
+                await stream.respond(100)
+            with pytest.raises(ValueError, match="':status'"):
+                await stream.respond(200, [(":status", "300")])
+            with pytest.raises(StateError, match="call respond"):
+                await stream.send(b"hello")
+            with pytest.raises(StateError, match="call respond"):
+                await stream.end()
+            await stream.respond(200)
+            with pytest.raises(StateError, match="begun before"):
+                await stream.respond(200)
+            await stream.end()
+            for call in (stream.send(b""), stream.end(), stream.respond(200)):
+                with pytest.raises(StateError, match="after the end"):
+                    await call
+
+        async with pair(handler) as (_, connection):
+            stream = await connection.request(request())
+            await stream.end()
+            assert await read(stream) == b""
+
+    run(main())
+
+
+def test_two_tasks_cannot_send_at_once():
+    async def main():
+        go_on = asyncio.Event()
+
+        async def handler(stream):
+            await go_on.wait()
+            await echo(stream)
+
+        async with pair(handler) as (_, connection):
+            stream = await connection.request(request())
+            sending = asyncio.create_task(stream.send(bytes(100_000)))
+            await asyncio.sleep(0)
+            for call in (stream.send(b""), stream.end()):
+                with pytest.raises(StateError, match="another task"):
+                    await call
+            reading = asyncio.create_task(read(stream))
+            go_on.set()
+            await sending
+            await stream.end()
+            assert await reading == bytes(100_000)
+
+    run(main())
+
+
+def test_errors_copy_and_pickle():
+    for error in (
+        StreamError("lost"),
+        StreamError("reset", ErrorCodes.CANCEL),
+        StreamError("reset", 0x1234, remote=False),
+    ):
+        for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+            assert type(again) is StreamError
+            assert (str(again), again.code, again.remote) == (str(error), error.code, error.remote)
+    assert str(StreamError("reset", 8)) == "reset (CANCEL)"
+    assert StreamError("reset", 7).unprocessed
+    assert not StreamError("reset", 7, remote=False).unprocessed
+
+
+def test_names():
+    assert sorted(http2.__all__) == http2.__all__
+    assert all(hasattr(http2, name) for name in http2.__all__)
+    assert repr(http2.ClientStream(None, 3)) == "<ClientStream 3>"

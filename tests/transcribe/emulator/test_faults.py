@@ -1,0 +1,80 @@
+"""Faults: how they are written, and whom they strike."""
+
+from __future__ import annotations
+
+import pytest
+
+from eventstream.transcribe import ConflictException, TranscribeError
+from eventstream.transcribe.emulator import Fault
+from eventstream.transcribe.emulator.faults import Faults
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("bad-crc@1", Fault("bad-crc", 1)),
+        ("truncate@20", Fault("truncate", 20)),
+        ("reset@0", Fault("reset", 0)),
+        ("reset@5*1", Fault("reset", 5, streams=1)),
+        ("slow@2", Fault("slow", 2)),
+        ("slow:0.5@2*3", Fault("slow", 2, "0.5", 3)),
+        ("exception:ConflictException@3", Fault("exception", 3, "ConflictException")),
+        ("exception:com.example#Odd@0", Fault("exception", 0, "com.example#Odd")),
+    ],
+)
+def test_how_faults_are_written(text, fault):
+    assert Fault.parse(text) == fault
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "reset",
+        "reset@",
+        "reset@x",
+        "reset@-1",
+        "reset@1*0",
+        "reset@1*",
+        "reset:1@1",
+        "bad-crc:x@1",
+        "bad-crc@0",
+        "truncate@0",
+        "explode@1",
+        "exception@1",
+        "exception:@1",
+        "slow:soon@1",
+        "slow:nan@1",
+        "slow:-1@1",
+        "slow:3601@1",
+    ],
+)
+def test_what_is_no_fault(text):
+    with pytest.raises(ValueError, match=r"fault|strikes|argument|name|seconds|float"):
+        Fault.parse(text)
+
+
+def test_how_slow():
+    assert Fault("slow", 1).delay == 3.0
+    assert Fault("slow", 1, "0.25").delay == 0.25
+
+
+def test_which_exception():
+    known = Fault("exception", 1, "ConflictException").error
+    assert type(known) is ConflictException
+    assert (known.status_code, known.message) == (409, "The emulator was asked for this exception.")
+    unknown = Fault("exception", 1, "TeapotException").error
+    assert type(unknown) is TranscribeError
+    assert (unknown.code, unknown.status_code) == ("TeapotException", None)
+
+
+def test_a_fault_strikes_at_its_event():
+    faults = Faults([Fault("reset", 2), Fault("bad-crc", 3)])
+    for _ in range(3):
+        assert [faults.at(event) for event in range(5)] == [None, None, Fault("reset", 2), Fault("bad-crc", 3), None]
+
+
+def test_a_fault_strikes_so_many_streams():
+    faults = Faults([Fault("reset", 2, streams=2), Fault("slow", 2)])
+    assert [faults.at(2).kind for _ in range(4)] == ["reset", "reset", "slow", "slow"]
+    assert faults.at(1) is None

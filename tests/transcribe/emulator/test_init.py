@@ -1,0 +1,21 @@
+"""What the emulator exports."""
+
+from eventstream.transcribe import emulator
+
+
+def test_the_exports():
+    assert emulator.__all__ == sorted(emulator.__all__)
+    assert all(hasattr(emulator, name) for name in emulator.__all__)
+    assert emulator.__all__ == [
+        "DOCUMENTATION_CREDENTIALS",
+        "Emulator",
+        "Fault",
+        "Hypothesis",
+        "Limits",
+        "Recogniser",
+        "RecogniserFactory",
+        "Scripted",
+        "Statistics",
+        "Word",
+        "load_recogniser",
+    ]

@@ -1,0 +1,101 @@
+"""Who is let in, and who has to leave, without any stream."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from eventstream.signing import Credentials, utc_now
+from eventstream.transcribe import ConflictException, LimitExceededException, ServiceUnavailableException
+from eventstream.transcribe.emulator import Limits, Scripted
+from eventstream.transcribe.emulator.service import Service
+
+
+class Guest:
+    """Takes the place of a transcription."""
+
+    def __init__(self, service, session_id):
+        self.service = service
+        self.session_id = session_id
+        self.interruption = None
+        service.enter(session_id, self)
+
+    def interrupt(self, error):
+        self.interruption = error
+        asyncio.get_running_loop().call_soon(self.leave)
+
+    def leave(self):
+        self.service.leave(self.session_id, self)
+
+
+def service(max_streams=2, accounts=None):
+    return Service(
+        Scripted(),
+        None,
+        accounts=accounts,
+        limits=Limits(max_streams=max_streams),
+        faults=(),
+        clock=utc_now,
+        max_clock_skew=None,
+    )
+
+
+def test_accounts_by_access_key():
+    one, two = Credentials("a", "b"), Credentials("c", "d")
+    assert service(accounts=[one, two]).accounts == {"a": one, "c": two}
+    assert service(accounts=()).accounts == {}
+    assert service().accounts is None
+
+
+def test_the_limit_of_streams():
+    house = service(2)
+    first, _ = Guest(house, "1"), Guest(house, "2")
+    with pytest.raises(LimitExceededException, match="2 concurrent streams"):
+        Guest(house, "3")
+    first.leave()
+    Guest(house, "3")
+
+
+def test_the_newer_of_two_with_one_session_id_stays(run):
+    async def main():
+        house = service(2)
+        first, other = Guest(house, "1"), Guest(house, "2")
+        second = Guest(house, "1")  # though there are two
+        assert isinstance(first.interruption, ConflictException)
+        assert second.interruption is other.interruption is None
+        await asyncio.sleep(0)  # the first has left
+        third = Guest(house, "1")
+        assert isinstance(second.interruption, ConflictException)
+        assert third.interruption is None
+
+    run(main)
+
+
+def test_draining_waits_for_those_who_are_there(run):
+    async def main():
+        house = service()
+        guest = Guest(house, "1")
+        draining = asyncio.ensure_future(house.drain(60))
+        await asyncio.sleep(0)
+        with pytest.raises(ServiceUnavailableException):
+            Guest(house, "2")
+        guest.leave()
+        await draining
+        assert guest.interruption is None
+
+    run(main)
+
+
+def test_draining_ends_those_who_stay(run):
+    async def main():
+        house = service()
+        guests = [Guest(house, "1"), Guest(house, "2")]
+        await house.drain(0)
+        assert [type(guest.interruption) for guest in guests] == [ServiceUnavailableException] * 2
+
+    run(main)
+
+
+def test_draining_an_empty_house(run):
+    run(lambda: service().drain(60))

@@ -1,0 +1,838 @@
+"""A stream of the endpoint, whatever its client does, over real connections on this machine."""
+
+from __future__ import annotations
+
+import json
+import struct
+import threading
+import zlib
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from eventstream import encode, iter_messages
+from eventstream.exceptions import MessageChecksumMismatch, TruncatedMessage
+from eventstream.http2 import ErrorCodes, StreamError, serve
+from eventstream.signing import Credentials, EventSigner, utc_now
+from eventstream.transcribe import (
+    AudioEvent,
+    BadRequestException,
+    ClientSession,
+    ConfigurationEvent,
+    ConflictException,
+    InternalFailureException,
+    LimitExceededException,
+    ServiceUnavailableException,
+    StartStreamTranscriptionRequest,
+    TranscriptEvent,
+)
+from eventstream.transcribe.emulator import (
+    DOCUMENTATION_CREDENTIALS,
+    Emulator,
+    Fault,
+    Hypothesis,
+    Limits,
+    Scripted,
+    Word,
+)
+from eventstream.transcribe.emulator.service import Service
+from eventstream.transcribe.model import event_to_message
+
+CAPTURES = Path(__file__).parents[2] / "captures"
+INDEX = {capture["name"]: capture for capture in json.loads((CAPTURES / "index.json").read_text())}
+
+CHUNK = bytes(3200)
+PCM = [("x-amzn-transcribe-sample-rate", "16000"), ("x-amzn-transcribe-media-encoding", "pcm")]
+ENGLISH = ("x-amzn-transcribe-language-code", "en-US")
+SESSION = "5ff0f4a6-2a3e-4a8f-9d4f-000000000001"
+EMPTY = TranscriptEvent()
+
+
+def results(events):
+    return [result for event in events for result in event.transcript.results]
+
+
+def texts(events):
+    return [result.alternatives[0].transcript for result in results(events)]
+
+
+def sound(stream):
+    """A task that uses a stream to its end, as it should."""
+
+    async def use():
+        await stream.audio(CHUNK, CHUNK)
+        await stream.end()
+        events = await stream.receive_all()
+        assert events[0] == EMPTY
+        assert texts(events) == ["The", "The", "The"]
+
+    return use()
+
+
+# A stream as it should be
+
+
+def test_audio_becomes_results(run, client):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream = await peer.open(session_id=SESSION)
+            assert stream.headers == {
+                "content-type": "application/vnd.amazon.eventstream",
+                "x-amzn-request-id": stream.headers["x-amzn-request-id"],
+                "x-amzn-transcribe-language-code": "en-US",
+                "x-amzn-transcribe-media-encoding": "pcm",
+                "x-amzn-transcribe-sample-rate": "16000",
+                "x-amzn-transcribe-session-id": SESSION,
+            }
+            assert await stream.receive(1) == [EMPTY]  # before any audio
+            for number in range(10):
+                await stream.audio(CHUNK)
+                assert len(await stream.receive(number + 2)) == number + 2  # one for each chunk
+            await stream.end()
+            events = await stream.receive_all()
+            assert texts(events)[-3:] == ["The quick brown", "The quick brown fox", "The quick brown fox"]
+            assert [result.is_partial for result in results(events)] == [True] * 10 + [False]
+            assert {result.result_id for result in results(events)} == {results(events)[0].result_id}
+            assert results(events)[-1].end_time == 1.0
+        statistics = emulator.statistics
+        assert (statistics.streams, statistics.refused, statistics.failed) == (1, 0, 0)
+        assert statistics.signatures == 12  # the request, ten chunks, the end
+        assert (statistics.audio_events, statistics.audio_bytes, statistics.transcript_events) == (10, 32_000, 12)
+
+    run(main)
+
+
+def test_without_audio(run, client):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            assert stream.headers["x-amzn-transcribe-session-id"]  # made, as the client brought none
+            await stream.end()
+            assert await stream.receive_all() == [EMPTY]
+            assert emulator.statistics.failed == 0
+
+    run(main)
+
+
+def test_two_channels(run, client):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream = await peer.open(number_of_channels=2, enable_channel_identification=True)
+            await stream.audio(CHUNK)
+            await stream.end()
+            found = [(result.channel_id, result.is_partial) for result in results(await stream.receive_all())]
+            assert found == [("ch_0", True), ("ch_1", True), ("ch_0", False), ("ch_1", False)]
+
+    run(main)
+
+
+@pytest.mark.parametrize("encoding", ["g711-alaw", "g711-ulaw", "ogg-opus", "flac", "g729"])
+def test_other_encodings(run, client, encoding):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream = await peer.open(media_encoding=encoding, media_sample_rate_hertz=8000)
+            await stream.audio(bytes(800))
+            await stream.end()
+            assert texts(await stream.receive_all()) == ["The", "The"]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "events", [[AudioEvent(b"")], [ConfigurationEvent()], [ConfigurationEvent(), AudioEvent(CHUNK), AudioEvent(b"")]]
+)
+def test_events_that_are_no_audio_are_passed_over(run, client, events):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            for event in events:
+                await stream.stream.send(stream.session._exchange.send(event_to_message(event)))
+            await stream.end()
+            await stream.receive_all()
+            assert emulator.statistics.audio_events == sum(event == AudioEvent(CHUNK) for event in events)
+
+    run(main)
+
+
+@pytest.mark.parametrize("path", ["/stream-transcription", "/stream-transcription?", "/stream-transcription/"])
+@pytest.mark.parametrize("content_type", ["application/vnd.amazon-eventstream", "application/json", None])
+def test_clients_may_differ_in_path_and_content_type(run, client, path, content_type):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            extra = [("content-type", content_type)] if content_type else []
+            await sound(await peer.open(path=path, extra=extra))
+
+    run(main)
+
+
+@pytest.mark.parametrize("name", INDEX)
+def test_what_real_clients_sent(run, client, name):
+    capture = INDEX[name]
+
+    async def main():
+        async with Emulator(max_clock_skew=None) as emulator, client(emulator) as peer:
+            fields = [tuple(field) for field in capture["request_headers"]]
+            stream = await (await peer.connect()).request(fields)
+            assert (await stream.response()).status == 200
+            await stream.send((CAPTURES / f"{name}.request.bin").read_bytes())
+            await stream.end()
+            session = ClientSession(StartStreamTranscriptionRequest.from_headers(fields))
+            events = [event async for data in stream for event in session.receive(data)]
+            session.receive_eof()
+            assert events[0] == EMPTY
+            assert results(events)[-1].is_partial is False
+            assert emulator.statistics.signatures == capture["messages"] + 1
+
+    run(main)
+
+
+def test_signatures_need_not_be_checked(run, client):
+    async def main():
+        async with Emulator(credentials=None) as emulator, client(emulator) as peer:
+            await sound(await peer.open(credentials=None))
+            await sound(await peer.open(credentials=Credentials("who", "ever")))
+            assert emulator.statistics.signatures == 0
+
+    run(main)
+
+
+def test_several_accounts(run, client):
+    async def main():
+        mine, yours = Credentials("mine", "secret"), Credentials("yours", "secret, too", "token")
+        async with Emulator(credentials=[mine, yours]) as emulator, client(emulator) as peer:
+            await sound(await peer.open(credentials=mine))
+            await sound(await peer.open(credentials=yours))
+
+    run(main)
+
+
+# Requests that are refused
+
+
+@pytest.mark.parametrize(
+    ("headers", "text"),
+    [
+        (PCM, "language_code: missing"),
+        ([*PCM, ENGLISH, ("x-amzn-transcribe-identify-language", "true")], "together with"),
+        ([ENGLISH, PCM[0]], "media_encoding: missing"),
+        ([ENGLISH, PCM[1], ("x-amzn-transcribe-sample-rate", "96000")], "8000 to 48000"),
+        ([ENGLISH, *PCM, ("x-amzn-transcribe-session-id", "mine")], "session_id: 'mine'"),
+        ([*PCM, ("x-amzn-transcribe-language-code", "tlh-QO")], "The language code 'tlh-QO' is not supported"),
+        ([*PCM, ENGLISH, ("x-amzn-transcribe-preferred-language", "xx-XX")], "'xx-XX' is not supported"),
+    ],
+)
+def test_invalid_parameters(run, client, headers, text):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            error = await peer.refused(headers)
+            assert type(error) is BadRequestException
+            assert error.status_code == 400
+            assert text in error.message
+            assert (emulator.statistics.refused, emulator.statistics.streams) == (1, 0)
+            await sound(await peer.open())
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "request_line", [{"path": "/"}, {"path": "/stream-transcription-websocket"}, {"method": "GET"}]
+)
+def test_another_operation(run, client, request_line):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            error = await peer.refused(**request_line)
+            assert (error.status_code, error.code) == (404, "UnknownOperationException")
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "code", "text"),
+    [
+        (None, "MissingAuthenticationTokenException", "authorization"),
+        (Credentials("AKIDSTRANGER", DOCUMENTATION_CREDENTIALS.secret_key), "UnrecognizedClientException", "STRANGER"),
+        (Credentials("AKIDEXAMPLE", "wrong"), "InvalidSignatureException", "its signature does not match"),
+        (
+            Credentials("AKIDEXAMPLE", DOCUMENTATION_CREDENTIALS.secret_key, "a token"),
+            "UnrecognizedClientException",
+            "its session token is not that",
+        ),
+    ],
+)
+def test_wrong_credentials(run, client, credentials, code, text):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            error = await peer.refused(credentials=credentials)
+            assert (error.status_code, error.code) == (403, code)
+            assert text in error.message
+            assert emulator.statistics.signatures == 0
+            await sound(await peer.open())
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "code"),
+    [
+        ("Bearer token", "IncompleteSignatureException"),
+        (
+            f"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/us-east-1/transcribe/aws4_request, "
+            f"SignedHeaders=host;x-amz-date, Signature={'0' * 64}",
+            "IncompleteSignatureException",  # no x-amz-date
+        ),
+    ],
+)
+def test_an_authorization_that_is_none(run, client, authorization, code):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            headers = [ENGLISH, *PCM, ("authorization", authorization)]
+            error = await peer.refused(headers, credentials=None)
+            assert (error.status_code, error.code) == (403, code)
+
+    run(main)
+
+
+def test_a_request_of_another_time(run, client):
+    async def main():
+        def tomorrow():
+            return datetime.now(timezone.utc) + timedelta(days=1)
+
+        async with Emulator(clock=tomorrow) as emulator, client(emulator) as peer:
+            error = await peer.refused()
+            assert (error.status_code, error.code) == (403, "InvalidSignatureException")
+            assert "behind the clock" in error.message
+
+    run(main)
+
+
+def test_too_many_streams(run, client):
+    async def main():
+        async with Emulator(limits=Limits(max_streams=1)) as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            error = await peer.refused()
+            assert type(error) is LimitExceededException
+            assert error.status_code == 429
+            await sound(stream)
+            await sound(await peer.open())
+
+    run(main)
+
+
+def test_too_many_streams_on_one_connection(run, client):
+    async def main():
+        async with Emulator(limits=Limits(max_streams=150)) as emulator, client(emulator) as peer:
+            connection = await peer.connect()
+            headers = StartStreamTranscriptionRequest.from_headers([ENGLISH, *PCM]).to_headers()
+            fields, _ = peer.signed(headers)
+            streams = [await connection.request(fields) for _ in range(151)]
+            statuses = [(await stream.response()).status for stream in streams]
+            assert statuses == [200] * 150 + [429]
+
+    run(main)
+
+
+# Streams that end early
+
+
+def test_the_same_session_again(run, client):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            first, other = await peer.open(session_id=SESSION), await peer.open()
+            await first.audio(CHUNK)
+            await first.receive(2)
+            second = await peer.open(session_id=SESSION)
+            error = await first.receive_error()
+            assert type(error) is ConflictException
+            assert texts(first.events) == ["The"]
+            await sound(second)
+            await sound(other)
+            assert (emulator.statistics.streams, emulator.statistics.failed) == (3, 1)
+
+    run(main)
+
+
+def test_too_much_audio(run, client):
+    async def main():
+        async with Emulator(limits=Limits(max_audio=0.2)) as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK, CHUNK, bytes(2))
+            error = await stream.receive_error()
+            assert type(error) is LimitExceededException
+            assert error.message == "A stream may have 0.2 seconds of audio."
+            assert texts(stream.events) == ["The", "The"]
+            await stream.stream.send(CHUNK)  # a client that has not noticed yet does no harm
+            await stream.stream.end()
+            await sound(await peer.open())
+
+    run(main)
+
+
+def test_a_handler_that_is_cancelled(run, client):
+    peers = []
+
+    async def fail(house):
+        async with serve(house) as server:
+            peer = client(SimpleNamespace(endpoint=f"http://127.0.0.1:{server.port}"))
+            peers.append(peer)
+            await peer.open()
+            raise ZeroDivisionError  # so that the server does not wait
+
+    async def main():
+        house = Service(
+            Scripted(),
+            None,
+            accounts=[DOCUMENTATION_CREDENTIALS],
+            limits=Limits(),
+            faults=(),
+            clock=utc_now,
+            max_clock_skew=None,
+        )
+        with pytest.raises(ZeroDivisionError):
+            await fail(house)
+        await peers[0].stack.aclose()
+        assert (house.statistics.streams, house.statistics.failed) == (1, 1)
+
+    run(main)
+
+
+@pytest.mark.parametrize("events", [[], [AudioEvent(CHUNK)], [AudioEvent(b"")], [ConfigurationEvent()]])
+def test_no_audio_for_too_long(run, client, events):
+    async def main():
+        async with Emulator(limits=Limits(audio_timeout=0.05)) as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            for event in events:
+                await stream.stream.send(stream.session._exchange.send(event_to_message(event)))
+            error = await stream.receive_error()
+            assert type(error) is BadRequestException
+            assert error.message == "Your request timed out because no new audio was received for 0.05 seconds."
+
+    run(main)
+
+
+def test_the_default_limits_are_the_services():
+    assert Limits() == Limits(max_streams=25, max_audio=14_400, audio_timeout=15)
+
+
+def test_a_client_that_does_not_read(run, client):
+    async def flood(stream):
+        while True:  # until its results fill the windows, and the emulator loses patience
+            await stream.audio(*[bytes(2)] * 100)
+
+    async def main():
+        async with Emulator(limits=Limits(audio_timeout=0.2)) as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            with pytest.raises(StreamError, match="CANCEL"):
+                await flood(stream)
+            assert emulator.statistics.failed == 1
+            await sound(await peer.open())
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "text"),
+    [
+        (bytes(3201), "in the middle of a sample"),
+        (bytes(32_002), "at most 32000 bytes"),
+        (bytes(32_770), "at most 32000 bytes"),
+    ],
+)
+def test_a_bad_chunk(run, client, chunk, text):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK)
+            await stream.stream.send(stream.session._exchange.send(event_to_message(AudioEvent(chunk))))
+            error = await stream.receive_error()
+            assert type(error) is BadRequestException
+            assert text in error.message
+            assert texts(stream.events) == ["The"]
+
+    run(main)
+
+
+def swapped(first, second, _):
+    return second + first
+
+
+def changed(first, second, _):
+    return first + second[:-20] + bytes([second[-20] ^ 1]) + second[-19:]
+
+
+def repeated(first, _, __):
+    return first + first
+
+
+def garbage(first, _, __):
+    return first + b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def over_the_limit(first, _, __):
+    prelude = struct.pack(">II", 1_000_000, 0)
+    return first + prelude + struct.pack(">I", zlib.crc32(prelude))
+
+
+def unsigned(first, second, _):
+    [message] = iter_messages([second])
+    return first + bytes(message.payload)
+
+
+def another_event(first, _, signer):
+    return first + signer.sign(encode({":message-type": "event", ":event-type": "VideoEvent"}, b"x"))
+
+
+def an_exception(first, _, signer):
+    return first + signer.sign(encode({":message-type": "exception", ":exception-type": "Mine"}, b"{}"))
+
+
+def after_the_end(first, _, signer):
+    end = signer.finish()
+    return first + end + end
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text", "heard"),
+    [
+        (swapped, "signature does not match", 0),
+        (changed, "checksum mismatch", 1),
+        (repeated, "signature does not match", 1),
+        (garbage, "prelude checksum mismatch", 1),
+        (over_the_limit, "the limit is 65536", 1),
+        (unsigned, "a signed event has", 1),
+        (another_event, "neither audio nor configuration", 1),
+        (an_exception, "a client sends events alone", 1),
+        (after_the_end, "after the end", 1),
+    ],
+)
+def test_bad_bytes(run, client, wrong, text, heard):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream, other = await peer.open(), await peer.open()
+            chunks = [stream.session.send_audio(CHUNK) for _ in range(2)]
+            seed = next(iter_messages([chunks[0]])).headers[":chunk-signature"]
+            signer = EventSigner(DOCUMENTATION_CREDENTIALS, "us-east-1", "transcribe", seed)
+            await stream.stream.send(wrong(*chunks, signer))
+            error = await stream.receive_error()
+            assert type(error) is BadRequestException
+            assert text in error.message
+            assert texts(stream.events) == ["The"] * heard
+            await sound(other)
+            assert emulator.statistics.failed == 1
+
+    run(main)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100])
+def test_a_request_that_ends_before_its_audio(run, client, cut):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK)
+            await stream.stream.send(stream.session.send_audio(CHUNK)[:cut])
+            await stream.stream.end()
+            error = await stream.receive_error()
+            assert type(error) is BadRequestException
+            assert error.message.startswith("the input ends ")
+
+    run(main)
+
+
+def test_a_client_that_resets_its_stream(run, client):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream, other = await peer.open(), await peer.open()
+            await stream.audio(CHUNK)
+            await stream.receive(2)
+            await stream.stream.reset()
+            await sound(other)
+            await emulator.drain(10)  # both have left
+            assert (emulator.statistics.streams, emulator.statistics.failed) == (2, 1)
+
+    run(main)
+
+
+def test_a_client_that_hangs_up(run, client):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream, other = await peer.open(), await peer.open()
+            await stream.audio(CHUNK)
+            stream.connection._transport.abort()
+            await sound(other)
+            await emulator.drain(10)
+            assert (emulator.statistics.streams, emulator.statistics.failed) == (2, 1)
+
+    run(main)
+
+
+# Recognisers
+
+
+class Recogniser:
+    """One that does what its audio says."""
+
+    def __init__(self, request):
+        self.closed = False
+        RECOGNISERS.append(self)
+
+    def feed(self, pcm):
+        if pcm.startswith(b"fail"):
+            raise ZeroDivisionError("as I was told")
+        if pcm.startswith(b"busy"):
+            raise ServiceUnavailableException("come again")
+        if pcm.startswith(b"wait"):
+            WAITING.set()
+            assert GO_ON.wait(20)
+        if pcm.startswith(b"hush"):
+            return []
+        return [Hypothesis([Word(threading.current_thread().name.partition("_")[0], 0.0, 0.1)])]
+
+    def finish(self):
+        return []
+
+    def close(self):
+        assert not self.closed
+        self.closed = True
+
+
+RECOGNISERS: list[Recogniser] = []
+WAITING, GO_ON = threading.Event(), threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def _no_recognisers():
+    RECOGNISERS.clear()
+    WAITING.clear()
+    GO_ON.clear()
+    yield
+    assert all(recogniser.closed for recogniser in RECOGNISERS)
+
+
+class Instant:
+    instant = True
+
+    def __call__(self, request):
+        return Recogniser(request)
+
+
+@pytest.mark.parametrize(("factory", "thread"), [(Recogniser, "recogniser"), (Instant(), "MainThread")])
+def test_where_recognisers_work(run, client, factory, thread):
+    async def main():
+        async with Emulator(recogniser=factory) as emulator, client(emulator) as peer:
+            stream = await peer.open(number_of_channels=2)
+            await stream.audio(b"any ")
+            await stream.end()
+            assert texts(await stream.receive_all()) == [thread, thread]
+        assert len(RECOGNISERS) == 2
+
+    run(main)
+
+
+@pytest.mark.parametrize("factory", [Recogniser, Instant()])
+def test_a_recogniser_that_fails(run, client, factory, caplog):
+    async def main():
+        async with Emulator(recogniser=factory) as emulator, client(emulator) as peer:
+            stream, other = await peer.open(), await peer.open()
+            await stream.audio(b"well", b"fail")
+            error = await stream.receive_error()
+            assert type(error) is InternalFailureException
+            assert len(texts(stream.events)) == 1
+            await other.audio(b"well")
+            await other.end()
+            assert len(texts(await other.receive_all())) == 1
+
+    run(main)
+    assert "as I was told" in caplog.text
+
+
+def test_an_exception_of_a_recogniser_is_sent(run, client):
+    async def main():
+        async with Emulator(recogniser=Recogniser) as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(b"busy")
+            error = await stream.receive_error()
+            assert type(error) is ServiceUnavailableException
+            assert error.message == "come again"
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [(KeyError("no model"), InternalFailureException), (BadRequestException("not mine"), BadRequestException)],
+)
+def test_a_factory_that_fails(run, client, raised, expected):
+    def factory(request):
+        raise raised
+
+    async def main():
+        async with Emulator(recogniser=factory) as emulator, client(emulator) as peer:
+            error = await peer.refused()
+            assert type(error) is expected
+            assert (emulator.statistics.refused, emulator.statistics.streams) == (1, 0)
+            await emulator.drain(10)  # nobody is left
+
+    run(main)
+
+
+def test_what_a_recogniser_should_not_give(run, client, caplog):
+    class Broken(Recogniser):
+        def feed(self, pcm):
+            return ["hello"]
+
+    async def main():
+        async with Emulator(recogniser=Broken) as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK)
+            assert type(await stream.receive_error()) is InternalFailureException
+
+    run(main)
+
+
+def test_a_recogniser_that_fails_to_close(run, client, caplog):
+    class Clinging(Scripted):
+        def __call__(self, request):
+            recogniser = super().__call__(request)
+            recogniser.close = lambda: 1 / 0
+            return recogniser
+
+    async def main():
+        async with Emulator(recogniser=Clinging()) as emulator, client(emulator) as peer:
+            await sound(await peer.open())
+
+    run(main)
+    assert "a recogniser failed to close" in caplog.text
+
+
+def test_a_busy_recogniser_stops_its_own_stream_alone(run, client):
+    async def main():
+        async with Emulator(recogniser=Recogniser) as emulator, client(emulator) as peer:
+            stream, other = await peer.open(session_id=SESSION), await peer.open()
+            await stream.audio(b"wait")
+            await other.audio(b"well")
+            await other.receive(2)
+            second = await peer.open(session_id=SESSION)  # the first is told when its recogniser comes back
+            GO_ON.set()
+            assert type(await stream.receive_error()) is ConflictException
+            for each in (other, second):
+                await each.end()
+                await each.receive_all()
+
+    run(main)
+
+
+def test_a_stream_that_goes_while_its_recogniser_works(run, client):
+    async def main():
+        async with Emulator(recogniser=Recogniser) as emulator:
+            async with client(emulator) as peer:
+                stream = await peer.open()
+                await stream.audio(b"wait")
+                while not WAITING.is_set():
+                    await (await peer.open()).stream.reset()  # any round trip
+            GO_ON.set()
+
+    run(main)
+
+
+def test_silence_is_answered_now_and_then(run, client, monkeypatch):
+    monkeypatch.setattr("eventstream.transcribe.emulator.transcription._QUIET", 0.0)
+
+    async def main():
+        async with Emulator(recogniser=Recogniser) as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(b"hush")
+            assert await stream.receive(2) == [EMPTY, EMPTY]
+
+    run(main)
+
+
+# Faults
+
+
+def faulty(*faults):
+    return Emulator(faults=[Fault.parse(fault) for fault in faults])
+
+
+def test_a_wrong_checksum(run, client):
+    async def main():
+        async with faulty("bad-crc@2") as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK)
+            with pytest.raises(MessageChecksumMismatch):
+                await stream.receive_all()
+            assert stream.events == [EMPTY]
+
+    run(main)
+
+
+def test_an_event_that_is_cut(run, client):
+    async def main():
+        async with faulty("truncate@2") as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK)
+            with pytest.raises(TruncatedMessage):
+                await stream.receive_all()
+            assert stream.events == [EMPTY]
+
+    run(main)
+
+
+def test_a_reset(run, client):
+    async def main():
+        async with faulty("reset@2") as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK)
+            with pytest.raises(StreamError) as raised:
+                await stream.receive_all()
+            assert raised.value.code == ErrorCodes.INTERNAL_ERROR
+            assert stream.events == [EMPTY]
+
+    run(main)
+
+
+@pytest.mark.parametrize("name", ["ServiceUnavailableException", "TeapotException"])
+def test_an_exception_that_is_asked_for(run, client, name):
+    async def main():
+        async with faulty(f"exception:{name}@2") as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK)
+            assert (await stream.receive_error()).code == name
+            assert stream.events == [EMPTY]
+
+    run(main)
+
+
+def test_a_slow_event(run, client):
+    async def main():
+        async with faulty("slow:0@1", "slow:0.001@2") as emulator, client(emulator) as peer:
+            await sound(await peer.open())
+
+    run(main)
+
+
+def test_faults_before_the_response(run, client):
+    async def main():
+        faults = ["exception:ServiceUnavailableException@0*1", "exception:TeapotException@0*1", "reset@0*1"]
+        async with faulty(*faults) as emulator, client(emulator) as peer:
+            error = await peer.refused()
+            assert type(error) is ServiceUnavailableException
+            assert error.status_code == 503
+            error = await peer.refused()
+            assert (error.code, error.status_code) == ("TeapotException", 500)
+            with pytest.raises(StreamError, match="INTERNAL_ERROR"):
+                await peer.refused()
+            await sound(await peer.open())
+
+    run(main)
+
+
+def test_a_fault_of_the_first_stream_only(run, client):
+    async def main():
+        async with faulty("exception:InternalFailureException@3*1") as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK, CHUNK)
+            assert type(await stream.receive_error()) is InternalFailureException
+            await sound(await peer.open())
+
+    run(main)

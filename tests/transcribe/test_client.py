@@ -1,0 +1,1097 @@
+"""The client on loopback, against a small service that answers every chunk, and misbehaves on request."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import io
+import itertools
+import os
+import ssl
+import struct
+import subprocess
+import sys
+import zlib
+from contextlib import aclosing, asynccontextmanager, suppress
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from eventstream import (
+    DecodeLimitExceeded,
+    Message,
+    PreludeChecksumMismatch,
+    TruncatedMessage,
+    VerificationError,
+    decode,
+    http2,
+)
+from eventstream.exceptions import StateError
+from eventstream.http2 import ErrorCodes
+from eventstream.signing import Credentials
+from eventstream.transcribe import (
+    Alternative,
+    BadRequestException,
+    ConflictException,
+    InternalFailureException,
+    InvalidAudio,
+    InvalidRequest,
+    LimitExceededException,
+    Result,
+    ServerSession,
+    ServiceUnavailableException,
+    StartStreamTranscriptionRequest,
+    StartStreamTranscriptionResponse,
+    TranscribeError,
+    Transcript,
+    TranscriptEvent,
+)
+from eventstream.transcribe import client as client_module
+from eventstream.transcribe.audio import open_wav
+from eventstream.transcribe.client import ConfigurationError, NoCredentials, StreamError, TranscribeClient
+
+CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+SESSION_ID = "5ff0f4a6-2a3e-4a8f-9d4f-000000000001"
+PCM = {"language_code": "en-US", "media_sample_rate_hertz": 16000, "media_encoding": "pcm"}
+CHUNKS = [bytes([number]) * 3200 for number in range(4)]
+EXCEPTIONS = [
+    BadRequestException,
+    ConflictException,
+    InternalFailureException,
+    LimitExceededException,
+    ServiceUnavailableException,
+]
+
+LIMIT = 20.0
+"""Seconds after which a test that hangs fails."""
+
+SOON = 0.05
+"""Seconds after which a test believes that something is stuck which must be."""
+
+
+def run(main):
+    """Run a test, which fails also by what asyncio can only log."""
+    logged = []
+
+    async def limited():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+        return await asyncio.wait_for(main, LIMIT)
+
+    result = asyncio.run(limited(), debug=False)  # in debug mode asyncio also logs handshakes that fail
+    assert not logged
+    return result
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    """No AWS account in sight."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch):
+    """Retries come at once; what they would have waited for."""
+    attempts = []
+
+    async def pause(attempt):
+        attempts.append(attempt)
+
+    monkeypatch.setattr(client_module, "_pause", pause)
+    return attempts
+
+
+def transcript(text):
+    return TranscriptEvent(Transcript(results=[Result(alternatives=[Alternative(transcript=text)])]))
+
+
+def text_of(event):
+    return event.transcript.results[0].alternatives[0].transcript
+
+
+class Service:
+    """Answers each chunk of audio with its length, and a stream as its part of the script says.
+
+    Args:
+        script: for each stream, from the first, a function of its stream and session, called after the response has
+            begun, or a `TranscribeError` with which it is refused; the streams after those go well.
+
+    Attributes:
+        audio: all audio that came, by stream.
+        requests: of all streams.
+        ended: how the streams ended: "audio" for the end of the audio, or the error.
+    """
+
+    def __init__(self, *script, credentials=CREDENTIALS):
+        self.script = iter(script)
+        self.credentials = credentials
+        self.audio = []
+        self.requests = []
+        self.ended = []
+
+    async def __call__(self, stream):
+        session = ServerSession(self.credentials)
+        try:
+            request = session.receive_request(stream.method, stream.path, stream.headers)
+        except VerificationError as error:
+            await refuse(stream, TranscribeError("AccessDeniedException", str(error), status_code=403))
+            return
+        self.requests.append(request)
+        self.audio.append(b"")
+        part = next(self.script, None)
+        if isinstance(part, TranscribeError):
+            await refuse(stream, part)
+            return
+        response = StartStreamTranscriptionResponse.from_request(request, request_id="r-1", session_id=SESSION_ID)
+        await stream.respond(200, response.to_headers())
+        try:
+            await (part or self.answer)(stream, session)
+            self.ended.append("audio")
+        except StreamError as error:
+            self.ended.append(error)
+            raise
+
+    async def chunks(self, stream, session):
+        number = len(self.audio) - 1
+        async for data in stream:
+            for event in session.receive(data):
+                self.audio[number] += event.audio_chunk
+                yield event.audio_chunk
+        session.receive_eof()
+
+    async def answer(self, stream, session):
+        async for chunk in self.chunks(stream, session):
+            await stream.send(session.send_transcript(transcript(str(len(chunk)))))
+        await stream.end()
+
+
+async def refuse(stream, error):
+    status, headers, body = error.to_response()
+    await stream.respond(status, headers)
+    await stream.send(body)
+    await stream.end()
+
+
+@asynccontextmanager
+async def served(service=None, *, ssl=None, **options):
+    """A client of this service."""
+    async with http2.serve(service or Service(), ssl=ssl) as server:
+        options = {"credentials": CREDENTIALS, "endpoint": f"http://127.0.0.1:{server.port}", **options}
+        yield TranscribeClient("us-east-1", **options)
+
+
+async def speak(client, chunks=CHUNKS, **parameters):
+    """A whole transcription, one chunk after the other."""
+    async with client.start_stream_transcription(**{**PCM, **parameters}) as stream:
+        for chunk in chunks:
+            await stream.send_audio(chunk)
+        await stream.end_audio()
+        return [text_of(event) async for event in stream]
+
+
+# A stream
+
+
+def test_a_whole_stream():
+    service = Service()
+
+    async def main():
+        async with served(service) as client, client.start_stream_transcription(**PCM) as stream:
+            assert stream.request == StartStreamTranscriptionRequest(**PCM)
+            assert (stream.response.request_id, stream.response.session_id) == ("r-1", SESSION_ID)
+            for chunk in CHUNKS:
+                await stream.send_audio(chunk)
+                assert text_of(await anext(stream)) == "3200"
+            await stream.end_audio()
+            for call in (stream.end_audio(), stream.send_audio(CHUNKS[0])):
+                with pytest.raises(StateError, match="after the end"):
+                    await call
+            for _ in range(2):
+                assert [event async for event in stream] == []
+        assert service.audio == [b"".join(CHUNKS)]
+        assert service.ended == ["audio"]
+
+    run(main())
+
+
+def test_a_request_instead_of_parameters():
+    service = Service()
+    request = StartStreamTranscriptionRequest(**PCM)
+
+    async def main():
+        async with served(service) as client, client.start_stream_transcription(request, session_id=SESSION_ID):
+            pass
+
+    run(main())
+    assert service.requests == [StartStreamTranscriptionRequest(**PCM, session_id=SESSION_ID)]
+
+
+def test_parameters_are_checked_before_anything_is_done():
+    client = TranscribeClient("us-east-1", credentials=CREDENTIALS)
+    with pytest.raises(InvalidRequest):
+        client.start_stream_transcription(**{**PCM, "media_sample_rate_hertz": 7})
+    with pytest.raises(TypeError):
+        client.start_stream_transcription(**PCM, no_such_parameter=1)
+
+
+def test_many_streams_at_once():
+    async def main():
+        async with served() as client:
+            results = await asyncio.gather(*(speak(client, CHUNKS[:2]) for _ in range(30)))
+            assert results == [["3200", "3200"]] * 30
+
+    run(main())
+
+
+def test_an_invalid_chunk_leaves_the_stream_as_it_is():
+    async def main():
+        async with served() as client, client.start_stream_transcription(**PCM) as stream:
+            for chunk in (b"", bytes(3), bytes(32_770)):
+                with pytest.raises(InvalidAudio):
+                    await stream.send_audio(chunk)
+            await stream.send_audio(memoryview(bytes(32_000)))
+            assert text_of(await anext(stream)) == "32000"
+
+    run(main())
+
+
+def test_leaving_the_block_early_cancels_the_stream():
+    service = Service()
+
+    async def main():
+        async with served(service) as client:
+            async with client.start_stream_transcription(**PCM) as stream:
+                await stream.send_audio(CHUNKS[0])
+            for call in (stream.send_audio(CHUNKS[0]), anext(stream)):
+                with pytest.raises(StreamError):
+                    await call
+
+    run(main())
+    assert [error.code for error in service.ended] == [ErrorCodes.CANCEL]
+
+
+def test_cancellation_closes_the_stream():
+    service = Service()
+
+    async def main():
+        async with served(service) as client:
+            started = asyncio.Event()
+
+            async def listen():
+                async with client.start_stream_transcription(**PCM) as stream:
+                    started.set()
+                    await anext(stream)
+
+            task = asyncio.create_task(listen())
+            await started.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    run(main())
+    assert [error.code for error in service.ended] == [ErrorCodes.CANCEL]
+
+
+def test_half_a_chunk_is_no_chunk():
+    """Who stops waiting for a chunk to be sent has ended the stream."""
+
+    async def deaf(stream, session):
+        await done.wait()
+
+    async def main():
+        nonlocal done
+        done = asyncio.Event()
+        async with served(Service(deaf)) as client, client.start_stream_transcription(**PCM) as stream:
+            sending = asyncio.create_task(send_forever(stream))
+            while not stream._stream._sending:
+                await asyncio.sleep(0)
+            for call in (stream.send_audio(CHUNKS[0]), stream.end_audio()):
+                with pytest.raises(StateError, match="another task"):
+                    await call
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            for call in (stream.send_audio(CHUNKS[0]), stream.end_audio(), anext(stream)):
+                with pytest.raises(StreamError, match="in the middle of an event"):
+                    await call
+            done.set()
+
+    done = None
+    run(main())
+
+
+async def send_forever(stream):
+    while True:
+        await stream.send_audio(CHUNKS[0])
+        await asyncio.sleep(0)
+
+
+def test_a_service_that_ends_early():
+    async def brief(stream, session):
+        await stream.send(session.send_transcript(transcript("enough")))
+        await stream.end()
+
+    async def main():
+        async with served(Service(brief)) as client, client.start_stream_transcription(**PCM) as stream:
+            assert [text_of(event) async for event in stream] == ["enough"]
+            with pytest.raises(StreamError, match="the service has ended the stream"):
+                await stream.send_audio(CHUNKS[0])
+        async with served(Service(brief)) as client, client.start_stream_transcription(**PCM) as stream:
+            with pytest.raises(StreamError):
+                await send_forever(stream)
+            assert [text_of(event) async for event in stream] == ["enough"]
+
+    run(main())
+
+
+def test_events_of_an_unknown_type_are_passed_on():
+    message = Message({":message-type": "event", ":event-type": "NewEvent"}, b"{}")
+
+    async def modern(stream, session):
+        await stream.send(message.encode())
+        await stream.end()
+
+    async def main():
+        async with served(Service(modern)) as client, client.start_stream_transcription(**PCM) as stream:
+            assert [event async for event in stream] == [message]
+
+    run(main())
+
+
+# The service's word
+
+
+@pytest.mark.parametrize("exception", EXCEPTIONS)
+def test_an_exception_in_the_stream(exception):
+    async def failing(stream, session):
+        await stream.receive()
+        await stream.send(session.send_transcript(transcript("before")) + session.send_exception(exception("why")))
+        await stream.end()
+
+    async def main():
+        async with served(Service(failing)) as client:
+            async with client.start_stream_transcription(**PCM) as stream:
+                await stream.send_audio(CHUNKS[0])
+                assert text_of(await anext(stream)) == "before"
+                for call in (anext(stream), anext(stream), stream.send_audio(CHUNKS[0]), stream.end_audio()):
+                    with pytest.raises(exception) as raised:
+                        await call
+                    assert raised.value.message == "why"
+            assert await speak(client) == ["3200"] * 4
+
+    run(main())
+
+
+def test_who_only_sends_learns_why_the_service_broke_off():
+    async def failing(stream, session):
+        await stream.send(session.send_transcript(transcript("before")))
+        await stream.send(session.send_exception(LimitExceededException("why")))
+        await stream.end()
+
+    async def main():
+        async with served(Service(failing)) as client, client.start_stream_transcription(**PCM) as stream:
+            with pytest.raises(LimitExceededException, match="why"):
+                await send_forever(stream)
+            assert text_of(await anext(stream)) == "before"
+            with pytest.raises(LimitExceededException, match="why"):
+                await anext(stream)
+
+    run(main())
+
+
+@pytest.mark.parametrize("exception", EXCEPTIONS)
+def test_a_request_that_is_refused(exception):
+    async def main():
+        async with served(Service(exception("why"))) as client:
+            with pytest.raises(exception) as raised:
+                await speak(client)
+            assert raised.value.message == "why"
+            assert raised.value.status_code == exception.status_code
+            assert await speak(client) == ["3200"] * 4
+
+    run(main())
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_an_error_that_is_no_services(cut):
+    async def proxy(stream):
+        await stream.respond(502, [("content-type", "text/html")])
+        with suppress(StreamError):
+            await stream.send(b"<html>" * 50_000)
+        if cut:
+            await stream.reset()
+        else:
+            await stream.end()
+
+    async def main():
+        async with served(proxy) as client:
+            with pytest.raises(TranscribeError, match="HTTP status 502") as raised:
+                await speak(client)
+            assert raised.value.status_code == 502
+            assert raised.value.retryable
+            assert len(raised.value.payload) <= client_module.MAX_ERROR_LENGTH
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "credentials", [Credentials("AKIDEXAMPLE", "wrong"), Credentials("AKIDOTHER", CREDENTIALS.secret_key)]
+)
+def test_a_wrong_signature(credentials):
+    async def main():
+        service = Service()
+        async with served(service) as client, http2.serve(service) as server:
+            other = TranscribeClient("us-east-1", endpoint=f"http://127.0.0.1:{server.port}", credentials=credentials)
+            with pytest.raises(TranscribeError) as raised:
+                await speak(other)
+            assert (raised.value.code, raised.value.status_code) == ("AccessDeniedException", 403)
+            assert await speak(client) == ["3200"] * 4
+
+    run(main())
+
+
+@pytest.mark.parametrize("fault", ["changed", "twice", "swapped", "garbage"])
+def test_wrong_events_end_their_stream_alone(fault):
+    """On the server's side: what is not what was signed, or not where it was."""
+
+    async def careful(stream, session):
+        try:
+            async for _ in service.chunks(stream, session):
+                pass
+        except (VerificationError, PreludeChecksumMismatch) as error:
+            await stream.send(session.send_exception(BadRequestException(type(error).__name__)))
+            await stream.end()
+
+    service = Service(careful)
+
+    async def main():
+        async with served(service) as client, client.start_stream_transcription(**PCM) as stream:
+            first, second = (stream._session.send_audio(chunk) for chunk in CHUNKS[:2])
+            changed = Message(decode(first).headers, b"another").encode()
+            wire = {"changed": changed, "twice": first * 2, "swapped": second + first, "garbage": bytes(100)}[fault]
+            await stream._stream.send(wire)
+            expected = "PreludeChecksumMismatch" if fault == "garbage" else "SignatureMismatch"
+            with pytest.raises(BadRequestException, match=expected):
+                await anext(stream)
+            assert await speak(client) == ["3200"] * 4
+
+    run(main())
+
+
+# Streams that break
+
+
+def test_a_reset_in_mid_stream():
+    async def resetting(stream, session):
+        await stream.receive()
+        await stream.send(session.send_transcript(transcript("before")))
+        await stream.reset(ErrorCodes.INTERNAL_ERROR)
+
+    async def main():
+        async with served(Service(resetting)) as client:
+            async with client.start_stream_transcription(**PCM) as stream:
+                await stream.send_audio(CHUNKS[0])
+                with suppress(StreamError):
+                    assert text_of(await anext(stream)) == "before"
+                for call in (anext(stream), stream.send_audio(CHUNKS[0])):
+                    with pytest.raises(StreamError, match="INTERNAL_ERROR"):
+                        await call
+            assert await speak(client) == ["3200"] * 4
+
+    run(main())
+
+
+def test_a_connection_that_is_lost():
+    async def vanishing(stream, session):
+        await stream.receive()
+        stream._connection._transport.abort()
+
+    async def main():
+        async with served(Service(vanishing)) as client:
+            async with client.start_stream_transcription(**PCM) as stream:
+                await stream.send_audio(CHUNKS[0])
+                with pytest.raises(StreamError, match="lost"):
+                    await anext(stream)
+                with pytest.raises(StreamError, match="lost"):
+                    await stream.end_audio()
+            assert await speak(client) == ["3200"] * 4
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("wire", "error"),
+    [
+        (bytes(100), PreludeChecksumMismatch),
+        (b"\x00\x00\x00\x20", TruncatedMessage),
+        (struct.pack(">III", 2**31, 0, zlib.crc32(struct.pack(">II", 2**31, 0))), DecodeLimitExceeded),
+    ],
+)
+def test_bytes_that_are_no_events(wire, error):
+    async def broken(stream, session):
+        await stream.send(session.send_transcript(transcript("before")) + wire)
+        await stream.end()
+
+    async def main():
+        async with served(Service(broken)) as client:
+            async with client.start_stream_transcription(**PCM) as stream:
+                assert text_of(await anext(stream)) == "before"
+                for _ in range(2):
+                    with pytest.raises(error):
+                        await anext(stream)
+                with pytest.raises(error):
+                    await stream.send_audio(CHUNKS[0])
+            assert await speak(client) == ["3200"] * 4
+
+    run(main())
+
+
+# Services that are none
+
+
+def test_a_service_that_does_not_speak_http2():
+    async def main():
+        async def connected(reader, writer):
+            await reader.read(1)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(StreamError):
+            await speak(TranscribeClient("us-east-1", endpoint=endpoint, credentials=CREDENTIALS))
+        server.close()
+        await server.wait_closed()
+        with pytest.raises(ConnectionRefusedError):
+            await speak(TranscribeClient("us-east-1", endpoint=endpoint, credentials=CREDENTIALS))
+
+    run(main())
+
+
+def test_a_service_that_never_answers():
+    async def main():
+        done = asyncio.Event()
+
+        async def silent(stream):
+            await done.wait()
+
+        async def connected(reader, writer):
+            await done.wait()
+            writer.close()
+
+        async with served(silent, response_timeout=SOON) as client:
+            with pytest.raises(TimeoutError, match="not responded"):
+                await speak(client)
+            done.set()
+        done.clear()
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(TimeoutError, match="did not answer"):
+            await speak(TranscribeClient("us-east-1", endpoint=endpoint, credentials=CREDENTIALS, connect_timeout=SOON))
+        done.set()
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+
+
+def test_a_service_that_falls_silent():
+    async def main():
+        done = asyncio.Event()
+
+        async def deaf(stream, session):
+            await done.wait()
+
+        async with served(Service(deaf, deaf), idle_timeout=SOON) as client:
+            async with client.start_stream_transcription(**PCM) as stream:
+                for call in (anext(stream), anext(stream), stream.send_audio(CHUNKS[0])):
+                    with pytest.raises(TimeoutError, match="nothing was received"):
+                        await call
+            async with client.start_stream_transcription(**PCM) as stream:
+                with pytest.raises(TimeoutError, match="taken no more"):
+                    await send_forever(stream)
+                with pytest.raises(TimeoutError, match="taken no more"):
+                    await anext(stream)
+            done.set()
+
+    run(main())
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of localhost that signs itself, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+def test_tls_and_whom_it_trusts(certificate, monkeypatch, pauses):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    async def main():
+        async with http2.serve(Service(), ssl=context) as server:
+
+            def client(**options):
+                endpoint = f"https://localhost:{server.port}"
+                return TranscribeClient("us-east-1", endpoint=endpoint, credentials=CREDENTIALS, **options)
+
+            assert await speak(client(ca_bundle=certificate)) == ["3200"] * 4
+            with pytest.raises(ssl.SSLCertVerificationError):
+                async with client().start_stream_transcription(**PCM, retries=3):
+                    pass
+            assert pauses == []  # no time makes it better
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+            assert await speak(client()) == ["3200"] * 4
+
+    run(main())
+
+
+def test_a_ca_bundle_that_cannot_be_used(tmp_path):
+    (tmp_path / "empty.pem").touch()
+    for bundle in (tmp_path / "missing.pem", tmp_path / "empty.pem"):
+        with pytest.raises(ConfigurationError, match="CA bundle"):
+            TranscribeClient("us-east-1", ca_bundle=bundle, credentials=CREDENTIALS)
+    TranscribeClient("us-east-1", ca_bundle=tmp_path, credentials=CREDENTIALS)  # a directory
+
+
+# Credentials
+
+
+def test_no_credentials():
+    service = Service()
+
+    async def main():
+        async with served(service, credentials=None) as client:
+            with pytest.raises(NoCredentials, match="no credentials were given"):
+                await speak(client)
+
+    run(main())
+    assert service.requests == []
+
+
+def test_no_botocore(monkeypatch):
+    monkeypatch.setitem(sys.modules, "botocore.session", None)
+
+    async def main():
+        async with served(credentials=None) as client:
+            with pytest.raises(NoCredentials, match=r"eventstream-codec\[client\]"):
+                await speak(client)
+
+    run(main())
+    with pytest.raises(ConfigurationError, match="no region"):
+        TranscribeClient()
+
+
+def test_credentials_of_the_environment(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", CREDENTIALS.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIALS.secret_key)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    account = Credentials(CREDENTIALS.access_key, CREDENTIALS.secret_key, "token")
+
+    async def main():
+        async with served(Service(credentials=account), credentials=None) as client:
+            assert await asyncio.gather(speak(client), speak(client)) == [["3200"] * 4] * 2
+
+    run(main())
+
+
+def test_credentials_and_region_of_a_profile(environment, monkeypatch):
+    (environment / "config").write_text("[profile speech]\nregion = eu-west-1\n")
+    (environment / "credentials").write_text(
+        f"[speech]\naws_access_key_id = {CREDENTIALS.access_key}\naws_secret_access_key = {CREDENTIALS.secret_key}\n"
+    )
+    monkeypatch.setenv("AWS_PROFILE", "speech")
+    client = TranscribeClient()
+    assert client.region == "eu-west-1"
+    assert client._credentials() == CREDENTIALS
+
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    with pytest.raises(ConfigurationError, match="missing"):
+        TranscribeClient()
+
+    async def main():
+        async with served(credentials=None) as client:
+            with pytest.raises(NoCredentials, match="missing"):
+                await speak(client)
+
+    run(main())
+
+
+def test_credentials_of_a_callable():
+    calls = []
+
+    def ask():
+        calls.append(None)
+        return CREDENTIALS
+
+    async def main():
+        async with served(credentials=ask) as client:
+            for _ in range(2):
+                assert await speak(client) == ["3200"] * 4
+
+    run(main())
+    assert len(calls) == 2
+
+
+# Region and endpoint
+
+
+def test_the_region(monkeypatch):
+    with pytest.raises(ConfigurationError, match="AWS_REGION"):
+        TranscribeClient(credentials=CREDENTIALS)
+    with pytest.raises(ConfigurationError, match="AWS_REGION"):
+        TranscribeClient()
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert TranscribeClient().endpoint == "https://transcribestreaming.us-west-2.amazonaws.com"
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert TranscribeClient().region == "eu-central-1"
+    assert TranscribeClient("cn-north-1").endpoint == "https://transcribestreaming.cn-north-1.amazonaws.com.cn"
+
+
+def test_the_endpoint(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://general")
+    assert TranscribeClient("us-east-1").endpoint == "https://general"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", "https://special")
+    assert TranscribeClient("us-east-1").endpoint == "https://special"
+    assert TranscribeClient("us-east-1", endpoint="http://given").endpoint == "http://given"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "parts"),
+    [
+        ("https://example.com", ("https", "example.com", "example.com", 443)),
+        ("http://example.com:80/", ("http", "example.com", "example.com", 80)),
+        ("http://example.com:8080", ("http", "example.com:8080", "example.com", 8080)),
+        ("https://[::1]:8443", ("https", "[::1]:8443", "::1", 8443)),
+    ],
+)
+def test_the_parts_of_an_endpoint(endpoint, parts):
+    assert client_module._split_endpoint(endpoint) == parts
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["localhost", "localhost:80", "ftp://x", "http://", "http://x:y", "http://x/path", "http://[", "http://a@b"],
+)
+def test_an_endpoint_that_is_none(endpoint):
+    with pytest.raises(ConfigurationError, match="endpoint"):
+        TranscribeClient("us-east-1", endpoint=endpoint, credentials=CREDENTIALS)
+
+
+# Retries
+
+
+async def reset(stream, session):
+    await stream.reset()
+
+
+async def started(client, **parameters):
+    async with client.start_stream_transcription(**PCM, **parameters) as stream:
+        await stream.end_audio()
+        assert [event async for event in stream] == []
+
+
+@pytest.mark.parametrize("session_id", [None, SESSION_ID])
+def test_a_beginning_is_tried_again_with_the_same_session(session_id, pauses):
+    service = Service(ServiceUnavailableException("a"), TranscribeError("Unknown", status_code=502))
+
+    async def main():
+        async with served(service) as client:
+            await started(client, retries=2, session_id=session_id)
+
+    run(main())
+    assert pauses == [0, 1]
+    assert len(service.requests) == 3
+    assert len({request.session_id for request in service.requests}) == 1
+    assert service.requests[0].session_id == (session_id or service.requests[0].session_id) is not None
+
+
+@pytest.mark.parametrize(
+    ("retries", "script", "error", "tries"),
+    [
+        (0, [ServiceUnavailableException()], ServiceUnavailableException, 1),
+        (1, [ServiceUnavailableException(), InternalFailureException()], InternalFailureException, 2),
+        (5, [BadRequestException()], BadRequestException, 1),
+        (5, [ServiceUnavailableException(), ConflictException()], ConflictException, 2),
+    ],
+)
+def test_a_beginning_is_not_tried_for_ever(retries, script, error, tries):
+    service = Service(*script)
+
+    async def main():
+        async with served(service) as client:
+            with pytest.raises(error):
+                await started(client, retries=retries)
+
+    run(main())
+    assert len(service.requests) == tries
+
+
+def test_a_connection_is_tried_again(pauses):
+    async def main():
+        async with served() as client:
+            pass
+        with pytest.raises(ConnectionRefusedError):
+            await started(client, retries=2)
+
+    run(main())
+    assert pauses == [0, 1]
+
+
+def test_the_pauses_grow(monkeypatch):
+    monkeypatch.undo()
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    monkeypatch.setattr(client_module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(client_module.random, "random", lambda: 1.0)
+    for attempt in range(7):
+        asyncio.run(client_module._pause(attempt))
+    assert slept == [1, 2, 4, 8, 16, 20, 20]
+
+
+# transcribe
+
+
+def wav(audio, rate=16000, channels=1):
+    head = struct.pack("<HHIIHH", 1, channels, rate, rate * channels * 2, channels * 2, 16)
+    body = b"WAVEfmt " + struct.pack("<I", 16) + head + b"data" + struct.pack("<I", len(audio)) + audio
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+AUDIO = bytes(range(250)) * 40  # 10,000 bytes: three chunks of 100 ms, and a rest
+
+
+async def pieces(audio, size=777):
+    for start in range(0, len(audio), size):
+        yield audio[start : start + size]
+
+
+def reader(audio):
+    stream = asyncio.StreamReader()
+    stream.feed_data(audio)
+    stream.feed_eof()
+    return stream
+
+
+async def transcribe(client, audio, **options):
+    return [text_of(event) async for event in client.transcribe(audio, **{"pace": False, **options})]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: AUDIO,
+        lambda folder: bytearray(AUDIO),
+        lambda folder: (folder / "raw").write_bytes(AUDIO) and folder / "raw",
+        lambda folder: io.BytesIO(AUDIO),
+        lambda folder: [AUDIO[:1], AUDIO[1:]],
+        lambda folder: pieces(AUDIO),
+        lambda folder: reader(AUDIO),
+    ],
+    ids=["bytes", "bytearray", "path", "file", "iterable", "async iterable", "async reader"],
+)
+def test_transcribe_audio_from_anywhere(make, tmp_path):
+    service = Service()
+
+    async def main():
+        async with served(service) as client:
+            assert await transcribe(client, make(tmp_path), **PCM) == ["3200", "3200", "3200", "400"]
+
+    run(main())
+    assert service.audio == [AUDIO]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: wav(AUDIO),
+        lambda folder: str((folder / "x.wav").write_bytes(wav(AUDIO)) and folder / "x.wav"),
+        lambda folder: open_wav(io.BytesIO(wav(AUDIO))),
+    ],
+    ids=["bytes", "path", "WavFile"],
+)
+def test_transcribe_a_wav(make, tmp_path):
+    service = Service()
+
+    async def main():
+        async with served(service) as client:
+            assert len(await transcribe(client, make(tmp_path), language_code="en-US")) == 4
+
+    run(main())
+    assert service.audio == [AUDIO]
+    assert service.requests == [StartStreamTranscriptionRequest(**PCM)]
+
+
+def test_transcribe_two_channels():
+    service = Service()
+
+    async def main():
+        async with served(service) as client:
+            await transcribe(client, wav(AUDIO, channels=2), language_code="en-US")
+
+    run(main())
+    assert service.audio == [AUDIO]
+    assert service.requests == [
+        StartStreamTranscriptionRequest(**PCM, number_of_channels=2, enable_channel_identification=True)
+    ]
+
+
+def test_transcribe_a_wav_that_is_not_what_the_request_says():
+    async def main():
+        async with served() as client:
+            for options in ({"language_code": "en-US", "media_sample_rate_hertz": 8000}, {}):
+                request = None if options else StartStreamTranscriptionRequest(**{**PCM, "media_encoding": "flac"})
+                with pytest.raises(InvalidAudio, match="the WAV is"):
+                    async for _ in client.transcribe(wav(AUDIO), request, **options):
+                        pass
+
+    run(main())
+
+
+def test_transcribe_at_the_pace_of_speech():
+    service = Service()
+
+    async def main():
+        async with served(service) as client:
+            start = asyncio.get_running_loop().time()
+            events = await transcribe(client, AUDIO[:1920], pace=True, chunk_duration=0.02, **PCM)
+            assert events == ["640"] * 3
+            assert asyncio.get_running_loop().time() - start >= 0.039
+
+    run(main())
+
+
+def test_transcribe_what_has_no_pace():
+    async def main():
+        async with served() as client:
+            request = StartStreamTranscriptionRequest(**{**PCM, "media_encoding": "flac"})
+            assert [text_of(event) async for event in client.transcribe(AUDIO, request)] == ["4096", "4096", "1808"]
+
+    run(main())
+
+
+def test_transcribe_audio_that_breaks():
+    def failing():
+        yield AUDIO
+        raise OSError("the microphone fell")
+
+    service = Service()
+
+    async def main():
+        async with served(service) as client:
+            with pytest.raises(OSError, match="microphone"):
+                await transcribe(client, failing(), retries=3, **PCM)
+            with pytest.raises(InvalidAudio, match="middle of a sample"):
+                await transcribe(client, AUDIO + b"?", **PCM)
+            with pytest.raises(TypeError):
+                await transcribe(client, ["text"], **PCM)
+            with pytest.raises(FileNotFoundError):
+                await transcribe(client, "no such file", **PCM)
+            assert await transcribe(client, AUDIO[:100], **PCM) == ["100"]
+
+    run(main())
+    assert len(service.requests) == 4
+    assert [getattr(end, "code", end) for end in service.ended] == [ErrorCodes.CANCEL] * 3 + ["audio"]
+
+
+def test_transcribe_starts_again_where_it_was(pauses):
+    """Three streams for one recording: each gets what the one before did not take, and all have one session id."""
+
+    async def first(stream, session):
+        async for chunk in service.chunks(stream, session):
+            await stream.send(session.send_transcript(transcript(str(len(chunk)))))
+            await stream.send(session.send_exception(InternalFailureException("try again")))
+            await stream.end()
+            return
+
+    async def source():
+        yield AUDIO[:3200]
+        while len(service.requests) < 3:
+            await asyncio.sleep(0)
+        yield AUDIO[3200:]
+
+    service = Service(first, ServiceUnavailableException())
+
+    async def main():
+        async with served(service) as client:
+            texts = await transcribe(client, source(), retries=2, **PCM)
+            assert texts == ["3200", "3200", "3200", "400"]
+
+    run(main())
+    assert b"".join(service.audio) == AUDIO
+    assert [len(audio) for audio in service.audio] == [3200, 0, 6800]
+    assert len({request.session_id for request in service.requests}) == 1
+    assert pauses == [0, 1]
+
+
+def test_transcribe_gives_up_in_the_end(pauses):
+    service = Service(*itertools.repeat(ServiceUnavailableException("no"), 3))
+
+    async def main():
+        async with served(service) as client:
+            with pytest.raises(ServiceUnavailableException):
+                await transcribe(client, AUDIO, retries=2, **PCM)
+
+    run(main())
+    assert pauses == [0, 1]
+
+
+def test_leaving_the_iteration_cancels_the_stream():
+    service = Service()
+
+    async def main():
+        async with (
+            served(service) as client,
+            aclosing(client.transcribe(pieces(AUDIO * 100), pace=False, **PCM)) as events,
+        ):
+            await anext(events)
+
+    run(main())
+    assert [error.code for error in service.ended] == [ErrorCodes.CANCEL]
+
+
+# Names
+
+
+def test_names():
+    assert sorted(client_module.__all__) == client_module.__all__
+    assert all(hasattr(client_module, name) for name in client_module.__all__)
+
+
+def test_it_is_imported_on_demand():
+    program = "import sys, eventstream.transcribe; sys.exit('h2' in sys.modules or 'botocore' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=LIMIT)
+    program = "import sys, eventstream.transcribe.client; sys.exit('botocore' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=LIMIT)
