@@ -1,63 +1,70 @@
-# make demo      show what a recorded client exchanged: its messages, verified, and its results
-# make test      run the tests, on both implementations
-# make lint      ruff, strict mypy, stubtest
-# make sanitize  the tests on an extension with the address and undefined-behaviour sanitizers
-# make bench     compare with the peers, in one run
-# make dist      build sdist and wheel, check what they hold, and test the one against the other
+# make demo         speech to typed results, on this machine alone, and what a recorded client exchanged
+# make test         the tests, on both implementations
+# make lint         ruff, strict mypy, stubtest
+# make sanitize     the tests on an extension with the address and undefined-behaviour sanitizers
+# make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate
+# make interop      clients that are not ours against the emulator
+# make bench        compare with the peers, in one run
+# make dist         build sdist and wheel, check what they hold, and test the one against the other
 # make clean
 #
-# PYTHON chooses the interpreter, VENV where its environment is made; nothing else on the machine is touched.
+# PYTHON chooses the interpreter, VENV where its environment is made; nothing else on the machine is touched. The package
+# is installed there as editable: Python code is used as it stands here, and the extension is built again if it changed.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SOURCES := setup.py pyproject.toml README.md $(shell find eventstream -name '*.py' -o -name '*.py[xdi]' -o -name '*.[ch]' ! -name _native.c)
+NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize bench dist clean
+.PHONY: demo test test-reference lint sanitize portability interop bench dist clean
 
-demo: $(VENV)/installed
+demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
 		tests/captures/amazon-transcribe-0.6.4.response.bin
 	$(BIN)/python examples/recorded.py
+	$(BIN)/python examples/live.py
 
-test: $(VENV)/installed
+test: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	$(BIN)/pytest $(PYTEST_OPTIONS)
 
 # The whole package on the reference, as on a machine without a compiler.
-test-reference: $(VENV)/installed
+test-reference: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	EVENTSTREAM_PURE_PYTHON=1 $(BIN)/pytest $(PYTEST_OPTIONS)
 
-lint: $(VENV)/installed $(VENV)/lint
+lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy examples
 	cd tests && "$(abspath $(BIN))/stubtest" eventstream._native --allowlist stubtest-allowlist.txt
 
-sanitize: $(VENV)/installed
+sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	tests/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
 
-bench: $(VENV)/installed $(VENV)/bench
+portability:
+	tests/portability.sh
+
+interop: $(VENV)/installed $(VENV)/demo $(VENV)/test
+	EVENTSTREAM_INTEROP=1 $(BIN)/pytest tests/interop $(PYTEST_OPTIONS)
+
+bench: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/bench
 	$(BIN)/python -m benchmarks
 
 dist: $(VENV)/installed
 	tests/dist.sh $(BIN)/python
 
 clean:
-	rm -rf .venv* .cache build dist *.egg-info eventstream/*.egg-info eventstream/_native.c eventstream/*.so
+	rm -rf .venv* .cache build dist *.egg-info eventstream/_native.c eventstream/*.so
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/tools: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --group build --group test
-	touch $@
-
-$(VENV)/installed: $(VENV)/tools $(SOURCES)
-	$(BIN)/python -m pip install --quiet --no-build-isolation --force-reinstall --no-deps .
-	touch $@
-
-$(VENV)/lint $(VENV)/bench: $(VENV)/tools
+# The dependency groups of pyproject.toml.
+$(VENV)/build $(VENV)/demo $(VENV)/test $(VENV)/lint $(VENV)/bench: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --group $(notdir $@)
+	touch $@
+
+$(VENV)/installed: $(VENV)/build $(NATIVE)
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
 	touch $@

@@ -8,6 +8,7 @@ reported behind the messages before it, and makes the exit status 1.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -29,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eventstream", description=__doc__.split("\n\n", 1)[0])
     parser.add_argument("file", nargs="*", default=["-"], help="a file of messages; - is standard input (the default)")
     files = parser.parse_args(arguments).file
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever encoding a pipe has
     faults = 0
     for name in files:
         try:
@@ -51,13 +54,13 @@ def _show(name: str, file: BinaryIO) -> int:
     """Print the messages of one stream; the number of faults, 0 or 1."""
     print(f"{name}:")
     decoder = Decoder()
-    sample = b""
+    sample: list[bytes] = []
     messages = nested = payload_bytes = 0
     fault: CodecError | None = None
     try:
         while chunk := file.read(READ_SIZE):
-            if len(sample) < _BYTES_OF_THROUGHPUT:
-                sample += chunk
+            if len(sample) * READ_SIZE < _BYTES_OF_THROUGHPUT:
+                sample.append(chunk)
             offset = decoder.offset
             for message in decoder.feed(chunk):
                 messages += 1
@@ -67,9 +70,10 @@ def _show(name: str, file: BinaryIO) -> int:
         decoder.close()
     except CodecError as error:
         fault = error
+    throughput = _throughput(b"".join(sample)[: decoder.offset])
     print(
         f"{messages} messages ({nested} nested in them), {decoder.offset} bytes, {payload_bytes} of them payload; "
-        f"decoded at {_throughput(sample[: decoder.offset])} ({implementation})"
+        f"decoded at {throughput} ({implementation})"
     )
     if fault is not None:
         sys.stdout.flush()
@@ -113,7 +117,7 @@ def _shown_text(payload: bytes) -> str:
 
 def _throughput(stream: bytes) -> str:
     """How fast the beginning of the stream, as far as it is valid, is decoded over and over in memory."""
-    if not stream:
+    if next(Decoder().feed(stream), None) is None:
         return "no measurable speed"
     count = total = 0
     start = time.perf_counter()

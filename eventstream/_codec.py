@@ -28,9 +28,16 @@ else:
             if sys.implementation.name == "cpython":
                 import warnings
 
+                if os.path.exists(os.path.join(os.path.dirname(__file__), "_native.pyx")):
+                    advice = (
+                        "This is the source tree: `pip install -e .` builds it here, and elsewhere what is installed"
+                    )
+                    advice += " is imported"
+                else:
+                    advice = "Install a wheel, or a C compiler and install again"
                 warnings.warn(
                     f"eventstream runs on its slow Python implementation: the native one cannot be imported ({error}). "
-                    "Install a wheel, or a C compiler and install again; EVENTSTREAM_PURE_PYTHON=1 accepts this.",
+                    f"{advice}; EVENTSTREAM_PURE_PYTHON=1 accepts this.",
                     RuntimeWarning,
                     stacklevel=2,
                 )

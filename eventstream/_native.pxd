@@ -77,6 +77,7 @@ cdef class Decoder:
 
     # private
     cdef int _enter(self) except -1
+    cdef bint _is_sparse(self) noexcept
     cdef int _hold(self, bytes chunk, size_t position, size_t length) except -1
     cdef int _append(self, const uint8_t *data, size_t length, bint immutable) except -1
     cdef int _reserve(self, size_t needed) except -1

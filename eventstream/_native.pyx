@@ -25,7 +25,7 @@ And the safety:
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.exc cimport PyErr_Clear
+from cpython.exc cimport PyErr_Clear, PyErr_ExceptionMatches
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport Py_SIZE, PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
@@ -56,7 +56,7 @@ from eventstream.exceptions import (
     UnknownHeaderType,
     _header,
 )
-from eventstream.values import Byte, Long, Short, Timestamp
+from eventstream.values import Byte, Long, Short, Timestamp, uuid_bytes
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
 cdef extern from "Python.h":
@@ -222,16 +222,28 @@ cdef const es_crc32_kernel *kernel_named(str name) except NULL:
     raise ValueError(f"no kernel {name!r} on this machine")
 
 
-def _crc32(str kernel, const uint8_t[::1] data, uint32_t crc=0) -> int:
-    return kernel_named(kernel).crc32(crc, &data[0] if data.shape[0] else NULL, data.shape[0])
+def _crc32(str kernel, data, uint32_t crc=0) -> int:
+    cdef Py_buffer source
+    acquire(data, &source, PyBUF_SIMPLE)
+    try:
+        return kernel_named(kernel).crc32(crc, source.buf, source.len)
+    finally:
+        PyBuffer_Release(&source)
 
 
-def _crc32_copy(str kernel, uint8_t[::1] target, const uint8_t[::1] data, uint32_t crc=0) -> int:
-    if target.shape[0] < data.shape[0]:
-        raise ValueError("the target is too short")
-    if not data.shape[0]:
-        return kernel_named(kernel).copy(crc, NULL, NULL, 0)
-    return kernel_named(kernel).copy(crc, &target[0], &data[0], data.shape[0])
+def _crc32_copy(str kernel, target, data, uint32_t crc=0) -> int:
+    cdef Py_buffer source, destination
+    acquire(target, &destination, PyBUF_WRITABLE)
+    try:
+        acquire(data, &source, PyBUF_SIMPLE)
+        try:
+            if destination.len < source.len:
+                raise ValueError("the target is too short")
+            return kernel_named(kernel).copy(crc, destination.buf, source.buf, source.len)
+        finally:
+            PyBuffer_Release(&source)
+    finally:
+        PyBuffer_Release(&destination)
 
 
 # Bytes from the caller
@@ -319,17 +331,13 @@ cdef int grow(Writer *writer, size_t length) except -1:
 cdef inline const uint8_t *utf8_of(object text, Py_ssize_t *length) except? NULL:
     """The text in UTF-8; NULL without an exception where it has lone surrogates."""
     cdef const char *data = PyUnicode_AsUTF8AndSize(text, length)
-    if data == NULL:
+    if data == NULL and PyErr_ExceptionMatches(UnicodeEncodeError):
         PyErr_Clear()
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return NULL
-        raise MemoryError
     return <const uint8_t *> data
 
 
-cdef int write_name(Writer *writer, object name) except -1:
+cdef int write_name(Writer *writer, object name, set names) except -1:
+    """A name, which is not among `names` if these are given."""
     cdef Py_ssize_t length
     cdef const uint8_t *data
     cdef uint8_t *target
@@ -340,6 +348,11 @@ cdef int write_name(Writer *writer, object name) except -1:
         raise InvalidHeaderName(name, "lone surrogates have no UTF-8")
     if not 1 <= length <= MAX_NAME_LENGTH:
         raise InvalidHeaderName(name, f"{length} bytes; 1 to {MAX_NAME_LENGTH} are allowed")
+    if names is not None:
+        raw = data[:length]
+        if raw in names:
+            raise InvalidHeaderName(name, "given twice")
+        names.add(raw)
     target = extend(writer, 1 + length)
     target[0] = <uint8_t> length
     memcpy(target + 1, data, length)
@@ -395,6 +408,13 @@ cdef int write_buffer(Writer *writer, object name, object source) except -1:
         PyBuffer_Release(&view)
 
 
+cdef int write_uuid(Writer *writer, bytes raw) except -1:
+    cdef uint8_t *target = extend(writer, 17)
+    target[0] = TYPE_UUID
+    memcpy(target + 1, PyBytes_AS_STRING(raw), 16)
+    return 0
+
+
 cdef int write_value(Writer *writer, object name, object value) except -1:
     """The type byte and the value."""
     if type(value) is str:
@@ -427,32 +447,32 @@ cdef int write_value(Writer *writer, object name, object value) except -1:
             raise InvalidHeaderValue(name, str(error)) from None
         return write_integer(writer, name, TYPE_TIMESTAMP, timestamp)
     if isinstance(value, uuid_class()):
-        raw = value.int.to_bytes(16, "big")
-        extend(writer, 1)[0] = TYPE_UUID
-        memcpy(extend(writer, 16), PyBytes_AS_STRING(raw), 16)
-        return 0
+        return write_uuid(writer, uuid_bytes(value))
     return write_buffer(writer, name, value)
 
 
+cdef bint has_plain_names(dict mapping):
+    for name in mapping:
+        if type(name) is not str:
+            return False
+    return True
+
+
 cdef int write_headers(Writer *writer, object mapping) except -1:
-    cdef bint strange_names = False
+    cdef set names = None  # to be told apart where keys that are not equal can have the same text
     if type(mapping) is dict:
+        if not has_plain_names(<dict> mapping):
+            names = set()
         for name, value in (<dict> mapping).items():
-            strange_names |= type(name) is not str
-            write_name(writer, name)
+            write_name(writer, name, names)
             write_value(writer, name, value)
     elif isinstance(mapping, Mapping):
-        strange_names = True
+        names = set()
         for name, value in mapping.items():
-            write_name(writer, name)
+            write_name(writer, name, names)
             write_value(writer, name, value)
     else:
         raise TypeError(f"headers are a mapping, not {type(mapping).__name__}")
-    if strange_names:  # keys that are not equal, but have the same text
-        try:
-            check_headers(writer.data, writer.length, 0)
-        except DuplicateHeader as error:
-            raise InvalidHeaderName(error.name, "given twice") from None
     return 0
 
 
@@ -865,13 +885,9 @@ cdef class Message:
     cpdef bytes encode(self):
         """The message in wire form; no limit but the format's own applies, so that what was decoded always encodes."""
         cdef Py_buffer view
-        if PyBytes_CheckExact(self.payload):
-            return encode_message(
-                self.headers, <const uint8_t *> PyBytes_AS_STRING(self.payload), PyBytes_GET_SIZE(self.payload)
-            )
         acquire(self.payload, &view, PyBUF_SIMPLE)
-        try:
-            return encode_message(self.headers, <const uint8_t *> view.buf, view.len)
+        try:  # it is bytes, or a view of bytes
+            return encode_span(self.headers, <const uint8_t *> view.buf, view.len, True, UINT32_MAX, UINT32_MAX)
         finally:
             PyBuffer_Release(&view)
 
@@ -1382,8 +1398,8 @@ cdef class Decoder:
     Args:
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
         max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
-        copy: with False, the payload of a message that lies whole in one fed ``bytes`` (or a view of ``bytes``) is a
-            ``memoryview`` of it, which keeps it alive.
+        copy: with False, the payload of a message that lies whole in one fed ``bytes`` (or ``memoryview`` of ``bytes``)
+            and is taken before the next `feed` is a ``memoryview`` of it. Both keep those ``bytes`` alive.
 
     Iterate with ``for``: ``yield from decoder`` would also close the decoder when the generator around it is left.
 
@@ -1425,7 +1441,7 @@ cdef class Decoder:
 
     @property
     def buffered(self):
-        """Bytes received, minus `offset`."""
+        """Bytes received, minus `offset`; of a dead decoder, bytes that will not be delivered."""
         return self._received - self._offset
 
     cdef int _enter(self) except -1:
@@ -1472,9 +1488,9 @@ cdef class Decoder:
         try:
             if self._closed:
                 raise StateError("feed after close")
+            if length or self._is_sparse():
+                self._gather(SIZE_MAX)
             if length:
-                if self._chunk is not None:
-                    self._gather(SIZE_MAX)
                 self._trim()
                 self._chunk = chunk
                 self._position = position
@@ -1484,14 +1500,17 @@ cdef class Decoder:
             es_clear(&self._busy)
         return 0
 
+    cdef bint _is_sparse(self) noexcept:
+        """Whether most of the chunk has been delivered, and it would be kept for little."""
+        return self._copy and self._chunk is not None and 2 * (self._end - self._position) < <size_t> Py_SIZE(self._chunk)
+
     cdef int receive(self, const uint8_t *data, size_t length) except -1:
         self._enter()
         try:
             if self._closed:
                 raise StateError("feed after close")
-            if length:
-                if self._chunk is not None:
-                    self._gather(SIZE_MAX)
+            if length or self._is_sparse():
+                self._gather(SIZE_MAX)
                 self._append(data, length, False)
                 self._trim()
                 self._received += length
@@ -1707,7 +1726,7 @@ cdef class Decoder:
     def close(self):
         """Say that the stream has ended. Whole messages can still be iterated over; `feed` may no longer be called.
 
-        A second call does nothing.
+        A second call does nothing. Iterate to the end before: it is there that a fault in what was received is raised.
 
         Raises:
             TruncatedMessage: the stream ends in the middle of a message.

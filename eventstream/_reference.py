@@ -44,7 +44,7 @@ from eventstream.exceptions import (
     UnknownHeaderType,
     _header,
 )
-from eventstream.values import Byte, HeaderInput, HeaderValue, Long, Short, Timestamp
+from eventstream.values import Byte, HeaderInput, HeaderValue, Long, Short, Timestamp, uuid_bytes
 from eventstream.wire import (
     CRC_LENGTH,
     DEFAULT_MAX_HEADERS_LENGTH,
@@ -106,7 +106,10 @@ def _view_of(data: Buffer) -> memoryview:
 
 
 def _bytes_of(data: Buffer) -> bytes:
-    return data if type(data) is bytes else bytes(_view_of(data))
+    if type(data) is bytes:
+        return data
+    with _view_of(data) as view:
+        return bytes(view)
 
 
 def _limit_of(name: str, limit: SupportsIndex | None) -> int:
@@ -134,10 +137,11 @@ def _encode_name(name: str) -> bytes:
     return raw
 
 
-def _encode_sized(name: str, type_: HeaderType, raw: bytes) -> bytes:
-    if len(raw) > MAX_VALUE_LENGTH:
-        raise InvalidHeaderValue(name, f"a value of {len(raw)} bytes; at most {MAX_VALUE_LENGTH} are allowed")
-    return bytes([type_]) + _U16.pack(len(raw)) + raw
+def _encode_sized(name: str, type_: HeaderType, raw: bytes | memoryview) -> bytes:
+    length = memoryview(raw).nbytes
+    if length > MAX_VALUE_LENGTH:
+        raise InvalidHeaderValue(name, f"a value of {length} bytes; at most {MAX_VALUE_LENGTH} are allowed")
+    return b"".join((bytes([type_]), _U16.pack(length), raw))
 
 
 def _encode_integer(name: str, type_: HeaderType, value: int) -> bytes:
@@ -172,12 +176,13 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
             raise InvalidHeaderValue(name, str(error)) from None
         return _encode_value(name, timestamp)
     if isinstance(value, uuid.UUID):
-        return bytes([HeaderType.UUID]) + value.int.to_bytes(16, "big")
+        return bytes([HeaderType.UUID]) + uuid_bytes(value)
     try:
-        raw = _bytes_of(value)
+        view = _view_of(value)
     except TypeError:
         raise TypeError(f"{_header(name)}: a {type(value).__name__} is no header value") from None
-    return _encode_sized(name, HeaderType.BYTE_ARRAY, raw)
+    with view:
+        return _encode_sized(name, HeaderType.BYTE_ARRAY, view)
 
 
 def _encode_headers(mapping: Mapping[str, HeaderInput]) -> bytes:
@@ -477,15 +482,20 @@ class Message:
 # Encoding
 
 
-def _check_encoded(headers: int, payload: int, max_headers_length: Any, max_payload_length: Any) -> None:
+def _check_encoded(headers: int, payload: int, max_headers: int, max_payload: int) -> None:
     """Both lengths against their limits, of which the format's own bound is one."""
-    max_headers = min(_limit_of("max_headers_length", max_headers_length), MAX_MESSAGE_LENGTH - MIN_MESSAGE_LENGTH)
-    max_payload = _limit_of("max_payload_length", max_payload_length)
+    max_headers = min(max_headers, MAX_MESSAGE_LENGTH - MIN_MESSAGE_LENGTH)
     if headers > max_headers:
         raise EncodeLimitExceeded("headers", headers, max_headers)
     max_payload = min(max_payload, MAX_MESSAGE_LENGTH - MIN_MESSAGE_LENGTH - headers)
     if payload > max_payload:
         raise EncodeLimitExceeded("payload", payload, max_payload)
+
+
+def _frame(raw: bytes, payload: memoryview) -> bytes:
+    lengths = _LENGTHS.pack(MIN_MESSAGE_LENGTH + len(raw) + payload.nbytes, len(raw))
+    message = b"".join((lengths, _CRC.pack(zlib.crc32(lengths)), raw, payload))
+    return message + _CRC.pack(zlib.crc32(message))
 
 
 def encode(
@@ -510,12 +520,12 @@ def encode(
         TypeError: an argument is of the wrong type.
         BufferError: a buffer is not C-contiguous.
     """
-    raw = headers.raw if isinstance(headers, Headers) else _encode_headers(headers)
-    view = _view_of(payload)
-    _check_encoded(len(raw), view.nbytes, max_headers_length, max_payload_length)
-    lengths = _LENGTHS.pack(MIN_MESSAGE_LENGTH + len(raw) + view.nbytes, len(raw))
-    message = b"".join((lengths, _CRC.pack(zlib.crc32(lengths)), raw, view))
-    return message + _CRC.pack(zlib.crc32(message))
+    max_headers = _limit_of("max_headers_length", max_headers_length)
+    max_payload = _limit_of("max_payload_length", max_payload_length)
+    with _view_of(payload) as view:
+        raw = Headers(headers).raw
+        _check_encoded(len(raw), view.nbytes, max_headers, max_payload)
+        return _frame(raw, view)
 
 
 def encode_into(
@@ -544,23 +554,27 @@ def encode_into(
         ValueError: the message does not fit, or overlaps the payload, or the offset is negative; nothing is written.
         EncodeError, TypeError, BufferError: as for `encode`; a read-only buffer is a ``BufferError``.
     """
-    target = _view_of(buffer)
-    if target.readonly:
-        raise BufferError("the buffer is read-only")
-    message = encode(headers, payload, max_headers_length=max_headers_length, max_payload_length=max_payload_length)
+    max_headers = _limit_of("max_headers_length", max_headers_length)
+    max_payload = _limit_of("max_payload_length", max_payload_length)
+    raw = Headers(headers).raw
     start = index(offset)
-    if start < 0:
-        raise ValueError(f"offset {start} is negative")
-    room = max(target.nbytes - start, 0)
-    if len(message) > room:
-        raise ValueError(f"a message of {len(message)} bytes does not fit into {room} bytes")
-    source = _view_of(payload)
-    if source.nbytes and type(source.obj) is not bytes:
-        first, second = _address_of(target) + start, _address_of(source)
-        if first < second + source.nbytes and second < first + len(message):
-            raise ValueError("the payload overlaps the part of the buffer that is to be written")
-    struct.pack_into(f"{len(message)}s", target, start, message)
-    return len(message)
+    with _view_of(buffer) as target:
+        if target.readonly:
+            raise BufferError("the buffer is read-only")
+        with _view_of(payload) as source:
+            _check_encoded(len(raw), source.nbytes, max_headers, max_payload)
+            total_length = MIN_MESSAGE_LENGTH + len(raw) + source.nbytes
+            if start < 0:
+                raise ValueError(f"offset {start} is negative")
+            room = max(target.nbytes - start, 0)
+            if total_length > room:
+                raise ValueError(f"a message of {total_length} bytes does not fit into {room} bytes")
+            if source.nbytes and type(source.obj) is not bytes:
+                first, second = _address_of(target) + start, _address_of(source)
+                if first < second + source.nbytes and second < first + total_length:
+                    raise ValueError("the payload overlaps the part of the buffer that is to be written")
+            struct.pack_into(f"{total_length}s", target, start, _frame(raw, source))
+            return total_length
 
 
 def _address_of(view: memoryview) -> int:
@@ -668,8 +682,8 @@ class Decoder:
     Args:
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
         max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
-        copy: with False, the payload of a message that lies whole in one fed ``bytes`` (or a view of ``bytes``) is a
-            ``memoryview`` of it, which keeps it alive.
+        copy: with False, the payload of a message that lies whole in one fed ``bytes`` (or ``memoryview`` of ``bytes``)
+            and is taken before the next `feed` is a ``memoryview`` of it. Both keep those ``bytes`` alive.
 
     Iterate with ``for``: ``yield from decoder`` would also close the decoder when the generator around it is left.
 
@@ -750,7 +764,7 @@ class Decoder:
 
     @property
     def buffered(self) -> int:
-        """Bytes received, minus `offset`."""
+        """Bytes received, minus `offset`; of a dead decoder, bytes that will not be delivered."""
         return self._received - self._offset
 
     def feed(self, data: Buffer, /) -> Self:
@@ -768,22 +782,27 @@ class Decoder:
             TypeError: the data is no buffer.
             BufferError: the buffer is not C-contiguous.
         """
-        view = _view_of(data)
-        self._enter()
-        try:
-            if self._closed:
-                raise StateError("feed after close")
-            if not view.nbytes:
-                return self
-            self._gather(len(self._buffer) + len(self._chunk) - self._position)
-            if self._usable_in_place(view):
-                self._chunk = view.cast("B")
-            else:
-                self._buffer += view.tobytes()
-            self._received += view.nbytes
-        finally:
-            self._busy.release()
+        with _view_of(data) as view:
+            self._enter()
+            try:
+                if self._closed:
+                    raise StateError("feed after close")
+                if view.nbytes or self._is_sparse():
+                    self._gather(len(self._buffer) + len(self._chunk) - self._position)
+                if view.nbytes:
+                    if type(data) in (bytes, memoryview) and self._usable_in_place(view):
+                        self._chunk = view.cast("B")
+                    else:
+                        self._buffer += view.tobytes()
+                    self._received += view.nbytes
+            finally:
+                self._busy.release()
         return self
+
+    def _is_sparse(self) -> bool:
+        """Whether most of the chunk has been delivered, and it would be kept for little."""
+        chunk = self._chunk
+        return self._copy and 2 * (len(chunk) - self._position) < len(chunk.obj)  # type: ignore[arg-type]
 
     def _usable_in_place(self, view: memoryview) -> bool:
         """Whether the view is immutable, and keeping it keeps not much more than its own bytes alive."""
@@ -856,7 +875,7 @@ class Decoder:
     def close(self) -> None:
         """Say that the stream has ended. Whole messages can still be iterated over; `feed` may no longer be called.
 
-        A second call does nothing.
+        A second call does nothing. Iterate to the end before: it is there that a fault in what was received is raised.
 
         Raises:
             TruncatedMessage: the stream ends in the middle of a message.

@@ -3,7 +3,7 @@
 The caller's fault (`EncodeError`), the sender's fault (`DecodeError`, `VerificationError`), a call at the wrong time
 (`StateError`) and the service's own word (`ServiceError`) are different errors. Each carries what it is about as
 attributes, and builds its text from them, so that both implementations of the codec say the same. A text quotes at most
-64 bytes of input. All of them pickle and copy.
+64 bytes of input; a `ServiceError`'s is the service's own, whole. All of them pickle and copy.
 
 This module imports nothing of the package, and nothing else while it is imported.
 """
@@ -304,7 +304,8 @@ class ServiceError(_Restorable):
     def __init__(
         self, code: str, message: str, headers: Mapping[str, HeaderValue] | None = None, payload: bytes = b""
     ) -> None:
-        super().__init__(f"{code or 'unnamed error'}: {message}" if message else code or "unnamed error")
+        text = f"{code or 'unnamed error'}: {message}" if message else code or "unnamed error"
+        super().__init__(text.encode("utf-8", "replace").decode())  # JSON may hold what cannot be printed
         self.code = code
         self.message = message
         self.headers = headers
@@ -316,7 +317,10 @@ class ServiceError(_Restorable):
 
         Its text is the ``:error-message`` header or else the ``Message`` or ``message`` of a JSON payload.
         """
-        payload = bytes(message.payload)
+        try:
+            payload = bytes(message.payload)
+        except ValueError as error:  # as a released memoryview says it
+            raise BufferError(str(error)) from None
         code = message.exception_type or message.error_code or ""
         return cls(code, message.error_message or _text_of_json(payload), message.headers, payload)
 

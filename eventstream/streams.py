@@ -7,7 +7,7 @@ from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
     from typing import Protocol
 
     from typing_extensions import Buffer
@@ -30,7 +30,7 @@ READ_SIZE = 65_536
 
 
 def iter_messages(
-    source: Buffer | Iterable[Buffer] | Readable,
+    source: bytes | bytearray | memoryview | Iterable[Buffer] | Readable,
     *,
     max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
     max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
@@ -80,11 +80,18 @@ async def aiter_messages(
     decoder.close()
 
 
-def _chunks(source: Buffer | Iterable[Buffer] | Readable) -> Iterable[Buffer]:
+def _chunks(source: bytes | bytearray | memoryview | Iterable[Buffer] | Readable) -> Iterable[Buffer]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return (source,)
     read = getattr(source, "read1", None) or getattr(source, "read", None)
-    return source if read is None else iter(lambda: read(READ_SIZE), b"")  # type: ignore[return-value]
+    return source if read is None else _read_chunks(read)  # type: ignore[return-value]
+
+
+def _read_chunks(read: Callable[[int], Buffer | None]) -> Iterator[Buffer]:
+    while chunk := read(READ_SIZE):
+        yield chunk
+    if chunk is None:
+        raise BlockingIOError("the source does not block, and has no data now: feed a Decoder when it has")
 
 
 async def _async_chunks(source: AsyncIterable[Buffer] | AsyncReadable) -> AsyncIterator[Buffer]:

@@ -26,6 +26,19 @@ HeaderValue: TypeAlias = "bool | int | Byte | Short | Long | bytes | str | Times
 HeaderInput: TypeAlias = "HeaderValue | Buffer | _datetime.datetime"
 """What a header can be made from: also any contiguous buffer (type 6) and an aware ``datetime`` (type 8)."""
 
+
+def uuid_bytes(value: uuid.UUID) -> bytes:
+    """The 16 bytes of a UUID, taken from its integer by `int` itself, whatever a subclass or a stand-in makes of it.
+
+    Raises:
+        TypeError: it is a UUID in name alone.
+    """
+    try:
+        return int.to_bytes(value.int, 16, "big")
+    except (AttributeError, OverflowError):
+        raise TypeError(f"{type(value).__name__}: its integer is not one of 128 bits") from None
+
+
 _EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
 _MILLISECOND = _datetime.timedelta(milliseconds=1)
 

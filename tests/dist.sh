@@ -28,11 +28,11 @@ print(f"the wheel holds what it should: {len(names)} files")
 PYTHON
 
 $pip install "$work"/dist/*.whl
-(cd "$source" && $pip install --group test && "$work/venv/bin/pytest" -q -p no:cacheprovider)
+(cd "$source" && $pip install --group test --group demo && "$work/venv/bin/pytest" -q -p no:cacheprovider)
 
 # Where the compiler fails the package still installs, says so when it is imported, and works.
 "$python" -m venv "$work/bare"
-CC=false "$work/bare/bin/python" -m pip --quiet --disable-pip-version-check install "$work"/dist/*.tar.gz
+CC=there-is-no-compiler "$work/bare/bin/python" -m pip --quiet --disable-pip-version-check install "$work"/dist/*.tar.gz
 cd "$work"
 message=$("$work/bare/bin/python" -W always -c 'import eventstream; print(eventstream.implementation)' 2>&1)
 case $message in

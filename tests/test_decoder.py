@@ -1045,3 +1045,32 @@ def test_an_encoded_payload_that_another_thread_changes(codec):
             stop.set()
 
     in_threads(change, encode)
+
+
+@pytest.mark.parametrize("empty", [b"", bytearray()], ids=lambda empty: type(empty).__name__)
+def test_an_empty_feed_lets_go_of_a_chunk_of_which_little_is_left(codec, empty):
+    decoder = codec.Decoder()
+    chunk = frames.frame(frames.EVENT_BLOCK, bytes(1000)) * 1000
+    held = sys.getrefcount(chunk)
+    decoder.feed(chunk)
+    for _ in range(999):
+        next(decoder)
+    decoder.feed(empty)
+    assert sys.getrefcount(chunk) == held
+    assert len(next(decoder).payload) == 1000
+
+
+def test_what_is_not_taken_before_the_next_feed_is_copied(codec):
+    decoder = codec.Decoder(copy=False)
+    decoder.feed(frames.EVENT_FRAME).feed(frames.EVENT_FRAME)
+    assert [type(message.payload) for message in decoder] == [bytes, memoryview]
+
+
+def test_the_callers_buffer_is_released_by_a_feed_that_fails(codec):
+    decoder = codec.Decoder()
+    decoder.close()
+    data = bytearray(b"abc")
+    with pytest.raises(StateError) as raised:
+        decoder.feed(data)
+    data.append(1)
+    assert "close" in str(raised.value)

@@ -479,3 +479,47 @@ def test_the_checksums_are_those_of_zlib(codec, length):
     assert (total, headers_length) == (len(wire), len(frames.TEN_BLOCK))
     assert prelude_crc == zlib.crc32(wire[:8])
     assert wire[-4:] == struct.pack(">I", zlib.crc32(wire[:-4]))
+
+
+class Twin(str):
+    """A name that equals nothing, but has the same text."""
+
+    __slots__ = ()
+
+    def __eq__(self, other):
+        return self is other
+
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda codec: codec.encode({"": 1}, 5), TypeError),
+        (lambda codec: codec.encode({"": 1}, b"", max_headers_length=-1), ValueError),
+        (lambda codec: codec.encode({"": 1}, 5, max_headers_length="1"), TypeError),
+        (lambda codec: codec.encode_into(b"", {"": 1}), InvalidHeaderName),
+        (lambda codec: codec.encode_into(bytearray(5), {"a": 1}, 5, offset="1"), TypeError),
+        (lambda codec: codec.encode_into(b"", {"a": 1}, bytes(9), max_payload_length=1), BufferError),
+        (lambda codec: codec.encode_into(bytearray(), {"a": 1}, bytes(9), max_payload_length=1), EncodeLimitExceeded),
+        (lambda codec: codec.Headers({"a": 1, Twin("a"): 2**40}), InvalidHeaderName),
+        (lambda codec: codec.Headers({"a": 1, Twin("a"): 2, "b": object()}), InvalidHeaderName),
+    ],
+)
+def test_of_several_faults_the_same_is_reported_by_both_implementations(codec, call, error):
+    """The limits' own values, the payload's type, the headers in their order, the lengths; then the target."""
+    with pytest.raises(error) as raised:
+        call(codec)
+    assert type(raised.value) is error
+
+
+def test_the_callers_buffer_is_released_although_the_error_lives(codec):
+    payload = bytearray(b"abc")
+    with pytest.raises(EncodeLimitExceeded) as raised:
+        codec.encode({}, payload, max_payload_length=1)
+    payload.append(1)
+    with pytest.raises(ValueError, match="does not fit") as other:
+        codec.encode_into(bytearray(1), {}, payload)
+    payload.append(1)
+    assert raised.value.length == 3
+    assert "room" not in str(other.value)

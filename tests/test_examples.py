@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import wave
+from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
+import eventstream
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
+CAPTURES = Path(__file__).parent / "captures"
+LIVE = str(EXAMPLES / "live.py")
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -31,3 +40,104 @@ def test_an_exchange_that_is_not_there_is_an_error() -> None:
     done = run(str(EXAMPLES / "recorded.py"), "nothing")
     assert done.returncode == 2
     assert "amazon-transcribe-0.6.4-speech" in done.stderr
+
+
+def run_live(*arguments: str, without: str | None = None) -> subprocess.CompletedProcess[str]:
+    """The live example; as if a module were not installed, if one is named."""
+    program = f"import runpy, sys; sys.modules[{without!r}] = None; runpy.run_path({LIVE!r}, run_name='__main__')"
+    return run(*([LIVE] if without is None else ["-c", program]), *arguments)
+
+
+def test_speech_is_transcribed_live() -> None:
+    done = run_live("--fast", "--recogniser", "scripted")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert " 0.10 s  The" in lines[1]
+    assert "The quick brown fox jumps over the lazy dog." in lines
+    assert any("lazy\u00a02.10–2.40   dog\u00a02.40–2.70" in line for line in lines)
+    assert "  sent      33 chunks of audio, 105,280 bytes, and their end, all signed" in lines
+    assert "  received  35 events with 34 results" in lines
+    assert "  verified  35 signatures: the request's, 33 chunks', the end's" in lines
+    assert "(p50)" in done.stdout
+    assert "\r" not in done.stdout
+
+
+@pytest.mark.skipif(find_spec("pocketsphinx") is None, reason="pocketsphinx is not installed")
+def test_speech_is_recognised_live() -> None:
+    done = run_live("--fast")
+    assert done.returncode == 0, done.stderr
+    assert "he might even have been made a real boy" in done.stdout
+    assert "35 signatures" in done.stdout
+
+
+def test_partial_results_grow_in_place_on_a_terminal() -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, LIVE, "--fast", "--recogniser", "scripted"]
+    with subprocess.Popen(command, stdout=theirs, env={**os.environ, "COLUMNS": "40"}) as process:
+        os.close(theirs)
+        output = b""
+        try:
+            while data := os.read(ours, 4096):
+                output += data
+        except OSError:  # how Linux says that the other end was closed
+            pass
+        finally:
+            os.close(ours)
+    assert process.returncode == 0
+    assert b"\r\x1b[K   0.90 s  The quick brown\r\x1b[K   1.00 s  The quick brown fox\r" in output
+    assert b"\r\x1b[K   2.60 s   fox jumps over the lazy dog\r" in output, "no line is longer than the terminal"
+
+
+def test_without_pocketsphinx_the_words_are_scripted() -> None:
+    done = run_live("--fast", without="pocketsphinx")
+    assert done.returncode == 0, done.stderr
+    assert "pocketsphinx is not installed" in done.stdout
+    assert "The quick brown fox" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["h2", "msgspec"])
+def test_a_missing_extra_is_named(module: str) -> None:
+    done = run_live(without=module)
+    assert done.returncode == 1
+    assert "eventstream-codec[client,emulator,speech]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def write_wav(path: Path, channels: int, rate: int) -> str:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(bytes(channels * rate))
+    return str(path)
+
+
+def test_what_cannot_be_streamed_is_said(tmp_path: Path) -> None:
+    for arguments, reason in [
+        ([LIVE], "no WAV"),
+        ([str(tmp_path / "nothing.wav")], "No such file"),
+        ([write_wav(tmp_path / "stereo.wav", 2, 16_000)], "one channel"),
+        ([write_wav(tmp_path / "high.wav", 1, 96_000)], "96000"),
+        (["--recogniser", "nobody"], "no recogniser 'nobody'"),
+    ]:
+        done = run_live("--fast", "--recogniser", "scripted", *arguments)
+        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert reason in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_another_wav_is_transcribed(tmp_path: Path) -> None:
+    done = run_live("--fast", "--recogniser", "scripted", write_wav(tmp_path / "half.wav", 1, 8000))
+    assert done.returncode == 0, done.stderr
+    assert "5 chunks of audio, 8,000 bytes" in done.stdout
+
+
+def test_the_speech_is_that_of_the_recorded_client() -> None:
+    with open(CAPTURES / "amazon-transcribe-0.6.4-speech.request.bin", "rb") as file:
+        *signed, end = eventstream.iter_messages(file)
+    audio = [eventstream.decode(message.payload).payload for message in signed]
+    with wave.open(str(EXAMPLES / "speech.wav")) as wav:
+        assert (wav.getnchannels(), wav.getsampwidth(), wav.getframerate()) == (1, 2, 16_000)
+        assert wav.readframes(wav.getnframes()) == b"".join(audio)
+    assert end.payload == b""

@@ -12,6 +12,7 @@ import types
 import uuid
 from collections import OrderedDict, UserDict
 from collections.abc import ItemsView, KeysView, Mapping, MutableMapping, ValuesView
+from unittest.mock import Mock
 
 import frames
 import pytest
@@ -288,13 +289,39 @@ class LyingUUID(uuid.UUID):
     def bytes(self):
         return b"short"
 
+    @property
+    def int(self):
+        return LyingInteger(7)
+
+
+class LyingInteger(int):
+    def to_bytes(self, *args, **kwargs):
+        return b""
+
+
+class UUIDOfManyBits(uuid.UUID):
+    int = 2**200
+
+
+class SurrogateStr(str):
+    def encode(self, *args):
+        return b""
+
 
 LIES = {
     "name": lambda: {LyingStr("n"): 1},
     "str": lambda: {"n": LyingStr("text")},
     "int": lambda: {"n": LyingInt(7)},
     "large int": lambda: {"n": LyingInt(2**40)},
-    "UUID": lambda: {"n": LyingUUID(int=7)},
+    "UUID": lambda: {"n": LyingUUID.__new__(LyingUUID)},
+    "UUID of too many bits": lambda: {"n": UUIDOfManyBits.__new__(UUIDOfManyBits)},
+    "UUID without an integer": lambda: {"n": uuid.UUID.__new__(uuid.UUID)},
+    "stand-in for a UUID": lambda: {"n": Mock(spec=uuid.UUID)},
+    "stand-in for a str": lambda: {"n": Mock(spec=str)},
+    "stand-in for an int": lambda: {"n": Mock(spec=int)},
+    "stand-in as a name": lambda: {Mock(spec=str): 1},
+    "name that has no UTF-8": lambda: {SurrogateStr("\ud800"): 1},
+    "str that has no UTF-8": lambda: {"n": SurrogateStr("\ud800")},
     "Byte": lambda: {"n": int.__new__(Byte, 1000)},
     "Timestamp": lambda: {"n": int.__new__(Timestamp, 2**64)},
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -92,3 +94,14 @@ def test_messages_nested_without_end_are_shown_to_a_depth(capsys: pytest.Capture
     path.write_bytes(wire)
     assert main([str(path)]) == 0
     assert "1 messages (4 nested in them)" in capsys.readouterr().out
+
+
+def test_an_output_that_is_not_utf_8_is_no_reason_to_fail(tmp_path: Path) -> None:
+    path = tmp_path / "text.bin"
+    path.write_bytes(eventstream.encode({"é": "é"}, "é".encode()))
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-m", "eventstream", str(path)], check=False, capture_output=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"\\xe9" in done.stdout

@@ -366,3 +366,23 @@ def test_an_error_of_the_async_source_passes_through():
 def test_what_is_no_async_source_is_a_type_error(source):
     with pytest.raises(TypeError):
         asyncio.run(collect(aiter_messages(source)))
+
+
+def test_any_empty_buffer_ends_a_file():
+    class Reader:
+        def __init__(self):
+            self.chunks = [frames.EVENT_FRAME, b""]
+
+        def read(self, size):
+            return array.array("B", self.chunks.pop(0))
+
+    assert len(list(iter_messages(Reader()))) == 1
+
+
+def test_a_source_that_does_not_block_is_an_error_and_no_end():
+    class Reader:
+        def read(self, size):
+            return None
+
+    with pytest.raises(BlockingIOError):
+        list(iter_messages(Reader()))

@@ -1,0 +1,252 @@
+"""Clients that are not ours, each in an environment of its own, and emulators as processes for them.
+
+Their environments are made from PyPI and npm, under ``.cache/interop``, the first time. One is made anew when what
+belongs in it has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DRIVERS = Path(__file__).parent / "drivers"
+ENVIRONMENTS = ROOT / ".cache/interop"
+
+INSTALL_TIMEOUT = 300
+CLIENT_TIMEOUT = 60
+EMULATOR_TIMEOUT = 10
+
+KEYS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client, its environment, and the driver that runs it."""
+
+    name: str
+    driver: str
+    packages: tuple[str, ...]
+    tls: bool
+    python: tuple[int, int] = (3, 10)
+
+    @property
+    def directory(self) -> Path:
+        return ENVIRONMENTS / self.name
+
+    @cached_property
+    def command(self) -> list[str]:
+        """How its driver is started, once its environment is made. Skips the test where there is nothing to run it."""
+        make = _make_node_modules if self.driver.endswith(".mjs") else _make_venv
+        return [*make(self), str(DRIVERS / self.driver)]
+
+    def run(self, emulator: Emulator, *streams: dict[str, Any], **scenario: Any) -> list[Outcome]:
+        """What became of each stream: see ``drivers/common.py``."""
+        scenario = {"keys": KEYS, "streams": streams, **scenario}
+        # Nothing of this machine's may decide what it does: no credentials, no profile, no path to our package.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        process = subprocess.run(
+            [*self.command, emulator.host, str(emulator.port), str(emulator.ca_file or ""), json.dumps(scenario)],
+            cwd=self.directory,
+            env={**environment, "HOME": str(self.directory), "AWS_EC2_METADATA_DISABLED": "true"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=CLIENT_TIMEOUT,
+        )
+        assert process.returncode == 0, process.stderr
+        outcomes = [Outcome() for _ in streams]
+        for line in map(json.loads, process.stdout.splitlines()):
+            outcomes[line.pop("stream")].add(**line)
+        return outcomes
+
+
+@dataclass
+class Outcome:
+    """What a client made of a stream."""
+
+    response: dict[str, Any] | None = None
+    events: list[Any] = field(default_factory=list)
+    error: str | None = None
+    code: str | None = None
+    message: str | None = None
+    status: int | None = None
+    ended: bool = False
+
+    def add(self, results: Any = None, end: bool = False, **line: Any) -> None:
+        assert not self.ended
+        assert self.error is None
+        if results is not None:
+            self.events.append(results)
+        self.ended = end
+        for name, value in line.items():
+            setattr(self, name, value)
+
+
+CLIENTS = [
+    Client(
+        "amazon-transcribe", "amazon_transcribe_client.py", ("amazon-transcribe==0.6.4", "awscrt==0.26.1"), tls=True
+    ),
+    Client(
+        "capo",
+        "capo_client.py",
+        ("capo-transcribe-streaming==0.11.0", "zapros[http2]==0.23.0", "h2==4.4.1"),
+        tls=False,
+    ),
+    Client(
+        "aws-sdk-python",
+        "aws_sdk_client.py",
+        ("aws-sdk-transcribe-streaming[awscrt]==0.12.0", "smithy-http==0.6.0", "awscrt==0.32.2"),
+        tls=True,
+        python=(3, 12),
+    ),
+    Client(
+        "aws-sdk-js",
+        "aws_sdk_js_client.mjs",
+        ("@aws-sdk/client-transcribe-streaming@3.1141.0", "@smithy/node-http-handler@4.14.2"),
+        tls=False,
+    ),
+]
+
+
+@pytest.fixture(scope="session", params=CLIENTS, ids=lambda client: client.name)
+def client(request: pytest.FixtureRequest) -> Client:
+    """Each client in turn, its environment made."""
+    client: Client = request.param
+    assert client.command
+    return client
+
+
+@pytest.fixture(scope="session")
+def amazon_transcribe() -> Client:
+    """The one whose keys can be changed between the request and the events."""
+    return CLIENTS[0]
+
+
+# Environments
+
+
+@contextlib.contextmanager
+def _made(client: Client, *what: str) -> Iterator[Path | None]:
+    """The directory of an environment to be made; None if it is there. The stamp says what is in it, and is last."""
+    stamp = client.directory / "made-of"
+    content = "\n".join([*what, *client.packages, ""])
+    if stamp.exists() and stamp.read_text() == content:
+        yield None
+        return
+    shutil.rmtree(client.directory, ignore_errors=True)
+    client.directory.mkdir(parents=True)
+    yield client.directory
+    stamp.write_text(content)
+
+
+def _install(*command: str, cwd: Path) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=INSTALL_TIMEOUT)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+
+
+def _make_venv(client: Client) -> list[str]:
+    python = _find_python(client.python)
+    if python is None:
+        pytest.skip(f"{client.name} needs Python {'.'.join(map(str, client.python))} or newer")
+    command = [str(client.directory / ("Scripts" if os.name == "nt" else "bin") / "python")]
+    with _made(client, python) as directory:
+        if directory is not None:
+            _install(python, "-m", "venv", str(directory), cwd=directory)
+            _install(*command, "-m", "pip", "install", "--quiet", *client.packages, cwd=directory)
+    return command
+
+
+def _find_python(minimum: tuple[int, int]) -> str | None:
+    """This interpreter, or the newest one on PATH or of pyenv that is new enough and can make environments."""
+    if sys.version_info >= minimum:
+        return os.path.realpath(sys.executable)  # not that of a virtual environment: others may make the next one
+    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    for minor in range(15, minimum[1] - 1, -1):
+        for python in (f"python3.{minor}", *sorted(glob.glob(f"{pyenv}/versions/3.{minor}.*/bin/python3"))):
+            with contextlib.suppress(OSError):
+                check = "import venv, ensurepip"
+                if not subprocess.run([python, "-c", check], capture_output=True, check=False).returncode:
+                    return python
+    return None
+
+
+def _make_node_modules(client: Client) -> list[str]:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip(f"{client.name} needs node and npm, and there is no {'npm' if node else 'node'}")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version[1:].partition(".")[0]) < 20:
+        pytest.skip(f"{client.name} needs Node 20 or newer, and this is {version}")
+    with _made(client, version) as directory:
+        if directory is not None:
+            (directory / "package.json").write_text('{"private": true}')  # so that npm looks no further up
+            options = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--no-save")
+            _install(npm, "install", *options, *client.packages, cwd=directory)
+    return [node]
+
+
+# Emulators
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """Where one listens."""
+
+    host: str
+    port: int
+    ca_file: Path | None
+
+
+@pytest.fixture(scope="session")
+def emulator_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[Emulator]]:
+    """Runs an emulator for a client, with further options: a context manager. It must end without errors."""
+
+    @contextlib.contextmanager
+    def run(client: Client, *options: str) -> Iterator[Emulator]:
+        directory = tmp_path_factory.mktemp("emulator")
+        ca_file = directory / "ca.pem" if client.tls else None
+        tls = [] if ca_file is None else ["--tls", str(ca_file)]
+        with (directory / "log").open("w+") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "eventstream.transcribe.emulator", "--quiet", "--grace", "1", *tls, *options],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+            assert process.stdout is not None
+            try:
+                address = urlsplit(process.stdout.readline().strip())
+                assert address.hostname and address.port, (directory / "log").read_text()  # noqa: PT018
+                yield Emulator(address.hostname, address.port, ca_file)
+                process.terminate()
+                assert process.wait(EMULATOR_TIMEOUT) == 0
+            finally:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+        assert (directory / "log").read_text() == ""
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def emulator(client: Client, emulator_for: Callable[..., AbstractContextManager[Emulator]]) -> Iterator[Emulator]:
+    """An emulator that behaves well."""
+    with emulator_for(client) as running:
+        yield running
