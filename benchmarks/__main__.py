@@ -44,7 +44,7 @@ def main() -> int:
 
     print(f"{machine()}; checksum kernel {_native._crc32_kernels()[0]}")
     print(f"against {versions()}\n")
-    rows = [*codec.rows(), *signing.rows(), *transcribe.rows()]
+    rows = [*codec.rows(), *codec.checksum_rows(), *signing.rows(), *transcribe.rows()]
     print(table([measure(row) for row in rows]), "\n", sep="")
     print("| memory and import | measured | bound |\n|---|--:|--:|")
     for row in memory.rows():

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 
+import crcmod.predefined
 from amazon_transcribe.eventstream import EventStreamMessageSerializer
 from botocore.eventstream import EventStreamBuffer
 from isal import isal_zlib
+from zlib_ng import zlib_ng
 
 import eventstream
 from benchmarks.measure import Row, Work
+from eventstream import _native
 
 HEADERS = {":message-type": "event", ":event-type": "TranscriptEvent", ":content-type": "application/json"}
 KIB = 1024
@@ -19,11 +23,12 @@ MIB = 1024 * 1024
 
 
 def payload_of(length: int) -> bytes:
-    return bytes(i * 2654435761 >> 13 & 255 for i in range(min(length, 4099))).ljust(4099, b"-") * (length // 4099 + 1)
+    """Bytes without a short period."""
+    return (bytes(i * 2654435761 >> 13 & 255 for i in range(4099)) * (length // 4099 + 1))[:length]
 
 
 def wire_of(payload_length: int) -> bytes:
-    return eventstream.encode(HEADERS, payload_of(payload_length)[:payload_length])
+    return eventstream.encode(HEADERS, payload_of(payload_length))
 
 
 def feed(decoder: eventstream.Decoder, *chunks: bytes) -> Work:
@@ -98,7 +103,7 @@ def rows() -> Iterator[Row]:
         wire = wire_of(length)
         yield Row(f"decode {length // KIB} KiB", "botocore", feed(decoder(), wire), feed_botocore(wire), at_least)
 
-    payload = payload_of(3200)[:3200]
+    payload = payload_of(3200)
     headers = eventstream.Headers(HEADERS)
     serializer = EventStreamMessageSerializer()
     for what, given, at_least in (("a dict", HEADERS, 12), ("`Headers`", headers, 20)):
@@ -111,7 +116,7 @@ def rows() -> Iterator[Row]:
         )
 
     for length, at_most in ((142, 1.0), (918, 1.0), (3200, 1.0), (4096, 1.0), (16 * KIB, 0.75), (MIB, 0.6)):
-        data = payload_of(length)[:length]
+        data = payload_of(length)
         wire = eventstream.encode(headers, data)
         yield Row(
             f"`decode`, {length:,} B", "floor", lambda w=wire: eventstream.decode(w), floor(data), at_most=at_most
@@ -124,8 +129,17 @@ def rows() -> Iterator[Row]:
             at_most=at_most,
         )
 
+    message = eventstream.Message(headers, payload)
+    yield Row(
+        "`Message.encode`, 3,200 B",
+        "amazon-transcribe",
+        message.encode,
+        lambda: serializer.serialize(HEADERS, payload),
+        20,
+    )  # type: ignore[arg-type]
+
     wire = wire_of(MIB)
-    view = payload_of(MIB)[:MIB]
+    view = payload_of(MIB)
     yield Row(
         "`Decoder(copy=False)`, 1 MiB",
         "ISA-L alone",
@@ -169,3 +183,23 @@ def rows() -> Iterator[Row]:
     wire = wire_of(918)
     if smithy := decode_smithy(wire):
         yield Row("`decode`, 918 B", "smithy-aws-event-stream", lambda: eventstream.decode(wire), smithy)
+
+
+def checksum_rows() -> Iterator[Row]:
+    """The kernel that this CPU chose, against other checksums, each called from Python."""
+    kernel = _native._crc32_kernels()[0]
+    peers: dict[str, Callable[[bytes], int]] = {
+        "isal": isal_zlib.crc32,
+        "zlib-ng": zlib_ng.crc32,
+        "zlib": zlib.crc32,
+        "crcmod": crcmod.predefined.mkCrcFun("crc-32"),
+    }
+    for length in (3200, MIB):
+        data = payload_of(length)
+        for name, peer in peers.items():
+            yield Row(
+                f"CRC-32 of {length:,} B",
+                name,
+                lambda data=data: _native._crc32(kernel, data),  # type: ignore[misc]
+                lambda data=data, peer=peer: peer(data),  # type: ignore[misc]
+            )

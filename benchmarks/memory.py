@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import resource
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ def rows() -> list[tuple[str, str, str]]:
     return [
         ("after a prelude that declares 24 MiB: allocated", f"{_after_prelude()} bytes", "4,096"),
         ("the same: address space", f"{_address_space_after_prelude()} bytes", "4,096"),
+        ("held after a feed, at most, beside twice the bytes not delivered", f"{_held()} bytes", "4,096"),
         (f"{MESSAGES:,} messages: RSS beyond that after 10,000", f"{_growth() / 1024:.0f} KiB", "1,024 KiB"),
         ("`import eventstream`", f"{_import_milliseconds():.1f} ms", "10 ms"),
     ]
@@ -37,6 +39,22 @@ def _after_prelude() -> int:
         return tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
+
+
+def _held() -> int:
+    """The most over many feeds of pieces of all sizes; what the chunk itself takes is the caller's."""
+    stream = b"".join(wire_of(length) for length in (0, 100, 5000, 20_000, 300_000, 3_000_000))
+    worst = 0
+    for size in (7, 1000, 65_536, 1_000_000):
+        pieces = [stream[i : i + size] for i in range(0, len(stream), size)]
+        decoder = eventstream.Decoder()
+        collections.deque(decoder.feed(stream), 0)
+        tracemalloc.start()
+        for piece in pieces:
+            collections.deque(decoder.feed(piece), 0)
+            worst = max(worst, tracemalloc.get_traced_memory()[0] - 2 * decoder.buffered)
+        tracemalloc.stop()
+    return worst
 
 
 def _pages(field: int) -> int:

@@ -16,7 +16,7 @@ pytest.importorskip("amazon_transcribe", reason="the peers are installed by `mak
 from benchmarks import codec, signing, transcribe
 from benchmarks.measure import Row
 
-ROWS = [*codec.rows(), *signing.rows(), *transcribe.rows()]
+ROWS = [*codec.rows(), *codec.checksum_rows(), *signing.rows(), *transcribe.rows()]
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=f"{row.work}, against {row.against}") for row in ROWS])

@@ -14,6 +14,7 @@ import eventstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import ModuleType
 
 hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
@@ -79,3 +80,13 @@ def first_capacities(codec: ModuleType) -> Iterator[Iterator[int]]:
     yield each()
     if set_first_capacity:
         set_first_capacity(256)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of localhost that signs itself, and its key, in one file."""
+    from certificates import write_certificate  # here: the tests of the codec do without cryptography
+
+    path: Path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    write_certificate(path)
+    return path
