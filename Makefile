@@ -36,7 +36,7 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy examples
-	cd tests && "$(abspath $(BIN))/stubtest" eventstream._native --allowlist stubtest-allowlist.txt
+	$(BIN)/stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
 
 sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	tests/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
