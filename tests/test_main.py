@@ -101,7 +101,12 @@ def test_an_output_that_is_not_utf_8_is_no_reason_to_fail(tmp_path: Path) -> Non
     path.write_bytes(eventstream.encode({"é": "é"}, "é".encode()))
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(
-        [sys.executable, "-m", "eventstream", str(path)], check=False, capture_output=True, env=environment
+        [sys.executable, "-m", "eventstream", str(path)],
+        check=False,
+        capture_output=True,
+        env=environment,
+        cwd=os.path.dirname(__file__),  # `-m` puts it first in the path: not where the sources are
     )
     assert done.returncode == 0, done.stderr
     assert b"\\xe9" in done.stdout
+    assert not done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import ssl
 import sys
@@ -24,6 +25,7 @@ async def running(*arguments):
         *(sys.executable, "-m", "eventstream.transcribe.emulator", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        cwd=os.path.dirname(__file__),  # `-m` puts it first in the path: not where the sources are
     )
     try:
         line = await process.stdout.readline()
