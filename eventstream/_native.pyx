@@ -1529,6 +1529,9 @@ cdef class Decoder:
 
     cdef Message next_message(self):
         self._enter()
+        if self._chunk is None and self._start == self._stop:
+            es_clear(&self._busy)
+            return None
         try:
             return self._take()
         except DecodeError as error:
