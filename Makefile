@@ -4,6 +4,7 @@
 # make sanitize     the tests on an extension with the address and undefined-behaviour sanitizers
 # make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate
 # make interop      clients that are not ours against the emulator
+# make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 or newer
 # make bench        compare with the peers, in one run
 # make dist         build sdist and wheel, check what they hold, and test the one against the other
 # make clean
@@ -12,11 +13,12 @@
 # is installed there as editable: Python code is used as it stands here, and the extension is built again if it changed.
 
 PYTHON ?= python3
+SECONDS ?= 60
 VENV ?= .venv
 BIN := $(VENV)/bin
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize portability interop bench dist clean
+.PHONY: demo test test-reference lint sanitize portability interop fuzz bench dist clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -47,6 +49,9 @@ portability:
 interop: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	EVENTSTREAM_INTEROP=1 $(BIN)/pytest tests/interop $(PYTEST_OPTIONS)
 
+fuzz: $(VENV)/installed $(VENV)/demo $(VENV)/fuzz
+	tests/fuzz.sh $(BIN)/python $(SECONDS)
+
 bench: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/bench
 	$(BIN)/python -m benchmarks
 
@@ -61,7 +66,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 # The dependency groups of pyproject.toml.
-$(VENV)/build $(VENV)/demo $(VENV)/test $(VENV)/lint $(VENV)/bench: $(BIN)/python pyproject.toml
+$(VENV)/build $(VENV)/demo $(VENV)/test $(VENV)/lint $(VENV)/fuzz $(VENV)/bench: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --group $(notdir $@)
 	touch $@
 

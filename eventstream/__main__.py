@@ -14,7 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from eventstream import CodecError, Decoder, Message, Timestamp, decode, implementation
+from eventstream import CodecError, Decoder, Message, Timestamp, TruncatedMessage, decode, implementation
 from eventstream.streams import READ_SIZE
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     for name in files:
         try:
             faults += _show(name, sys.stdin.buffer) if name == "-" else _show_file(name)
+        except KeyboardInterrupt:
+            return 130
         except BrokenPipeError:  # the reader has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
@@ -77,7 +79,8 @@ def _show(name: str, file: BinaryIO) -> int:
     )
     if fault is not None:
         sys.stdout.flush()
-        print(f"{name}: {type(fault).__name__}: {fault}", file=sys.stderr)
+        hint = "" if decoder.offset or isinstance(fault, TruncatedMessage) else "; is this an event stream?"
+        print(f"{name}: {type(fault).__name__}: {fault}{hint}", file=sys.stderr)
     return int(fault is not None)
 
 

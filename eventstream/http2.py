@@ -28,23 +28,29 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.errors import ErrorCodes
-from h2.events import (
-    ConnectionTerminated,
-    DataReceived,
-    Event,
-    RemoteSettingsChanged,
-    RequestReceived,
-    ResponseReceived,
-    StreamEnded,
-    StreamReset,
-    WindowUpdated,
-)
-from h2.exceptions import FrameTooLargeError, ProtocolError
-from h2.settings import SettingCodes, Settings
-from hyperframe.frame import Frame, GoAwayFrame
+try:
+    from h2.config import H2Configuration
+    from h2.connection import H2Connection
+    from h2.errors import ErrorCodes
+    from h2.events import (
+        ConnectionTerminated,
+        DataReceived,
+        Event,
+        RemoteSettingsChanged,
+        RequestReceived,
+        ResponseReceived,
+        StreamEnded,
+        StreamReset,
+        WindowUpdated,
+    )
+    from h2.exceptions import FrameTooLargeError, ProtocolError
+    from h2.settings import SettingCodes, Settings
+    from hyperframe.frame import Frame, GoAwayFrame
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "eventstream.http2 needs h2: install eventstream-codec with its extra [http2], [client] or [emulator]",
+        name=error.name,
+    ) from error
 
 from eventstream.exceptions import StateError, _quote
 

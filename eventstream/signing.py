@@ -153,7 +153,7 @@ def _encode(text: str) -> bytes:
 
 
 def _amz_date(moment: datetime) -> str:
-    return f"{moment:%Y%m%dT%H%M%SZ}"
+    return f"{moment.year:04}{moment:%m%dT%H%M%SZ}"  # %Y does not fill up with zeros everywhere
 
 
 # Events
@@ -390,6 +390,8 @@ class EventVerifier:
         return inner
 
     def _verify(self, message: Message) -> Message | None:
+        if not isinstance(message, Message):
+            raise TypeError(f"a Message is verified, not {type(message).__name__}: decode the bytes first")
         if self.ended:
             raise UnexpectedMessage(self._index, "it comes after the end of the stream")
         headers, payload = message.headers, message.payload

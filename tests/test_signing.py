@@ -839,3 +839,9 @@ def test_no_text_of_a_request_breaks_the_verifier():
         for path in ("/", odd):
             with pytest.raises(VerificationError):
                 verify(headers, path=path, method=odd)
+
+
+def test_what_is_no_message_is_a_type_error():
+    verifier = EventVerifier(Credentials("AKIDEXAMPLE", "secret"), "us-east-1", "transcribe", bytes(32))
+    with pytest.raises(TypeError, match="decode the bytes first"):
+        verifier.verify(b"bytes")

@@ -1,5 +1,12 @@
 """Amazon Transcribe's StartStreamTranscription: its parameters, events and errors, at both ends."""
 
+try:
+    import msgspec as _msgspec  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "eventstream.transcribe needs msgspec: install eventstream-codec with its extra [transcribe]", name=error.name
+    ) from error
+
 from eventstream.transcribe.exceptions import (
     BadRequestException,
     ConflictException,

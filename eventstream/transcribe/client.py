@@ -313,6 +313,11 @@ class TranscribeClient:
             source = _open(audio, opened)
             if isinstance(source, WavFile) and request is None:
                 parameters = {**_parameters_of(source.format), **parameters}
+            elif request is None and not parameters.keys() >= _WHAT_A_WAV_SAYS:
+                missing = ", ".join(sorted(_WHAT_A_WAV_SAYS - parameters.keys()))
+                raise InvalidAudio(
+                    f"the audio is not the path or the bytes of a WAV, which says it itself: give {missing}"
+                )
             request = _request(request, parameters)
             if retries and request.session_id is None:
                 request = replace(request, session_id=str(uuid.uuid4()))
@@ -523,6 +528,9 @@ def _open(audio: Audio, opened: contextlib.AsyncExitStack) -> Any:
     else:
         return audio
     return open_wav(file) if file.peek(4)[:4] == b"RIFF" else file
+
+
+_WHAT_A_WAV_SAYS = {"media_sample_rate_hertz", "media_encoding"}
 
 
 def _parameters_of(format: AudioFormat) -> dict[str, Any]:

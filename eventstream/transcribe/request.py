@@ -314,7 +314,7 @@ class StartStreamTranscriptionRequest(_Parameters):
             problems.setdefault(field, f"{said} (allowed: exactly one of {', '.join(_LANGUAGE_CHOICES)})")
         if problems:
             raise InvalidRequest({field: problems[field] for field in _PARAMETERS if field in problems})
-        for code in (self.language_code, self.preferred_language, *self.language_options):
+        for code in (self.language_code, self.preferred_language, *(self.language_options or ())):
             if code is not None and code not in LANGUAGE_CODES:
                 warnings.warn(f"language code {code!r} is not known here; it is passed on", stacklevel=3)
 

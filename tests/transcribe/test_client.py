@@ -1064,3 +1064,18 @@ def test_it_is_imported_on_demand():
     subprocess.run([sys.executable, "-c", program], check=True, timeout=LIMIT)
     program = "import sys, eventstream.transcribe.client; sys.exit('botocore' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=LIMIT)
+
+
+def test_audio_that_is_no_wav_must_be_described(tmp_path):
+    path = tmp_path / "no.wav"
+    path.write_bytes(b"no WAV")
+    client = TranscribeClient("us-east-1", endpoint="http://127.0.0.1:1", credentials=Credentials("key", "secret"))
+
+    async def main(audio, **parameters):
+        async for _ in client.transcribe(audio, language_code="en-US", **parameters):
+            pass
+
+    with pytest.raises(InvalidAudio, match="give media_encoding, media_sample_rate_hertz"):
+        run(main(path))
+    with pytest.raises(InvalidAudio, match=r"give media_encoding$"):
+        run(main(b"", media_sample_rate_hertz=16_000))

@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s: reachable from this machine alone)")
-    add("--port", type=int, default=0, help="0, the default: any that is free")
+    add("--port", type=_argument(_port), default=0, help="0, the default: any that is free")
     add("--tls", type=Path, metavar="CA_FILE", help="serve TLS; the certificate to trust is written to CA_FILE")
     add(
         "--credentials",
@@ -162,6 +162,13 @@ def _credentials(text: str) -> Credentials:
     if not (access_key and secret_key):
         raise ValueError("not ACCESS_KEY:SECRET_KEY")
     return Credentials(access_key, secret_key, token or None)
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdecimal() else -1
+    if not 0 <= port <= 65_535:
+        raise ValueError(f"{text!r} is no port: 0 to 65535")
+    return port
 
 
 def _positive(text: str) -> int:

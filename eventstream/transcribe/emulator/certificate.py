@@ -13,10 +13,15 @@ from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "to make a certificate takes cryptography: install eventstream-codec with its extra [emulator]", name=error.name
+    ) from error
 
 __all__ = ["Certificate", "make_certificate", "server_context"]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from eventstream.http2 import MAX_CONCURRENT_STREAMS, serve
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
+from eventstream.transcribe.emulator.faults import Fault
 from eventstream.transcribe.emulator.scripted import Scripted
 from eventstream.transcribe.emulator.service import Limits, Service, Statistics
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from eventstream.transcribe.emulator.faults import Fault
     from eventstream.transcribe.emulator.recogniser import RecogniserFactory
 
 __all__ = ["DOCUMENTATION_CREDENTIALS", "Emulator"]
@@ -44,7 +44,7 @@ class Emulator:
         credentials: whose signatures are accepted; None: signatures are not checked, and need not be there.
         recogniser: makes the recognisers; None: a `Scripted` one. It is not closed.
         limits: what a client may ask for.
-        faults: what shall go wrong.
+        faults: what shall go wrong: each a `Fault`, or as it is written on the command line.
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
 
@@ -64,10 +64,12 @@ class Emulator:
         credentials: Iterable[Credentials] | None = (DOCUMENTATION_CREDENTIALS,),
         recogniser: RecogniserFactory | None = None,
         limits: Limits = Limits(),  # noqa: B008 (immutable)
-        faults: Iterable[Fault] = (),
+        faults: Iterable[Fault | str] = (),
         clock: Callable[[], datetime] = utc_now,
         max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
     ) -> None:
+        if isinstance(faults, (str, Fault)):
+            faults = (faults,)
         self._host = host
         self._port = port
         self.authority: str | None = None
@@ -84,7 +86,7 @@ class Emulator:
             self._executor,
             accounts=credentials,
             limits=limits,
-            faults=faults,
+            faults=[fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults],
             clock=clock,
             max_clock_skew=max_clock_skew,
         )

@@ -141,3 +141,11 @@ def test_a_recogniser_is_closed(monkeypatch):
     monkeypatch.setattr(module, "_serve", serve)
     assert command([]) == 0
     assert closed == [True]
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "x"])
+def test_what_is_no_port_is_refused_in_a_line(port, capsys):
+    with pytest.raises(SystemExit) as raised:
+        command(["--port", port])
+    assert raised.value.code == 2
+    assert "is no port: 0 to 65535" in capsys.readouterr().err

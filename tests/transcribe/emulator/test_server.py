@@ -9,7 +9,7 @@ import pytest
 
 from eventstream.http2 import connect
 from eventstream.transcribe import ServiceUnavailableException
-from eventstream.transcribe.emulator import Emulator, Statistics
+from eventstream.transcribe.emulator import Emulator, Fault, Statistics
 
 CHUNK = bytes(3200)
 
@@ -155,3 +155,9 @@ def test_an_exception_in_the_block_ends_it_too(run, client):
         await peer.stack.aclose()
 
     run(main)
+
+
+def test_faults_can_be_given_as_they_are_written_on_the_command_line():
+    with pytest.raises(ValueError, match="nonsense"):
+        Emulator(faults="nonsense@1")
+    Emulator(faults=["bad-crc@2", Fault.parse("reset@3")])

@@ -1,0 +1,213 @@
+"""The oracle: two implementations that must agree, errors that must be documented, memory that must be bounded.
+
+The documented errors of a call are named where it is made; any other goes through, and is the finding. Of an error of
+the codec the class, the text and all attributes must agree, of Python's own the class.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import frames
+
+from eventstream import CodecError, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    T = TypeVar("T")
+
+
+def _codecs() -> tuple[ModuleType, ...]:
+    """The implementations to be compared; the native one is left out where it was not built or is not wanted."""
+    names = ["eventstream._native"] if os.environ.get("EVENTSTREAM_PURE_PYTHON", "0") in ("", "0") else []
+    found = []
+    for name in (*names, "eventstream._reference"):
+        with contextlib.suppress(ImportError):
+            found.append(importlib.import_module(name))
+    return tuple(found)
+
+
+CODECS = _codecs()
+
+CALLER = (CodecError, TypeError, ValueError, BufferError)
+"""What the codec may say of a caller's arguments."""
+
+
+class Fault(NamedTuple):
+    """What must be equal in two equal errors."""
+
+    type: type[BaseException]
+    args: tuple[Any, ...] = ()
+    attributes: tuple[tuple[str, Any], ...] = ()
+
+
+def attempt(call: Callable[[], T], *documented: type[Exception]) -> T | Fault:
+    """What the call gives, or the documented error that it raises."""
+    try:
+        return call()
+    except documented as error:
+        if isinstance(error, (CodecError, ServiceError)):
+            str(error), repr(error)
+            return Fault(type(error), error.args, tuple(vars(error).items()))
+        return Fault(type(error))
+
+
+def same(results: list[T], what: str) -> T:
+    """The result, which is the same in all implementations."""
+    for codec, result in zip(CODECS, results, strict=True):
+        if result != results[0]:
+            shown = "\n".join(f"{codec.__name__}: {result!r}" for codec, result in zip(CODECS, results, strict=True))
+            raise AssertionError(f"{what}: the implementations disagree\n{shown}")
+    return results[0]
+
+
+def agree(what: str, call: Callable[[ModuleType], T], *documented: type[Exception]) -> T | Fault:
+    """What the call gives with each implementation, or its documented error: the same for all."""
+    return same([attempt(lambda codec=codec: call(codec), *documented) for codec in CODECS], what)
+
+
+_PROPERTIES = ("message_type", "event_type", "exception_type", "content_type", "error_code", "error_message")
+
+
+def seen(message: Any) -> tuple[Any, ...]:
+    """All that a message shows."""
+    headers = message.headers
+    return (
+        message.encode(),
+        headers.raw,
+        [(name, value, type(value)) for name, value in headers.items()],
+        hash(headers),
+        hash(message),
+        repr(headers),
+        repr(message),
+        bytes(message.payload),
+        type(message.payload),
+        [getattr(message, name) for name in _PROPERTIES],
+        attempt(message.raise_for_error, ServiceError),
+    )
+
+
+def wire_of(seen_: tuple[Any, ...]) -> bytes:
+    """The wire form of a message that was seen."""
+    wire = seen_[0]
+    assert type(wire) is bytes
+    return wire
+
+
+def read(codec: ModuleType, pieces: list[Any], documented: type[Exception], **options: Any) -> tuple[Any, ...]:
+    """Feed the pieces and close: what the messages show, the error if there is one, the offset; and what was buffered.
+
+    The last depends on the pieces, of which those behind a fault are not received.
+    """
+    decoder = codec.Decoder(**options)
+    messages: list[tuple[Any, ...]] = []
+
+    def run() -> None:
+        for piece in pieces:
+            messages.extend(map(seen, decoder.feed(piece)))
+        decoder.close()
+
+    fault = attempt(run, documented)
+    return messages, fault, decoder.offset, decoder.buffered
+
+
+# Memory
+
+
+def _find_heap() -> Callable[[], int] | None:
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        function = ctypes.CDLL(None).__sanitizer_get_current_allocated_bytes
+        function.restype = ctypes.c_size_t
+        return function
+    return None
+
+
+heap = _find_heap()
+"""Bytes on the heap, where a sanitizer counts them (with PYTHONMALLOC=malloc, all of Python's too)."""
+
+
+def bounded(length: int, call: Callable[[], object], what: str) -> None:
+    """Hold what the call gives, and see that this holds no more than is documented for so many bytes of input."""
+    if heap is None:
+        return
+    before = heap()
+    held = call()
+    grown = heap() - before
+    del held
+    if grown > 3 * length + 16_384:
+        raise AssertionError(f"{what}: {grown} bytes are held for {length} bytes of input")
+
+
+# What is drawn
+
+
+class Draw:
+    """Choices drawn from the fuzzer's bytes, from the front; zeros when they are used up."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0
+
+    def __bool__(self) -> bool:
+        return self.position < len(self.data)
+
+    def bytes(self, length: int) -> bytes:
+        taken = self.data[self.position : self.position + length]
+        self.position += len(taken)
+        return taken
+
+    def rest(self) -> bytes:
+        return self.bytes(len(self.data))
+
+    def byte(self) -> int:
+        return (self.bytes(1) or b"\0")[0]
+
+    def number(self, length: int, *, signed: bool = False) -> int:
+        return int.from_bytes(self.bytes(length), "big", signed=signed)
+
+    def sized(self) -> bytes:
+        """As many bytes as the next one says."""
+        return self.bytes(self.byte())
+
+    def text(self, *, errors: str = "surrogatepass") -> str:
+        """A text, perhaps with lone surrogates; what is no UTF-8 is taken for Latin-1."""
+        raw = self.sized()
+        try:
+            return raw.decode("utf-8", errors)
+        except UnicodeDecodeError:
+            return raw.decode("latin-1")
+
+    def one_of(self, *choices: T) -> T:
+        return choices[self.byte() % len(choices)]
+
+
+def lines(data: bytes) -> list[tuple[str, str]]:
+    """Names and values, as HTTP/1 writes headers; anything may stand in them, lone surrogates too."""
+    pairs = (line.partition(":") if line[:1] != ":" else _pseudo(line) for line in _text(data).split("\n") if line)
+    return [(name, value) for name, _, value in pairs]
+
+
+def _pseudo(line: str) -> tuple[str, str, str]:
+    name, colon, value = line[1:].partition(":")
+    return ":" + name, colon, value
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "surrogateescape")
+
+
+def split_of(data: bytes) -> int:
+    """Where to cut the data: any position, but for the same data the same."""
+    return sum(data) % (len(data) + 1)
+
+
+repaired = frames.repaired

@@ -1,0 +1,75 @@
+"""A prelude with a valid CRC is judged by its two lengths and the limits alone, at byte 12, and costs no memory."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import frames
+
+from eventstream import DecodeError, DecodeLimitExceeded, InvalidLength, TruncatedMessage
+from fuzz.harness import CODECS, Draw, Fault, agree, bounded, read, split_of, wire_of
+
+MAX = 2**32 - 1
+LIMITS: tuple[dict[str, Any], ...] = (
+    {},
+    frames.NO_LIMITS,
+    {"max_headers_length": 0, "max_payload_length": 0},
+    {"max_headers_length": 20, "max_payload_length": None},
+    {"max_headers_length": None, "max_payload_length": 20},
+)
+WORDS = [struct.pack(">I", length) for length in (0, 12, 15, 16, 17, 24, 131_072, 131_073, 25_165_824, 2**31, MAX)]
+
+
+def expected(total: int, headers: int, options: dict[str, Any]) -> Fault | None:
+    """The error of the prelude, made here from the specification; only its class and numbers."""
+    limits = [options.get(name, default) for name, default in frames.LIMITS.items()]
+    max_headers, max_payload = (MAX if limit is None else limit for limit in limits)
+    if total < 16 or headers > total - 16:
+        return Fault(InvalidLength)
+    if headers > max_headers:
+        return Fault(DecodeLimitExceeded, ("headers", headers, max_headers))
+    if total - headers - 16 > max_payload:
+        return Fault(DecodeLimitExceeded, ("payload", total - headers - 16, max_payload))
+    return None
+
+
+def check(data: bytes) -> None:
+    draw = Draw(data)
+    options = draw.one_of(*LIMITS)
+    total, headers = draw.number(4), draw.number(4)
+    stream = frames.prelude(total, headers) + draw.rest()
+    if 16 <= total <= len(stream):  # a whole message: its CRC is made right
+        body = stream[: total - 4]
+        stream = body + struct.pack(">I", zlib.crc32(body)) + stream[total:]
+    fault = expected(total, headers, options)
+    if fault is not None:
+        seen_at_12 = agree("next", lambda codec: next(codec.Decoder(**options).feed(stream[:12])), DecodeError)
+        attributes = dict(seen_at_12.attributes)
+        assert attributes.pop("offset") == 0
+        assert Fault(seen_at_12.type, tuple(attributes.values())) == fault, "the fault of a prelude, seen at byte 12"
+    whole = agree("fed whole", lambda codec: read(codec, [stream], DecodeError, **options))[:3]
+    for cut in (12, 12 + split_of(stream[12:]), split_of(stream)):
+        pieces = [stream[:cut], stream[cut:]]
+        split = agree("split", lambda codec, pieces=pieces: read(codec, pieces, DecodeError, **options))
+        assert split[:3] == whole, "the split makes a difference"
+    messages, error, _ = whole
+    assert b"".join(map(wire_of, messages)) == stream[: sum(len(wire_of(message)) for message in messages)]
+    if fault is not None:
+        assert not messages
+    elif total > len(stream):
+        assert error is not None
+        assert error.type is TruncatedMessage
+    if fault is None:
+        bounded(len(stream), lambda: _waiting(stream, options), f"a decoder that waits for {total} bytes")
+
+
+def _waiting(stream: bytes, options: dict[str, Any]) -> Any:
+    decoder = CODECS[0].Decoder(**options)
+    for piece in (stream[:5], stream[5:12], stream[12:]):
+        try:
+            list(decoder.feed(piece))
+        except DecodeError:
+            break
+    return decoder
