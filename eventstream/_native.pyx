@@ -65,7 +65,6 @@ cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object value, int *overflow) except? -1
     bint PyMemoryView_Check(object value)
     object PyMemoryView_FromObject(object value)
-    Py_buffer *PyMemoryView_GET_BUFFER(object view)
     void *PyMemoryView_GET_BASE(object view)  # NULL where the view has no exporter
 
 cdef extern from "_crc32/crc32.h" nogil:
