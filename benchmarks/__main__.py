@@ -1,22 +1,29 @@
-"""``make bench``: every comparison, interleaved, as Markdown tables."""
+"""``make bench``: every comparison in one run, interleaved; printed, and written to ``benchmarks/report/``."""
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator
 from pathlib import Path
 
 import eventstream
-from benchmarks import codec, memory, signing, transcribe
-from benchmarks.measure import measure, table
+from benchmarks import codec, javascript, memory, peers, report, signing, transcribe
+from benchmarks.measure import measure
 
-PEERS = ("botocore", "amazon-transcribe", "smithy-aws-event-stream", "isal", "zlib-ng", "crcmod")
+DIRECTORY = Path(__file__).parent / "report"
 
 
-def machine() -> str:
+def machine() -> dict[str, str]:
+    from eventstream import _native
+
     names = [line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, Python {platform.python_version()}"
+    return {
+        "cpu": names[0] if names else platform.processor() or platform.machine(),
+        "Python": platform.python_version(),
+        "checksum kernel": _native._crc32_kernels()[0],
+    }
 
 
 def _lines(path: str) -> list[str]:
@@ -26,29 +33,28 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def versions() -> str:
-    found = []
-    for name in PEERS:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            found.append(f"{name} not installed")
-    return ", ".join(found)
+@contextlib.contextmanager
+def node_if_there() -> Iterator[javascript.JavaScript | None]:
+    try:
+        with javascript.JavaScript() as node:
+            yield node
+    except javascript.Unavailable as error:
+        print(f"without the JavaScript codec: {error}", file=sys.stderr)
+        yield None
 
 
 def main() -> int:
     if eventstream.implementation != "native":
         print("the native implementation is not there: nothing worth comparing", file=sys.stderr)
         return 1
-    from eventstream import _native
-
-    print(f"{machine()}; checksum kernel {_native._crc32_kernels()[0]}")
-    print(f"against {versions()}\n")
+    with node_if_there() as node:
+        peaks = peers.peaks(node)
+        standings = [peers.measure(job) for job in peers.jobs(node)]
     rows = [*codec.rows(), *codec.checksum_rows(), *signing.rows(), *transcribe.rows()]
-    print(table([measure(row) for row in rows]), "\n", sep="")
-    print("| memory and import | measured | bound |\n|---|--:|--:|")
-    for row in memory.rows():
-        print("| {} | {} | {} |".format(*row))
+    figures = [measure(row) for row in rows]
+    found = report.document(machine(), peers.versions(), standings, peaks, figures, memory.rows())
+    report.write(found, DIRECTORY)
+    print(report.page(found))
     return 0
 
 

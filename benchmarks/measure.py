@@ -1,4 +1,4 @@
-"""Interleaved timing: every contestant of a row is timed in every round, so that a noisy machine disturbs all alike."""
+"""Interleaved timing: every contestant is timed in every round, so that a noisy machine disturbs all alike."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 Work = Callable[[], object]
 
+Timed = Callable[[int], float]
+"""Does a work so many times, here or in another process; the seconds that it took."""
+
 SAMPLE_SECONDS = 0.004
-ROW_SECONDS = 1.5
+CONTEST_SECONDS = 1.5
 MIN_ROUNDS = 5
 MAX_ROUNDS = 41
 
@@ -60,47 +63,51 @@ class Figure:
 
 def measure(row: Row) -> Figure:
     """Time both sides of a row in alternation."""
-    works = (row.ours, row.theirs)
-    loops = [_loops_for(work) for work in works]
-    samples: list[list[float]] = [[], []]
-    start = time.perf_counter()
-    for round_ in range(MAX_ROUNDS):
-        for index in (0, 1) if round_ % 2 else (1, 0):
-            samples[index].append(_sample(works[index], loops[index]))
-        if round_ + 1 >= MIN_ROUNDS and time.perf_counter() - start > ROW_SECONDS:
-            break
-    ours, theirs = (statistics.median(column) * 1e9 for column in samples)
+    ours, theirs = medians([timed(row.ours), timed(row.theirs)])
     return Figure(row, ours / row.per, theirs / row.against_per)
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """A Markdown table; a ratio that misses its target is marked."""
-    lines = ["| work | against | ours | theirs | ratio | target |", "|---|---|--:|--:|--:|--:|"]
-    for figure in figures:
-        mark = "" if figure.reached else " (missed)"
-        lines.append(
-            f"| {figure.row.work} | {figure.row.against} | {_time(figure.ours)} | {_time(figure.theirs)} "
-            f"| {figure.ratio:.{2 if figure.ratio < 10 else 0}f}×{mark} | {figure.target} |"
-        )
-    return "\n".join(lines)
-
-
-def _sample(work: Work, loops: int) -> float:
+def medians(contestants: Sequence[Timed]) -> list[float]:
+    """The median nanoseconds of one work of each; the rounds go through them forwards and backwards in turn."""
+    loops = [_loops_for(contestant) for contestant in contestants]
+    samples: list[list[float]] = [[] for _ in contestants]
+    order = range(len(contestants))
     start = time.perf_counter()
-    for _ in range(loops):
-        work()
-    return (time.perf_counter() - start) / loops
+    for round_ in range(MAX_ROUNDS):
+        for index in order if round_ % 2 else reversed(order):
+            samples[index].append(contestants[index](loops[index]) / loops[index])
+        if round_ + 1 >= MIN_ROUNDS and time.perf_counter() - start > CONTEST_SECONDS / 2 * len(contestants):
+            break
+    return [statistics.median(column) * 1e9 for column in samples]
 
 
-def _loops_for(work: Work) -> int:
+def timed(work: Work) -> Timed:
+    """A work of this process."""
+
+    def run(loops: int) -> float:
+        start = time.perf_counter()
+        for _ in range(loops):
+            work()
+        return time.perf_counter() - start
+
+    return run
+
+
+def _loops_for(contestant: Timed) -> int:
     loops = 1
-    while (elapsed := _sample(work, loops) * loops) < SAMPLE_SECONDS:
+    while (elapsed := contestant(loops)) < SAMPLE_SECONDS:
         loops = max(loops * 2, int(loops * SAMPLE_SECONDS / elapsed)) if elapsed > 0 else loops * 2
     return loops
 
 
-def _time(nanoseconds: float) -> str:
+def duration(nanoseconds: float) -> str:
+    """As text with a unit, of three digits."""
     for unit, size in (("ns", 1), ("µs", 1e3), ("ms", 1e6)):
         if nanoseconds < 1000 * size:
             return f"{nanoseconds / size:.3g} {unit}"
     return f"{nanoseconds / 1e9:.3g} s"
+
+
+def times(ratio: float) -> str:
+    """As text: a ratio under 10 with two decimals."""
+    return f"{ratio:.{2 if ratio < 10 else 0}f}×"

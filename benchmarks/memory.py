@@ -28,6 +28,11 @@ def rows() -> list[tuple[str, str, str]]:
     ]
 
 
+def resident_set() -> int:
+    """In bytes, now."""
+    return _pages(1)
+
+
 def _after_prelude() -> int:
     eventstream.Decoder()
     tracemalloc.start()
@@ -80,8 +85,8 @@ def _growth() -> int:
         for _ in decoder.feed(chunk):
             pass
         if i == 9:
-            resident = _pages(1)
-    return _pages(1) - resident
+            resident = resident_set()
+    return resident_set() - resident
 
 
 def _import_milliseconds() -> float:
