@@ -4,7 +4,7 @@
 # make sanitize     the tests on an extension with the address and undefined-behaviour sanitizers
 # make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate
 # make interop      clients that are not ours against the emulator
-# make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 or newer
+# make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 to 3.14
 # make bench        compare with the peers, in one run
 # make dist         build sdist and wheel, check what they hold, and test the one against the other
 # make clean

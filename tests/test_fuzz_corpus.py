@@ -12,11 +12,14 @@ import pytest
 FILES = sorted(path for path in fuzz.CORPUS.glob("*/*") if path.is_file())
 
 
+@pytest.mark.filterwarnings("ignore:language code")  # that it is not known, and passed on
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_the_invariant_holds(path):
     if path.parent.name in ("requests", "transcripts"):
         pytest.importorskip("msgspec")
-    importlib.import_module(f"fuzz.{path.parent.name}").check(path.read_bytes())
+    target = importlib.import_module(f"fuzz.{path.parent.name}")
+    target.quick(path.read_bytes())
+    target.thorough(path.read_bytes())
 
 
 def test_every_target_has_a_corpus():
@@ -38,11 +41,21 @@ def test_what_breaks_an_invariant_is_seen(monkeypatch):
     reference = harness.CODECS[-1]
     other = types.SimpleNamespace(**vars(reference))
     monkeypatch.setattr(harness, "CODECS", (reference, other))
-    frame = frames.EMPTY_FRAME
-    headers.check(frame)
-    other.decode = lambda data, **options: reference.decode(data[:-1])
+    monkeypatch.setattr(headers, "CODEC", other)
+    headers.quick(b"")
+    headers.thorough(b"")
+    other.decode = lambda data, **options: reference.decode(frames.EVENT_FRAME)
+    with pytest.raises(AssertionError, match="the headers, taken out"):
+        headers.quick(b"")
     with pytest.raises(AssertionError, match="disagree"):
-        headers.check(frame)
+        headers.thorough(b"")
     other.decode = {}.__getitem__
-    with pytest.raises(KeyError):  # undocumented
-        headers.check(frame)
+    for check in (headers.quick, headers.thorough):
+        with pytest.raises(KeyError):  # undocumented
+            check(b"")
+
+
+def test_a_sample_is_checked_thoroughly():
+    """The same inputs each time, about one in so many."""
+    sampled = sum(fuzz.is_sampled(number.to_bytes(3, "big")) for number in range(fuzz.SAMPLE * 100))
+    assert 50 < sampled < 150

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import frames
 
 from eventstream import DecodeError, StateError, TruncatedMessage
-from fuzz.harness import CODECS, Draw, Fault, attempt, same, seen, wire_of
+from fuzz.harness import CODEC, CODECS, Draw, Fault, attempt, bytes_of, same, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,31 +16,34 @@ if TYPE_CHECKING:
 BLOCKS = (b"", frames.EVENT_BLOCK, frames.TEN_BLOCK, frames.string(":message-type", "exception"), b"\x01a\x00\x01a\x00")
 CAPACITIES = (256, 1, 2, 13, 64, 1000)
 LIMITS: tuple[dict[str, Any], ...] = ({}, frames.NO_LIMITS, {"max_headers_length": 64, "max_payload_length": 600})
-MAX_CALLS = 100
 MAX_STREAM = 100_000
 
 
-class Pair:
-    """A decoder of each implementation, called together, and what their calls have in common with what was fed."""
+class Calls:
+    """The calls of one decoder, what they have in common with what was fed, and the trace of all that they gave.
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self.decoders = [codec.Decoder(**options) for codec in CODECS]
+    `look` gives what is to be equal in the messages of both implementations, and stay as it is.
+    """
+
+    def __init__(self, codec: Any, look: Callable[[Any], Any], trace: list[Any], options: dict[str, Any]) -> None:
+        self.decoder = codec.Decoder(**options)
+        self.look = look
+        self.trace = trace
         self.fed = bytearray()
-        self.delivered = bytearray()
-        self.kept: list[tuple[Any, tuple[Any, ...]]] = []
+        self.delivered = 0
+        self.kept: list[tuple[Any, Any]] = []
         self.dead: Fault | None = None
         self.closed = False
 
-    def call(self, what: str, call: Callable[[Any], Any], *documented: type[Exception]) -> Any:
-        result = same([attempt(lambda d=decoder: call(d), *documented) for decoder in self.decoders], what)
-        offset, buffered = same([(decoder.offset, decoder.buffered) for decoder in self.decoders], what)
-        assert offset == len(self.delivered), what
-        return result, offset + buffered
+    def count(self, result: Any) -> None:
+        offset, buffered = self.decoder.offset, self.decoder.buffered
+        self.trace.append((result, offset, buffered))
+        assert offset == self.delivered
+        assert offset + buffered == len(self.fed)
 
     def feed(self, piece: Any, content: bytes | None) -> None:
         """Feed a piece; `content` is None for one that is refused."""
-        documented = (TypeError, BufferError, StateError, DecodeError)
-        result, received = self.call("feed", lambda decoder: decoder.feed(piece) is decoder, *documented)
+        result = attempt(lambda: self.decoder.feed(piece), TypeError, BufferError, StateError, DecodeError)
         if content is None:
             assert isinstance(result, Fault)
         elif self.dead is not None:
@@ -48,32 +51,31 @@ class Pair:
         elif self.closed:
             assert result.type is StateError
         else:
-            assert result is True
+            assert result is self.decoder
+            result = None
             self.fed += content
-        assert received == len(self.fed)
+        self.count(result)
 
     def next(self) -> bool:
         """Take a message; whether there was one."""
-        results = []
-        for decoder in self.decoders:
-            message = attempt(lambda d=decoder: next(d), DecodeError, StopIteration)
-            results.append(message if isinstance(message, Fault) else seen(message))
-            if not isinstance(message, Fault):
-                self.kept.append((message, results[-1]))
-        result = same(results, "next")
-        if isinstance(result, Fault):
+        message = attempt(self.decoder.__next__, DecodeError, StopIteration)
+        if isinstance(message, Fault):
             if self.dead is not None:
-                assert result == self.dead, "a dead decoder raises an equal error"
-            elif result.type is not StopIteration:
-                self.dead = result
+                assert message == self.dead, "a dead decoder raises an equal error"
+            elif message.type is not StopIteration:
+                self.dead = message
+            self.count(message)
             return False
         assert self.dead is None, "a dead decoder delivers nothing"
-        self.delivered += wire_of(result)
-        assert self.fed.startswith(self.delivered), "what is delivered is what was fed"
+        wire = message.encode()
+        assert self.fed.startswith(wire, self.delivered), "what is delivered is what was fed"
+        self.delivered += len(wire)
+        self.kept.append((message, self.look(message)))
+        self.count(self.kept[-1][1])
         return True
 
     def close(self) -> None:
-        result, received = self.call("close", lambda decoder: decoder.close(), DecodeError)
+        result = attempt(self.decoder.close, DecodeError)
         if self.dead is not None:
             assert result == self.dead, "a dead decoder raises an equal error"
         elif self.closed:
@@ -81,11 +83,11 @@ class Pair:
         else:
             assert result is None or result.type is TruncatedMessage
         self.closed = True
-        assert received == len(self.fed)
+        self.count(result)
 
     def check_kept(self) -> None:
         for message, shown in self.kept:
-            assert seen(message) == shown, "a message has changed after it was delivered"
+            assert self.look(message) == shown, "a message has changed after it was delivered"
 
 
 def piece_of(content: bytes, kind: int) -> tuple[Any, bytes | None]:
@@ -129,31 +131,34 @@ def arrive(draw: Draw) -> bytes:
     return frames.frame(draw.one_of(*BLOCKS), draw.sized())
 
 
-def check(data: bytes) -> None:
+def quick(data: bytes) -> None:
+    trace(data, CODEC, bytes_of)
+
+
+def thorough(data: bytes) -> None:
+    for step in zip(*(trace(data, codec, seen) for codec in CODECS), strict=True):
+        same(list(step), "a call")
+
+
+def trace(data: bytes, codec: Any, look: Callable[[Any], Any]) -> list[Any]:
+    """What the calls gave that are drawn from the data, with one decoder after the other."""
+    draw = Draw(data)
+    gave: list[Any] = []
+    set_first_capacity = getattr(codec, "_set_first_capacity", int)
     try:
-        run(Draw(data))
+        while draw:
+            set_first_capacity(draw.one_of(*CAPACITIES))
+            call(draw, Calls(codec, look, gave, {**draw.one_of(*LIMITS), "copy": draw.byte() % 2 == 0}))
     finally:
         set_first_capacity(CAPACITIES[0])
+    return gave
 
 
-def set_first_capacity(capacity: int) -> None:
-    for codec in CODECS:
-        if hasattr(codec, "_set_first_capacity"):
-            codec._set_first_capacity(capacity)
-
-
-def begin(draw: Draw) -> Pair:
-    set_first_capacity(draw.one_of(*CAPACITIES))
-    return Pair({**draw.one_of(*LIMITS), "copy": draw.byte() % 2 == 0})
-
-
-def run(draw: Draw) -> None:
-    pair = begin(draw)
+def call(draw: Draw, calls: Calls) -> None:
+    """What is drawn up to the end of this decoder."""
     coming = b""
     given: list[bytearray] = []
-    for _ in range(MAX_CALLS):
-        if not draw:
-            break
+    while draw:
         choice = draw.byte() % 16
         if choice < 5:
             coming = (coming + arrive(draw))[:MAX_STREAM]
@@ -161,26 +166,25 @@ def run(draw: Draw) -> None:
             length = len(coming) if choice == 8 else draw.number(2 if choice == 7 else 1)
             content, coming = coming[:length], coming[length:]
             piece, taken = piece_of(content, draw.byte() % 12)
-            pair.feed(piece, taken)
+            calls.feed(piece, taken)
             if isinstance(piece, bytearray):
                 given.append(piece)
         elif choice < 11:
-            pair.next()
+            calls.next()
         elif choice < 13:
-            while pair.next():
+            while calls.next():
                 pass
         elif choice == 13:
-            pair.close()
+            calls.close()
         elif choice == 14:
             for buffer in given:  # nothing holds on to what was copied
                 buffer[:] = b"\xaa" * len(buffer)
                 buffer.clear()
             given.clear()
-            pair.check_kept()
+            calls.check_kept()
         else:
-            pair.check_kept()
-            pair, coming = begin(draw), b""
-    while pair.next():
+            break
+    while calls.next():
         pass
-    pair.close()
-    pair.check_kept()
+    calls.close()
+    calls.check_kept()

@@ -9,7 +9,7 @@ from typing import Any
 import frames
 
 from eventstream import DecodeError, DecodeLimitExceeded, InvalidLength, TruncatedMessage
-from fuzz.harness import CODECS, Draw, Fault, agree, bounded, read, split_of, wire_of
+from fuzz.harness import CODEC, Draw, Fault, agree, bounded, delivered, read, split_of, wire_of
 
 MAX = 2**32 - 1
 LIMITS: tuple[dict[str, Any], ...] = (
@@ -35,15 +35,44 @@ def expected(total: int, headers: int, options: dict[str, Any]) -> Fault | None:
     return None
 
 
-def check(data: bytes) -> None:
+def stream_of(total: int, headers: int, rest: bytes) -> bytes:
+    """A prelude with these lengths, and what follows; of a whole message the CRC is made right."""
+    stream = frames.prelude(total, headers) + rest
+    if 16 <= total <= len(stream):
+        body = stream[: total - 4]
+        stream = body + struct.pack(">I", zlib.crc32(body)) + stream[total:]
+    return stream
+
+
+def drawn(data: bytes) -> tuple[dict[str, Any], bytes, Fault | None]:
     draw = Draw(data)
     options = draw.one_of(*LIMITS)
     total, headers = draw.number(4), draw.number(4)
-    stream = frames.prelude(total, headers) + draw.rest()
-    if 16 <= total <= len(stream):  # a whole message: its CRC is made right
-        body = stream[: total - 4]
-        stream = body + struct.pack(">I", zlib.crc32(body)) + stream[total:]
-    fault = expected(total, headers, options)
+    return options, stream_of(total, headers, draw.rest()), expected(total, headers, options)
+
+
+def quick(data: bytes) -> None:
+    options, stream, fault = drawn(data)
+    cut = split_of(stream)
+    decoder = CODEC.Decoder(**options)
+    whole = delivered(decoder, (stream,))
+    if fault is not None:
+        seen_at_12 = delivered(CODEC.Decoder(**options), (stream[: min(cut, 12)], stream[min(cut, 12) : 12]))
+        assert whole == seen_at_12, "the fault of a prelude, seen at byte 12"
+        wires, error = whole
+        assert not wires
+        assert error is not None
+        assert Fault(error[0], tuple(error[1].values())[1:]) == fault
+        return
+    assert delivered(CODEC.Decoder(**options), (stream[:cut], stream[cut:])) == whole, "the split makes a difference"
+    wires, error = whole
+    offset = decoder.offset
+    assert b"".join(wires) == stream[:offset], "what was delivered encodes to the same bytes"
+    assert (error is None) == (offset == len(stream)), "all bytes are accounted for"
+
+
+def thorough(data: bytes) -> None:
+    options, stream, fault = drawn(data)
     if fault is not None:
         seen_at_12 = agree("next", lambda codec: next(codec.Decoder(**options).feed(stream[:12])), DecodeError)
         attributes = dict(seen_at_12.attributes)
@@ -58,15 +87,15 @@ def check(data: bytes) -> None:
     assert b"".join(map(wire_of, messages)) == stream[: sum(len(wire_of(message)) for message in messages)]
     if fault is not None:
         assert not messages
-    elif total > len(stream):
+    elif struct.unpack_from(">I", stream)[0] > len(stream):
         assert error is not None
         assert error.type is TruncatedMessage
     if fault is None:
-        bounded(len(stream), lambda: _waiting(stream, options), f"a decoder that waits for {total} bytes")
+        bounded(len(stream), lambda: _waiting(stream, options), f"a decoder that was fed {stream[:12].hex()}…")
 
 
 def _waiting(stream: bytes, options: dict[str, Any]) -> Any:
-    decoder = CODECS[0].Decoder(**options)
+    decoder = CODEC.Decoder(**options)
     for piece in (stream[:5], stream[5:12], stream[12:]):
         try:
             list(decoder.feed(piece))

@@ -6,12 +6,24 @@ import frames
 
 import eventstream
 from eventstream import DecodeError
-from fuzz.harness import agree, attempt, bounded, read, seen, split_of, wire_of
+from fuzz.harness import CODEC, agree, attempt, bounded, delivered, read, seen, split_of, wire_of
 
 WORDS = [frames.EMPTY_FRAME, frames.EMPTY_FRAME[:12], frames.TEN_FRAME[:12], b"\0\0\0\x10\0\0\0\0"]
 
 
-def check(data: bytes) -> None:
+def quick(data: bytes) -> None:
+    cut = split_of(data)
+    whole = CODEC.Decoder(copy=False)
+    split = CODEC.Decoder()
+    wires, fault = delivered(whole, (data,))
+    assert (wires, fault) == delivered(split, (data[:cut], data[cut:])), "the split makes a difference"
+    offset = whole.offset
+    assert offset == split.offset
+    assert b"".join(wires) == data[:offset], "what was delivered encodes to the same bytes"
+    assert (fault is None) == (offset == len(data)), "all bytes are accounted for"
+
+
+def thorough(data: bytes) -> None:
     one = agree("decode", lambda codec: seen(codec.decode(data)), DecodeError)
     whole = agree("fed whole", lambda codec: read(codec, [data], DecodeError))[:3]
     cut = split_of(data)

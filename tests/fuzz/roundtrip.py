@@ -13,7 +13,7 @@ from typing import Any
 import frames
 
 from eventstream import Byte, EncodeError, Long, Short, Timestamp
-from fuzz.harness import CALLER, CODECS, Draw, Fault, agree, attempt, seen, wire_of
+from fuzz.harness import CALLER, CODEC, CODECS, Draw, Fault, agree, attempt, seen, wire_of
 
 WORDS = [b":message-type", b"exception", b"event", b":error-code", b"\xed\xa0\x80", b"\xc3\xa9"]
 SIZED = ((Byte, 2, 1), (Short, 3, 2), (Long, 5, 8), (Timestamp, 8, 8))
@@ -121,15 +121,32 @@ def wire_header(name: str, value: Any) -> bytes:
     return frames.header(raw, 6, frames.sized(bytes(value)))
 
 
-def check(data: bytes) -> None:
+def drawn(data: bytes) -> tuple[dict[str, Any], tuple[int, int, int], Any, Any]:
     draw = Draw(data)
     moved = {
         limit: draw.one_of(None, default, default, default, draw.number(1)) for limit, default in frames.LIMITS.items()
     }
     into = draw.number(2) % 700, draw.number(1, signed=True), draw.byte()
     mapping = {name(draw): value(draw) for _ in range(draw.byte() % 8)}
-    payload = draw.one_of(bytes, bytearray, memoryview)(draw.rest())
+    return moved, into, mapping, draw.one_of(bytes, bytearray, memoryview)(draw.rest())
 
+
+def quick(data: bytes) -> None:
+    moved, into, mapping, payload = drawn(data)
+    wire = attempt(lambda: CODEC.encode(mapping, payload, **moved), *CALLER)
+    written, buffer = encode_into(CODEC, mapping, payload, *into)
+    if isinstance(wire, Fault):
+        return
+    assert wire == frames.frame(b"".join([wire_header(*pair) for pair in mapping.items()]), bytes(payload))
+    if not isinstance(written, Fault) and into[2] % 4:  # with the payload that is given, and the default limits
+        assert buffer[into[1] : into[1] + written] == wire
+    decoded = CODEC.decode(wire, **frames.NO_LIMITS)
+    assert decoded.encode() == wire
+    assert CODEC.encode(dict(decoded.headers), decoded.payload, **frames.NO_LIMITS) == wire
+
+
+def thorough(data: bytes) -> None:
+    moved, into, mapping, payload = drawn(data)
     wire = agree("encode", lambda codec: codec.encode(mapping, payload, **moved), *CALLER)
     made = agree("Headers", lambda codec: codec.Headers(mapping).raw, *CALLER)
     agree("encode_into", lambda codec: encode_into(codec, mapping, payload, *into), *CALLER)
