@@ -26,8 +26,8 @@ TARGETS = ("raw", "preludes", "headers", "order", "roundtrip", "signatures", "re
 
 CORPUS = Path(__file__).parent / "corpus"
 
-SAMPLE = 64
-"""A thorough check takes some twenty times as long as a quick one: so it takes a quarter of the time."""
+SAMPLE = 128
+"""A thorough check takes some twenty times as long as a quick one: so together they take a sixth of the time."""
 
 
 def is_sampled(data: bytes) -> bool:

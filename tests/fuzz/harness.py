@@ -151,16 +151,15 @@ heap = _find_heap()
 """Bytes on the heap, where a sanitizer counts them (with PYTHONMALLOC=malloc, all of Python's too)."""
 
 
-def bounded(length: int, call: Callable[[], object], what: str) -> None:
-    """Hold what the call gives, and see that this holds no more than is documented for so many bytes of input."""
+def bounded(received: int, call: Callable[[], object], what: str) -> None:
+    """Hold what the call gives, and see that this holds no more than is documented for so many bytes received."""
     if heap is None:
         return
     before = heap()
     held = call()
     grown = heap() - before
     del held
-    if grown > 3 * length + 16_384:
-        raise AssertionError(f"{what}: {grown} bytes are held for {length} bytes of input")
+    assert grown <= 2 * received + 4096, f"{what}: {grown} bytes are held for {received} bytes received"
 
 
 # What is drawn
