@@ -245,13 +245,12 @@ class _Parameters:
 
 def _read(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """The fields that headers give; a header that occurs several times is one, joined by commas (RFC 9110, 5.3)."""
-    texts: dict[str, str] = {}
+    texts: dict[str, list[str]] = {}
     for name, text in pairs:
         field = _FIELDS.get(str.lower(name))
         if field is not None:
-            text = str.strip(text)
-            texts[field] = f"{texts[field]},{text}" if field in texts else text
-    return {field: _PARAMETERS[field].read(text) for field, text in texts.items()}
+            texts.setdefault(field, []).append(str.strip(text))
+    return {field: _PARAMETERS[field].read(",".join(several)) for field, several in texts.items()}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -7,16 +7,16 @@ the codec the class, the text and all attributes must agree, of Python's own the
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import os
+import tracemalloc
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from eventstream import CodecError, DecodeError, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import ModuleType
 
     T = TypeVar("T")
@@ -139,27 +139,18 @@ def delivered(decoder: Any, pieces: Iterable[Any]) -> tuple[list[bytes], tuple[t
 # Memory
 
 
-def _find_heap() -> Callable[[], int] | None:
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        function = ctypes.CDLL(None).__sanitizer_get_current_allocated_bytes
-        function.restype = ctypes.c_size_t
-        return function
-    return None
+@contextlib.contextmanager
+def allocated() -> Iterator[Callable[[], int]]:
+    """What tells how many bytes were allocated in this context and are held still."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
 
 
-heap = _find_heap()
-"""Bytes on the heap, where a sanitizer counts them (with PYTHONMALLOC=malloc, all of Python's too)."""
-
-
-def bounded(received: int, call: Callable[[], object], what: str) -> None:
-    """Hold what the call gives, and see that this holds no more than is documented for so many bytes received."""
-    if heap is None:
-        return
-    before = heap()
-    held = call()
-    grown = heap() - before
-    del held
-    assert grown <= 2 * received + 4096, f"{what}: {grown} bytes are held for {received} bytes received"
+def assert_bounded(held: int, pending: int) -> None:
+    assert held <= 2 * pending + 4096, f"{held} bytes are held for {pending} bytes that are not delivered"
 
 
 # What is drawn

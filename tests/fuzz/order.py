@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import array
 import collections
-import contextlib
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import frames
 
 from eventstream import DecodeError, StateError, TruncatedMessage
-from fuzz.harness import CODEC, CODECS, Draw, Fault, attempt, bytes_of, heap, same, seen
+from fuzz.harness import CODEC, CODECS, Draw, Fault, allocated, assert_bounded, attempt, bytes_of, same, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,6 @@ BLOCKS = (b"", frames.EVENT_BLOCK, frames.TEN_BLOCK, frames.string(":message-typ
 CAPACITIES = (256, 1, 2, 13, 64, 1000)
 LIMITS: tuple[dict[str, Any], ...] = ({}, frames.NO_LIMITS, {"max_headers_length": 64, "max_payload_length": 600})
 MAX_STREAM = 100_000
-MAX_CACHE = 8 * (1024 + 256)
-"""The header blocks that a decoder keeps, with what is around each."""
 
 
 class Calls:
@@ -142,24 +140,21 @@ def quick(data: bytes) -> None:
 def thorough(data: bytes) -> None:
     for step in zip(*(trace(data, codec, seen) for codec in CODECS), strict=True):
         same(list(step), "a call")
-    if heap is not None:
-        check_memory(Draw(data), heap)
+    check_memory(Draw(data))
 
 
-def check_memory(draw: Draw, heap: Callable[[], int]) -> None:
-    """Feed what is drawn, keep nothing else, and see after each piece what the decoder holds."""
-    options = draw.one_of(*LIMITS)
-    stream = b""
-    while draw and len(stream) < MAX_STREAM:
-        stream += arrive(draw)
-    length = draw.one_of(1, 7, 100, 5000) + len(stream) // 50
-    decoder = CODEC.Decoder(**options)
-    before = heap()
-    for start in range(0, len(stream), length):
-        with contextlib.suppress(DecodeError):
-            collections.deque(decoder.feed(stream[start : start + length]), maxlen=0)
-        held = heap() - before
-        assert held <= 2 * decoder.buffered + 4096 + MAX_CACHE, f"{held} bytes for {decoder.buffered}"
+def check_memory(draw: Draw) -> None:
+    """Feed messages in pieces, keep nothing else, and see after each piece what the decoder holds."""
+    lengths = [draw.number(2) % 20_000 for _ in range(draw.byte() % 8)]
+    stream = b"".join(frames.frame(b"", bytes(length)) for length in lengths)
+    with allocated() as held:
+        decoder = CODEC.Decoder()
+        end = 0
+        while draw and end < len(stream):
+            start, end = end, end + 1 + draw.number(draw.one_of(1, 2))
+            decoder.feed(stream[start:end])
+            assert_bounded(held(), decoder.buffered)
+            collections.deque(itertools.islice(decoder, draw.one_of(0, 1, 1, None)), maxlen=0)
 
 
 def trace(data: bytes, codec: Any, look: Callable[[Any], Any]) -> list[Any]:

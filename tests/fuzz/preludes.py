@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import struct
 import zlib
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import frames
 
 from eventstream import DecodeError, DecodeLimitExceeded, InvalidLength, TruncatedMessage
-from fuzz.harness import CODEC, Draw, Fault, agree, bounded, delivered, read, split_of, wire_of
+from fuzz.harness import CODEC, Draw, Fault, agree, allocated, assert_bounded, delivered, read, split_of, wire_of
 
 MAX = 2**32 - 1
 LIMITS: tuple[dict[str, Any], ...] = (
@@ -90,15 +92,9 @@ def thorough(data: bytes) -> None:
     elif struct.unpack_from(">I", stream)[0] > len(stream):
         assert error is not None
         assert error.type is TruncatedMessage
-    if fault is None:
-        bounded(len(stream), lambda: _waiting(stream, options), f"a decoder that was fed {stream[:12].hex()}…")
-
-
-def _waiting(stream: bytes, options: dict[str, Any]) -> Any:
-    decoder = CODEC.Decoder(**options)
-    for piece in (stream[:5], stream[5:12], stream[12:]):
-        try:
-            list(decoder.feed(piece))
-        except DecodeError:
-            break
-    return decoder
+    with allocated() as held:
+        decoder = CODEC.Decoder(**options)
+        for piece in (stream[:5], stream[5:12], stream[12:]):
+            with contextlib.suppress(DecodeError):
+                collections.deque(decoder.feed(piece), maxlen=0)
+        assert_bounded(held(), len(stream))  # and not what it declares

@@ -6,7 +6,7 @@ import frames
 
 import eventstream
 from eventstream import DecodeError
-from fuzz.harness import CODEC, agree, attempt, bounded, delivered, read, seen, split_of, wire_of
+from fuzz.harness import CODEC, agree, allocated, assert_bounded, attempt, delivered, read, seen, split_of, wire_of
 
 WORDS = [frames.EMPTY_FRAME, frames.EMPTY_FRAME[:12], frames.TEN_FRAME[:12], b"\0\0\0\x10\0\0\0\0"]
 
@@ -38,4 +38,6 @@ def thorough(data: bytes) -> None:
     found = []
     attempt(lambda: found.extend(map(seen, eventstream.iter_messages(data))), DecodeError)
     assert found == messages, "iter_messages"
-    bounded(len(data), lambda: eventstream.Decoder().feed(data[:cut]).feed(data[cut:]), "a fed decoder")
+    with allocated() as held:
+        decoder = CODEC.Decoder().feed(data[:cut]).feed(data[cut:])
+        assert_bounded(held(), decoder.buffered)
