@@ -151,7 +151,7 @@ def check_memory(draw: Draw) -> None:
         decoder = CODEC.Decoder()
         end = 0
         while draw and end < len(stream):
-            start, end = end, end + 1 + draw.number(draw.one_of(1, 2))
+            start, end = end, end + draw.number(draw.one_of(1, 2))
             decoder.feed(stream[start:end])
             assert_bounded(held(), decoder.buffered)
             collections.deque(itertools.islice(decoder, draw.one_of(0, 1, 1, None)), maxlen=0)
