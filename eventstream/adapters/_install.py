@@ -1,0 +1,63 @@
+"""Puts our objects in the place of another library's, and takes them out again.
+
+A replacement is found by identity, not remembered: `Installation.install` swaps theirs for ours wherever one of the
+owners holds theirs, and `Installation.uninstall` ours for theirs. So both may be called at any time and any number of
+times, what a third party has put there in the meantime stays, and a module that took over our object when it was
+imported gives it back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """One object of the library, and ours for it.
+
+    Args:
+        name: the attribute that holds it, the same in each owner.
+        theirs: the library's object, as it stands in the owner's ``vars``.
+        ours: what replaces it.
+        owners: classes, and modules by their names; those that are not imported are left alone.
+    """
+
+    name: str
+    theirs: object
+    ours: object
+    owners: tuple[str | type, ...]
+
+    def swap(self, old: object, new: object) -> int:
+        """Put `new` where `old` is, and count the places."""
+        swapped = 0
+        for owner in self.owners:
+            holder = sys.modules.get(owner) if isinstance(owner, str) else owner
+            if holder is not None and vars(holder).get(self.name) is old:
+                setattr(holder, self.name, new)
+                swapped += 1
+        return swapped
+
+
+class Installation:
+    """The replacements of one library, which come and go together."""
+
+    def __init__(self, *replacements: Replacement) -> None:
+        self._replacements = replacements
+
+    def install(self) -> contextlib.ExitStack:
+        """Put ours in.
+
+        Returns:
+            A context manager that takes ours out again, if it was not in before. Without ``with`` it does nothing.
+        """
+        stack = contextlib.ExitStack()
+        if sum(replacement.swap(replacement.theirs, replacement.ours) for replacement in self._replacements):
+            stack.callback(self.uninstall)
+        return stack
+
+    def uninstall(self) -> None:
+        """Put theirs back."""
+        for replacement in self._replacements:
+            replacement.swap(replacement.ours, replacement.theirs)

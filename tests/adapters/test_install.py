@@ -1,0 +1,114 @@
+"""The mechanism of the adapters: ours in, ours out, whatever happened in between."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import pytest
+
+from eventstream.adapters._install import Installation, Replacement
+
+
+class Theirs:
+    pass
+
+
+class Ours:
+    pass
+
+
+class Holder:
+    def method(self):
+        return "theirs"
+
+
+def our_method(self):
+    return "ours"
+
+
+@pytest.fixture
+def module(monkeypatch):
+    return imported(monkeypatch, "replaced_module")
+
+
+def imported(monkeypatch, name):
+    """A module in which `Codec` is theirs."""
+    module = types.ModuleType(name)
+    module.Codec = Theirs
+    monkeypatch.setitem(sys.modules, name, module)
+    return module
+
+
+INSTALLATION = Installation(
+    Replacement("Codec", Theirs, Ours, ("replaced_module", "replaced_module.late")),
+    Replacement("method", Holder.method, our_method, (Holder,)),
+)
+
+
+@pytest.fixture(autouse=True)
+def _taken_out():
+    yield
+    INSTALLATION.uninstall()
+    assert Holder().method() == "theirs"
+
+
+def test_ours_is_in_and_out(module):
+    INSTALLATION.install()
+    assert (module.Codec, Holder().method()) == (Ours, "ours")
+    INSTALLATION.uninstall()
+    assert (module.Codec, Holder().method()) == (Theirs, "theirs")
+
+
+def test_each_may_be_called_at_any_time(module):
+    INSTALLATION.uninstall()
+    assert module.Codec is Theirs
+    INSTALLATION.install()
+    INSTALLATION.install()
+    assert module.Codec is Ours
+    INSTALLATION.uninstall()
+    INSTALLATION.uninstall()
+    assert module.Codec is Theirs
+
+
+def test_a_context_takes_ours_out_even_after_an_error(module):
+    with pytest.raises(ZeroDivisionError), INSTALLATION.install():
+        assert 1 / 0, module.Codec
+    assert (module.Codec, Holder().method()) == (Theirs, "theirs")
+
+
+def test_an_inner_context_leaves_ours_to_the_outer_one(module):
+    with INSTALLATION.install():
+        with INSTALLATION.install():
+            pass
+        assert (module.Codec, Holder().method()) == (Ours, "ours")
+    assert module.Codec is Theirs
+
+
+def test_a_module_imported_in_between_gives_ours_back(module, monkeypatch):
+    INSTALLATION.install()
+    late = imported(monkeypatch, "replaced_module.late")
+    late.Codec = module.Codec
+    INSTALLATION.uninstall()
+    assert late.Codec is Theirs
+
+
+def test_modules_that_are_not_imported_are_not_asked_for():
+    assert "replaced_module" not in sys.modules
+    INSTALLATION.install()
+    assert Holder().method() == "ours"
+    assert "replaced_module" not in sys.modules
+
+
+def test_what_others_put_there_stays(module):
+    module.Codec = wrapped = object()
+    INSTALLATION.install()
+    assert module.Codec is wrapped
+    module.Codec = Theirs
+    INSTALLATION.install()
+    module.Codec = wrapped
+    INSTALLATION.uninstall()
+    assert module.Codec is wrapped
+    del module.Codec
+    INSTALLATION.install()
+    assert not hasattr(module, "Codec")
