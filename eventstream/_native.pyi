@@ -1,10 +1,11 @@
 """Types of the native codec; the docstrings stand in `_reference.py` and `_native.pyx`."""
 
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, ClassVar, TypeVar, final, overload
 
 from typing_extensions import Buffer, Self
 
+from eventstream.exceptions import CodecError
 from eventstream.values import HeaderInput, HeaderValue
 
 _T = TypeVar("_T")
@@ -93,6 +94,14 @@ class Decoder:
     def __iter__(self) -> Self: ...
     def __next__(self) -> Message: ...
     def close(self) -> None: ...
+
+@final
+class _DecoderMap:
+    def __new__(
+        cls, decoder: Decoder, convert: Callable[[Message], Any], translate: Callable[[CodecError], Exception], /
+    ) -> Self: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
 
 # For tests
 

@@ -37,6 +37,7 @@ from collections.abc import Mapping
 from operator import index
 
 from eventstream.exceptions import (
+    CodecError,
     DecodeError,
     DecodeLimitExceeded,
     DuplicateHeader,
@@ -1782,3 +1783,38 @@ cdef object base_of(object data):
         return None
     base = PyMemoryView_GET_BASE(data)
     return None if base == NULL else <object> base
+
+
+@cython.final
+cdef class _DecoderMap:
+    """`map` over the messages of a decoder, with the errors mapped too: what adapters to other libraries are made of.
+
+    Starved, it stops, and goes on after the decoder's next `feed`.
+
+    Args:
+        decoder: the `Decoder`.
+        convert: from a `Message` to what is iterated over.
+        translate: from a `CodecError` to the exception that is raised in its place, from it.
+    """
+
+    cdef Decoder _decoder
+    cdef object _convert
+    cdef object _translate
+
+    def __cinit__(self, Decoder decoder not None, convert, translate, /):
+        self._decoder = decoder
+        self._convert = convert
+        self._translate = translate
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef Message message
+        try:
+            message = self._decoder.next_message()
+        except CodecError as error:
+            raise self._translate(error) from error
+        if message is None:
+            raise StopIteration
+        return self._convert(message)

@@ -25,6 +25,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, overload
 
 from eventstream.exceptions import (
+    CodecError,
     DecodeError,
     DecodeLimitExceeded,
     DuplicateHeader,
@@ -58,6 +59,7 @@ from eventstream.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import SupportsIndex, TypeAlias, TypeVar
 
     from typing_extensions import Buffer, Self, final
@@ -913,3 +915,35 @@ class Decoder:
         prelude = self._buffer[position : position + PRELUDE_LENGTH]
         start = self._position + max(position - len(self._buffer), 0)
         return bytes(prelude + self._chunk[start : start + PRELUDE_LENGTH - len(prelude)])
+
+
+@final
+class _DecoderMap:
+    """`map` over the messages of a decoder, with the errors mapped too: what adapters to other libraries are made of.
+
+    Starved, it stops, and goes on after the decoder's next `feed`.
+
+    Args:
+        decoder: the `Decoder`.
+        convert: from a `Message` to what is iterated over.
+        translate: from a `CodecError` to the exception that is raised in its place, from it.
+    """
+
+    def __init__(
+        self, decoder: Decoder, convert: Callable[[Message], Any], translate: Callable[[CodecError], Exception], /
+    ) -> None:
+        if not isinstance(decoder, Decoder):
+            raise TypeError(f"a decoder is a Decoder, not {type(decoder).__name__}")
+        self._decoder = decoder
+        self._convert = convert
+        self._translate = translate
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            message = next(self._decoder)
+        except CodecError as error:
+            raise self._translate(error) from error
+        return self._convert(message)

@@ -1074,3 +1074,37 @@ def test_the_callers_buffer_is_released_by_a_feed_that_fails(codec):
         decoder.feed(data)
     data.append(1)
     assert "close" in str(raised.value)
+
+
+# What adapters are made of
+
+
+def test_messages_and_errors_are_mapped(codec):
+    decoder = codec.Decoder()
+    mapped = codec._DecoderMap(decoder, lambda message: message.payload, lambda error: KeyError(error.offset))
+    assert iter(mapped) is mapped
+    payloads = []
+    for piece in frames.byte_by_byte(frames.EVENT_FRAME * 2):
+        decoder.feed(piece)
+        payloads += mapped
+    assert payloads == [b'{"Transcript":{"Results":[]}}'] * 2
+    decoder.feed(frames.EMPTY_FRAME + BAD_CRC)
+    assert next(mapped) == b""
+    for _ in range(2):
+        with pytest.raises(KeyError) as raised:
+            next(mapped)
+        assert raised.value.args == (2 * len(frames.EVENT_FRAME) + len(frames.EMPTY_FRAME),)
+        assert isinstance(raised.value.__cause__, MessageChecksumMismatch)
+
+
+def test_what_the_mapping_raises_is_passed_on(codec):
+    mapped = codec._DecoderMap(codec.Decoder().feed(frames.EMPTY_FRAME + BAD_CRC), lambda _: 1 // 0, lambda _: 1 // 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            next(mapped)
+
+
+@pytest.mark.parametrize("decoder", [None, b"", iter(())], ids=lambda decoder: type(decoder).__name__)
+def test_only_a_decoder_is_mapped(codec, decoder):
+    with pytest.raises(TypeError, match="ecoder"):
+        codec._DecoderMap(decoder, list, KeyError)

@@ -44,7 +44,12 @@ class Installation:
     """The replacements of one library, which come and go together."""
 
     def __init__(self, *replacements: Replacement) -> None:
-        self._replacements = replacements
+        self._replacements = list(replacements)
+
+    def add(self, replacement: Replacement) -> None:
+        """One more, unless it is there, of a module that was not imported before; to be installed with the others."""
+        if replacement not in self._replacements:
+            self._replacements.append(replacement)
 
     def install(self) -> contextlib.ExitStack:
         """Put ours in.

@@ -93,6 +93,21 @@ def test_a_module_imported_in_between_gives_ours_back(module, monkeypatch):
     assert late.Codec is Theirs
 
 
+def test_a_replacement_that_is_known_later_comes_out_with_the_others(module):
+    class Late:
+        def method(self):
+            return "theirs"
+
+    late = Replacement("method", Late.method, our_method, (Late,))
+    installation = Installation(Replacement("Codec", Theirs, Ours, ("replaced_module",)))
+    with installation.install():
+        for _ in range(2):
+            installation.add(late)
+            installation.install()
+            assert Late().method() == "ours"
+    assert (module.Codec, Late().method()) == (Theirs, "theirs")
+
+
 def test_modules_that_are_not_imported_are_not_asked_for():
     assert "replaced_module" not in sys.modules
     INSTALLATION.install()

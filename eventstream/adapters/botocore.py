@@ -1,0 +1,273 @@
+"""`botocore.eventstream` on this package's codec: for boto3, aiobotocore, and whatever reads streams through them.
+
+    from eventstream.adapters import botocore
+
+    botocore.install()  # from here on, every stream of this process; uninstall() takes it back
+    with botocore.install():  # or here alone
+        ...
+
+Or import `EventStreamBuffer` from here in the place of botocore's. All other names of `botocore.eventstream` are here
+too. What decodes is ours, `EventStreamBuffer`, and so is the loop around it, in `EventStream`; the rest, the errors
+among it, is botocore's own.
+
+`install` puts `EventStreamBuffer` into the modules `botocore.eventstream` and `aiobotocore.eventstream`, and the loop
+into the classes `EventStream` and `AioEventStream`, so that it does not matter where these have been imported to.
+Install it before anything imports `EventStreamBuffer` itself by name, and anew if aiobotocore is imported later.
+
+Where ours differs from botocore's:
+
+* A stream that ends in the middle of a message raises a `ParserError` after its last event; botocore ends silently.
+  A bare `EventStreamBuffer` does not know where the stream ends: call `close`, which is ours alone, to check.
+* Impossible lengths, which botocore accepts (a total under 16 bytes, or headers longer than the message has room for),
+  raise `InvalidHeadersLength`, as soon as the prelude is there.
+* What is no header (text that is not UTF-8, an unknown type, an empty name, a value past the end of the headers) raises
+  a `ParserError`; botocore raises UnicodeDecodeError or KeyError, or returns a shortened value.
+* After an error a buffer is dead: it raises the same error again, and `add_data` ignores what it is given. botocore's
+  goes on with what it has.
+* Of two threads that use one buffer at the same time, the second gets a `ParserError`.
+* Each error has the `eventstream.DecodeError` that says where in the stream it is as its ``__cause__``.
+* A message computes `prelude` and `crc` when they are first looked at. ``iter(buffer)`` is not the buffer itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+import sys
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from botocore import eventstream as theirs
+from botocore.eventstream import (
+    ChecksumMismatch,
+    DecodeUtils,
+    DuplicateHeader,
+    EventStreamError,
+    EventStreamHeaderParser,
+    EventStreamMessage,
+    InvalidHeadersLength,
+    InvalidPayloadLength,
+    MessagePrelude,
+    NoInitialResponseError,
+    ParserError,
+)
+
+from eventstream import exceptions
+from eventstream._codec import Decoder, _DecoderMap
+from eventstream.adapters._install import Installation, Replacement
+from eventstream.wire import CRC_LENGTH
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from types import ModuleType
+
+    from typing_extensions import Buffer
+
+    from eventstream import Message
+    from eventstream.values import HeaderValue
+
+__all__ = [
+    "ChecksumMismatch",
+    "DecodeUtils",
+    "DuplicateHeader",
+    "EventStream",
+    "EventStreamBuffer",
+    "EventStreamError",
+    "EventStreamHeaderParser",
+    "EventStreamMessage",
+    "InvalidHeadersLength",
+    "InvalidPayloadLength",
+    "MessagePrelude",
+    "NoInitialResponseError",
+    "ParserError",
+    "install",
+    "uninstall",
+]
+
+CACHED_BLOCKS = 8
+"""How many header blocks a buffer keeps converted, so that a hostile stream cannot fill its memory with them."""
+
+MAX_CACHED_BLOCK_LENGTH = 1024
+"""In bytes; blocks that come again are short."""
+
+
+class _Message(EventStreamMessage):  # type: ignore[misc]
+    """A message as botocore's. What is rarely looked at, the prelude and the CRC, is computed then.
+
+    The slots cost half of what a ``__dict__`` does, and leave `__getattr__` to those that are not filled yet.
+    """
+
+    __slots__ = ("_message", "crc", "headers", "payload", "prelude")
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("prelude", "crc"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        wire = self._message.encode()
+        self.prelude = MessagePrelude(*struct.unpack_from(">III", wire))
+        self.crc = int.from_bytes(wire[-CRC_LENGTH:], "big")
+        return getattr(self, name)
+
+    def to_response_dict(self, status_code: int = 200) -> dict[str, Any]:
+        """What botocore's parsers take: the status is 400 for an ``exception`` or an ``error``."""
+        headers = self.headers
+        message_type = headers.get(":message-type")
+        if message_type == "error" or message_type == "exception":
+            status_code = 400
+        return {"status_code": status_code, "headers": headers, "body": self.payload}
+
+
+def _value(value: HeaderValue) -> bool | int | bytes | str:
+    """A header's value as botocore gives it: integers and timestamps plain, UUIDs as bytes."""
+    if isinstance(value, uuid.UUID):
+        return value.bytes
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _converter() -> Callable[[Message], _Message]:
+    """From our messages to botocore's. The headers of a block that comes again are converted once, and copied."""
+    blocks: dict[bytes, dict[str, Any]] = {}
+    new = object.__new__
+
+    def convert(message: Message) -> _Message:
+        raw = message.headers.raw
+        headers = blocks.get(raw)
+        if headers is None:
+            headers = {name: _value(value) for name, value in message.headers.items()}
+            if len(raw) <= MAX_CACHED_BLOCK_LENGTH:
+                if len(blocks) == CACHED_BLOCKS:
+                    blocks.clear()
+                blocks[raw] = headers
+        converted = new(_Message)
+        converted._message = message
+        converted.headers = headers.copy()
+        converted.payload = message.payload
+        return converted
+
+    return convert
+
+
+def _translate(error: exceptions.CodecError) -> Exception:
+    """The error of botocore's that says what ours says."""
+    if isinstance(error, (exceptions.PreludeChecksumMismatch, exceptions.MessageChecksumMismatch)):
+        translated = ChecksumMismatch(error.expected, error.computed)
+    elif isinstance(error, exceptions.DecodeLimitExceeded):
+        translated = (InvalidHeadersLength if error.part == "headers" else InvalidPayloadLength)(error.length)
+    elif isinstance(error, exceptions.InvalidLength):
+        translated = InvalidHeadersLength.__new__(InvalidHeadersLength, str(error))  # its own text would not be true
+    elif isinstance(error, exceptions.DuplicateHeader):
+        translated = DuplicateHeader(error.name)
+    else:
+        translated = ParserError(str(error))
+    assert isinstance(translated, Exception)
+    return translated
+
+
+class EventStreamBuffer:
+    """Messages from the bytes of a stream, in pieces of any size, as `botocore.eventstream.EventStreamBuffer`.
+
+    Iterate over it after each `add_data`; starved, it stops, and goes on after the next. Its messages are
+    `EventStreamMessage` with `headers` (a dict of their own), `payload` (bytes), `prelude` and `crc`. Headers are
+    limited to 128 KiB and payloads to 24 MiB, as in botocore.
+
+    Raises:
+        ChecksumMismatch: while iterating: the prelude or the message is damaged.
+        InvalidHeadersLength, InvalidPayloadLength: while iterating: too long, or impossible.
+        DuplicateHeader: while iterating: a header occurs twice.
+        ParserError: while iterating: of the above the base, and itself for whatever else is wrong.
+    """
+
+    __slots__ = ("__weakref__", "_decoder", "_messages")
+
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+        self._messages = _DecoderMap(self._decoder, _converter(), _translate)
+
+    def add_data(self, data: Buffer) -> None:
+        """Add the next bytes of the stream, of any length; they are checked when the buffer is iterated over."""
+        try:
+            self._decoder.feed(data)
+        except exceptions.StateError as error:
+            raise ParserError(str(error)) from error
+        except exceptions.DecodeError:
+            pass  # which the iteration raises again
+
+    def __iter__(self) -> Iterator[EventStreamMessage]:
+        return self._messages
+
+    def __next__(self) -> EventStreamMessage:
+        return next(self._messages)
+
+    next = __next__
+
+    def close(self) -> None:
+        """Check, once all messages are taken, that the stream did not end in the middle of one; ours alone.
+
+        Raises:
+            ParserError: it did.
+        """
+        try:
+            self._decoder.close()
+        except exceptions.CodecError as error:
+            raise _translate(error) from error
+
+
+class EventStream(theirs.EventStream):  # type: ignore[misc]
+    """The events of a response, as `botocore.eventstream.EventStream`; one that is cut raises after its last event.
+
+    Raises:
+        ParserError: while iterating: the stream is damaged, or ends in the middle of a message.
+        EventStreamError: while iterating: the service's word, an ``exception`` or an ``error``.
+    """
+
+    def _create_raw_event_generator(self) -> Iterator[EventStreamMessage]:
+        buffer = EventStreamBuffer()
+        for chunk in self._raw_stream.stream():
+            buffer.add_data(chunk)
+            yield from buffer
+        buffer.close()
+
+
+async def _create_raw_aio_event_generator(self: Any) -> AsyncIterator[EventStreamMessage]:
+    """The same for aiobotocore's AioEventStream."""
+    buffer = EventStreamBuffer()
+    async for chunk, _ in self._raw_stream.content.iter_chunks():
+        buffer.add_data(chunk)
+        for message in buffer:
+            yield message
+    buffer.close()
+
+
+_LOOP = "_create_raw_event_generator"
+_INSTALLATION = Installation(
+    Replacement(
+        "EventStreamBuffer",
+        theirs.EventStreamBuffer,
+        EventStreamBuffer,
+        ("botocore.eventstream", "aiobotocore.eventstream"),
+    ),
+    Replacement(_LOOP, vars(theirs.EventStream)[_LOOP], vars(EventStream)[_LOOP], (theirs.EventStream,)),
+)
+
+
+@functools.cache  # asked once, while the loop is still theirs
+def _aio_loop(module: ModuleType) -> Replacement:
+    stream = module.AioEventStream
+    return Replacement(_LOOP, vars(stream)[_LOOP], _create_raw_aio_event_generator, (stream,))
+
+
+def install() -> contextlib.ExitStack:
+    """Let botocore, boto3, aiobotocore (if it is imported) and their users decode with this package.
+
+    Returns:
+        A context manager that uninstalls at its end, unless it was installed before. Without ``with`` it does nothing.
+    """
+    aio = sys.modules.get("aiobotocore.eventstream")
+    if aio is not None:
+        _INSTALLATION.add(_aio_loop(aio))
+    return _INSTALLATION.install()
+
+
+def uninstall() -> None:
+    """Give botocore its own decoder back. Streams that are being read keep ours."""
+    _INSTALLATION.uninstall()
