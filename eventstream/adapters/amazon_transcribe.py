@@ -1,0 +1,370 @@
+"""`amazon_transcribe.eventstream` on this package's codec and signer: for amazon-transcribe, AWS's first client.
+
+    from eventstream.adapters import amazon_transcribe
+
+    amazon_transcribe.install()  # from here on; uninstall() takes it back
+    with amazon_transcribe.install():  # or here alone
+        ...
+
+Or import from here what would come from `amazon_transcribe.eventstream`: all its public names are here. The buffer, the
+header parser, the serializer, the signer and the stream of events are ours; the rest, messages and errors among it, is
+the library's own. Written for 0.6.4.
+
+`install` puts ours into `amazon_transcribe.eventstream` and `amazon_transcribe.client`, and the loop of a stream of
+events into its class. What was made before, of a client its signer, stays what it is; so does what was made while ours
+were in, when they go out.
+
+Results are the library's, and so are the errors, the limits and their order (the limits come before the prelude's
+checksum). It is stricter where the library accepts what is no message, or raises what it does not document:
+
+* A total length under 16, headers longer than the message, or what is no header (one that is cut, an empty name, an
+  unknown type, text that is not UTF-8) is a `ParserError`; the library returns nonsense, or raises KeyError,
+  struct.error or UnicodeDecodeError.
+* A stream of events that ends in mid-message raises a `ParserError` after its last event; the library ends silently. A
+  bare buffer does not know where the stream ends: call `EventStreamBuffer.close`, which is ours alone, to check.
+* What cannot be encoded is a `SerializationError`: a name that is empty, over 255 bytes or no text, an integer out of
+  its range, lone surrogates; the library writes the empty name, and raises struct.error or UnicodeEncodeError.
+* After an error a buffer drops what it is given; the library's keeps it, and raises the same error again as well.
+* Errors have ours as their ``__cause__``, which says where in the stream it is.
+* The second that is signed is that of the ``:date`` header, in UTC; the library writes the digits of its clock, so that
+  a clock of another zone gives a signature that no service accepts. The library's own clock is in UTC.
+"""
+
+from __future__ import annotations
+
+import datetime
+import struct
+import uuid
+from binascii import hexlify
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import lru_cache
+from hashlib import sha256
+from operator import attrgetter, index
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from amazon_transcribe import eventstream as _library
+from amazon_transcribe.eventstream import (
+    HEADER_SERIALIZATION_VALUE,
+    HEADER_VALUE,
+    HEADERS_SERIALIZATION_DICT,
+    BaseEvent,
+    BaseStream,
+    ChecksumMismatch,
+    DecodeUtils,
+    DuplicateHeader,
+    EventStreamMessage,
+    HeaderBytesExceedMaxLength,
+    HeaderValue,
+    HeaderValueBytesExceedMaxLength,
+    Int8HeaderValue,
+    Int16HeaderValue,
+    Int32HeaderValue,
+    Int64HeaderValue,
+    InvalidHeadersLength,
+    InvalidHeaderValue,
+    InvalidPayloadLength,
+    MessagePrelude,
+    ParserError,
+    PayloadBytesExceedMaxLength,
+    SerializationError,
+)
+
+from eventstream import exceptions
+from eventstream._codec import Decoder, Headers, decode, encode
+from eventstream.adapters._install import Installation, Replacement
+from eventstream.signing import _EPOCH, _amz_date, _encode_date, _SigningKey
+from eventstream.values import Byte, Long, Short, Timestamp
+from eventstream.wire import MAX_VALUE_LENGTH, PRELUDE_LENGTH
+
+if TYPE_CHECKING:
+    from amazon_transcribe.auth import Credentials
+
+__all__ = [
+    "HEADERS_SERIALIZATION_DICT",
+    "HEADER_SERIALIZATION_VALUE",
+    "HEADER_VALUE",
+    "BaseEvent",
+    "BaseStream",
+    "ChecksumMismatch",
+    "DecodeUtils",
+    "DuplicateHeader",
+    "EventSigner",
+    "EventStream",
+    "EventStreamBuffer",
+    "EventStreamHeaderParser",
+    "EventStreamMessage",
+    "EventStreamMessageSerializer",
+    "HeaderBytesExceedMaxLength",
+    "HeaderValue",
+    "HeaderValueBytesExceedMaxLength",
+    "Int8HeaderValue",
+    "Int16HeaderValue",
+    "Int32HeaderValue",
+    "Int64HeaderValue",
+    "InvalidHeaderValue",
+    "InvalidHeadersLength",
+    "InvalidPayloadLength",
+    "MessagePrelude",
+    "ParserError",
+    "PayloadBytesExceedMaxLength",
+    "SerializationError",
+    "install",
+    "uninstall",
+]
+
+MAX_HEADERS_LENGTH: int = _library._MAX_HEADERS_LENGTH
+MAX_PAYLOAD_LENGTH: int = _library._MAX_PAYLOAD_LENGTH
+
+_LENGTHS = struct.Struct(">II")
+_CRC = struct.Struct(">I")
+_PRELUDE = struct.Struct(">III")
+
+
+# Decoding
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    Byte: int,
+    Short: int,
+    Long: int,
+    Timestamp: int,
+    uuid.UUID: attrgetter("bytes"),
+}
+"""What the library has for values that are of a type of their own here."""
+
+
+def _plain(headers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _PLAIN[type(value)](value) if type(value) in _PLAIN else value for name, value in headers.items()}
+
+
+def _parser_error(error: exceptions.CodecError) -> ParserError:
+    """The library's error for ours."""
+    if isinstance(error, (exceptions.PreludeChecksumMismatch, exceptions.MessageChecksumMismatch)):
+        return ChecksumMismatch(error.expected, error.computed)
+    if isinstance(error, exceptions.DecodeLimitExceeded):
+        return (InvalidHeadersLength if error.part == "headers" else InvalidPayloadLength)(error.length)
+    if isinstance(error, exceptions.DuplicateHeader):
+        return DuplicateHeader(str(error.name))
+    return ParserError(str(error))
+
+
+class EventStreamBuffer(_library.EventStreamBuffer):
+    """Messages from a stream that comes in pieces: an iterator that stops where a message is not yet whole."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder(max_headers_length=MAX_HEADERS_LENGTH, max_payload_length=MAX_PAYLOAD_LENGTH)
+        # What has been added since the last message began: the decoder looks at the prelude's checksum first, the
+        # library at its lengths. So the lengths must still be there when the checksum is wrong.
+        self._added: deque[bytes] = deque()
+        self._added_from = 0
+        # Streams repeat their headers, and the decoder gives repeated headers as the same object.
+        self._headers = Headers()
+        self._plain: dict[str, Any] = {}
+
+    def add_data(self, data: bytes) -> None:
+        """Add the next bytes of the stream. After a fault they are dropped: it is `next` that raises.
+
+        Raises:
+            ParserError: `close` was called, or another thread is using the buffer.
+        """
+        data = b"" + data  # whatever bytes can be added to, as the library does
+        offset = self._decoder.offset
+        while self._added and self._added_from + len(self._added[0]) <= offset:
+            self._added_from += len(self._added.popleft())
+        try:
+            self._decoder.feed(data)
+        except exceptions.StateError as error:
+            raise _parser_error(error) from error
+        except exceptions.DecodeError:
+            return
+        self._added.append(data)
+
+    def next(self) -> EventStreamMessage:
+        """The next message of what was added.
+
+        Raises:
+            StopIteration: no whole message is left.
+            ParserError: the bytes are no message; from then on at every call.
+        """
+        try:
+            message = next(self._decoder)
+        except exceptions.CodecError as error:
+            raise self._fault(error) from error
+        if message.headers is not self._headers:
+            self._headers, self._plain = message.headers, _plain(message.headers)
+        wire = message.encode()
+        prelude = MessagePrelude(*_PRELUDE.unpack_from(wire))
+        (crc,) = _CRC.unpack_from(wire, len(wire) - _CRC.size)
+        return EventStreamMessage(prelude, self._plain.copy(), message.payload, crc)
+
+    def close(self) -> None:
+        """Say that the stream has ended, which the library's buffer is not told.
+
+        Raises:
+            ParserError: in mid-message, or a fault was found before.
+        """
+        try:
+            self._decoder.close()
+        except exceptions.CodecError as error:
+            raise self._fault(error) from error
+
+    def _fault(self, error: exceptions.CodecError) -> ParserError:
+        if isinstance(error, (exceptions.PreludeChecksumMismatch, exceptions.InvalidLength)):
+            prelude = b"".join(self._added)[error.offset - self._added_from :][:PRELUDE_LENGTH]
+            try:
+                self._validate_prelude(MessagePrelude(*_PRELUDE.unpack(prelude)))
+            except ParserError as limit:
+                return limit
+        return _parser_error(error)
+
+
+class EventStreamHeaderParser(_library.EventStreamHeaderParser):
+    """Parses the headers of a message, given as their bytes."""
+
+    def parse(self, data: bytes) -> dict[str, HEADER_VALUE]:
+        """The headers of a block.
+
+        Raises:
+            ParserError: it is no block of headers.
+        """
+        lengths = _LENGTHS.pack(len(data) + PRELUDE_LENGTH + _CRC.size, len(data))
+        message = lengths + _CRC.pack(crc32(lengths)) + data
+        try:
+            return _plain(decode(message + _CRC.pack(crc32(message)), max_headers_length=None).headers)
+        except exceptions.DecodeError as error:
+            raise _parser_error(error) from error
+
+
+class EventStream(_library.EventStream):
+    """The events of a response."""
+
+    async def _create_raw_event_generator(self) -> AsyncGenerator[EventStreamMessage, None]:
+        buffer = EventStreamBuffer()
+        async for chunk in self._raw_stream.chunks():
+            buffer.add_data(chunk)
+            for message in buffer:
+                yield message
+        buffer.close()
+
+
+# Encoding
+
+_AS_IS = frozenset({bool, bytes, str, uuid.UUID})
+
+_INTEGERS: tuple[tuple[type[HeaderValue], Callable[[Any], int]], ...] = (
+    (Int8HeaderValue, Byte),
+    (Int16HeaderValue, Short),
+    (Int32HeaderValue, lambda value: int(index(value))),
+    (Int64HeaderValue, Long),
+)
+
+
+def _milliseconds(moment: datetime.datetime) -> int:
+    """Since the epoch; through a float and towards zero, as the library counts them."""
+    return int(moment.timestamp() * 1000)
+
+
+class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
+    """Encodes messages."""
+
+    def serialize(self, headers: HEADERS_SERIALIZATION_DICT, payload: bytes) -> bytes:
+        """A message in wire form.
+
+        Raises:
+            PayloadBytesExceedMaxLength: the payload is over 16 MiB.
+            HeaderBytesExceedMaxLength: the headers are over 128 KiB.
+            HeaderValueBytesExceedMaxLength: a value is over 32,767 bytes.
+            InvalidHeaderValue: a value is of no type that can be encoded.
+            SerializationError: a name or a value is out of bounds otherwise.
+        """
+        if len(payload) > MAX_PAYLOAD_LENGTH:
+            raise PayloadBytesExceedMaxLength(len(payload))
+        block = self._block(headers)
+        try:
+            return encode(block, payload, max_headers_length=MAX_HEADERS_LENGTH, max_payload_length=None)
+        except exceptions.EncodeLimitExceeded as error:
+            raise HeaderBytesExceedMaxLength(error.length) from error
+
+    def encode_headers(self, headers: HEADERS_SERIALIZATION_DICT) -> bytes:
+        """A block of headers in wire form, of any length; the errors are those of `serialize`."""
+        return self._block(headers).raw
+
+    def _block(self, headers: HEADERS_SERIALIZATION_DICT) -> Headers:
+        try:
+            return Headers(
+                {name: value if type(value) in _AS_IS else self._wire_value(value) for name, value in headers.items()}
+            )
+        except (TypeError, ValueError, ArithmeticError, OSError) as error:  # of a date the last three
+            for value in headers.values():
+                raw = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+                if isinstance(raw, bytes) and len(raw) > MAX_VALUE_LENGTH:
+                    raise HeaderValueBytesExceedMaxLength(len(raw)) from error
+            raise SerializationError(str(error)) from error
+
+    def _wire_value(self, value: HEADER_SERIALIZATION_VALUE) -> Any:
+        if isinstance(value, datetime.datetime):
+            return int.__new__(Timestamp, _milliseconds(value))  # any datetime is within 64 bits
+        if isinstance(value, (bytes, str, uuid.UUID)):
+            return value
+        if isinstance(value, int):
+            value = self.DEFAULT_INT_TYPE(value)
+        for theirs, ours in _INTEGERS:
+            if isinstance(value, theirs):
+                return ours(value.value)
+        raise InvalidHeaderValue(value)
+
+
+# Signing
+
+
+def _begin_second(secret_key: str, region: str, service: str, second: int) -> tuple[Any, Any]:
+    """What the signatures of a second have in common: the inner hash up to the scope, and the outer one."""
+    stamp = _amz_date(_EPOCH + datetime.timedelta(seconds=second))
+    key = _SigningKey(secret_key, stamp[:8], region, service)
+    inner = key.inner.copy()
+    inner.update(f"AWS4-HMAC-SHA256-PAYLOAD\n{stamp}\n{stamp[:8]}/{region}/{service}/aws4_request\n".encode())
+    return inner, key.outer
+
+
+class EventSigner(_library.EventSigner):
+    """Signs events. One signer serves all streams of a client, also at once: it does not remember their signatures."""
+
+    def __init__(self, signing_name: str, region: str, utc_now: Callable[[], datetime.datetime] | None = None) -> None:
+        super().__init__(signing_name, region, utc_now)
+        self._seconds = lru_cache(maxsize=4)(_begin_second)
+
+    def sign(self, payload: bytes, prior_signature: bytes, credentials: Credentials) -> HEADERS_SERIALIZATION_DICT:
+        """The headers of the event that carries the payload: ``:date`` and ``:chunk-signature``."""
+        now = self._utc_now()
+        date = _milliseconds(now)
+        inner, outer = self._seconds(credentials.secret_access_key, self.region, self.signing_name, date // 1000)
+        inner, outer = inner.copy(), outer.copy()
+        prior = hexlify(prior_signature).decode()
+        text = f"{prior}\n{sha256(_encode_date(date)).hexdigest()}\n{sha256(payload).hexdigest()}"
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        return {":date": now, ":chunk-signature": outer.digest()}
+
+
+# Installing
+
+_EVENTS = "_create_raw_event_generator"
+
+_installation = Installation(
+    Replacement("EventStreamBuffer", _library.EventStreamBuffer, EventStreamBuffer, (_library.__name__,)),
+    Replacement(
+        "EventStreamHeaderParser", _library.EventStreamHeaderParser, EventStreamHeaderParser, (_library.__name__,)
+    ),
+    Replacement(
+        "EventStreamMessageSerializer",
+        _library.EventStreamMessageSerializer,
+        EventStreamMessageSerializer,
+        (_library.__name__, "amazon_transcribe.client"),
+    ),
+    Replacement("EventSigner", _library.EventSigner, EventSigner, (_library.__name__, "amazon_transcribe.client")),
+    # By its method, as the stream of results is a class that was derived from it.
+    Replacement(_EVENTS, vars(_library.EventStream)[_EVENTS], vars(EventStream)[_EVENTS], (_library.EventStream,)),
+)
+install = _installation.install
+uninstall = _installation.uninstall

@@ -1,0 +1,529 @@
+"""amazon-transcribe with and without the adapter: the same results and errors, beside what the adapter lists."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import inspect
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from frames import (
+    EMPTY_FRAME,
+    EVENT_BLOCK,
+    EVENT_FRAME,
+    TEN_BLOCK,
+    TEN_FRAME,
+    TEN_TYPES,
+    byte_by_byte,
+    frame,
+    header,
+    prelude,
+    sized,
+    string,
+    two_way_splits,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("amazon_transcribe", reason="amazon-transcribe is not installed: `make adapters` does it")
+
+from amazon_transcribe import client as client_module
+from amazon_transcribe import eventstream as library
+from amazon_transcribe.auth import StaticCredentialResolver
+from amazon_transcribe.client import TranscribeStreamingClient
+from amazon_transcribe.deserialize import TranscribeStreamingEventParser
+from amazon_transcribe.model import AudioStream, TranscriptResultStream
+from amazon_transcribe.serialize import AudioEventSerializer
+from amazon_transcribe.structures import BufferableByteStream
+
+from eventstream.adapters import amazon_transcribe as adapter
+
+ORIGINAL = dict(vars(library))
+ORIGINAL_EVENTS = library.EventStream._create_raw_event_generator
+CREDENTIALS = StaticCredentialResolver("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+UTC = datetime.timezone.utc
+
+
+def is_original() -> bool:
+    return (
+        all(value is ORIGINAL[name] for name, value in vars(library).items())
+        and client_module.EventSigner is ORIGINAL["EventSigner"]
+        and client_module.EventStreamMessageSerializer is ORIGINAL["EventStreamMessageSerializer"]
+        and library.EventStream._create_raw_event_generator is ORIGINAL_EVENTS
+    )
+
+
+# Decoding
+
+
+def read(module: Any, pieces: list[bytes]) -> tuple[list[Any], Any]:
+    """What a buffer makes of the pieces: messages as plain values, and the error's class and arguments."""
+    buffer = module.EventStreamBuffer()
+    messages: list[Any] = []
+    try:
+        for piece in pieces:
+            buffer.add_data(piece)
+            messages.extend(map(plain, buffer))
+    except Exception as error:
+        return messages, (type(error), error.args)
+    return messages, None
+
+
+def plain(message: Any) -> Any:
+    assert type(message) is library.EventStreamMessage
+    assert type(message.prelude) is library.MessagePrelude
+    assert type(message.payload) is bytes
+    types = {name: type(value) for name, value in message.headers.items()}
+    return vars(message.prelude), list(message.headers.items()), types, message.payload, message.crc
+
+
+VALID = {
+    "empty": EMPTY_FRAME,
+    "event": EVENT_FRAME,
+    "ten types": TEN_FRAME,
+    **{name: frame(header(name, type_, value), b"payload") for name, _, type_, value in TEN_TYPES},
+    "no headers": frame(b"", b"{'foo':'bar'}"),
+    "empty values": frame(string("s", "") + header("b", 6, sized(b""))),
+    "value over 32,767 bytes": frame(string("s", b"x" * 65_535)),
+    "the largest payload": frame(b"", bytes(16 << 20)),
+    "several": EVENT_FRAME * 3 + TEN_FRAME + EMPTY_FRAME + EVENT_FRAME,
+}
+DOCUMENTED = {
+    "headers too long": prelude(200_000, 131_073) + bytes(100),
+    "headers too long, checksum wrong": prelude(0x3D, 0xFF000102, crc=1) + bytes(60),
+    "headers too long for the message": prelude(0x3D, 0xFF000102) + bytes(60),
+    "payload too long": prelude((16 << 20) + 17, 0),
+    "payload too long, checksum wrong": prelude(0x0100001D, 0, crc=1) + bytes(20),
+    "prelude's checksum": prelude(29, 0, crc=1) + bytes(17),
+    "message's checksum": frame(EVENT_BLOCK, b"payload", message_crc=1),
+    "duplicate": frame(header("test", 4, b"asdf") * 2),
+}
+STRICTER = {
+    "total 12": prelude(12, 0),
+    "headers 12, total 24": frame(header("x", 6, sized(b"123", 7)), headers_length=12),
+    "name cut": frame(b"\x05abc"),
+    "value cut": frame(header("x", 6, sized(b"abc", 100))),
+    "integer cut": frame(header("x", 4, b"ab")),
+    "uuid cut": frame(header("x", 9, b"ab")),
+    "no name": frame(header("", 0)),
+    "unknown type": frame(header("x", 10)),
+    "no utf-8": frame(string("x", b"\xff")),
+    "name no utf-8": frame(string(b"\xff", "x")),
+}
+
+
+@pytest.mark.parametrize("data", VALID.values(), ids=VALID)
+def test_messages_are_the_library_s(data):
+    expected = read(library, [data])
+    assert expected[1] is None
+    assert expected[0]
+    assert read(adapter, [data]) == expected
+    if len(data) < 1000:
+        assert read(adapter, byte_by_byte(data)) == expected
+        assert all(read(adapter, pieces) == expected for pieces in two_way_splits(data))
+
+
+@pytest.mark.parametrize("data", DOCUMENTED.values(), ids=DOCUMENTED)
+def test_faults_are_the_library_s(data):
+    data = EVENT_FRAME + data
+    expected = read(library, [data])
+    assert len(expected[0]) == 1
+    assert issubclass(expected[1][0], library.ParserError)
+    assert read(adapter, [data]) == expected
+    assert read(adapter, byte_by_byte(data)) == expected
+    assert all(read(adapter, pieces) == expected for pieces in two_way_splits(data))
+
+
+@pytest.mark.parametrize("data", STRICTER.values(), ids=STRICTER)
+def test_what_the_library_accepts_or_does_not_document_is_a_parser_error(data):
+    _, theirs = read(library, [EVENT_FRAME + data, EVENT_FRAME])
+    assert theirs is None or not issubclass(theirs[0], library.ParserError)
+    for pieces in ([EVENT_FRAME + data], byte_by_byte(EVENT_FRAME + data)):
+        messages, error = read(adapter, pieces)
+        assert len(messages) == 1
+        assert error[0] is library.ParserError
+
+
+def test_a_buffer_is_dead_after_a_fault():
+    buffer = adapter.EventStreamBuffer()
+    buffer.add_data(EVENT_FRAME + prelude(0x3D, 0xFF000102, crc=1))
+    assert buffer.next().payload
+    errors = []
+    for _ in range(3):
+        with pytest.raises(library.InvalidHeadersLength) as raised:
+            next(buffer)
+        errors.append(raised.value.args)
+        buffer.add_data(EVENT_FRAME)
+    assert errors == [errors[0]] * 3
+    with pytest.raises(library.InvalidHeadersLength):
+        buffer.close()
+
+
+def test_nothing_is_added_after_the_end():
+    buffer = adapter.EventStreamBuffer()
+    buffer.add_data(EVENT_FRAME)
+    buffer.close()
+    with pytest.raises(library.ParserError, match="after close"):
+        buffer.add_data(EVENT_FRAME)
+    assert len(list(buffer)) == 1
+
+
+def test_messages_that_are_not_yet_taken_wait():
+    buffer = adapter.EventStreamBuffer()
+    for piece in byte_by_byte(EVENT_FRAME * 2 + prelude(29, 0, crc=1)):
+        buffer.add_data(piece)
+    assert [next(buffer).payload, next(buffer).payload] == [EVENT_FRAME[-33:-4]] * 2
+    with pytest.raises(library.ChecksumMismatch):
+        next(buffer)
+
+
+def test_what_was_delivered_is_not_kept():
+    buffer = adapter.EventStreamBuffer()
+    for piece in byte_by_byte(EVENT_FRAME * 5):
+        buffer.add_data(piece)
+        list(buffer)
+    assert len(buffer._added) <= len(EVENT_FRAME)
+
+
+def test_headers_can_be_changed():
+    buffer = adapter.EventStreamBuffer()
+    buffer.add_data(EVENT_FRAME * 2)
+    first = next(buffer)
+    first.headers.clear()
+    assert next(buffer).headers[":message-type"] == "event"
+
+
+@pytest.mark.parametrize(
+    "data", [bytearray(EVENT_FRAME), memoryview(EVENT_FRAME)], ids=lambda data: type(data).__name__
+)
+def test_buffers_that_the_library_takes(data):
+    assert read(adapter, [data]) == read(library, [data])
+
+
+@pytest.mark.parametrize("data", ["text", None, 5])
+def test_what_can_not_be_added_to_bytes_is_refused_at_once(data):
+    for module in (library, adapter):
+        with pytest.raises(TypeError):
+            module.EventStreamBuffer().add_data(data)
+
+
+def test_the_header_parser():
+    ours, theirs = adapter.EventStreamHeaderParser(), library.EventStreamHeaderParser()
+    for block in (TEN_BLOCK, EVENT_BLOCK, b"", string("x", b"y" * 65_535) + string("y", b"x" * 65_535) + TEN_BLOCK):
+        headers = ours.parse(block)
+        assert list(headers.items()) == list(theirs.parse(block).items())
+        assert list(map(type, headers.values())) == list(map(type, theirs.parse(block).values()))
+    with pytest.raises(library.DuplicateHeader, match='"test"'):
+        ours.parse(header("test", 0) * 2)
+    with pytest.raises(library.ParserError):
+        ours.parse(b"\x05abc")
+
+
+class Response:
+    """The body of a response."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self._chunks = chunks
+
+    async def chunks(self) -> Any:
+        for chunk in self._chunks:
+            yield chunk
+
+
+def collect(stream: Any) -> tuple[list[Any], Any]:
+    events = []
+
+    async def go() -> None:
+        async for event in stream:
+            events.append(event)  # noqa: PERF401
+
+    try:
+        asyncio.run(go())
+    except Exception as error:
+        return events, error
+    return events, None
+
+
+class Messages:
+    """A parser that parses nothing."""
+
+    def parse(self, message: Any) -> Any:
+        return message
+
+
+def test_a_stream_of_events():
+    for class_ in (adapter.EventStream, library.EventStream):
+        events, error = collect(class_(Response(EVENT_FRAME[:20], EVENT_FRAME[20:] + EVENT_FRAME, b""), Messages()))
+        assert error is None
+        assert [event.payload for event in events] == [EVENT_FRAME[-33:-4]] * 2
+
+
+def test_the_end_in_mid_message_is_an_error_after_the_last_event():
+    events, error = collect(library.EventStream(Response(EVENT_FRAME + EVENT_FRAME[:-1]), Messages()))
+    assert (len(events), error) == (1, None)
+    events, error = collect(adapter.EventStream(Response(EVENT_FRAME + EVENT_FRAME[:-1]), Messages()))
+    assert len(events) == 1
+    assert type(error) is library.ParserError
+
+
+# Encoding
+
+values = st.one_of(
+    st.booleans(),
+    st.integers(-(2**31), 2**31 - 1),
+    st.builds(library.Int8HeaderValue, st.integers(-128, 127)),
+    st.builds(library.Int16HeaderValue, st.integers(-(2**15), 2**15 - 1)),
+    st.builds(library.Int32HeaderValue, st.integers(-(2**31), 2**31 - 1)),
+    st.builds(library.Int64HeaderValue, st.integers(-(2**63), 2**63 - 1)),
+    st.binary(max_size=50),
+    st.text(max_size=20),
+    st.uuids(),
+    st.datetimes(datetime.datetime(1971, 1, 1)),
+    st.datetimes(timezones=st.sampled_from([UTC, datetime.timezone(datetime.timedelta(hours=-7))])),
+)
+headers = st.dictionaries(st.text(min_size=1, max_size=20), values, max_size=8)
+
+
+@given(headers, st.binary(max_size=100))
+def test_encoding_is_the_library_s_and_decodes_to_the_same(headers, payload):
+    wire = library.EventStreamMessageSerializer().serialize(headers, payload)
+    ours = adapter.EventStreamMessageSerializer()
+    assert ours.serialize(headers, payload) == wire
+    assert ours.encode_headers(headers) == library.EventStreamMessageSerializer().encode_headers(headers)
+    assert read(adapter, [wire]) == read(library, [wire])
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Number(int):
+    __slots__ = ()
+
+
+def test_subclasses_and_the_default_type_of_integers():
+    class Theirs(library.EventStreamMessageSerializer):
+        DEFAULT_INT_TYPE = library.Int64HeaderValue
+
+    class Ours(adapter.EventStreamMessageSerializer):
+        DEFAULT_INT_TYPE = library.Int64HeaderValue
+
+    values = {"text": Text("x"), "number": Number(5), "byte": adapter.Byte(3), "bool": library.Int32HeaderValue(True)}
+    assert Ours().serialize(values, bytearray(b"x")) == Theirs().serialize(values, bytearray(b"x"))
+
+
+def error_of(module: Any, headers: Any) -> Exception | None:
+    try:
+        module.EventStreamMessageSerializer().serialize(headers, b"")
+    except Exception as error:
+        return error
+    return None
+
+
+REFUSED = {
+    "float": ({"x": 2.0}, b""),
+    "bytearray": ({"x": bytearray(b"x")}, b""),
+    "none": ({"x": None}, b""),
+    "text too long": ({"a": "", "x": "a" * 32_768}, b""),
+    "text too long in bytes": ({"x": "ä" * 20_000}, b""),
+    "bytes too long": ({"x": bytes(32_768)}, b""),
+    "headers too long": ({str(n): bytes(30_000) for n in range(5)}, b""),
+    "payload too long": ({}, bytes((16 << 20) + 1)),
+    "payload too long, and a float": ({"x": 2.0}, bytes((16 << 20) + 1)),
+}
+
+
+@pytest.mark.parametrize(("headers", "payload"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_is_refused_as_by_the_library(headers, payload):
+    with pytest.raises(library.SerializationError) as theirs:
+        library.EventStreamMessageSerializer().serialize(headers, payload)
+    with pytest.raises(library.SerializationError) as ours:
+        adapter.EventStreamMessageSerializer().serialize(headers, payload)
+    assert type(ours.value) is type(theirs.value)
+    assert ours.value.args == theirs.value.args
+    assert getattr(ours.value, "value", None) is getattr(theirs.value, "value", None)
+
+
+def test_headers_alone_have_no_limit():
+    block = {str(n): bytes(30_000) for n in range(5)}
+    assert adapter.EventStreamMessageSerializer().encode_headers(block) == (
+        library.EventStreamMessageSerializer().encode_headers(block)
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"": "x"},
+        {"x" * 256: "x"},
+        {"\ud800": "x"},
+        {"x": "\ud800"},
+        {5: "x"},
+        {"x": 2**31},
+        {"x": library.Int8HeaderValue(128)},
+        {"x": library.Int64HeaderValue(2**63)},
+        {"x": library.Int32HeaderValue("5")},
+        {"x": datetime.datetime(1, 1, 1)},
+    ],
+    ids=repr,
+)
+def test_what_the_library_accepts_or_does_not_document_is_a_serialization_error(headers):
+    assert type(error_of(adapter, headers)) is library.SerializationError
+    assert not isinstance(error_of(library, headers), library.SerializationError)
+
+
+# Signing
+
+
+@given(
+    st.datetimes(datetime.datetime(1970, 1, 2), timezones=st.just(UTC)),
+    st.binary(max_size=100),
+    st.binary(max_size=40),
+    st.text(st.characters(codec="utf-8"), max_size=20),
+)
+def test_signatures_are_the_library_s(now, payload, prior, secret):
+    credentials = StaticCredentialResolver("AKIDEXAMPLE", secret)
+    expected = library.EventSigner("transcribe", "us-east-1", lambda: now).sign(payload, prior, credentials)
+    assert adapter.EventSigner("transcribe", "us-east-1", lambda: now).sign(payload, prior, credentials) == expected
+
+
+def test_a_published_signature():
+    signer = adapter.EventSigner(
+        "signing-name", "region-name", utc_now=lambda: datetime.datetime(2020, 7, 23, 22, 39, 55, 29_943, UTC)
+    )
+    signed = signer.sign(b"message", b"prior", StaticCredentialResolver("foo", "bar"))
+    assert signed[":chunk-signature"].hex() == "0ef56ebf8c570b3ef3dc9f41995ed137cd869cdba05918882b9b10707b6e2465"
+    assert signed[":date"] == datetime.datetime(2020, 7, 23, 22, 39, 55, 29_943, UTC)
+
+
+def test_the_clock_of_another_zone_signs_the_same_moment():
+    now = datetime.datetime(2020, 7, 23, 22, 39, 55, 29_943, UTC)
+    there = now.astimezone(datetime.timezone(datetime.timedelta(hours=5)))
+    expected = library.EventSigner("s", "r", lambda: now).sign(b"x", b"prior", CREDENTIALS)
+    assert adapter.EventSigner("s", "r", lambda: there).sign(b"x", b"prior", CREDENTIALS) == expected
+
+
+def test_one_signer_serves_several_threads():
+    moments = [datetime.datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in range(20)]
+    payloads = [bytes([number]) * 5000 for number in range(200)]
+
+    def sign(class_: Any) -> Any:
+        def one(number: int) -> Any:
+            return signers[number % 20].sign(payloads[number], bytes([number % 7]), CREDENTIALS)
+
+        signers = [class_("transcribe", "us-east-1", lambda moment=moment: moment) for moment in moments]
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(one, range(200)))
+
+    assert sign(adapter.EventSigner) == sign(library.EventSigner)
+
+
+def test_the_default_clock_is_now():
+    before = datetime.datetime.now(UTC)
+    signed = adapter.EventSigner("transcribe", "us-east-1").sign(b"", b"prior", CREDENTIALS)
+    assert before <= signed[":date"] <= datetime.datetime.now(UTC)
+
+
+# Installing
+
+
+def send(chunks: list[bytes]) -> list[bytes]:
+    """What a stream of audio writes, with a clock that goes on by a tenth of a second each time."""
+    now = datetime.datetime(2026, 2, 3, 23, 59, 58, 123_456, UTC)
+
+    def clock() -> datetime.datetime:
+        nonlocal now
+        now += datetime.timedelta(seconds=0.1)
+        return now
+
+    written: list[bytes] = []
+
+    class Body(BufferableByteStream):
+        def write(self, b: bytes) -> int:
+            written.append(b)
+            return len(b)
+
+    async def go() -> None:
+        stream = AudioStream(
+            Body(),
+            AudioEventSerializer(),
+            client_module.EventStreamMessageSerializer(),
+            client_module.EventSigner("transcribe", "us-east-1", clock),
+            bytes(32),
+            CREDENTIALS,
+        )
+        for chunk in chunks:
+            await stream.send_audio_event(chunk)
+        await stream.end_stream()
+
+    asyncio.run(go())
+    return written
+
+
+def test_a_whole_exchange_is_the_same_when_installed(monkeypatch):
+    used = []
+    monkeypatch.setattr(
+        adapter, "encode", lambda *a, encode=adapter.encode, **k: used.append("encode") or encode(*a, **k)
+    )
+    monkeypatch.setattr(adapter, "Decoder", lambda *a, new=adapter.Decoder, **k: used.append("Decoder") or new(*a, **k))
+    chunks = [bytes(3200), b"", *[bytes([n]) * 100 for n in range(30)]]
+    sent = send(chunks)
+    response = Response(EVENT_FRAME[:20], EVENT_FRAME[20:], EVENT_FRAME)
+    received, _ = collect(TranscriptResultStream(response, TranscribeStreamingEventParser()))
+    assert not used
+    with adapter.install():
+        assert send(chunks) == sent
+        assert used == ["encode"] * (2 * len(chunks) + 1)
+        again, error = collect(TranscriptResultStream(response, TranscribeStreamingEventParser()))
+        assert used[-1] == "Decoder"
+    assert error is None
+    assert [vars(event.transcript) for event in again] == [vars(event.transcript) for event in received]
+    assert len(received) == 2
+
+
+def test_install_replaces_names_where_they_are_bound_and_uninstall_restores_them():
+    assert is_original()
+    adapter.install()
+    try:
+        for name in ("EventStreamBuffer", "EventStreamHeaderParser", "EventStreamMessageSerializer", "EventSigner"):
+            assert getattr(library, name) is getattr(adapter, name)
+        assert client_module.EventSigner is adapter.EventSigner
+        assert client_module.EventStreamMessageSerializer is adapter.EventStreamMessageSerializer
+        client = TranscribeStreamingClient(region="us-east-1", credential_resolver=CREDENTIALS)
+        assert type(client._event_signer) is adapter.EventSigner
+    finally:
+        adapter.uninstall()
+    assert is_original()
+
+
+def test_everything_is_restored_after_an_error():
+    def fail() -> None:
+        with adapter.install():
+            library.EventStreamMessageSerializer().serialize({"": ""}, b"")
+
+    with pytest.raises(library.SerializationError):
+        fail()
+    assert is_original()
+
+
+def test_what_was_made_while_it_was_installed_goes_on_afterwards():
+    with adapter.install():
+        buffer = library.EventStreamBuffer()
+        buffer.add_data(EVENT_FRAME[:30])
+        assert list(buffer) == []
+    buffer.add_data(EVENT_FRAME[30:])
+    assert len(list(buffer)) == 1
+
+
+def test_it_has_every_public_name_of_the_library():
+    public = {
+        name
+        for name, value in vars(library).items()
+        if not name.startswith("_") and getattr(value, "__module__", library.__name__) == library.__name__
+        if not inspect.ismodule(value)
+    }
+    assert public - set(adapter.__all__) == set()
+    assert all(hasattr(adapter, name) for name in adapter.__all__)
+    assert {"HEADER_VALUE", "HEADER_SERIALIZATION_VALUE", "HEADERS_SERIALIZATION_DICT"} < set(adapter.__all__)
