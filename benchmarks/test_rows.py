@@ -13,10 +13,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 pytest.importorskip("amazon_transcribe", reason="the peers are installed by `make bench`")
 
-from benchmarks import codec, signing, transcribe
+from benchmarks import adapters, codec, signing, transcribe
 from benchmarks.measure import Row
 
-ROWS = [*codec.rows(), *codec.checksum_rows(), *signing.rows(), *transcribe.rows()]
+ROWS = [*codec.rows(), *codec.checksum_rows(), *signing.rows(), *transcribe.rows(), *adapters.rows()]
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=f"{row.work}, against {row.against}") for row in ROWS])
