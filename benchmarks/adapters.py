@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from io import BytesIO
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from amazon_transcribe import eventstream as amazon_transcribe
 from amazon_transcribe.auth import StaticCredentialResolver
@@ -14,7 +14,7 @@ from amazon_transcribe.model import AudioStream
 from amazon_transcribe.serialize import AudioEventSerializer
 
 import eventstream
-from benchmarks.measure import Row, Work
+from benchmarks.measure import Row, Work, at_once
 from benchmarks.transcribe import payload_of_six_words
 from eventstream.adapters import amazon_transcribe as amazon_transcribe_adapter
 from eventstream.transcribe.model import TRANSCRIPT_EVENT_HEADERS
@@ -22,8 +22,6 @@ from eventstream.transcribe.model import TRANSCRIPT_EVENT_HEADERS
 AUDIO = bytes(range(256)) * 12 + bytes(128)  # 100 ms at 16 kHz: 3,200 bytes
 EVENTS = 100
 CHUNK = 16_384  # what HTTP/2 clients get at once
-
-T = TypeVar("T")
 
 
 def rows() -> Iterator[Row]:
@@ -34,16 +32,6 @@ def rows() -> Iterator[Row]:
 
 def transcript_events() -> bytes:
     return eventstream.encode(TRANSCRIPT_EVENT_HEADERS, payload_of_six_words()) * EVENTS
-
-
-def result_of(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine returns that never waits: without the cost of a loop, which would be the same for both."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    raise AssertionError("it waits")
 
 
 # amazon-transcribe
@@ -62,7 +50,7 @@ def send_event(module: ModuleType) -> Work:
     signer = module.EventSigner("transcribe", "us-east-1")
     serializer = module.EventStreamMessageSerializer()
     stream = AudioStream(Nowhere(), AudioEventSerializer(), serializer, signer, bytes(32), resolver)
-    return lambda: result_of(stream.send_audio_event(AUDIO))
+    return lambda: at_once(stream.send_audio_event(AUDIO))
 
 
 def buffer(module: ModuleType) -> Work:
@@ -118,7 +106,7 @@ def smithy_rows() -> Iterator[Row]:
 
         def work() -> None:
             data = source()
-            while result_of(decode(data)) is not None:
+            while at_once(decode(data)) is not None:
                 pass
 
         return work

@@ -12,11 +12,11 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import capo_transcribe_streaming._protocol.eventstream as capo
 import msgspec
@@ -27,7 +27,7 @@ from botocore.eventstream import EventStreamBuffer as BotocoreBuffer
 import eventstream
 from benchmarks import codec, javascript, signing, transcribe
 from benchmarks.codec import HEADERS, KIB, MIB, payload_of, pieces, wire_of
-from benchmarks.measure import Timed, Work, medians, timed
+from benchmarks.measure import Timed, Work, at_once, medians, timed
 from benchmarks.memory import resident_set
 from eventstream import _reference
 
@@ -41,8 +41,6 @@ if sys.version_info >= (3, 12):  # those of AWS's new SDK
     from smithy_core.aio.types import AsyncBytesReader
 else:
     Event = None
-
-T = TypeVar("T")
 
 FLOOR = "floor"
 OURS = "eventstream"
@@ -208,16 +206,6 @@ def _encode(length: int, node: javascript.JavaScript | None) -> Job:
     if node is not None:
         contestants[JAVASCRIPT] = node.timed("encode", headers=HEADERS, payload=payload)
     return Job(f"encode {length:,} B", contestants)
-
-
-def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of one that never waits: without the cost of an event loop."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    coroutine.close()
-    raise AssertionError("it waits")
 
 
 def _sign_smithy() -> Work:

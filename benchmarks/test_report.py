@@ -1,4 +1,4 @@
-"""Every contestant can do its jobs, and what is measured becomes a report: ``pytest benchmarks``, where the peers are."""
+"""Every contestant can do its jobs, and what is measured becomes a report: ``pytest benchmarks`` with the peers."""
 
 from __future__ import annotations
 
