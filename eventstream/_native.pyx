@@ -1490,8 +1490,8 @@ cdef class Decoder:
                 raise StateError("feed after close")
             if length or self._is_sparse():
                 self._gather(SIZE_MAX)
+            self._trim()
             if length:
-                self._trim()
                 self._chunk = chunk
                 self._position = position
                 self._end = position + length
@@ -1512,8 +1512,8 @@ cdef class Decoder:
             if length or self._is_sparse():
                 self._gather(SIZE_MAX)
                 self._append(data, length, False)
-                self._trim()
-                self._received += length
+            self._trim()
+            self._received += length
         finally:
             es_clear(&self._busy)
         return 0

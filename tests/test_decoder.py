@@ -616,6 +616,20 @@ def test_a_chunk_is_let_go_when_only_its_tail_is_left(codec):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("nothing", [b"", bytearray()])
+def test_a_feed_of_nothing_lets_go_of_what_is_no_longer_needed(codec, nothing):
+    message = frames.frame(b"", bytes(9000))
+    tracemalloc.start()
+    try:
+        decoder = codec.Decoder()
+        next(decoder.feed(message + message[:99]).feed(message[99:100]))
+        decoder.feed(nothing)
+        assert decoder.buffered == 100
+        assert tracemalloc.get_traced_memory()[0] <= 2 * 100 + 4096
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_small_view_of_large_bytes_does_not_keep_them(codec):
     decoder = codec.Decoder()
     tracemalloc.start()
