@@ -90,7 +90,7 @@ cdef class Decoder:
     cdef int _assemble(self, size_t head_length, size_t payload_length) except -1
     cdef int _grow_payload(self, size_t needed) except -1
     cdef int _drop_payload(self) noexcept
-    cdef int _check_end(self) except -1
+    cdef object _truncation(self)
 
 
 # One message in wire form; the lengths are checked against the format's own bound alone.

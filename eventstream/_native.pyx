@@ -20,6 +20,7 @@ And the safety:
   is checked.
 * No code of the caller runs while a decoder's state is in between: its buffers are acquired before `Decoder._enter`,
   which refuses a second call into a decoder that is busy, from any thread.
+* What can fail for want of memory comes before what changes a decoder, so that the call can be repeated.
 """
 
 cimport cython
@@ -1393,7 +1394,8 @@ cdef class Decoder:
 
     Feed it, and iterate over it: it is its own iterator, which stops when no whole message is left and goes on after
     the next `feed`. The messages before a fault are delivered before the error is raised; after it the decoder is
-    dead, and every later call raises an equal error. One thread at a time.
+    dead, and every later call raises an equal error. A ``MemoryError`` is no such fault: nothing is lost, and the call
+    can be repeated. One thread at a time.
 
     Args:
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
@@ -1535,10 +1537,11 @@ cdef class Decoder:
         try:
             return self._take()
         except DecodeError as error:
-            self._error = error._again()
-            self._release_chunk()
-            self._discard(self._stop - self._start)
-            self._drop_payload()
+            if isinstance(error, DecodeError):  # a MemoryError takes its place where its traceback finds no memory
+                self._error = error._again()
+                self._release_chunk()
+                self._discard(self._stop - self._start)
+                self._drop_payload()
             raise
         finally:
             es_clear(&self._busy)
@@ -1739,13 +1742,15 @@ cdef class Decoder:
         self._enter()
         try:
             if not self._closed:
+                error = self._truncation()
                 self._closed = True
-                self._check_end()
+                if error is not None:
+                    raise error
         finally:
             es_clear(&self._busy)
 
-    cdef int _check_end(self) except -1:
-        """Raise if the bytes received end in mid-message; a message with a fault raises when it is iterated over."""
+    cdef object _truncation(self):
+        """The error if what was received ends in mid-message; a faulty message raises when it is iterated over."""
         cdef size_t end = self._received - self._offset
         cdef size_t live = self._stop - self._start
         cdef size_t position = 0
@@ -1769,12 +1774,12 @@ cdef class Decoder:
                 try:
                     check_prelude(data, &prelude, self._offset + position, self._max_headers, self._max_payload)
                 except DecodeError:
-                    return 0
+                    return None
                 needed = prelude.total_length
             if end - position < needed:
-                raise TruncatedMessage(self._offset + position, end - position, needed)
+                return TruncatedMessage(self._offset + position, end - position, needed)
             position += needed
-        return 0
+        return None
 
 
 cdef object base_of(object data):

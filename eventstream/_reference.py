@@ -11,6 +11,8 @@ The strategy, which both share:
   an unfinished one.
 * What is mutable is copied before it is checked. A message is checked in one order: at byte 12 the prelude's CRC, its
   lengths, the headers limit and the payload limit; with the whole message its CRC; then the headers one by one.
+* What can fail for want of memory comes before what changes a decoder, so that the call can be repeated: the change
+  itself is an assignment of what is already there.
 """
 
 from __future__ import annotations
@@ -91,6 +93,8 @@ _INTEGERS: dict[HeaderType, tuple[struct.Struct, type[int]]] = {
 
 _CACHED_BLOCKS = 8
 _MAX_CACHED_BLOCK_LENGTH = 1024
+
+_NO_CHUNK = memoryview(b"")
 
 
 # Bytes from the caller
@@ -679,7 +683,8 @@ class Decoder:
 
     Feed it, and iterate over it: it is its own iterator, which stops when no whole message is left and goes on after
     the next `feed`. The messages before a fault are delivered before the error is raised; after it the decoder is
-    dead, and every later call raises an equal error. One thread at a time.
+    dead, and every later call raises an equal error. A ``MemoryError`` is no such fault: nothing is lost, and the call
+    can be repeated. One thread at a time.
 
     Args:
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
@@ -707,6 +712,7 @@ class Decoder:
         "_offset",
         "_position",
         "_received",
+        "_start",
     )
 
     _max_headers: int
@@ -718,9 +724,11 @@ class Decoder:
     _closed: bool
     _offset: int
     _received: int
-    # What is not yet delivered: first the buffer, which is the tail of an unfinished message unless several chunks were
-    # fed at once; then the chunk, which is the caller's own bytes, from the position on.
+    # What is not yet delivered: first the buffer, from the start on, which is the tail of an unfinished message unless
+    # several chunks were fed at once; then the chunk, which is the caller's own bytes, from the position on. Either is
+    # replaced by an empty one when its last byte has been delivered.
     _buffer: bytearray
+    _start: int
     _chunk: memoryview
     _position: int
 
@@ -741,8 +749,7 @@ class Decoder:
         self._closed = False
         self._offset = 0
         self._received = 0
-        self._buffer = bytearray()
-        self._release_chunk()
+        self._release()
         return self
 
     def __reduce__(self) -> str:
@@ -755,9 +762,9 @@ class Decoder:
             self._busy.release()
             raise self._error._again()
 
-    def _release_chunk(self) -> None:
-        self._chunk = memoryview(b"")
-        self._position = 0
+    def _release(self) -> None:
+        self._buffer, self._start = bytearray(), 0
+        self._chunk, self._position = _NO_CHUNK, 0
 
     @property
     def offset(self) -> int:
@@ -784,21 +791,25 @@ class Decoder:
             TypeError: the data is no buffer.
             BufferError: the buffer is not C-contiguous.
         """
-        with _view_of(data) as view:
+        view = _view_of(data)
+        try:
             self._enter()
             try:
                 if self._closed:
                     raise StateError("feed after close")
+                received = self._received + view.nbytes
                 if view.nbytes or self._is_sparse():
-                    self._gather(len(self._buffer) + len(self._chunk) - self._position)
+                    self._gather(self._live() + len(self._chunk) - self._position)
                 if view.nbytes:
                     if type(data) in (bytes, memoryview) and self._usable_in_place(view):
                         self._chunk = view.cast("B")
                     else:
                         self._buffer += view.tobytes()
-                    self._received += view.nbytes
+                    self._received = received
             finally:
                 self._busy.release()
+        finally:  # at the end of a `with`, memory may be wanted
+            view.release()
         return self
 
     def _is_sparse(self) -> bool:
@@ -819,8 +830,7 @@ class Decoder:
             message = self._next_message()
         except DecodeError as error:
             self._error = error._again()
-            self._buffer = bytearray()
-            self._release_chunk()
+            self._release()
             raise
         finally:
             self._busy.release()
@@ -842,37 +852,43 @@ class Decoder:
         frame = self._chunk[self._position : self._position + needed]
         headers = _check_message(frame, headers_length, self._offset, self._cache)
         payload = frame[PRELUDE_LENGTH + headers_length : -CRC_LENGTH]
-        self._position += needed
-        self._offset += needed
-        if self._position == len(self._chunk):
-            self._release_chunk()
-        return Message._of(headers, bytes(payload) if self._copy else payload)
+        message = Message._of(headers, bytes(payload) if self._copy else payload)
+        position, offset = self._position + needed, self._offset + needed
+        chunk, position = (self._chunk, position) if position < len(self._chunk) else (_NO_CHUNK, 0)
+        self._chunk, self._position, self._offset = chunk, position, offset
+        return message
 
     def _message_from_buffer(self) -> Message | None:
         """The message that began in an earlier chunk; the current one may hold the rest of it."""
         if not self._gather(PRELUDE_LENGTH):
             return None
-        total_length, headers_length = _check_prelude(
-            bytes(self._buffer[:PRELUDE_LENGTH]), self._offset, self._max_headers, self._max_payload
-        )
+        prelude = bytes(self._buffer[self._start : self._start + PRELUDE_LENGTH])
+        total_length, headers_length = _check_prelude(prelude, self._offset, self._max_headers, self._max_payload)
         if not self._gather(total_length):
             return None
-        frame = bytes(self._buffer[:total_length])
+        start, offset = self._start + total_length, self._offset + total_length
+        frame = bytes(self._buffer[self._start : start])
         headers = _check_message(memoryview(frame), headers_length, self._offset, self._cache)
-        del self._buffer[:total_length]
-        self._offset += total_length
-        return Message._of(headers, frame[PRELUDE_LENGTH + headers_length : -CRC_LENGTH])
+        message = Message._of(headers, frame[PRELUDE_LENGTH + headers_length : -CRC_LENGTH])
+        buffer, start = (self._buffer, start) if start < len(self._buffer) else (bytearray(), 0)
+        self._buffer, self._start, self._offset = buffer, start, offset
+        return message
+
+    def _live(self) -> int:
+        """Bytes of the buffer that are not yet delivered."""
+        return len(self._buffer) - self._start
 
     def _gather(self, length: int) -> bool:
         """Move from the chunk to the buffer what the buffer lacks of `length` bytes; whether it has them now."""
-        lacking = length - len(self._buffer)
+        if 4 * self._start > len(self._buffer):  # moves no more than three bytes for each that was delivered
+            self._buffer, self._start = self._buffer[self._start :], 0
+        lacking = length - self._live()
         if lacking > 0:
             end = min(self._position + lacking, len(self._chunk))
+            chunk, position = (self._chunk, end) if end < len(self._chunk) else (_NO_CHUNK, 0)
             self._buffer += self._chunk[self._position : end]
-            self._position = end
-            if end == len(self._chunk):
-                self._release_chunk()
-        return len(self._buffer) >= length
+            self._chunk, self._position = chunk, position
+        return self._live() >= length
 
     def close(self) -> None:
         """Say that the stream has ended. Whole messages can still be iterated over; `feed` may no longer be called.
@@ -886,16 +902,17 @@ class Decoder:
         """
         self._enter()
         try:
-            if self._closed:
-                return
-            self._closed = True
-            self._check_end()
+            if not self._closed:
+                error = self._truncation()
+                self._closed = True
+                if error is not None:
+                    raise error
         finally:
             self._busy.release()
 
-    def _check_end(self) -> None:
-        """Raise if the bytes received end in mid-message; a message with a fault raises when it is iterated over."""
-        end = len(self._buffer) + len(self._chunk) - self._position
+    def _truncation(self) -> TruncatedMessage | None:
+        """The error if what was received ends in mid-message; a faulty message raises when it is iterated over."""
+        end = self._live() + len(self._chunk) - self._position
         position = 0
         while position < end:
             available = end - position
@@ -905,15 +922,17 @@ class Decoder:
                 try:
                     needed, _ = _check_prelude(self._peek(position), offset, self._max_headers, self._max_payload)
                 except DecodeError:
-                    return
+                    return None
             if available < needed:
-                raise TruncatedMessage(offset, available, needed)
+                return TruncatedMessage(offset, available, needed)
             position += needed
+        return None
 
     def _peek(self, position: int) -> bytes:
         """The prelude at a position in what is not yet delivered; it may begin in the buffer and end in the chunk."""
-        prelude = self._buffer[position : position + PRELUDE_LENGTH]
-        start = self._position + max(position - len(self._buffer), 0)
+        start = self._start + position
+        prelude = self._buffer[start : start + PRELUDE_LENGTH]
+        start = self._position + max(position - self._live(), 0)
         return bytes(prelude + self._chunk[start : start + PRELUDE_LENGTH - len(prelude)])
 
 

@@ -165,10 +165,9 @@ class ClientExchange(Generic[T]):
             CodecError, ServiceError: an equal one was raised by `receive` or `receive_eof`.
         """
         self._check_sending()
+        wire = self._signer.finish() if self._signer is not None else (unsigned or Message()).encode()
         self._finished = True
-        if self._signer is not None:
-            return self._signer.finish()
-        return (unsigned or Message()).encode()
+        return wire
 
     def _check_sending(self) -> None:
         self._incoming.check()

@@ -196,11 +196,11 @@ class _Chain:
         stamp = _amz_date(_EPOCH + date * _MILLISECOND)
         day = stamp[:8]
         key = self._keys(secret, day, self._region, self._service)
-        self._inner, self._outer = key.inner.copy(), key.outer
+        inner = key.inner.copy()
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
-        self._inner.update(_encode(f"AWS4-HMAC-SHA256-PAYLOAD\n{stamp}\n{scope}\n"))
-        self._secret = secret
-        self._second = date // 1000
+        inner.update(_encode(f"AWS4-HMAC-SHA256-PAYLOAD\n{stamp}\n{scope}\n"))
+        # All at once: nothing of a second must be left behind where memory ends, or a key where the date is impossible.
+        self._inner, self._outer, self._secret, self._second = inner, key.outer, secret, date // 1000
 
 
 def chunk_signature(
@@ -381,12 +381,13 @@ class EventVerifier:
         """
         if self._error is not None:
             raise self._error._again()
+        index = self._index + 1
         try:
             inner = self._verify(message)
         except (VerificationError, DecodeError) as error:
             self._error = error._again()
             raise
-        self._index += 1
+        self._index = index
         return inner
 
     def _verify(self, message: Message) -> Message | None:
@@ -410,12 +411,13 @@ class EventVerifier:
             skew = date - self._now() // _NANOSECONDS
             if abs(skew) > self._max_skew:
                 raise DateSkew(self._index, _describe_skew(skew, self._max_skew))
-        self._chain.signature = signature
-        if not payload:
-            self.ended = True
-            return None
-        max_headers, max_payload = self._limits
-        return decode(payload, max_headers_length=max_headers, max_payload_length=max_payload)
+        inner = None
+        if payload:
+            max_headers, max_payload = self._limits
+            inner = decode(payload, max_headers_length=max_headers, max_payload_length=max_payload)
+        self._chain.signature = signature  # in the end: where memory was short, the message can be verified again
+        self.ended = inner is None
+        return inner
 
 
 def _describe_skew(skew: int, limit: int) -> str:
