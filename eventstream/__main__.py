@@ -77,8 +77,8 @@ def _show(name: str, file: BinaryIO) -> int:
         f"{messages} messages ({nested} nested in them), {decoder.offset} bytes, {payload_bytes} of them payload; "
         f"decoded at {throughput} ({implementation})"
     )
+    sys.stdout.flush()  # before a fault is told, and while a reader that is gone is still expected
     if fault is not None:
-        sys.stdout.flush()
         hint = "" if decoder.offset or isinstance(fault, TruncatedMessage) else "; is this an event stream?"
         print(f"{name}: {type(fault).__name__}: {fault}{hint}", file=sys.stderr)
     return int(fault is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import subprocess
@@ -110,3 +111,49 @@ def test_an_output_that_is_not_utf_8_is_no_reason_to_fail(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert b"\\xe9" in done.stdout
     assert not done.stderr
+
+
+def test_output_that_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "one.bin"
+    path.write_bytes(frames.EVENT_FRAME)
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        assert main([str(path)]) == 0
+    assert "1 messages" in output.getvalue()
+
+
+def test_speed_is_measured_on_the_beginning_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("eventstream.__main__._BYTES_OF_THROUGHPUT", 1)
+    path = tmp_path / "large.bin"
+    path.write_bytes(frames.EVENT_FRAME * 2_000)
+    assert main([str(path)]) == 0
+    assert "2000 messages" in capsys.readouterr().out
+
+
+def test_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Interrupted()))
+    assert main([]) == 130
+
+
+@pytest.mark.parametrize("count", [1, 2_000])
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "some.bin"
+    path.write_bytes(frames.EVENT_FRAME * count)
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "eventstream", str(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUNBUFFERED": ""},
+        cwd=tmp_path,
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 1
