@@ -675,8 +675,8 @@ class _Connection(asyncio.Protocol):
 
     def forget(self, stream: _Stream) -> None:
         """Neither side will say anything more on the stream."""
-        if self._streams.pop(stream.id, None) is not None:
-            self._rest_if_idle()
+        del self._streams[stream.id]
+        self._rest_if_idle()
 
     # To the transport
 
@@ -724,8 +724,7 @@ class _Connection(asyncio.Protocol):
         self._fail(error)
         self._write()
         self._transport.close()
-        if self._close_timer is None:
-            self._close_timer = self._loop.call_later(CLOSE_TIMEOUT, self._transport.abort)
+        self._close_timer = self._loop.call_later(CLOSE_TIMEOUT, self._transport.abort)
 
     async def close(self) -> None:
         """Cancel the streams that are open, say goodbye, and wait until the connection is closed, at most 2 s."""

@@ -786,6 +786,35 @@ def test_a_server_that_says_goaway_refuses_what_it_has_not_seen():
     run(main())
 
 
+def test_what_comes_on_streams_that_a_goaway_has_refused_is_passed_over():
+    async def behave(peer):
+        for _ in range(3):
+            await peer.until(DataReceived)
+        peer.writer.write(GoAwayFrame(0, last_stream_id=1).serialize())
+        peer.h2.send_headers(3, [(":status", "200")])
+        peer.h2.send_data(3, b"too late")
+        peer.h2.increment_flow_control_window(10, 3)
+        peer.h2.end_stream(3)
+        peer.h2.reset_stream(5)
+        peer.h2.send_headers(1, [(":status", "200")])
+        peer.h2.send_data(1, b"in time", end_stream=True)
+        await peer.flush()
+        await peer.until_closed()
+
+    async def main():
+        async with connected_to(behave) as connection:
+            streams = [await connection.request(request()) for _ in range(3)]
+            for stream in streams:
+                await stream.send(b"hello")
+            assert await streams[0].receive() == b"in time"
+            await streams[0].end()
+            for stream in streams[1:]:
+                with pytest.raises(StreamError, match="REFUSED_STREAM"):
+                    await stream.response()
+
+    run(main())
+
+
 def test_a_server_that_ends_the_connection_for_a_reason():
     async def behave(peer):
         await peer.until(DataReceived)
@@ -822,6 +851,23 @@ def test_closing_a_server_drains_it():
             await stream.send(b"bye")
             await stream.end()
             assert await read(stream) == b"bye"
+            await closing
+
+    run(main())
+
+
+def test_closing_a_server_waits_for_the_streams_of_a_client_that_is_leaving():
+    async def main():
+        async with http2.serve(echo) as server, raw_client(server) as peer:
+            peer.h2.send_headers(1, request())
+            await peer.until(ResponseReceived)
+            peer.writer.write(GoAwayFrame(0, last_stream_id=0).serialize())
+            peer.h2.ping(b"got that")
+            await peer.until(PingAckReceived)
+            closing = asyncio.create_task(server.close())
+            peer.h2.send_data(1, b"bye", end_stream=True)
+            assert (await peer.until(DataReceived)).data == b"bye"
+            await peer.until(StreamEnded)
             await closing
 
     run(main())

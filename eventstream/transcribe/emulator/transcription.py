@@ -261,7 +261,8 @@ class Transcription:
         except asyncio.CancelledError:
             if self._interruption is None:
                 raise
-            if hasattr(self._task, "uncancel"):  # since Python 3.11 a task remembers that it was cancelled
+            # Since Python 3.11 a task remembers that it was cancelled.
+            if hasattr(self._task, "uncancel"):  # pragma: no branch (not both in one Python)
                 self._task.uncancel()
             raise self._interruption from None
         finally:

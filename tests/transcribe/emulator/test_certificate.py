@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import subprocess
+import sys
 
 import pytest
 
@@ -62,3 +65,17 @@ def test_the_authority_trusts_nobody_else():
     other = make_certificate()
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(trusting(CERTIFICATE.authority), "localhost", server_context(other))
+
+
+def test_without_cryptography_the_error_names_the_extra():
+    program = "import sys; sys.modules['cryptography'] = None; import eventstream.transcribe.emulator.certificate"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        cwd=os.path.dirname(__file__),  # not where the sources are
+    )
+    assert done.returncode == 1
+    assert "eventstream-codec with its extra [emulator]" in done.stderr

@@ -149,3 +149,29 @@ def test_what_is_no_port_is_refused_in_a_line(port, capsys):
         command(["--port", port])
     assert raised.value.code == 2
     assert "is no port: 0 to 65535" in capsys.readouterr().err
+
+
+def test_a_port(monkeypatch):
+    from eventstream.transcribe.emulator import __main__ as module
+
+    async def serve(options, recogniser):
+        assert options.port == 8443
+
+    monkeypatch.setattr(module, "_serve", serve)
+    assert command(["--port", "8443"]) == 0
+
+
+def test_a_signal_when_nobody_waits_for_it_any_more(run):
+    from eventstream.transcribe.emulator.__main__ import _stop_signal
+
+    async def main():
+        failures = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+        stopped = _stop_signal()
+        stopped.cancel()
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0.01)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert not failures
+
+    run(main)

@@ -123,6 +123,17 @@ def test_the_end_of_the_grace(run, client):
     run(main)
 
 
+def test_a_stream_is_interrupted_once(run, client):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await asyncio.gather(emulator.drain(0), emulator.drain(0))
+            assert type(await stream.receive_error()) is ServiceUnavailableException
+            assert emulator.statistics.failed == 1
+
+    run(main)
+
+
 def test_the_end_of_the_block(run, client):
     async def main():
         async with Emulator() as emulator:

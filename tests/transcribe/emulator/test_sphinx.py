@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,25 @@ def test_a_process_that_dies(factory):
     with pytest.raises(RuntimeError, match="has died"):
         recogniser.feed(bytes(CHUNK_LENGTH))
     recogniser.close()
+
+
+def test_a_stream_that_ends_in_mid_utterance_after_a_whole_frame(factory, speech):
+    recogniser = factory(request())
+    frame_length = 960  # 30 ms
+    part = b"".join(speech)[: 100 * frame_length]
+    final = heard(recogniser, [part])[-1]
+    assert final.is_final
+    assert [word.content for word in final.words][:3] == ["he", "might", "even"]
+    recogniser.close()
+
+
+def test_a_process_that_does_not_end_is_killed():
+    recogniser = load_recogniser("pocketsphinx")(request())
+    process = recogniser._process._process
+    os.kill(process.pid, signal.SIGSTOP)
+    recogniser._process.close()
+    with pytest.raises(ValueError, match="closed"):
+        process.is_alive()
 
 
 def test_a_stream_of_the_emulator(run, client, factory, speech):
