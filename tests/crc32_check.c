@@ -5,7 +5,8 @@
  *
  * It prints a line for each kernel, and fails if one of them is wrong. It needs the C library alone, so that it can be
  * cross-compiled and run under emulation; there an argument, `crc32_check 37`, thins the lengths: all up to 300, then
- * each 37th. To see the choice of kernels walk down: qemu-x86_64 -cpu {Nehalem,Westmere,Haswell} crc32_check 37.
+ * each 37th. A second one names the kernel that must be the first choice, and an emulated CPU shows whether it is:
+ * qemu-x86_64 -cpu Westmere crc32_check 37 x86-pclmulqdq.
  */
 #if defined(__unix__) || defined(__APPLE__)
 #define _DEFAULT_SOURCE /* MAP_ANON under -std=c11 */
@@ -139,6 +140,10 @@ int main(int argc, char **argv)
     memset(source.start, 0xA5, (size_t)(source.end - source.start));
 
     kernels = es_crc32_kernels(&count);
+    if (argc > 2 && strcmp(kernels[0].name, argv[2]) != 0) {
+        fprintf(stderr, "the first choice is %s, not %s\n", kernels[0].name, argv[2]);
+        failures++;
+    }
     for (i = 0; i < count; i++) {
         unsigned long failed_before = failures;
         unsigned long checks = 0;

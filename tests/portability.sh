@@ -25,10 +25,13 @@ check() { # NAME COMPILER EMULATOR... -- ARGUMENT...
 }
 
 check native "${CC:-cc}" --
-check arm64 aarch64-linux-gnu-gcc qemu-aarch64 -- 7
-check s390x s390x-linux-gnu-gcc qemu-s390x -- 7
+check arm64 aarch64-linux-gnu-gcc qemu-aarch64 -- 7 arm64-pmull
+check s390x s390x-linux-gnu-gcc qemu-s390x -- 7 portable
 if [ "$(uname -m)" = x86_64 ]; then
-  for cpu in qemu64 Nehalem Westmere Haswell; do
-    check "x86-64-$cpu" "${CC:-cc}" qemu-x86_64 -cpu "$cpu" -- 7
+  for cpu in qemu64 Nehalem Westmere,-pclmulqdq Westmere,-ssse3 Westmere,-sse4.1; do
+    check "x86-64-$cpu" "${CC:-cc}" qemu-x86_64 -cpu "$cpu" -- 37 portable
+  done
+  for cpu in Westmere Westmere,level=4 Haswell; do
+    check "x86-64-$cpu" "${CC:-cc}" qemu-x86_64 -cpu "$cpu" -- 7 x86-pclmulqdq
   done
 fi

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
+import platform
 import random
+import re
 import zlib
 from pathlib import Path
 
@@ -13,6 +16,8 @@ import pytest
 
 ALIGNMENTS = range(16)
 MAX_LENGTH = 4096
+CPUINFO = Path("/proc/cpuinfo")
+EMULATED = "vgpreload" in os.environ.get("LD_PRELOAD", "")  # valgrind's CPU is another than Linux knows of
 CHECK = 0xCBF43926
 """The CRC-32 of b"123456789", as every description of it gives."""
 
@@ -72,6 +77,18 @@ def test_the_kernels_have_names(native):
     assert all(type(name) is str for name in names)
     assert len(set(names)) == len(names)
     assert names[-1] == "portable"
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or not CPUINFO.exists() or EMULATED,
+    reason="it knows Linux's names of x86-64's features",
+)
+def test_the_kernels_are_those_that_this_cpu_can_run(native):
+    flags = set(re.search(r"^flags\s*:(.*)", CPUINFO.read_text(), re.MULTILINE)[1].split())
+    needed = {"portable": set(), "x86-pclmulqdq": {"pclmulqdq", "ssse3", "sse4_1"}}
+    needed["x86-vpclmulqdq-avx2"] = needed["x86-pclmulqdq"] | {"avx", "avx2", "vpclmulqdq"}
+    needed["x86-vpclmulqdq-avx512"] = needed["x86-vpclmulqdq-avx2"] | {"avx512f", "avx512bw", "avx512vl"}
+    assert list(native._crc32_kernels()) == [name for name in reversed(needed) if needed[name] <= flags]
 
 
 def test_an_unknown_kernel_is_refused(native):
