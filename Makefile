@@ -2,6 +2,8 @@
 # make test         the tests, on both implementations
 # make lint         ruff, strict mypy, stubtest
 # make sanitize     the tests on an extension with the address and undefined-behaviour sanitizers
+# make coverage     every line and branch must be reached by the tests
+# make mutation     faults planted in MODULES must be found by their tests; it takes hours
 # make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate
 # make interop      clients that are not ours against the emulator
 # make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 to 3.14
@@ -18,7 +20,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize portability interop fuzz bench dist clean
+.PHONY: demo test test-reference lint sanitize coverage mutation portability interop fuzz bench dist clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -43,6 +45,9 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	tests/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
 
+coverage: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/coverage
+	tests/coverage.sh $(BIN)/python $(PYTEST_OPTIONS)
+
 portability:
 	tests/portability.sh
 
@@ -66,7 +71,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 # The dependency groups of pyproject.toml.
-$(VENV)/build $(VENV)/demo $(VENV)/test $(VENV)/lint $(VENV)/fuzz $(VENV)/bench: $(BIN)/python pyproject.toml
+$(VENV)/build $(VENV)/demo $(VENV)/test $(VENV)/lint $(VENV)/coverage $(VENV)/fuzz $(VENV)/bench: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --group $(notdir $@)
 	touch $@
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
+hypothesis.settings.register_profile("traced", max_examples=10, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("EVENTSTREAM_HYPOTHESIS", "default"))
 
 

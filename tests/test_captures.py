@@ -36,6 +36,7 @@ def test_the_index_names_the_files():
     assert sorted(expected) == FILES
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", [None, 1, 7, 1000, 4096], ids=lambda size: f"{size or 'all'} at a time")
 @pytest.mark.parametrize("name", FILES)
 def test_it_decodes_and_encodes_to_the_same_bytes(codec, name, size):

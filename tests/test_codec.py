@@ -76,6 +76,26 @@ def test_an_unintended_fallback_is_a_runtime_warning():
     assert "EVENTSTREAM_PURE_PYTHON=1" in output, "it says how to accept it"
 
 
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="elsewhere the reference is no surprise")
+@pytest.mark.parametrize(
+    ("is_source", "advice"),
+    [(True, "This is the source tree"), (False, "Install a wheel")],
+    ids=["source", "installed"],
+)
+def test_the_warning_says_what_to_do(is_source, advice):
+    pretend = f"""
+import os.path
+exists = os.path.exists
+os.path.exists = lambda path: {is_source} if str(path).endswith("_native.pyx") else exists(path)
+"""
+    assert advice in run(BLOCK_NATIVE + pretend + PRINT)
+
+
+def test_elsewhere_than_on_cpython_the_fallback_is_no_surprise():
+    elsewhere = "sys.implementation.name = 'pypy'\n"
+    assert run(BLOCK_NATIVE + elsewhere + PRINT, "-W", "error").split() == ["reference", "eventstream._reference"]
+
+
 def test_the_fallback_works():
     program = BLOCK_NATIVE + "import eventstream; print(eventstream.decode(eventstream.encode({'a': 1}, b'x')))"
     assert run(program, "-W", "ignore").strip() == "Message({'a': 1}, b'x')"
@@ -126,4 +146,5 @@ assert failed is None, failed
 interpreters.destroy(number)
 print(eventstream.implementation)
 """
-    assert run(program, "-W", "ignore").split() == ["reference", "native"]
+    # Without the tracer that coverage has subprocesses load, as that knows no second interpreter.
+    assert run(program, "-W", "ignore", COVERAGE_PROCESS_CONFIG="").split() == ["reference", "native"]

@@ -113,6 +113,7 @@ def test_a_header_at_its_bounds(codec, type_, wire, value):
     assert frames.same_value(codec.decode(data).headers["n"], value)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("length", [0, 1, 255, 256, 32_767, 32_768, 65_535])
 @pytest.mark.parametrize("type_", [6, 7])
 def test_a_value_of_up_to_65535_bytes(codec, type_, length):
@@ -307,6 +308,7 @@ def test_every_flipped_bit(codec):
         assert frames.read_one(codec, bytes(data)) == outcome
 
 
+@pytest.mark.untraced
 def test_every_flipped_bit_with_its_checksum_repaired(codec):
     """Whatever it then says: it is accepted and encodes to the same bytes, or refused with a documented error."""
     for bit in range(8 * len(frames.TEN_FRAME)):
@@ -502,6 +504,7 @@ def test_a_block_of_as_many_headers_as_the_default_limit_holds(codec):
     assert headers.raw == block
 
 
+@pytest.mark.untraced
 def test_43000_headers_without_limits(codec):
     block = b"".join(frames.header(f"{number:05d}", 0) for number in range(43_000))
     headers = codec.decode(frames.frame(block), **frames.NO_LIMITS).headers

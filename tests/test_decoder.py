@@ -524,6 +524,7 @@ def test_the_reason_for_a_fault_is_found_anew_where_a_block_like_it_was_valid(co
         list(decoder.feed(frames.frame(block + b"\0", b"payload")))
 
 
+@pytest.mark.untraced
 def test_a_hostile_stream_of_many_blocks_does_not_fill_the_cache(codec):
     decoder = codec.Decoder()
 
@@ -550,6 +551,7 @@ def test_a_hostile_stream_of_many_blocks_does_not_fill_the_cache(codec):
 # Memory
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("length", [16 << 20, 24 << 20])
 def test_a_prelude_that_declares_megabytes_allocates_less_than_4_kib(codec, length):
     decoder = codec.Decoder(max_payload_length=None)
@@ -675,6 +677,7 @@ def test_names_from_the_wire_are_not_interned_for_ever(codec):
 # Large messages, small pieces
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", [1, 1024, 65_536])
 def test_a_large_message_in_small_pieces(codec, size):
     length = {1: 200_000, 1024: 8 << 20, 65_536: 20 << 20}[size]
@@ -711,6 +714,7 @@ def test_buffers_that_grow_and_shrink(codec, first, copied):
     assert b"".join(wires(messages)) == stream
 
 
+@pytest.mark.untraced
 def test_every_split_in_three(codec, first_capacities):
     data = frames.EMPTY_FRAME + frames.frame(frames.header("n", 0), b"12345") + frames.EMPTY_FRAME + numbered(1)[:40]
     whole = frames.read(codec, [data])

@@ -373,3 +373,11 @@ def test_a_released_payload_is_a_buffer_error_and_never_a_crash(codec):
         with pytest.raises(BufferError):
             use()
     assert message != codec.decode(frames.TEN_FRAME)
+
+
+def test_a_released_payload_of_an_exception_is_a_buffer_error(codec):
+    block = frames.string(":message-type", "exception")
+    (message,) = codec.Decoder(copy=False).feed(frames.frame(block, b'{"Message": "text"}'))
+    message.payload.release()
+    with pytest.raises(BufferError):
+        message.raise_for_error()
