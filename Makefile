@@ -8,7 +8,8 @@
 # make interop      clients that are not ours against the emulator
 # make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 to 3.14
 # make bench        compare with the peers, in one run
-# make dist         build sdist and wheel, check what they hold, and test the one against the other
+# make dist         build sdist and wheel, check what they hold, test the one against the other, and build a Cython
+#                   package against the wheel
 # make clean
 #
 # PYTHON chooses the interpreter, VENV where its environment is made; nothing else on the machine is touched. The package

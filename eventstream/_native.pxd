@@ -1,11 +1,25 @@
-"""The C-level interface of the native codec, for other Cython packages: ``from eventstream._native cimport Message``.
+"""The C-level interface of the native codec, for other Cython packages::
 
-It exposes no C header. What is not named private here keeps its meaning within a minor version of the package; a struct
-that changes its size is refused by Cython at import, so compile against the version that you run with.
+    from eventstream._native cimport Decoder, Message, require_api
 
-`decode_message` and `Decoder.receive` + `Decoder.next_message` are the fast way in, `encode_message` the fast way out.
-All need the GIL (they release it themselves around the checksum of a large payload), and raise the errors of
-`eventstream.exceptions`.
+    require_api()  # when the module is imported
+
+This file and Cython are all that is needed to compile that; no C header. `Decoder.receive` and `Decoder.next_message`,
+or `decode_message`, are the fast way in, `encode_message` the fast way out. All need the GIL except `checksum` (they
+release it themselves around the checksum of a large payload), take no None, and raise the errors of
+`eventstream.exceptions`. The limits of a decoder and its ``close`` are those of the Python class.
+
+Stable is what is not called private and does not begin with an underscore: it keeps its name, type and meaning as long
+as `API_VERSION` is the same. What is private may change in any release, and the sizes of the classes with it, which are
+compiled into the other package. So compile against the eventstream that the package runs with. Any other is refused
+when the package is imported:
+
+* `API_VERSION` or the size of a class differs: ``ImportError`` by `require_api`, which says what differs;
+* a class is smaller than compiled in: before that, ``ValueError`` by Cython ("size changed"); larger:
+  ``RuntimeWarning`` by Cython, then the ``ImportError``;
+* a function is gone or has another type: ``ImportError`` or ``TypeError`` by Cython.
+
+The reference has no such interface: where `eventstream._native` was not built, the package cannot be imported.
 """
 
 cimport cython
@@ -13,9 +27,27 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
+cdef enum:
+    API_VERSION = 1  # goes up with any change to what is stable
+
+# The type byte of a header: see `wire.py`.
+cdef enum:
+    TYPE_TRUE, TYPE_FALSE, TYPE_BYTE, TYPE_SHORT, TYPE_INTEGER, TYPE_LONG, TYPE_BYTE_ARRAY, TYPE_STRING, TYPE_TIMESTAMP
+    TYPE_UUID
+
+
+# One header as it lies in its block: the name in UTF-8; the value in the wire's byte order, without its length.
+cdef struct Field:
+    const uint8_t *name
+    size_t name_length
+    uint8_t type
+    const uint8_t *value
+    size_t value_length
+
+
 @cython.final
 cdef class Headers:
-    cdef readonly bytes raw
+    cdef readonly bytes raw  # the header block
     cdef dict _parsed
     cdef int _searches
 
@@ -70,7 +102,7 @@ cdef class Decoder:
     cdef bint _closed
     cdef bint _copy
 
-    # Receive bytes, as `feed` does, from memory that need not outlive the call.
+    # Receive bytes, as `feed` does, from memory that need not outlive the call. It may not change during it.
     cdef int receive(self, const uint8_t *data, size_t length) except -1
     # The next message, or None where the decoder is starved.
     cdef Message next_message(self)
@@ -93,8 +125,27 @@ cdef class Decoder:
     cdef object _truncation(self)
 
 
+# The next header of a block, whose position is 0 at first and moves on; False at its end. The field points into
+# `headers.raw`.
+cdef bint next_header(Headers headers, size_t *position, Field *field) noexcept
+
+# Where the payload lies, be it bytes or a memoryview, as long as the message lives and nobody releases the view.
+cdef const uint8_t *payload_of(Message message, size_t *length) except NULL
+
 # One message in wire form; the lengths are checked against the format's own bound alone.
 cdef bytes encode_message(Headers headers, const uint8_t *payload, size_t length)
 
 # The one message that `length` bytes hold, under the default limits.
 cdef Message decode_message(const uint8_t *data, size_t length)
+
+# The CRC-32 of the format, which is gzip's, of bytes that follow those of `crc`; 0 at first.
+cdef uint32_t checksum(uint32_t crc, const uint8_t *data, size_t length) noexcept nogil
+
+
+cdef int check_api(int version, size_t headers, size_t message, size_t decoder) except -1  # private
+
+
+# Refuse to go on, with an ImportError, unless the extension that was loaded is the one that this file describes: an
+# inline function, which compares with it what was compiled into the other package.
+cdef inline int require_api() except -1:
+    return check_api(API_VERSION, sizeof(Headers), sizeof(Message), sizeof(Decoder))

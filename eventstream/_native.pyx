@@ -145,6 +145,21 @@ cdef extern from *:
     void es_clear(int *flag) noexcept
 
 
+cdef int check_api(int version, size_t headers, size_t message, size_t decoder) except -1:
+    """`require_api`, with what the other package was compiled against."""
+    if version != API_VERSION:
+        compiled, present = f"version {version}", f"version {<int> API_VERSION}"
+    elif headers != sizeof(Headers) or message != sizeof(Message) or decoder != sizeof(Decoder):
+        compiled = f"Headers, Message and Decoder of {headers}, {message} and {decoder} bytes"
+        present = f"{sizeof(Headers)}, {sizeof(Message)} and {sizeof(Decoder)} bytes"
+    else:
+        return 0
+    raise ImportError(
+        f"compiled against another C-level interface of eventstream, {compiled}; this one has {present}: "
+        "compile again, against the eventstream that is installed"
+    )
+
+
 # The wire format: see `wire.py`
 
 cdef enum:
@@ -153,10 +168,6 @@ cdef enum:
     MIN_MESSAGE_LENGTH = 16
     MAX_NAME_LENGTH = 255
     MAX_VALUE_LENGTH = 32767
-
-cdef enum:
-    TYPE_TRUE, TYPE_FALSE, TYPE_BYTE, TYPE_SHORT, TYPE_INTEGER, TYPE_LONG, TYPE_BYTE_ARRAY, TYPE_STRING, TYPE_TIMESTAMP
-    TYPE_UUID
 
 # Bytes of the values of a fixed length.
 cdef uint8_t[10] VALUE_LENGTHS = [0, 0, 1, 2, 4, 8, 0, 0, 8, 16]
@@ -209,6 +220,10 @@ cdef size_t ASSEMBLED_LENGTH = 16384
 
 # From this length on, the GIL is released: about a microsecond of work, twenty times what releasing it costs.
 cdef size_t RELEASE_GIL_LENGTH = 32768
+
+
+cdef uint32_t checksum(uint32_t crc, const uint8_t *data, size_t length) noexcept nogil:
+    return crc32(crc, data, length)
 
 
 def _crc32_kernels() -> tuple[str, ...]:
@@ -486,14 +501,6 @@ cdef struct Cursor:
     size_t end
 
 
-cdef struct Field:
-    const uint8_t *name
-    size_t name_length
-    uint8_t type
-    const uint8_t *value
-    size_t value_length
-
-
 cdef inline const uint8_t *take(Cursor *cursor, size_t length) noexcept nogil:
     """The next `length` bytes, NULL where the block has fewer. All reads of a header block come through here."""
     cdef const uint8_t *taken = cursor.data + cursor.position
@@ -705,6 +712,19 @@ cdef inline object new_integer(object type_, int64_t value):
     return (<PyTypeObject *> int).tp_new(<type> type_, <PyObject *> arguments, NULL)
 
 
+cdef bint next_header(Headers headers, size_t *position, Field *field) noexcept:
+    cdef Cursor cursor = [
+        <const uint8_t *> PyBytes_AS_STRING(headers.raw), position[0], <size_t> PyBytes_GET_SIZE(headers.raw)
+    ]
+    # The block has passed `check_headers`, but the position is the caller's.
+    if cursor.position >= cursor.end or not take_name(&cursor, field) or not take_type(&cursor, field):
+        return False
+    if field.type > TYPE_UUID or not take_value(&cursor, field):
+        return False
+    position[0] = cursor.position
+    return True
+
+
 cdef dict parse_headers(bytes raw):
     """The headers of a block that `check_headers` has passed."""
     cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
@@ -741,7 +761,8 @@ cdef dict NOTHING = {}
 @cython.freelist(16)
 @cython.collection_type("mapping")
 cdef class Headers:
-    """The headers of a message: an immutable, hashable mapping from name to value, in the order of the wire.
+    """Headers(mapping={}, /)\n--\n
+    The headers of a message: an immutable, hashable mapping from name to value, in the order of the wire.
 
     Made from a mapping, its values are checked and encoded once; made by a decoder, it keeps the bytes it came in. It
     is equal to any equal mapping.
@@ -863,7 +884,8 @@ cdef bytes encode_headers(Headers headers):
 @cython.no_gc
 @cython.freelist(64)
 cdef class Message:
-    """One message: headers and payload; immutable, hashable, picklable.
+    """Message(headers={}, payload=b"")\n--\n
+    One message: headers and payload; immutable, hashable, picklable.
 
     Two messages are equal when their headers are equal as mappings and their payloads as bytes; to compare wire forms,
     compare `encode()`.
@@ -951,6 +973,16 @@ cdef class Message:
         from eventstream._codec import restore_message
 
         return restore_message, (self.encode(),)
+
+
+cdef const uint8_t *payload_of(Message message, size_t *length) except NULL:
+    cdef Py_buffer view
+    acquire(message.payload, &view, PyBUF_SIMPLE)
+    try:  # it is bytes, or a view of bytes, which stay where they are
+        length[0] = view.len
+        return <const uint8_t *> view.buf
+    finally:
+        PyBuffer_Release(&view)
 
 
 cdef str header_text(Message message, str name):
@@ -1390,7 +1422,8 @@ cdef enum:
 
 @cython.final
 cdef class Decoder:
-    """Messages from a stream of bytes that comes in pieces of any size; does no I/O.
+    """Decoder(*, max_headers_length=131072, max_payload_length=25165824, copy=True)\n--\n
+    Messages from a stream of bytes that comes in pieces of any size; does no I/O.
 
     Feed it, and iterate over it: it is its own iterator, which stops when no whole message is left and goes on after
     the next `feed`. The messages before a fault are delivered before the error is raised; after it the decoder is

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Build sdist and wheel, check what they hold, run the sdist's tests against the wheel, and install without a compiler:
-# tests/dist.sh PYTHON, whose version is used.
+# Build sdist and wheel, check what they hold, run the sdist's tests and a Cython package against the wheel, and install
+# without a compiler: tests/dist.sh PYTHON, whose version is used.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$(readlink -f "$(dirname "$1")")/$(basename "$1")
@@ -19,7 +19,7 @@ EVENTSTREAM_REQUIRE_NATIVE=1 $pip wheel --no-deps --wheel-dir "$work/dist" "$sou
 "$python" - "$work"/dist/*.whl <<'PYTHON'
 import sys, zipfile
 names = {name for name in zipfile.ZipFile(sys.argv[1]).namelist() if name.startswith("eventstream/")}
-for name in ("__init__.py", "py.typed", "_native.pyi", "_native.pxd"):
+for name in ("__init__.py", "py.typed", "_native.pyi", "_native.pxd", "testing.py"):
     assert f"eventstream/{name}" in names, f"{name} is missing from the wheel"
 assert any(name.startswith("eventstream/_native.") and name.endswith((".so", ".pyd")) for name in names), "no extension"
 sources = {name for name in names if name.endswith((".c", ".h", ".pyx"))}
@@ -29,6 +29,7 @@ PYTHON
 
 $pip install "$work"/dist/*.whl
 (cd "$source" && $pip install --group test --group demo && "$work/venv/bin/pytest" -q -p no:cacheprovider)
+tests/door.sh "$python" "$work"/dist/*.whl
 
 # Where the compiler fails the package still installs, says so when it is imported, and works.
 "$python" -m venv "$work/bare"

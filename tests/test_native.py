@@ -1,18 +1,80 @@
-"""What only the native core has: its C interface, and memory that it asks for itself."""
+"""What only the native core has: its C-level interface, and memory that it asks for itself.
+
+The interface is compiled into other packages, and so pinned literally, in the order of the file. Methods are called by
+their place in it, and attributes read where they lie, so that an addition comes after what is stable already, and before
+what is private. Whatever else changes here raises `API_VERSION`. What a package makes of it, and how it is refused,
+`tests/door.sh` tries on an installed wheel.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import frames
 import pytest
 
+import eventstream
 from eventstream import TruncatedMessage
 
 SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
+
+STABLE = """
+cdef enum:
+API_VERSION = 1
+cdef enum:
+TYPE_TRUE, TYPE_FALSE, TYPE_BYTE, TYPE_SHORT, TYPE_INTEGER, TYPE_LONG, TYPE_BYTE_ARRAY, TYPE_STRING, TYPE_TIMESTAMP
+TYPE_UUID
+cdef struct Field:
+const uint8_t *name
+size_t name_length
+uint8_t type
+const uint8_t *value
+size_t value_length
+cdef class Headers:
+cdef readonly bytes raw
+cdef dict mapping(self)
+cdef object find(self, object name, object default)
+cdef class Message:
+cdef readonly Headers headers
+cdef readonly object payload
+cpdef bytes encode(self)
+cdef class Decoder:
+cdef int receive(self, const uint8_t *data, size_t length) except -1
+cdef Message next_message(self)
+cdef bint next_header(Headers headers, size_t *position, Field *field) noexcept
+cdef const uint8_t *payload_of(Message message, size_t *length) except NULL
+cdef bytes encode_message(Headers headers, const uint8_t *payload, size_t length)
+cdef Message decode_message(const uint8_t *data, size_t length)
+cdef uint32_t checksum(uint32_t crc, const uint8_t *data, size_t length) noexcept nogil
+cdef inline int require_api() except -1:
+return check_api(API_VERSION, sizeof(Headers), sizeof(Message), sizeof(Decoder))
+""".split("\n")[1:-1]  # noqa: SIM905
+
+
+def declarations() -> list[str]:
+    """Of `_native.pxd`, in order, without what is private."""
+    text = (Path(eventstream.__file__).parent / "_native.pxd").read_text(encoding="utf-8")
+    text = text.split('"""', 2)[2]
+    text = re.sub(r"^.*# private\n(    .*\n|\n(?=    ))*", "", text, flags=re.MULTILINE)  # with what is below it
+    lines = [line.split("#")[0].strip() for line in text.splitlines()]
+    private = re.compile(r"@|cimport|from .* cimport|cdef [^(]* [*]?_\w+(\[\d+\])?$")
+    return [line for line in lines if line and not private.match(line)]
+
+
+def test_the_stable_interface():
+    assert declarations() == STABLE
+
+
+def test_the_functions_are_exported_for_other_modules(native):
+    functions = {
+        re.search(r"(\w+)\(", line)[1] for line in STABLE if re.match(r"cdef .*\(", line) and "self" not in line
+    }
+    assert set(native.__pyx_capi__) == functions - {"require_api"} | {"check_api"}
 
 
 def c_function(native, name, *arguments):
