@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import datetime
+import inspect
 import uuid
 
 import frames
@@ -11,29 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstream import Byte, CodecError, Long, ServiceError, Short, Timestamp
+from eventstream import Byte, CodecError, Long, ServiceError, Short, Timestamp, testing
 
 # What is drawn
 
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
-reserved = st.sampled_from(
-    [":message-type", ":event-type", ":exception-type", ":content-type", ":error-code", ":error-message"]
-)
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
-    ["event", "exception", "error"]
-)
-values = st.one_of(
-    st.booleans(),
-    st.integers(-(2**31), 2**31 - 1),
-    st.integers(-128, 127).map(Byte),
-    st.integers(-(2**15), 2**15 - 1).map(Short),
-    st.integers(-(2**63), 2**63 - 1).map(Long),
-    st.integers(-(2**63), 2**63 - 1).map(Timestamp),
-    st.binary(max_size=40),
-    texts,
-    st.uuids(),
-)
-headers = st.dictionaries(names | reserved, values, max_size=6)
+names = testing.header_names()
+values = testing.header_values(max_size=40)
+headers = testing.headers(max_size=6)
 payloads = st.binary(max_size=200) | st.sampled_from([b'{"Message":"text"}', b"x" * 5000, b"y" * 40_000])
 blocks = st.one_of(
     headers.map(lambda mapping: b"".join(header_of(name, value) for name, value in mapping.items())),
@@ -83,7 +68,8 @@ preludes = st.builds(
     st.one_of(st.integers(0, 60), st.integers(0, 2**32 - 1)),
     st.one_of(st.integers(0, 60), st.integers(0, 2**32 - 1)),
 )
-streams = st.lists(st.one_of(valid, valid, mutated(), preludes), max_size=5).map(b"".join)
+corrupted = testing.corruptions().map(lambda corruption: corruption.wire)
+streams = st.lists(st.one_of(valid, valid, mutated(), corrupted, preludes), max_size=5).map(b"".join)
 limits = st.one_of(st.none(), st.integers(0, 300), st.just(100_000))
 options = st.fixed_dictionaries(
     {}, optional={"max_headers_length": limits, "max_payload_length": limits, "copy": st.booleans()}
@@ -96,8 +82,7 @@ def pieces(draw):
     data = draw(streams)
     if data and draw(st.integers(0, 4)) == 0:
         data = data[: draw(st.integers(0, len(data) - 1))]
-    cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=8)))
-    parts = [data[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+    parts = draw(testing.chunkings(st.just(data), max_size=9))
     whole = memoryview(data)
     kinds = draw(st.lists(st.integers(0, 4), min_size=len(parts), max_size=len(parts)))
     start = 0
@@ -201,7 +186,7 @@ def test_the_split_makes_no_difference(native, reference, data, options):
         assert frames.read(codec, data, copy=False, **options) == outcome
 
 
-@given(data=st.one_of(valid, mutated(), preludes, streams), options=options)
+@given(data=st.one_of(valid, mutated(), corrupted, preludes, streams), options=options)
 def test_decode(native, reference, data, options):
     options.pop("copy", None)
     both(native, reference, lambda codec: seen(codec.decode(data, **options)))
@@ -239,7 +224,7 @@ inputs = st.one_of(
 """Header values, good and bad."""
 
 mappings = st.dictionaries(
-    st.one_of(names, names, reserved, st.text(max_size=300), st.text(min_size=250, max_size=260), st.integers()),
+    st.one_of(names, names, st.text(max_size=300), st.text(min_size=250, max_size=260), st.integers()),
     inputs,
     max_size=5,
 )
@@ -319,3 +304,23 @@ def test_the_functions_have_the_same_documentation(native, reference, name):
     """Which is where their arguments and errors are described."""
     first, second = (getattr(codec, name).__doc__ for codec in (native, reference))
     assert first.split("\n\n", 1)[-1].split() == second.split("\n\n", 1)[-1].split()
+
+
+def signature_of(call):
+    """Without annotations, which the native code does not have."""
+    parameters = inspect.signature(call).parameters.values()
+    return [(parameter.name, parameter.kind, parameter.default) for parameter in parameters]
+
+
+@pytest.mark.parametrize("name", ["Headers", "Message", "Decoder", "encode", "encode_into", "decode"])
+def test_the_twins_have_the_same_signatures(native, reference, name):
+    first, second = (getattr(codec, name) for codec in (native, reference))
+    assert signature_of(first) == signature_of(second)
+    methods = [name for name in vars(second) if not name.startswith("_") and callable(getattr(second, name))]
+    for method in methods if isinstance(second, type) else []:
+        assert signature_of(getattr(first, method)) == signature_of(getattr(second, method)), method
+
+
+@pytest.mark.parametrize("name", ["Headers", "Message", "Decoder"])
+def test_the_signature_is_no_part_of_the_documentation(native, name):
+    assert not inspect.getdoc(getattr(native, name)).startswith(name)

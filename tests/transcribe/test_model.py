@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eventstream
-from eventstream import EncodeError, Message
+from eventstream import EncodeError, Message, testing
 from eventstream.transcribe import (
     Alternative,
     AudioEvent,
@@ -609,30 +609,7 @@ def test_text_with_lone_surrogates_is_an_encode_error():
 # Any event
 
 
-texts = st.none() | st.text(max_size=9)
-times = st.none() | st.floats(allow_nan=False, allow_infinity=False)
-items = st.builds(
-    Item,
-    start_time=times,
-    end_time=times,
-    type=texts,
-    content=texts,
-    stable=st.none() | st.booleans(),
-    confidence=times,
-)
-alternatives = st.builds(Alternative, transcript=texts, items=st.lists(items, max_size=3))
-results = st.builds(
-    Result,
-    result_id=texts,
-    start_time=times,
-    is_partial=st.booleans(),
-    alternatives=st.lists(alternatives, max_size=2),
-    language_code=texts,
-)
-events = st.builds(TranscriptEvent, st.builds(Transcript, results=st.lists(results, max_size=2)))
-
-
-@given(events)
+@given(testing.transcripts())
 def test_any_event_there_and_back(event):
     wire = event_to_message(event).encode()
     assert event_from_message(eventstream.decode(wire)) == event

@@ -1,0 +1,547 @@
+"""The strategies: that what they promise is so, on both implementations, and that what they find is short to read."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import os
+import random
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import timedelta, timezone
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import frames
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
+from hypothesis.strategies import SearchStrategy
+
+import eventstream
+from eventstream import (
+    Byte,
+    DecodeError,
+    DecodeLimitExceeded,
+    Decoder,
+    Headers,
+    Long,
+    Message,
+    Short,
+    Timestamp,
+    testing,
+)
+from eventstream.signing import Credentials, EventVerifier
+from eventstream.testing import CORRUPTION_KINDS, Corruption, SignedStream
+
+T = TypeVar("T")
+
+TYPES = [bool, str, int, bytes, Byte, Short, Long, Timestamp, uuid.UUID]
+
+
+def some(
+    strategy: SearchStrategy[T], condition: Callable[[T], object] = bool, phases: tuple[Phase, ...] = (Phase.generate,)
+) -> T:
+    """Any that meets the condition."""
+    options = settings(max_examples=5_000, database=None, phases=phases, suppress_health_check=list(HealthCheck))
+    return find(strategy, lambda value: bool(condition(value)), settings=options, random=random.Random(0))
+
+
+def least(strategy: SearchStrategy[T], condition: Callable[[T], object] = lambda _: True) -> T:
+    """The simplest that meets the condition. Without the phase of explanations, which would leave another behind."""
+    return some(strategy, condition, (Phase.generate, Phase.shrink))
+
+
+def test_the_example_of_the_documentation():
+    failed, attempted = doctest.testmod(testing)
+    assert attempted >= 8
+    assert not failed
+
+
+def test_the_exported_names():
+    public = {name for name, value in vars(testing).items() if getattr(value, "__module__", None) == testing.__name__}
+    assert {name for name in public if not name.startswith("_")} | {"CORRUPTION_KINDS"} == set(testing.__all__)
+    assert sorted(testing.__all__) == sorted(set(testing.__all__))
+
+
+def test_every_strategy_can_be_drawn_from_without_arguments():
+    """With every health check on, and no example thrown away."""
+    strategies = [getattr(testing, name)() for name in testing.__all__ if name[0].islower()]
+
+    @settings(max_examples=50, database=None, suppress_health_check=[])
+    @given(st.tuples(*strategies))
+    def draw(values: tuple[object, ...]) -> None:
+        assert len(values) == len(strategies)
+
+    draw()
+
+
+# Headers and messages
+
+
+@given(testing.header_names())
+def test_every_name_is_one(codec, name):
+    headers = codec.decode(codec.encode({name: True})).headers
+    assert list(headers) == [name]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 13, 254, 255])
+def test_names_are_as_long_as_they_may_be(size):
+    names = testing.header_names(max_size=size)
+    assert some(names, lambda name: len(name.encode()) == size)
+
+    @given(names)
+    def test(name):
+        assert 1 <= len(name.encode()) <= size
+
+    test()
+
+
+def test_names_are_reserved_ones_and_any_text():
+    for reserved in testing.RESERVED_NAMES:
+        assert some(testing.header_names(), lambda name, reserved=reserved: name == reserved)
+    assert some(testing.header_names(), lambda name: not name.isascii())
+    assert least(testing.header_names()) == "0"
+
+
+@given(testing.header_values())
+def test_every_value_comes_back_as_it_was(codec, value):
+    (found,) = codec.decode(codec.encode({"name": value})).headers.values()
+    assert frames.same_value(found, value)
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_values_are_of_the_types_asked_for(type_):
+    @given(testing.header_values(types=[type_]))
+    def test(value):
+        assert type(value) is type_
+
+    test()
+    assert type(some(testing.header_values(), lambda value: type(value) is type_)) is type_
+
+
+@pytest.mark.parametrize(("type_", "bits"), [(Byte, 8), (Short, 16), (int, 32), (Long, 64), (Timestamp, 64)])
+def test_integers_reach_both_ends_of_their_type(type_, bits):
+    values = testing.header_values(types=[type_])
+    for end in (-1 << bits - 1, (1 << bits - 1) - 1):
+        assert some(values, lambda value, end=end: abs(value - end) < 1 << bits - 2) is not None
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 200, 32_767])
+def test_values_are_not_longer_than_asked_for(size):
+    @given(testing.header_values(types=[str, bytes], max_size=size))
+    def test(value):
+        assert len(value.encode() if isinstance(value, str) else value) <= size
+
+    test()
+
+
+@given(testing.headers(min_size=2, max_size=3))
+def test_headers_are_as_many_as_asked_for(codec, mapping):
+    assert 2 <= len(mapping) <= 3
+    assert frames.same_headers(codec.Headers(mapping), mapping)
+
+
+def test_headers_of_given_names_and_values():
+    @given(testing.headers(names=st.sampled_from(["a", "b"]), values=testing.header_values(types=[Byte])))
+    def test(mapping):
+        assert set(mapping) <= {"a", "b"}
+        assert {type(value) for value in mapping.values()} <= {Byte}
+
+    test()
+
+
+def test_headers_are_within_the_default_limit():
+    value = b"x" * 32_767
+    kept = testing.headers(names=st.sampled_from("abcde"), values=st.just(value), min_size=3, max_size=5)
+
+    @settings(suppress_health_check=[HealthCheck.filter_too_much])
+    @given(kept)
+    def test(mapping):
+        assert len(Headers(mapping).raw) <= frames.LIMITS["max_headers_length"]
+
+    test()
+
+
+@given(testing.messages())
+def test_every_message_encodes_and_decodes(codec, message):
+    wire = message.encode()
+    again = codec.decode(wire)
+    assert again.encode() == wire
+    assert (dict(again.headers), again.payload) == (dict(message.headers), message.payload)
+
+
+def test_messages_are_of_every_kind():
+    for message_type in ("event", "exception", "error"):
+        message = least(testing.messages(), lambda message, type_=message_type: message.message_type == type_)
+        assert len(message.headers) <= 3
+    assert some(testing.messages(), lambda message: message.event_type is not None).event_type
+    assert some(testing.messages(), lambda message: message.error_code and message.error_message)
+    assert some(testing.messages(), lambda message: message.exception_type and message.content_type)
+    assert least(testing.messages()) == Message()
+
+
+def test_messages_of_given_parts():
+    message = least(testing.messages(headers=st.just({":event-type": "Ping"}), payloads=st.just(b"pong")))
+    assert message == Message({":event-type": "Ping"}, b"pong")
+    assert least(testing.wires(st.just(message))) == message.encode()
+    assert least(testing.streams(st.just(message), min_size=2)) == 2 * message.encode()
+
+
+@given(testing.wires())
+def test_every_wire_is_one_message(codec, wire):
+    assert codec.decode(wire).encode() == wire
+
+
+@given(testing.streams(min_size=1, max_size=2))
+def test_streams_have_as_many_messages_as_asked_for(codec, stream):
+    outcome = frames.read(codec, [stream])
+    assert 1 <= len(outcome.messages) <= 2
+    assert b"".join(outcome.messages) == stream
+    assert outcome.error is None
+
+
+# Chunks
+
+
+@given(testing.chunkings())
+def test_chunks_join_to_a_stream(codec, chunks):
+    whole = frames.read(codec, [b"".join(chunks)])
+    assert whole.error is None
+    assert frames.read(codec, chunks) == whole
+
+
+@pytest.mark.parametrize("size", [1, 3, 20, None])
+@pytest.mark.parametrize("stream", [b"", bytes(range(10))], ids=len)
+@pytest.mark.parametrize("allow_empty", [True, False])
+def test_chunks_are_as_many_as_asked_for(size, stream, allow_empty):
+    @given(testing.chunkings(stream, max_size=size, allow_empty=allow_empty))
+    def test(chunks):
+        assert b"".join(chunks) == stream
+        assert size is None or len(chunks) <= size
+        assert allow_empty or b"" not in chunks
+        assert chunks or not stream
+
+    test()
+
+
+def test_streams_are_cut_in_every_way():
+    stream = bytes(range(50))
+    chunkings = testing.chunkings(stream)
+    assert least(chunkings) == [stream]
+    assert least(chunkings, lambda chunks: len(chunks) > 1) == [stream[:-1], stream[-1:]]
+    assert least(chunkings, lambda chunks: len(chunks) == 50 and b"" not in chunks) == frames.byte_by_byte(stream)
+    assert least(chunkings, lambda chunks: chunks[0] == b"") == [b"", stream]
+    assert len(least(chunkings, lambda chunks: len({len(chunk) for chunk in chunks}) > 2)) == 3
+
+
+# Corruptions
+
+
+def subclasses(class_: type[DecodeError]) -> set[type[DecodeError]]:
+    return {class_}.union(*map(subclasses, class_.__subclasses__()))
+
+
+def test_the_kinds_cover_every_error_of_decoding():
+    public = {class_ for class_ in subclasses(DecodeError) if not class_.__name__.startswith("_")} - {DecodeError}
+    assert set(CORRUPTION_KINDS.values()) == public
+    with pytest.raises(TypeError):
+        CORRUPTION_KINDS["more"] = DecodeError
+
+
+def assert_causes_its_error(codec: Any, corruption: Corruption, data: st.DataObject) -> None:
+    wire = corruption.wire
+    assert CORRUPTION_KINDS[corruption.kind] is corruption.error
+    one = frames.read_one(codec, wire).raised
+    assert type(one) is corruption.error
+    assert one.offset == corruption.offset
+    for chunks in (
+        [wire],
+        data.draw(testing.chunkings(wire, max_size=100)),
+        *[frames.byte_by_byte(wire)][len(wire) > 999 :],
+    ):
+        outcome = frames.read(codec, chunks)
+        assert type(outcome.raised) is corruption.stream_error
+        assert outcome.raised.offset == corruption.offset
+        assert bool(outcome.messages) == (corruption.kind == "trailing_bytes")
+
+
+@pytest.mark.parametrize("kind", CORRUPTION_KINDS)
+def test_each_kind_causes_its_error(codec, kind):
+    @settings(max_examples=settings().max_examples // 2)
+    @given(testing.corruptions(kinds=[kind]), st.data())
+    def test(corruption, data):
+        assert corruption.kind == kind
+        assert_causes_its_error(codec, corruption, data)
+
+    test()
+
+
+@pytest.mark.parametrize("part", ["headers", "payload"])
+def test_each_limit_is_named(codec, part):
+    @given(testing.corruptions(kinds=[f"{part}_over_limit"]))
+    def test(corruption):
+        with pytest.raises(DecodeLimitExceeded) as raised:
+            codec.decode(corruption.wire)
+        assert raised.value.part == part
+
+    test()
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        frames.TEN_FRAME,
+        frames.frame(frames.string("n" * 255, b"v" * 40_000)),
+        frames.frame(frames.string("first", b"v" * 65_535) + frames.string("second", b"v" * 65_516)),
+    ],
+    ids=["ten types", "longer than is encoded", "full"],
+)
+def test_corruptions_of_a_message_of_the_users(codec, wire):
+    codec.decode(wire)
+
+    @settings(max_examples=20, suppress_health_check=list(HealthCheck))
+    @given(testing.corruptions(wire), st.data())
+    def test(corruption, data):
+        assert corruption.wire != wire
+        assert_causes_its_error(codec, corruption, data)
+
+    test()
+
+
+def framed(*headers: bytes, **lengths: int) -> bytes:
+    return frames.frame(b"".join(headers), **lengths)
+
+
+EMPTY = frames.EMPTY_FRAME
+LEAST = {
+    "changed_prelude": b"\x01" + EMPTY[1:],
+    "changed_message": EMPTY[:12] + bytes([EMPTY[12] ^ 1]) + EMPTY[13:],
+    "total_length_too_small": framed(total_length=0),
+    "headers_length_too_large": framed(headers_length=1),
+    "headers_over_limit": framed(headers_length=131_073, total_length=131_089),
+    "payload_over_limit": framed(total_length=25_165_841),
+    "empty_name": framed(frames.header("", 1)),
+    "header_cut_short": framed(b"\x01"),
+    "unknown_type": framed(frames.header("0", 10)),
+    "name_given_twice": framed(frames.header("0", 1), frames.header("0", 1)),
+    "name_not_utf8": framed(frames.header(b"\xff", 1)),
+    "value_not_utf8": framed(frames.string("0", b"\xff")),
+    "message_cut_short": EMPTY[:1],
+    "trailing_bytes": EMPTY + b"\0",
+}
+
+
+@pytest.mark.parametrize("kind", CORRUPTION_KINDS)
+def test_each_kind_shrinks_to_its_simplest(kind):
+    assert least(testing.corruptions(kinds=[kind])).wire == LEAST[kind]
+
+
+def test_every_kind_is_found():
+    found = set()
+
+    @settings(max_examples=300, database=None)
+    @given(testing.corruptions())
+    def collect(corruption: Corruption) -> None:
+        found.add(corruption.kind)
+
+    collect()
+    assert found == set(CORRUPTION_KINDS)
+    for kind in ("message_cut_short", "trailing_bytes"):
+        assert least(testing.corruptions(), lambda corruption, kind=kind: corruption.kind == kind).wire == LEAST[kind]
+
+
+def test_a_corruption_says_what_it_is():
+    corruption = least(testing.corruptions(kinds=["name_given_twice"]))
+    shown = repr(corruption)
+    assert shown.startswith(
+        "Corruption(kind='name_given_twice', error=<class 'eventstream.exceptions.DuplicateHeader'>, "
+    )
+    assert f"offset=15, wire={corruption.wire!r}" in shown
+
+
+def test_a_corruption_of_what_is_not_valid_is_refused():
+    for wire in (b"", EMPTY[:-1], 2 * EMPTY, testing.streams(min_size=2, max_size=2)):
+        with pytest.raises(InvalidArgument, match="begins with a valid message, not this: "):
+            least(testing.corruptions(wire))
+
+
+# Signed streams
+
+
+@given(testing.signed_streams(), st.data())
+def test_signed_streams_verify(stream, data):
+    verifier = EventVerifier(
+        stream.credentials, stream.region, stream.service, stream.seed_signature, max_clock_skew=None
+    )
+    decoder = Decoder()
+    found = []
+    for chunk in data.draw(testing.chunkings(stream.wire)):
+        found += [verifier.verify(message) for message in decoder.feed(chunk)]
+    decoder.close()
+    assert found == list(stream.expected)
+    assert verifier.ended
+    dates = [eventstream.decode(chunk).headers[":date"].datetime for chunk in stream.chunks]
+    assert dates == list(stream.dates)
+    assert all(date.tzinfo is timezone.utc for date in stream.dates)
+
+
+def test_signed_streams_of_given_parts():
+    message = Message({"a": 1}, b"b")
+    by = Credentials("AKIDEXAMPLE", "secret")
+    streams = testing.signed_streams(
+        st.just(message),
+        credentials=st.just(by),
+        regions=st.just("region"),
+        services=st.just("service"),
+        min_size=2,
+        max_size=2,
+    )
+    stream = least(streams)
+    assert (stream.credentials, stream.region, stream.service) == (by, "region", "service")
+    assert stream.expected == (message, message, None)
+    assert len(stream.chunks) == 3
+    assert stream.seed_signature == bytes(32)
+
+
+def test_signed_streams_shrink_to_the_end_alone():
+    stream = least(testing.signed_streams())
+    assert stream.expected == (None,)
+    assert stream.credentials == Credentials("AKIA", "0")
+    assert stream.dates[0].isoformat() == "2000-01-01T00:00:00+00:00"
+    assert len(stream.wire) == 83
+
+
+def test_signed_streams_are_of_every_kind():
+    streams = testing.signed_streams()
+    assert some(streams, lambda stream: stream.credentials.session_token is not None)
+
+    def gaps(stream: SignedStream) -> list[timedelta]:
+        return [after - at for at, after in pairwise(stream.dates)]
+
+    assert some(streams, lambda stream: timedelta(days=1) in gaps(stream)), "over midnight"
+    assert some(streams, lambda stream: min(gaps(stream), default=timedelta()) < timedelta()), "back"
+
+
+# Transcripts
+
+
+@given(testing.transcripts(min_size=1, max_items=3))
+def test_transcripts_hold_together(event):
+    assert 1 <= len(event.transcript.results) <= 2
+    ended = 0.0
+    for result in event.transcript.results:
+        begun = ended
+        for alternative in result.alternatives:
+            assert len(alternative.items) <= 3
+            times = [
+                time for item in alternative.items for time in (item.start_time, item.end_time) if time is not None
+            ]
+            assert [begun, *times] == sorted([begun, *times]), "items follow each other, and the results before"
+            ended = max([ended, *times])
+            words = [item.content or "" for item in alternative.items]
+            if alternative.transcript is not None:
+                assert alternative.transcript.replace(" ", "") == "".join(words).replace(" ", "")
+        assert result.start_time is None or result.start_time >= begun
+        assert result.end_time is None or result.end_time >= ended
+        ended = result.end_time or ended
+
+
+def test_transcripts_are_partial_as_asked_for():
+    for partial in (True, False):
+        event = least(testing.transcripts(is_partial=partial), lambda event: event.transcript.results)
+        assert [result.is_partial for result in event.transcript.results] == [partial]
+        assert least(
+            testing.transcripts(),
+            lambda event, partial=partial: any(result.is_partial is partial for result in event.transcript.results),
+        )
+
+
+def test_transcripts_are_of_every_kind():
+    from eventstream.transcribe.model import Alternative, Item, Result, Transcript, TranscriptEvent
+
+    def with_result(condition: Callable[[Result], object]) -> Callable[[TranscriptEvent], bool]:
+        return lambda event: any(map(condition, event.transcript.results))
+
+    def with_alternative(condition: Callable[[Alternative], object]) -> Callable[[TranscriptEvent], bool]:
+        return with_result(lambda result: any(map(condition, result.alternatives)))
+
+    events = testing.transcripts()
+    assert least(events) == TranscriptEvent(Transcript(results=[]))
+    (result,) = least(events, with_alternative(lambda alternative: alternative.transcript)).transcript.results
+    assert result == Result(alternatives=[Alternative(transcript=",", items=[Item(type="punctuation", content=",")])])
+    assert some(events, with_result(lambda result: result.language_identification))
+    assert some(events, with_alternative(lambda alternative: alternative.entities))
+    for missing in ("content", "start_time"):
+        for present in (True, False):
+            assert some(
+                events,
+                with_alternative(
+                    lambda alternative, name=missing, present=present: any(
+                        (getattr(item, name) is not None) is present for item in alternative.items
+                    )
+                ),
+            )
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: testing.header_names(max_size=0),
+        lambda: testing.header_names(max_size=256),
+        lambda: testing.header_values(max_size=-1),
+        lambda: testing.header_values(max_size=32_768),
+        lambda: testing.header_values(types=[]),
+        lambda: testing.header_values(types=[float]),
+        lambda: testing.chunkings(b"", max_size=0),
+        lambda: testing.corruptions(kinds=[]),
+        lambda: testing.corruptions(kinds=["all"]),
+        lambda: least(testing.headers(min_size=2, max_size=1)),
+        lambda: least(testing.streams(min_size=2, max_size=1)),
+        lambda: least(testing.signed_streams(max_size=-1)),
+        lambda: least(testing.transcripts(max_items=-1)),
+    ],
+)
+def test_arguments_out_of_bounds_are_refused(call):
+    with pytest.raises(InvalidArgument):
+        call()
+
+
+def run(program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        cwd=os.path.dirname(__file__),
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_transcripts_alone_need_msgspec():
+    done = run(
+        "import sys\nsys.modules['msgspec'] = None\nfrom eventstream import testing\n"
+        "testing.corruptions().validate()\n"
+        "try:\n    testing.transcripts()\nexcept ModuleNotFoundError as error:\n    print(error)"
+    )
+    assert done.startswith("eventstream.transcribe needs msgspec: ")
+
+
+def test_without_hypothesis_the_error_names_the_extra(monkeypatch):
+    module = importlib.util.find_spec("eventstream.testing")
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(ModuleNotFoundError, match=r"needs hypothesis: .* with its extra \[testing\]") as raised:
+        module.loader.exec_module(importlib.util.module_from_spec(module))
+    assert raised.value.name == "hypothesis"
+
+
+def test_the_package_does_not_import_hypothesis():
+    assert run("import sys, eventstream, eventstream.signing; print('hypothesis' in sys.modules)").strip() == "False"
