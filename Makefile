@@ -6,6 +6,7 @@
 # make mutation     faults planted in MODULES must be found by their tests; it takes hours
 # make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate
 # make interop      clients that are not ours against the emulator
+# make conformance  ask other codecs every question on which they differ, and print the answers; needs Node with npm
 # make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 to 3.14
 # make bench        compare with the peers, in one run
 # make dist         build sdist and wheel, check what they hold, test the one against the other, and build a Cython
@@ -19,9 +20,10 @@ PYTHON ?= python3
 SECONDS ?= 60
 VENV ?= .venv
 BIN := $(VENV)/bin
+GROUPS := build demo test lint coverage peers fuzz bench
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize coverage mutation portability interop fuzz bench dist clean
+.PHONY: demo test test-reference lint sanitize coverage mutation portability interop conformance fuzz bench dist clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -55,6 +57,10 @@ portability:
 interop: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	EVENTSTREAM_INTEROP=1 $(BIN)/pytest tests/interop $(PYTEST_OPTIONS)
 
+conformance: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/peers
+	PYTHONPATH=tests $(BIN)/python -m peers
+	$(BIN)/pytest tests/peers $(PYTEST_OPTIONS)
+
 fuzz: $(VENV)/installed $(VENV)/demo $(VENV)/fuzz
 	tests/fuzz.sh $(BIN)/python $(SECONDS)
 
@@ -72,7 +78,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 # The dependency groups of pyproject.toml.
-$(VENV)/build $(VENV)/demo $(VENV)/test $(VENV)/lint $(VENV)/coverage $(VENV)/fuzz $(VENV)/bench: $(BIN)/python pyproject.toml
+$(GROUPS:%=$(VENV)/%): $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --group $(notdir $@)
 	touch $@
 
