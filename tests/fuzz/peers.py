@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import frames
 from peers.cases import CASES, LAST_MOMENT
 from peers.kinds import predict
-from peers.matrix import python_peers
+from peers.matrix import pinned, python_peers
 from peers.outcomes import Message, shown
 from peers.python import Ours
 
@@ -32,7 +32,7 @@ WORDS = [b"\x07\x80\x00", *sorted({case.given[:12] for case in CASES if isinstan
 
 
 OURS = Ours("ours", eventstream)
-INSTALLED = list(python_peers()[0].values())
+INSTALLED = list(python_peers(pinned())[0].values())
 
 
 def check(data: bytes) -> None:

@@ -32,27 +32,33 @@ def pinned() -> dict[str, str]:
     return versions_of(FILE.read_text(encoding="utf-8"))
 
 
-def python_peers() -> tuple[dict[str, Codec], dict[str, str]]:
-    """Those that are installed in these versions, and why the others are not asked."""
+def python_peers(versions: Mapping[str, str]) -> tuple[dict[str, Codec], dict[str, str]]:
+    """Those that are installed, in the version that is named if one is, and why the others are not asked."""
     found: dict[str, Codec] = {}
     missing: dict[str, str] = {}
     for peer in (Botocore, AmazonTranscribe, Smithy):
-        wanted = pinned()[peer.name]
         try:
             codec = peer()
         except ImportError:
             missing[peer.name] = "it is not installed" + peer.note
             continue
-        if codec.version == wanted:
-            found[peer.name] = codec
-        else:
-            missing[peer.name] = f"version {codec.version} is installed, not {wanted}"
+        found[peer.name] = codec
+    missing.update(_others(found, versions))
     return found, missing
 
 
+def _others(found: dict[str, Codec], versions: Mapping[str, str]) -> dict[str, str]:
+    """Take out those that are of another version."""
+    wrong = [name for name, codec in found.items() if codec.version != versions.get(name, codec.version)]
+    return {name: f"version {found.pop(name).version} is installed, not {versions[name]}" for name in wrong}
+
+
 @contextlib.contextmanager
-def codecs(*, install: bool = False) -> Iterator[tuple[dict[str, Codec], dict[str, str]]]:
-    """Those that can run here, by name, and why the others cannot. With `install`, npm's are installed first."""
+def codecs(versions: Mapping[str, str], *, install: bool = False) -> Iterator[tuple[dict[str, Codec], dict[str, str]]]:
+    """Those that can run here, by name, and why the others cannot; peers in the version that is named, if one is.
+
+    With `install`, what npm has to bring is installed first.
+    """
     found: dict[str, Codec] = {}
     missing: dict[str, str] = {}
     for name in ("native", "reference"):
@@ -60,17 +66,18 @@ def codecs(*, install: bool = False) -> Iterator[tuple[dict[str, Codec], dict[st
             found[name] = Ours(name, importlib.import_module(f"eventstream._{name}"))
         except ImportError:
             missing[name] = "it was not built"
-    peers, absent = python_peers()
-    found.update(peers)
-    missing.update(absent)
+    peers, absent = python_peers(versions)
     processes: list[Process] = [JavaScript(), AwsC()]
     for process in processes:
         if install:
             process.install()
-        if reason := process.missing(pinned()[process.name]):
-            missing[process.name] = reason
+        if reason := process.missing():
+            absent[process.name] = reason
         else:
-            found[process.name] = process
+            peers[process.name] = process
+    absent.update(_others(peers, versions))
+    found.update(peers)
+    missing.update(absent)
     try:
         yield found, missing
     finally:

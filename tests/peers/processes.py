@@ -40,11 +40,9 @@ class Process(Codec):
     def install(self) -> None:
         """Bring what pip does not, if anything; `missing` tells whether that is there."""
 
-    def missing(self, wanted: str) -> str:
-        """Why it cannot run here in the version that is wanted; empty if it can."""
-        if self.version is None:
-            return "it is not installed"
-        return "" if self.version == wanted else f"version {self.version} is installed, not {wanted}"
+    def missing(self) -> str:
+        """Why it cannot run here; empty if it can."""
+        return "" if self.version else "it is not installed"
 
     def ask(self, **task: Any) -> Outcome:
         if self.process is None:
@@ -132,8 +130,8 @@ class JavaScript(Process):
         made_of = self.directory / "made-of.json"  # written last
         return made_of.is_file() and made_of.read_bytes() == self.lock.read_bytes()
 
-    def missing(self, wanted: str) -> str:
-        return "there is no node" if shutil.which("node") is None else super().missing(wanted)
+    def missing(self) -> str:
+        return "there is no node" if shutil.which("node") is None else super().missing()
 
     def install(self) -> None:
         if self._is_installed() or shutil.which("npm") is None:
@@ -156,10 +154,10 @@ class AwsC(Process):
     name = "aws-c-event-stream"
     distribution = "awscrt"
 
-    def missing(self, wanted: str) -> str:
+    def missing(self) -> str:
         if sys.platform != "linux" or sys.maxsize < 2**32:
             return "awscrt's symbol table is read on 64-bit Linux only"
-        return super().missing(wanted)
+        return super().missing()
 
     def start(self) -> subprocess.Popen[bytes]:
         return _popen([sys.executable, str(HERE / "aws_c.py")], HERE)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def found():
-    with matrix.codecs() as (codecs, missing):
+    with matrix.codecs(matrix.pinned()) as (codecs, missing):
         return {name: codecs.get(name, missing.get(name)) for name in PYTHON}
 
 
