@@ -216,9 +216,9 @@ types of its interface. Bytes allocated are told of @smithy/core alone.
 
 ## The kinds of disagreement
 
-Every way in which the three peers in Python were seen to differ from us in decoding a stream or in encoding headers. A
-model of these kinds predicts the outcome of each peer exactly; the fuzz target `peers` looks for an input where it does
-not.
+Every way in which the three peers in Python were seen to differ from us in decoding a stream, up to its first error, or
+in encoding headers. A model of these kinds predicts the outcome of each peer exactly; the fuzz target `peers` looks for
+an input where it does not.
 
 {table(kind_rows())}
 
