@@ -1,13 +1,15 @@
 """Clients that are not ours, each in an environment of its own, and emulators as processes for them.
 
 Their environments are made from PyPI and npm, under ``.cache/interop``, the first time. One is made anew when what
-belongs in it has changed.
+belongs in it has changed. Some clients are there twice: as they are, and with one of our adapters in them, for which
+this package is built and installed beside them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -15,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,17 +38,21 @@ KEYS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 
 @dataclass(frozen=True)
 class Client:
-    """A client, its environment, and the driver that runs it."""
+    """A client, its environment, and the driver that runs it; with an adapter, by the name of its module, in it."""
 
     name: str
     driver: str
     packages: tuple[str, ...]
     tls: bool
     python: tuple[int, int] = (3, 10)
+    adapter: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}+adapter" if self.adapter else self.name
 
     @property
     def directory(self) -> Path:
-        return ENVIRONMENTS / self.name
+        return ENVIRONMENTS / str(self)
 
     @cached_property
     def command(self) -> list[str]:
@@ -56,7 +62,7 @@ class Client:
 
     def run(self, emulator: Emulator, *streams: dict[str, Any], **scenario: Any) -> list[Outcome]:
         """What became of each stream: see ``drivers/common.py``."""
-        scenario = {"keys": KEYS, "streams": streams, **scenario}
+        scenario = {"keys": KEYS, "streams": streams, "adapter": self.adapter, **scenario}
         # Nothing of this machine's may decide what it does: no credentials, no profile, no path to our package.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
         process = subprocess.run(
@@ -87,6 +93,7 @@ class Outcome:
     message: str | None = None
     status: int | None = None
     ended: bool = False
+    calls: dict[str, int] = field(default_factory=dict)
 
     def add(self, results: Any = None, end: bool = False, **line: Any) -> None:
         assert not self.ended
@@ -122,9 +129,15 @@ CLIENTS = [
         tls=False,
     ),
 ]
+CLIENTS += [
+    replace(client, adapter=adapter)
+    for client in CLIENTS
+    for name, adapter in (("amazon-transcribe", "amazon_transcribe"), ("aws-sdk-python", "smithy"))
+    if client.name == name
+]
 
 
-@pytest.fixture(scope="session", params=CLIENTS, ids=lambda client: client.name)
+@pytest.fixture(scope="session", params=CLIENTS, ids=str)
 def client(request: pytest.FixtureRequest) -> Client:
     """Each client in turn, its environment made."""
     client: Client = request.param
@@ -132,10 +145,19 @@ def client(request: pytest.FixtureRequest) -> Client:
     return client
 
 
-@pytest.fixture(scope="session")
-def amazon_transcribe() -> Client:
+@pytest.fixture(scope="session", params=[client for client in CLIENTS if client.name == "amazon-transcribe"], ids=str)
+def amazon_transcribe(request: pytest.FixtureRequest) -> Client:
     """The one whose keys can be changed between the request and the events."""
-    return CLIENTS[0]
+    client: Client = request.param
+    return client
+
+
+@pytest.fixture(scope="session", params=[client for client in CLIENTS if client.adapter], ids=str)
+def adapted(request: pytest.FixtureRequest) -> Client:
+    """Each client with an adapter in it."""
+    client: Client = request.param
+    assert client.command
+    return client
 
 
 # Environments
@@ -165,11 +187,23 @@ def _make_venv(client: Client) -> list[str]:
     if python is None:
         pytest.skip(f"{client.name} needs Python {'.'.join(map(str, client.python))} or newer")
     command = [str(client.directory / ("Scripts" if os.name == "nt" else "bin") / "python")]
-    with _made(client, python) as directory:
+    ours = [str(ROOT)] if client.adapter else []
+    with _made(client, python, *([_digest()] if ours else [])) as directory:
         if directory is not None:
             _install(python, "-m", "venv", str(directory), cwd=directory)
-            _install(*command, "-m", "pip", "install", "--quiet", *client.packages, cwd=directory)
+            _install(*command, "-m", "pip", "install", "--quiet", *client.packages, *ours, cwd=directory)
     return command
+
+
+def _digest() -> str:
+    """Of all that this package is built from."""
+    digest = hashlib.sha256()
+    suffixes = {".py", ".pyx", ".pxd", ".c", ".h"}
+    sources = (path for path in (ROOT / "eventstream").rglob("*") if path.suffix in suffixes)
+    for path in (ROOT / "setup.py", ROOT / "pyproject.toml", *sorted(sources)):
+        if path.name != "_native.c":  # which is made of the others
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _find_python(minimum: tuple[int, int]) -> str | None:
@@ -213,34 +247,38 @@ class Emulator:
     ca_file: Path | None
 
 
+@contextlib.contextmanager
+def run_emulator(directory: Path, client: Client, *options: str) -> Iterator[Emulator]:
+    """An emulator for a client; its files are in the directory. It must end without errors."""
+    ca_file = directory / "ca.pem" if client.tls else None
+    tls = [] if ca_file is None else ["--tls", str(ca_file)]
+    with (directory / "log").open("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "eventstream.transcribe.emulator", "--quiet", "--grace", "1", *tls, *options],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            address = urlsplit(process.stdout.readline().strip())
+            assert address.hostname and address.port, (directory / "log").read_text()  # noqa: PT018
+            yield Emulator(address.hostname, address.port, ca_file)
+            process.terminate()
+            assert process.wait(EMULATOR_TIMEOUT) == 0
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+    assert (directory / "log").read_text() == ""
+
+
 @pytest.fixture(scope="session")
 def emulator_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[Emulator]]:
-    """Runs an emulator for a client, with further options: a context manager. It must end without errors."""
+    """Runs an emulator for a client, with further options: a context manager."""
 
-    @contextlib.contextmanager
-    def run(client: Client, *options: str) -> Iterator[Emulator]:
-        directory = tmp_path_factory.mktemp("emulator")
-        ca_file = directory / "ca.pem" if client.tls else None
-        tls = [] if ca_file is None else ["--tls", str(ca_file)]
-        with (directory / "log").open("w+") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "eventstream.transcribe.emulator", "--quiet", "--grace", "1", *tls, *options],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-            assert process.stdout is not None
-            try:
-                address = urlsplit(process.stdout.readline().strip())
-                assert address.hostname and address.port, (directory / "log").read_text()  # noqa: PT018
-                yield Emulator(address.hostname, address.port, ca_file)
-                process.terminate()
-                assert process.wait(EMULATOR_TIMEOUT) == 0
-            finally:
-                process.kill()
-                process.wait()
-                process.stdout.close()
-        assert (directory / "log").read_text() == ""
+    def run(client: Client, *options: str) -> AbstractContextManager[Emulator]:
+        return run_emulator(tmp_path_factory.mktemp("emulator"), client, *options)
 
     return run
 

@@ -97,6 +97,26 @@ def test_results_are_what_the_recogniser_says(client, emulator):
     assert len({outcome.response["session_id"] for outcome in outcomes}) == len(outcomes)
 
 
+def test_an_adapter_is_in_use(adapted, emulator_for):
+    """All that is encoded, signed and decoded goes through it; that the results are the same, the other tests say."""
+    described = stream(*[3200] * 7)
+    with emulator_for(adapted) as emulator:
+        [outcome] = adapted.run(emulator, described)
+    check_whole(described, outcome)
+    sent = 7 + 1  # the end is signed, but wraps nothing
+    assert (
+        outcome.calls
+        == {
+            "amazon_transcribe": {
+                "encode": 2 * sent - 1,
+                "EventStreamMessage": len(outcome.events),
+                "_encode_date": sent,
+            },
+            "smithy": {"encode": 2 * sent - 1, "decode": len(outcome.events)},
+        }[adapted.adapter]
+    )
+
+
 PARAMETERS = {
     "two channels": stream(3200, 6400, enable_channel_identification=True, number_of_channels=2),
     "speakers": stream(3200, 6400, show_speaker_label=True),

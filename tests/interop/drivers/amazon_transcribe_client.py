@@ -10,7 +10,7 @@ from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.endpoints import StaticEndpointResolver
 from awscrt.io import ClientTlsContext, TlsContextOptions
-from common import ACCESS_KEY, CA_FILE, ENDPOINT, REGION, SCENARIO, SECRET_KEY, Stream, drive
+from common import ACCESS_KEY, CA_FILE, ENDPOINT, REGION, SCENARIO, SECRET_KEY, Stream, drive, install_adapter
 
 RENAMED = {
     "media_sample_rate_hertz": "media_sample_rate_hz",
@@ -57,5 +57,6 @@ async def transcribe(stream: Stream) -> AsyncIterator[Any]:
         await asyncio.wait([sending])
 
 
+install_adapter()
 client = new_client()
 drive(transcribe)

@@ -11,7 +11,7 @@ from aws_sdk_transcribe_streaming.client import AsyncTranscribeStreamingClient
 from aws_sdk_transcribe_streaming.config import AsyncTranscribeStreamingConfig
 from aws_sdk_transcribe_streaming.models import AudioEvent, AudioStreamAudioEvent, StartStreamTranscriptionInput
 from awscrt.io import ClientTlsContext, TlsContextOptions
-from common import ACCESS_KEY, CA_FILE, ENDPOINT, REGION, SECRET_KEY, Stream, drive
+from common import ACCESS_KEY, CA_FILE, ENDPOINT, REGION, SECRET_KEY, Stream, drive, install_adapter
 from smithy_http.aio.crt import AWSCRTHTTPClient
 
 
@@ -68,4 +68,5 @@ async def transcribe(stream: Stream) -> AsyncIterator[Any]:
         await asyncio.wait([sending])
 
 
+install_adapter()
 drive(transcribe)

@@ -1,11 +1,12 @@
-"""What the drivers in Python share. Their environments hold a client each and nothing of this project.
+"""What the drivers in Python share. Their environments hold a client each, and of this project nothing but adapters.
 
 A driver is called with HOST, PORT, CA_FILE (empty: plaintext) and SCENARIO, which is JSON:
 
-    {"keys": [ACCESS_KEY, SECRET_KEY], "streams": [STREAM, …]}
+    {"keys": [ACCESS_KEY, SECRET_KEY], "streams": [STREAM, …], "adapter": NAME or null}
     STREAM: {"parameters": {…}, "chunks": [LENGTH, …], "hold": false}
 
-All streams are one client's. amazon-transcribe's driver also takes "event_keys", with which the events are signed.
+All streams are one client's, with the adapter in it if one is named. amazon-transcribe's driver also takes
+"event_keys", with which the events are signed.
 
 It runs one stream after the other: parameters are the service's in snake case, the audio is chunks of silence. A
 stream that is held is left open once its first event is there, until all the others are over. It prints JSON lines:
@@ -13,12 +14,15 @@ stream that is held is left open once its first event is there, until all the ot
     {"stream": N, "response": {…}}     what the response's headers say
     {"stream": N, "results": [{…}]}    an event, under the service's names, without what is absent
     {"stream": N, "error": TYPE, "code": NAME, "message": TEXT, "status": NUMBER}    the client's own exception
-    {"stream": N, "end": true}
+    {"stream": N, "end": true, "calls": {NAME: COUNT}}    how often the adapter has called ours, until then
 """
 
 from __future__ import annotations
 
 import asyncio
+import collections
+import functools
+import importlib
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -50,6 +54,37 @@ class Stream:
 
     def say(self, **line: Any) -> None:
         print(json.dumps({"stream": self.number, **line}), flush=True)
+
+
+CALLED = {
+    "amazon_transcribe": ("encode", "EventStreamMessage", "_encode_date"),  # the last: once for a signature
+    "smithy": ("encode", "decode"),
+}
+"""What is counted of each adapter, by the names in its module."""
+
+calls: collections.Counter[str] = collections.Counter()
+
+
+def install_adapter() -> None:
+    """Put the adapter into the client, which has been imported before, and count what it calls."""
+    if SCENARIO["adapter"] is None:
+        return
+    import eventstream
+
+    assert eventstream.implementation == "native"
+    adapter = importlib.import_module(f"eventstream.adapters.{SCENARIO['adapter']}")
+    for name in CALLED[SCENARIO["adapter"]]:
+        setattr(adapter, name, _counted(name, getattr(adapter, name)))
+    adapter.install()
+
+
+def _counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function, updated=())
+    def counted(*args: Any, **options: Any) -> Any:
+        calls[name] += 1
+        return function(*args, **options)
+
+    return counted
 
 
 def drive(transcribe: Callable[[Stream], AsyncIterator[Any]]) -> None:
@@ -84,7 +119,7 @@ async def _run(stream: Stream, transcribe: Callable[[Stream], AsyncIterator[Any]
         async for results in events:
             stream.say(results=wire(results))
             stream.begun.set()
-        stream.say(end=True)
+        stream.say(end=True, calls=calls)
     except Exception as error:
         code = getattr(error, "error_code", None) or getattr(error, "code", None)
         message = getattr(error, "message", None) or str(error)
