@@ -295,7 +295,7 @@ class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
             return Headers(
                 {name: value if type(value) in _AS_IS else self._wire_value(value) for name, value in headers.items()}
             )
-        except (TypeError, ValueError, ArithmeticError, OSError) as error:  # of a date the last three
+        except (TypeError, ValueError, ArithmeticError, OSError) as error:  # the last two of dates
             for value in headers.values():
                 raw = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
                 if isinstance(raw, bytes) and len(raw) > MAX_VALUE_LENGTH:

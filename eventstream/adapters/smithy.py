@@ -233,11 +233,12 @@ class Event(_library.Event):
         """The same from an asynchronous source."""
         read: Callable[[int], Awaitable[bytes]] = source.read
         if type(source) is AsyncBytesReader:
-            # At each call it asks what it reads from, which takes longer than to decode a message.
+            # At each call it asks what it reads from, which takes longer than to decode a message. These are private
+            # names, of another distribution: where they are others, it is asked as anything else.
             data: Any = getattr(source, "_data", None)
             if type(data) is BytesIO:
                 return cls.decode(data)
-            if type(data) is AsyncGeneratorType:
+            if type(data) is AsyncGeneratorType and hasattr(source, "_read_from_iterable"):
                 read = partial(source._read_from_iterable, data)
         head = await read(PRELUDE_LENGTH)
         if not head:
