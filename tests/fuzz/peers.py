@@ -35,8 +35,11 @@ OURS = Ours("ours", eventstream)
 INSTALLED = list(python_peers(pinned())[0].values())
 
 
-def check(data: bytes) -> None:
+def quick(data: bytes) -> None:
     met(data)
+
+
+thorough = quick  # what the reference does the other targets compare
 
 
 def met(data: bytes) -> frozenset[str]:
