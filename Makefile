@@ -6,6 +6,7 @@
 # make mutation     faults planted in MODULES must be found by their tests; it takes hours
 # make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate
 # make interop      clients that are not ours against the emulator
+# make adapters     boto3, aiobotocore, anthropic, litellm, amazon-transcribe and smithy's client on our codec
 # make conformance  ask other codecs every question on which they differ, and print the answers; needs Node with npm
 # make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 to 3.14
 # make bench        compare with the peers, in one run
@@ -20,10 +21,10 @@ PYTHON ?= python3
 SECONDS ?= 60
 VENV ?= .venv
 BIN := $(VENV)/bin
-GROUPS := build demo test lint coverage peers fuzz bench
+GROUPS := build demo test lint coverage adapters peers fuzz bench
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize coverage mutation portability interop conformance fuzz bench dist clean
+.PHONY: demo test test-reference lint sanitize coverage mutation portability interop adapters adapters-here conformance fuzz bench dist clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -56,6 +57,13 @@ portability:
 
 interop: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	EVENTSTREAM_INTEROP=1 $(BIN)/pytest tests/interop $(PYTEST_OPTIONS)
+
+# In an environment of their own: aiobotocore wants a botocore of its own.
+adapters:
+	$(MAKE) adapters-here VENV=$(VENV)-adapters
+
+adapters-here: $(VENV)/installed $(VENV)/test $(VENV)/adapters
+	EVENTSTREAM_ADAPTERS=1 $(BIN)/pytest tests/adapters $(PYTEST_OPTIONS)
 
 conformance: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/peers
 	PYTHONPATH=tests $(BIN)/python -m peers

@@ -12,11 +12,14 @@ from amazon_transcribe import eventstream as amazon_transcribe
 from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.model import AudioStream
 from amazon_transcribe.serialize import AudioEventSerializer
+from botocore import eventstream as botocore
 
 import eventstream
+from benchmarks.codec import wire_of
 from benchmarks.measure import Row, Work, at_once
 from benchmarks.transcribe import payload_of_six_words
 from eventstream.adapters import amazon_transcribe as amazon_transcribe_adapter
+from eventstream.adapters import botocore as botocore_adapter
 from eventstream.transcribe.model import TRANSCRIPT_EVENT_HEADERS
 
 AUDIO = bytes(range(256)) * 12 + bytes(128)  # 100 ms at 16 kHz: 3,200 bytes
@@ -25,6 +28,7 @@ CHUNK = 16_384  # what HTTP/2 clients get at once
 
 
 def rows() -> Iterator[Row]:
+    yield from botocore_rows()
     yield from amazon_transcribe_rows()
     if sys.version_info >= (3, 12):  # as smithy-aws-event-stream asks for
         yield from smithy_rows()
@@ -32,6 +36,40 @@ def rows() -> Iterator[Row]:
 
 def transcript_events() -> bytes:
     return eventstream.encode(TRANSCRIPT_EVENT_HEADERS, payload_of_six_words()) * EVENTS
+
+
+# botocore
+
+
+def response(module: ModuleType, *chunks: bytes) -> Work:
+    """What boto3's `EventStream` does with the chunks of a response, up to its parser."""
+    buffer = module.EventStreamBuffer()
+
+    def work() -> None:
+        for chunk in chunks:
+            buffer.add_data(chunk)
+            for event in buffer:
+                event.headers, event.payload, event.to_response_dict()
+
+    return work
+
+
+def botocore_rows() -> Iterator[Row]:
+    ours, theirs = botocore_adapter, botocore
+    wire = wire_of(918)
+    what = "boto3's loop over `EventStreamBuffer`, 918 B"
+    yield Row(f"{what}, a message a chunk", "botocore", response(ours, wire), response(theirs, wire), at_least=8)
+    count = 4_000_000 // len(wire)
+    bulk = wire * count
+    yield Row(
+        f"{what}, 4 MB in one chunk, per message",
+        "botocore",
+        response(ours, bulk),
+        response(theirs, bulk),
+        at_least=60,
+        per=count,
+        against_per=count,
+    )
 
 
 # amazon-transcribe

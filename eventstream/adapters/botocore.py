@@ -93,20 +93,21 @@ MAX_CACHED_BLOCK_LENGTH = 1024
 
 
 class _Message(EventStreamMessage):  # type: ignore[misc]
-    """A message as botocore's. What is rarely looked at, the prelude and the CRC, is computed then.
+    """A message as botocore's, which `_converter` fills: a call of botocore's ``__init__`` would cost as much again.
 
-    The slots cost half of what a ``__dict__`` does, and leave `__getattr__` to those that are not filled yet.
+    What is rarely looked at, the prelude and the CRC, is computed then.
     """
 
-    __slots__ = ("_message", "crc", "headers", "payload", "prelude")
+    __slots__ = ("_message", "headers", "payload")
+    __init__ = object.__init__
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in ("prelude", "crc"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        wire = self._message.encode()
-        self.prelude = MessagePrelude(*struct.unpack_from(">III", wire))
-        self.crc = int.from_bytes(wire[-CRC_LENGTH:], "big")
-        return getattr(self, name)
+    @functools.cached_property
+    def prelude(self) -> MessagePrelude:
+        return MessagePrelude(*struct.unpack_from(">III", self._message.encode()))
+
+    @functools.cached_property
+    def crc(self) -> int:
+        return int.from_bytes(self._message.encode()[-CRC_LENGTH:], "big")
 
     def to_response_dict(self, status_code: int = 200) -> dict[str, Any]:
         """What botocore's parsers take: the status is 400 for an ``exception`` or an ``error``."""
@@ -127,7 +128,6 @@ def _value(value: HeaderValue) -> bool | int | bytes | str:
 def _converter() -> Callable[[Message], _Message]:
     """From our messages to botocore's. The headers of a block that comes again are converted once, and copied."""
     blocks: dict[bytes, dict[str, Any]] = {}
-    new = object.__new__
 
     def convert(message: Message) -> _Message:
         raw = message.headers.raw
@@ -138,7 +138,7 @@ def _converter() -> Callable[[Message], _Message]:
                 if len(blocks) == CACHED_BLOCKS:
                     blocks.clear()
                 blocks[raw] = headers
-        converted = new(_Message)
+        converted: _Message = _Message()
         converted._message = message
         converted.headers = headers.copy()
         converted.payload = message.payload
