@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 import struct
 import sys
 import types
@@ -139,6 +141,18 @@ def test_header_blocks_that_come_again_and_those_that_do_not():
     blocks.append(frames.string("long", "x" * ours.MAX_CACHED_BLOCK_LENGTH))
     stream = [frames.frame(block) for block in blocks + blocks[::-1] + blocks[-1:] * 2]
     assert [message["headers"] for message in messages_of([b"".join(stream)])][:2] == [{"name": "0"}, {"name": "1"}]
+
+
+def test_few_and_short_header_blocks_are_kept():
+    """Of whatever a hostile stream sends."""
+    convert = ours._converter()
+    [kept] = [cell.cell_contents for cell in convert.__closure__ if isinstance(cell.cell_contents, dict)]
+    for number in range(3 * ours.CACHED_BLOCKS):
+        convert(eventstream.Message({"name": str(number)}))
+        assert 0 < len(kept) <= ours.CACHED_BLOCKS
+    kept.clear()
+    convert(eventstream.Message({"long": "x" * ours.MAX_CACHED_BLOCK_LENGTH}))
+    assert not kept
 
 
 def test_a_starved_buffer_goes_on():
@@ -378,6 +392,13 @@ def test_a_stream_that_is_left(event_stream):
 
 
 # In and out
+
+
+def test_a_message_pickles():
+    buffer = ours.EventStreamBuffer()
+    buffer.add_data(frames.TEN_FRAME)
+    message = next(buffer)
+    assert seen(pickle.loads(pickle.dumps(message))) == seen(copy.copy(message)) == seen(message)
 
 
 def test_what_is_installed():
