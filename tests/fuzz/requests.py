@@ -41,6 +41,8 @@ def check(data: bytes, on_request: Callable[[Any], None], on_response: Callable[
     else:
         pairs = lines(data)
         request = attempt(lambda: StartStreamTranscriptionRequest.from_headers(pairs), InvalidRequest)
+        if not isinstance(request, Fault):
+            assert StartStreamTranscriptionRequest.from_headers(request.to_headers()) == request
         on_response(StartStreamTranscriptionResponse.from_headers(pairs))
     if not isinstance(request, Fault):
         on_request(request)
