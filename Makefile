@@ -3,7 +3,7 @@
 # make lint         ruff, strict mypy, stubtest
 # make sanitize     the tests on an extension with the address and undefined-behaviour sanitizers
 # make coverage     every line and branch must be reached by the tests
-# make mutation     faults planted in MODULES must be found by their tests; it takes hours
+# make mutation     faults are planted in MODULES (all), and their tests must find them; it takes hours
 # make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate
 # make interop      clients that are not ours against the emulator
 # make adapters     boto3, aiobotocore, anthropic, litellm, amazon-transcribe and smithy's client on our codec
@@ -21,7 +21,7 @@ PYTHON ?= python3
 SECONDS ?= 60
 VENV ?= .venv
 BIN := $(VENV)/bin
-GROUPS := build demo test lint coverage adapters peers fuzz bench
+GROUPS := build demo test lint coverage mutation adapters peers fuzz bench
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
 .PHONY: demo test test-reference lint sanitize coverage mutation portability interop adapters adapters-here conformance fuzz bench dist clean
@@ -51,6 +51,9 @@ sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/test
 
 coverage: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/coverage
 	tests/coverage.sh $(BIN)/python $(PYTEST_OPTIONS)
+
+mutation: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/mutation
+	PYTHONPATH=tests $(BIN)/python -m mutation $(MODULES)
 
 portability:
 	tests/portability.sh

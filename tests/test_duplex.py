@@ -137,7 +137,7 @@ def test_without_a_signer_events_go_as_they_are():
     client, server = unsigned()
     assert client.send(EVENTS[0]) == EVENTS[0].encode()
     assert server.send(EVENTS[0]) == EVENTS[0].encode()
-    with pytest.raises(ValueError, match="call finish"):
+    with pytest.raises(ValueError, match=r"^without signatures an empty payload ends the stream: call finish$"):
         client.send(Message({":event-type": "Ping"}))
     assert client.finish() == encode({})
     end = Message({":event-type": "End"})
@@ -179,6 +179,7 @@ def test_what_nobody_took_the_next_iterator_yields():
 @pytest.mark.parametrize("cut", [1, 12, 82])
 def test_a_request_body_cut_in_mid_message_is_an_error(cut):
     server, frames = server_side()
+    assert server.ended is False
     wire = b"".join(frames[:2])
     assert list(server.receive(wire + frames[2][:cut])) == EVENTS[:2]
     with pytest.raises(TruncatedMessage) as raised:
@@ -192,7 +193,7 @@ def test_a_request_body_that_ends_before_its_end_frame_is_an_error(count):
     server, frames = server_side()
     wire = b"".join(frames[:count])
     assert list(server.receive(wire)) == EVENTS[:count]
-    with pytest.raises(TruncatedMessage) as raised:
+    with pytest.raises(TruncatedMessage, match="the input ends where a message must come") as raised:
         server.receive_eof()
     assert raised.value.offset == len(wire)
     stays(raised.value, server.receive_eof, lambda: server.receive(b""))
@@ -237,7 +238,9 @@ def test_the_end_waits_for_the_events_before_it():
     for end, frames in (server_side(), client_side()):
         events = end.receive(b"".join(frames))
         assert next(events) == EVENTS[0]
-        with pytest.raises(StateError, match="iterate to the end"):
+        with pytest.raises(
+            StateError, match=r"^events were received that nobody has taken: iterate to the end before receive_eof$"
+        ):
             end.receive_eof()
         assert list(events) == EVENTS[1:]
         end.receive_eof()
@@ -309,9 +312,15 @@ def test_limits_hold_for_what_is_received():
         next(events)
     stays(raised.value, lambda: next(events), lambda: server.receive(b""), server.receive_eof)
 
-    client = ClientExchange(None, plain, max_headers_length=10)
-    with pytest.raises(DecodeLimitExceeded):
-        list(client.receive(EVENTS[0].encode()))
+    for limit, part in (("max_headers_length", "headers"), ("max_payload_length", "payload")):
+        client = ClientExchange(None, plain, **{limit: 10})
+        server = ServerExchange(None, plain, **{limit: 10})
+        server.receive_request("POST", "/", [])
+        large = Message({"name": "x" * 10}) if part == "headers" else Message({}, bytes(11))
+        for end in (client, server):
+            with pytest.raises(DecodeLimitExceeded) as raised:
+                list(end.receive(large.encode()))
+            assert raised.value.part == part
 
 
 @pytest.mark.parametrize("accounts", [CREDENTIALS, None], ids=["signed", "unchecked"])
@@ -333,7 +342,7 @@ def test_limits_hold_inside_a_signed_event_too(accounts):
 def test_an_unchecked_server_still_refuses_what_makes_no_sense():
     client, server = opened(accounts=None)
     list(server.receive(client.finish()))
-    with pytest.raises(UnexpectedMessage) as raised:
+    with pytest.raises(UnexpectedMessage, match=r"\bit comes after the end of the stream$") as raised:
         list(server.receive(EVENTS[0].encode()))
     assert raised.value.index == 1
 
@@ -394,6 +403,12 @@ def test_a_request_that_is_refused_opens_nothing(fault):
     )
 
 
+@pytest.mark.parametrize("window", [timedelta(minutes=10), None])
+def test_the_window_is_that_of_the_request_and_of_the_events(window):
+    client, server = opened(clock=lambda: NOON - timedelta(minutes=10), max_clock_skew=window)
+    assert list(server.receive(client.send(EVENTS[0]))) == EVENTS[:1]
+
+
 @pytest.mark.parametrize("accounts", [CREDENTIALS, None], ids=["signed", "unchecked"])
 def test_the_request_comes_first_and_once(accounts):
     server = ServerExchange(accounts, plain)
@@ -403,10 +418,10 @@ def test_the_request_comes_first_and_once(accounts):
         lambda: server.send(EVENTS[0]),
         lambda: server.send_exception(EXCEPTION),
     ):
-        with pytest.raises(StateError, match="receive_request"):
+        with pytest.raises(StateError, match=r"^the request comes first: call receive_request$"):
             call()
     _, server = opened(accounts=accounts)
-    with pytest.raises(StateError, match="before"):
+    with pytest.raises(StateError, match=r"^the request was received before$"):
         server.receive_request("POST", PATH, [])
 
 
@@ -434,7 +449,7 @@ def test_a_server_says_why_after_an_error_of_the_client_and_then_nothing():
     assert server.send(EVENTS[0]) == EVENTS[0].encode()
     assert server.send_exception(EXCEPTION) == EXCEPTION.encode()
     for call in (lambda: server.send(EVENTS[0]), lambda: server.send_exception(EXCEPTION)):
-        with pytest.raises(StateError, match="after an exception"):
+        with pytest.raises(StateError, match=r"^nothing can be sent after an exception$"):
             call()
 
 
@@ -443,7 +458,7 @@ def test_nothing_is_sent_after_the_end(open):
     client, _ = open()
     client.finish()
     for call in (lambda: client.send(EVENTS[0]), client.finish):
-        with pytest.raises(StateError, match="after the end"):
+        with pytest.raises(StateError, match=r"^nothing can be sent after the end of the events$"):
             call()
 
 

@@ -1,0 +1,86 @@
+"""Mutants of Python modules, by mutmut, each module against the tests of its own.
+
+It runs on the reference: a mutant is killed by the test modules that mirror its module (`TESTS`), or survives. The
+reference itself is compared with the native core, too. mutmut mutates functions and methods; decorated ones
+(properties, overloads), `__new__` and what stands outside of functions it leaves alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from mutation import copied
+
+FAIL_UNDER = 95
+
+TESTS = {
+    "exceptions": ("exceptions", "decode", "message"),
+    "values": ("values", "headers"),
+    "streams": ("streams",),
+    "_reference": ("headers", "encode", "message", "decode", "decoder", "twins"),
+    "signing": ("signing",),
+    "duplex": ("duplex",),
+    "transcribe/exceptions": ("transcribe/exceptions",),
+    "transcribe/model": ("transcribe/model",),
+    "transcribe/request": ("transcribe/request",),
+    "transcribe/audio": ("transcribe/audio",),
+    "transcribe/session": ("transcribe/session",),
+}
+
+# mutmut's exit codes: a test failed, pytest broke, or time ran out; the others are its own states.
+KILLED = {1, 3, 24, 36, 152, 255, -9, -11, -24}
+SURVIVED = {0, 5, 33}  # also where no test comes by
+
+
+def configuration(module: str) -> str:
+    files = [(Path("tests") / name).with_name(f"test_{Path(name).name}.py").as_posix() for name in TESTS[module]]
+    return f"""
+[tool.mutmut]
+source_paths = ["eventstream"]
+only_mutate = ["eventstream/{module}.py"]
+also_copy = ["README.md", "examples"]
+use_git_change_detection = false
+pytest_add_cli_args = ["-p", "no:cacheprovider", "-m", "not untraced"]
+pytest_add_cli_args_test_selection = {json.dumps(files)}
+"""
+
+
+def mutate(module: str) -> dict[str, int]:
+    """The exit code for each mutant."""
+    tree = copied(module)
+    with (tree / "pyproject.toml").open("a") as file:
+        file.write(configuration(module))
+    environment = {**os.environ, "EVENTSTREAM_HYPOTHESIS": "traced", "EVENTSTREAM_REQUIRE_NATIVE": "1"}
+    if "twins" in TESTS[module]:
+        build = [sys.executable, "-W", "ignore", "setup.py", "--quiet", "build_ext", "--inplace"]
+        subprocess.run(build, check=True, cwd=tree, env=environment, stdout=subprocess.DEVNULL)
+    else:
+        environment["EVENTSTREAM_PURE_PYTHON"] = "1"
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", "1"]
+    with (tree / "log").open("w") as log:
+        done = subprocess.run(command, check=False, cwd=tree, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    if done.returncode:
+        sys.exit(f"mutmut failed on {module}: see {tree / 'log'}")
+    codes: dict[str, int] = json.loads((tree / f"mutants/eventstream/{module}.py.meta").read_text())["exit_code_by_key"]
+    for mutant in (mutant for mutant, code in codes.items() if code in SURVIVED):
+        shown = subprocess.run(
+            [sys.executable, "-m", "mutmut", "show", mutant], check=True, cwd=tree, capture_output=True, text=True
+        )
+        print(shown.stdout, flush=True)
+    return codes
+
+
+def check(module: str) -> bool:
+    """Whether enough of the module's mutants are killed."""
+    counts = Counter(
+        "killed" if code in KILLED else "survived" if code in SURVIVED else f"exit code {code}"
+        for code in mutate(module).values()
+    )
+    share = 100 * counts["killed"] / sum(counts.values())
+    print(f"{module}: {sum(counts.values())} mutants, {dict(counts)}: {share:.1f} % killed", flush=True)
+    return share >= FAIL_UNDER

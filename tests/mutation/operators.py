@@ -1,0 +1,186 @@
+"""Mutants of what no mutation tool reads: the Cython core and the C kernels.
+
+Of all places where one operator or constant can be swapped for another a sample is taken, the same for the same seed.
+A mutant is killed where a test fails, crashes or does not end; one that does not compile does not count.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import eventstream._native
+from mutation import ROOT, copied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FAIL_UNDER = 90
+TIMEOUT = 600.0
+"""Seconds for the tests of one mutant."""
+
+FIRST_KERNEL = eventstream._native._crc32_kernels()[0]
+"""That of this CPU, as it is chosen without a mutant; `tests/test_crc32.py` compares it with what Linux says."""
+
+SWAPS = {
+    "<": ("<=",), "<=": ("<",), ">": (">=",), ">=": (">",), "==": ("!=",), "!=": ("==",),
+    "+": ("-",), "-": ("+",), "+=": ("-=",), "-=": ("+=",), "<<": (">>",), ">>": ("<<",),
+    "&": ("|",), "|": ("&",), "^": ("|",), "&&": ("||",), "||": ("&&",),
+    "and": ("or",), "or": ("and",), "not": ("",), "!": ("",), "in": ("not in",), "is": ("is not",),
+    "True": ("False",), "False": ("True",), "min": ("max",), "max": ("min",),
+}  # fmt: skip
+
+# What is skipped comes first: strings, comments, casts, and the lines of the preprocessor. A plain word or operator is
+# mutated where SWAPS has it, a number always.
+_NUMBER = r"(?P<number>(?<![\w.])(?:0[xX][0-9a-fA-F]+|[0-9]+)(?P<suffix>[uUlL]*)(?![\w.]))"
+_REST = _NUMBER + r"|(?P<word>[A-Za-z_]\w*)|(?P<operator>->|\+\+|--|<<=|>>=|<<|>>|[-+<>=!&|^*/%]=|&&|\|\||[-+<>!&|^])|."
+TOKENS = {
+    ".pyx": re.compile(
+        r'"""(?s:.*?)"""|[rbf]?"(?:\\.|[^"\\\n])*"|\#[^\n]*'
+        r"|<[A-Za-z_][\w ]*\**>|(?:not in|is not)\b"  # casts; two words that are one operator
+        r"|^\s*(?:cimport|import|from|cdef extern)\b[^\n]*|" + _REST,
+        re.MULTILINE,
+    ),
+    ".c": re.compile(
+        r'/\*(?s:.*?)\*/|"(?:\\.|[^"\\\n])*"'
+        r"|^\#ifdef ES_MSVC\n(?s:.*?)^\#(?:else|endif)|^[ \t]*\#(?:[^\n\\]|\\\n|\\.)*|" + _REST,
+        re.MULTILINE,
+    ),
+}
+TOKENS[".h"] = TOKENS[".c"]
+
+
+class Mutant(NamedTuple):
+    file: str
+    start: int
+    end: int
+    new: str
+
+    def apply(self, source: str) -> str:
+        return source[: self.start] + self.new + source[self.end :]
+
+    def describe(self, source: str) -> str:
+        before, after = source.splitlines(), self.apply(source).splitlines()
+        line = source.count("\n", 0, self.start) + 1
+        changed = [text for text in difflib.ndiff(before[line - 1 : line], after[line - 1 : line]) if text[0] in "-+"]
+        return f"{self.file}:{line}\n" + "\n".join(f"    {text}" for text in changed)
+
+
+def mutants_of(file: str, source: str) -> Iterator[Mutant]:
+    previous = ""
+    for match in TOKENS[Path(file).suffix].finditer(source):
+        text = match[0]
+        if match["number"]:
+            digits = text.removesuffix(match["suffix"])
+            value = int(digits, 0)
+            for other in (value + 1, value - 1) if value else (1,):
+                shown = f"{other:#x}" if digits[1:2] in ("x", "X") else str(other)
+                yield Mutant(file, match.start(), match.end(), shown + match["suffix"])
+        # As prefixes these are other operators than between two values.
+        elif text not in ("&", "-", "+") or re.fullmatch(r"[\w)\]]+", previous):
+            for new in SWAPS.get(text, ()):
+                yield Mutant(file, match.start(), match.end(), new)
+        if not text.isspace():
+            previous = text
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is mutated, the command that builds it, those that fail where it is wrong, and the size of the sample."""
+
+    files: tuple[str, ...]
+    build: tuple[str, ...]
+    tests: tuple[tuple[str, ...], ...]
+    count: int
+
+
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not reference")
+_SUITES = ("encode", "headers", "message", "decode", "decoder", "streams", "twins", "codec", "native")
+_KERNELS = ("eventstream/_crc32/crc32.c", "eventstream/_crc32/x86.h")
+_LESSER_CPUS = {  # under emulation, and which kernel must be their first choice
+    "Nehalem": "portable",
+    "Westmere,-pclmulqdq": "portable",
+    "Westmere,-ssse3": "portable",
+    "Westmere,-sse4.1": "portable",
+    "Westmere,level=4": "x86-pclmulqdq",
+    "Westmere": "x86-pclmulqdq",
+}
+
+TARGETS = {
+    "native": Target(
+        ("eventstream/_native.pyx",),
+        (sys.executable, "-W", "ignore", "setup.py", "--quiet", "build_ext", "--inplace", "--build-temp", "build"),
+        ((*_PYTEST, "-m", "not untraced", *(f"tests/test_{suite}.py" for suite in _SUITES)),),
+        80,
+    ),
+    "kernels": Target(
+        _KERNELS,
+        ("gcc", "-O1", "-w", "-Ieventstream/_crc32", "-o", "check", "tests/crc32_check.c", _KERNELS[0]),
+        (
+            ("./check", "37", FIRST_KERNEL),
+            *(("qemu-x86_64", "-cpu", cpu, "./check", "997", first) for cpu, first in _LESSER_CPUS.items()),
+        ),
+        120,
+    ),
+}
+
+
+def run(command: tuple[str, ...], tree: Path) -> str | None:
+    """None if it succeeded, or else what it did."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tree),
+        "CFLAGS": "-O0 -w",
+        "EVENTSTREAM_REQUIRE_NATIVE": "1",
+        "EVENTSTREAM_HYPOTHESIS": "traced",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    nowhere = subprocess.DEVNULL
+    process = subprocess.Popen(
+        command, cwd=tree, env=environment, stdout=nowhere, stderr=nowhere, start_new_session=True
+    )
+    try:
+        return f"exit {process.returncode}" if process.wait(TIMEOUT) else None
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return "timed out"
+
+
+def check(name: str, *, count: int | None, seed: int, only: str | None) -> bool:
+    """Whether enough of the mutants are killed."""
+    target = TARGETS[name]
+    tree = copied(name)
+    for command in (target.build, *target.tests):
+        if run(command, tree):
+            sys.exit(f"without a mutant this fails: {' '.join(command)}")
+    sources = {file: (ROOT / file).read_text() for file in target.files}
+    candidates = [mutant for file, source in sources.items() for mutant in mutants_of(file, source)]
+    if only:
+        chosen = [mutant for mutant in candidates if only in mutant.describe(sources[mutant.file])]
+    else:
+        chosen = random.Random(seed).sample(candidates, min(count or target.count, len(candidates)))
+    counts: Counter[str] = Counter()
+    for mutant in chosen:
+        source = sources[mutant.file]
+        (tree / mutant.file).write_text(mutant.apply(source))
+        if run(target.build, tree):
+            outcome = "does not compile"
+        else:
+            outcome = next(filter(None, (run(command, tree) for command in target.tests)), "survived")
+        (tree / mutant.file).write_text(source)
+        print(f"{outcome:17} {mutant.describe(source)}", flush=True)
+        counts["killed" if outcome.startswith(("exit", "timed")) else outcome] += 1
+    tested = counts["killed"] + counts["survived"]
+    share = 100 * counts["killed"] / tested if tested else 100.0
+    print(f"{name}: {len(chosen)} of {len(candidates)} mutants, {dict(counts)}: {share:.1f} % killed", flush=True)
+    return share >= FAIL_UNDER
