@@ -11,8 +11,8 @@ release it themselves around the checksum of a large payload), take no None, and
 
 Stable is what is not called private and does not begin with an underscore: it keeps its name, type and meaning as long
 as `API_VERSION` is the same. What is private may change in any release, and the sizes of the classes with it, which are
-compiled into the other package. So compile against the eventstream that the package runs with. Any other is refused
-when the package is imported:
+compiled into the other package. So compile against the eventstream that the package runs with. One that differs in any
+of this is refused when the package is imported:
 
 * `API_VERSION` or the size of a class differs: ``ImportError`` by `require_api`, which says what differs;
 * a class is smaller than compiled in: before that, ``ValueError`` by Cython ("size changed"); larger:

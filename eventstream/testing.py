@@ -16,7 +16,7 @@
 
 Each function returns a strategy. What it draws shrinks to what is short to read: no headers rather than few, ``False``
 rather than a UUID, one chunk rather than several. A parameter that is a strategy takes the place of a part, so that
-``messages(headers=just({":event-type": "Ping"}))`` varies the payload alone. All that is drawn by default is within the
+``messages(headers=just({":event-type": "Ping"}))`` varies the payload alone. By default every message is within the
 default limits of `decode`.
 
 A corruption begins with a valid message and does one thing to it, from which the error follows: the kinds in
@@ -98,7 +98,7 @@ __all__ = [
 
 # Headers and messages
 
-RESERVED_NAMES = (":message-type", ":event-type", ":exception-type", ":content-type", ":error-code", ":error-message")
+_RESERVED_NAMES = (":message-type", ":event-type", ":exception-type", ":content-type", ":error-code", ":error-message")
 """The names to which `Message` gives a meaning."""
 
 _COMMON_VALUES = ("event", "exception", "error", "application/json")
@@ -125,7 +125,7 @@ def header_names(*, max_size: int = MAX_NAME_LENGTH) -> SearchStrategy[str]:
     """
     if not 1 <= max_size <= MAX_NAME_LENGTH:
         raise InvalidArgument(f"max_size={max_size}: a name has 1 to {MAX_NAME_LENGTH} bytes")
-    return _texts(1, max_size, *RESERVED_NAMES, "n" * max_size)
+    return _texts(1, max_size, *_RESERVED_NAMES, "n" * max_size)
 
 
 def header_values(

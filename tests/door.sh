@@ -20,14 +20,15 @@ mkdir "$work/door"
 build "$work/door" "$work/installed"
 PYTHONPATH="$work/installed" "$python" check.py
 
+installed=$("$python" -c 'import eventstream; print(eventstream.__path__[0])')
+
 # Compiled against `_native.pxd` with one line changed, which lies where Cython looks first.
 refuses() { # NAME SED-EXPRESSION ERROR
   local changed="$work/$1/eventstream/_native.pxd" answer
   mkdir -p "${changed%/*}"
-  "$python" -c 'import eventstream, sys; print(eventstream.__path__[0], end="")' > "$work/path"
-  sed "$2" "$(cat "$work/path")/_native.pxd" > "$changed"
   touch "${changed%/*}/__init__.py"
-  if cmp -s "$changed" "$(cat "$work/path")/_native.pxd"; then
+  sed "$2" "$installed/_native.pxd" > "$changed"
+  if cmp -s "$changed" "$installed/_native.pxd"; then
     echo "$1: nothing was changed" >&2
     exit 1
   fi

@@ -101,7 +101,7 @@ def test_names_are_as_long_as_they_may_be(size):
 
 
 def test_names_are_reserved_ones_and_any_text():
-    for reserved in testing.RESERVED_NAMES:
+    for reserved in testing._RESERVED_NAMES:
         assert some(testing.header_names(), lambda name, reserved=reserved: name == reserved)
     assert some(testing.header_names(), lambda name: not name.isascii())
     assert least(testing.header_names()) == "0"
