@@ -798,8 +798,8 @@ class Decoder:
                 if self._closed:
                     raise StateError("feed after close")
                 received = self._received + view.nbytes
-                if view.nbytes or self._is_sparse():
-                    self._gather(self._live() + len(self._chunk) - self._position)
+                all_there_is = self._live() + len(self._chunk) - self._position
+                self._gather(all_there_is if view.nbytes or self._is_sparse() else 0)
                 if view.nbytes:
                     if type(data) in (bytes, memoryview) and self._usable_in_place(view):
                         self._chunk = view.cast("B")
