@@ -1,0 +1,57 @@
+"""Every example of the README and of the documentation, run word for word."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WITH_EXAMPLES = [page for page in PAGES if "```pycon" in page.read_text(encoding="utf-8")]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_of)
+def test_the_examples_of(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    failed, attempted = doctest.testfile(str(page), module_relative=False)
+    assert attempted > 0
+    assert not failed
+
+
+def test_where_examples_must_be() -> None:
+    assert {"README.md", "docs/tutorial.md", "docs/how-to/client.md"} <= set(map(name_of, WITH_EXAMPLES))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_code_block_of_is_one_that_is_run(page: Path) -> None:
+    """Or is a file that another test builds: a snippet holds nothing but its name."""
+    for language, block in re.findall(r"^``` ?(\w*)[^\n]*\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        if language != "pycon":
+            snippet = re.fullmatch(r'--8<-- "((?:tests|eventstream)/[\w/.-]+)"\n', block)
+            assert snippet is not None, block
+            assert (ROOT / snippet[1]).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_of_is_there(page: Path) -> None:
+    """What is called ``make`` something has such a target."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = re.findall(r"(?:`|^ {4})make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(named) <= targets
+
+
+def test_the_figures_of_the_readme_are_those_of_the_report() -> None:
+    """Each row of the README's table of speed is one that ``make bench`` wrote."""
+    section = README.read_text(encoding="utf-8").partition("\n## Speed\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    report = (ROOT / "benchmarks/report/README.md").read_text(encoding="utf-8").splitlines()
+    assert len(rows) > 5
+    assert not set(rows) - set(report)
