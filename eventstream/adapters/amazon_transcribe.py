@@ -35,10 +35,9 @@ from __future__ import annotations
 import datetime
 import struct
 import uuid
-from binascii import hexlify
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from operator import attrgetter, index
 from typing import TYPE_CHECKING, Any
@@ -260,9 +259,20 @@ _INTEGERS: tuple[tuple[type[HeaderValue], Callable[[Any], int]], ...] = (
 )
 
 
-def _milliseconds(moment: datetime.datetime) -> int:
-    """Since the epoch; through a float and towards zero, as the library counts them."""
-    return int(moment.timestamp() * 1000)
+_latest: tuple[datetime.datetime | None, Timestamp] = None, Timestamp(0)
+
+
+def _timestamp(moment: datetime.datetime) -> Timestamp:
+    """Through a float and towards zero, as the library counts milliseconds.
+
+    The serializer asks for that of the moment for which the signer has just asked.
+    """
+    global _latest
+    known, timestamp = _latest
+    if moment is not known:
+        timestamp = int.__new__(Timestamp, moment.timestamp() * 1000)  # any datetime is within 64 bits
+        _latest = moment, timestamp  # in one step, as threads share it
+    return timestamp
 
 
 class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
@@ -282,9 +292,10 @@ class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
             raise PayloadBytesExceedMaxLength(len(payload))
         block = self._block(headers)
         try:
-            return encode(block, payload, max_headers_length=MAX_HEADERS_LENGTH, max_payload_length=None)
+            return encode(block, payload)  # its limit of the headers is the library's
         except exceptions.EncodeLimitExceeded as error:
-            raise HeaderBytesExceedMaxLength(error.length) from error
+            limit = HeaderBytesExceedMaxLength if error.part == "headers" else PayloadBytesExceedMaxLength
+            raise limit(error.length) from error
 
     def encode_headers(self, headers: HEADERS_SERIALIZATION_DICT) -> bytes:
         """A block of headers in wire form, of any length; the errors are those of `serialize`."""
@@ -304,7 +315,7 @@ class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
 
     def _wire_value(self, value: HEADER_SERIALIZATION_VALUE) -> Any:
         if isinstance(value, datetime.datetime):
-            return int.__new__(Timestamp, _milliseconds(value))  # any datetime is within 64 bits
+            return _timestamp(value)
         if isinstance(value, (bytes, str, uuid.UUID)):
             return value
         if isinstance(value, int):
@@ -327,21 +338,23 @@ def _begin_second(secret_key: str, region: str, service: str, second: int) -> tu
     return inner, key.outer
 
 
+_now = partial(datetime.datetime.now, datetime.timezone.utc)
+
+
 class EventSigner(_library.EventSigner):
     """Signs events. One signer serves all streams of a client, also at once: it does not remember their signatures."""
 
     def __init__(self, signing_name: str, region: str, utc_now: Callable[[], datetime.datetime] | None = None) -> None:
-        super().__init__(signing_name, region, utc_now)
+        super().__init__(signing_name, region, utc_now or _now)
         self._seconds = lru_cache(maxsize=4)(_begin_second)
 
     def sign(self, payload: bytes, prior_signature: bytes, credentials: Credentials) -> HEADERS_SERIALIZATION_DICT:
         """The headers of the event that carries the payload: ``:date`` and ``:chunk-signature``."""
         now = self._utc_now()
-        date = _milliseconds(now)
+        date = _timestamp(now)
         inner, outer = self._seconds(credentials.secret_access_key, self.region, self.signing_name, date // 1000)
         inner, outer = inner.copy(), outer.copy()
-        prior = hexlify(prior_signature).decode()
-        text = f"{prior}\n{sha256(_encode_date(date)).hexdigest()}\n{sha256(payload).hexdigest()}"
+        text = f"{prior_signature.hex()}\n{sha256(_encode_date(date)).hexdigest()}\n{sha256(payload).hexdigest()}"
         inner.update(text.encode())
         outer.update(inner.digest())
         return {":date": now, ":chunk-signature": outer.digest()}

@@ -331,6 +331,7 @@ REFUSED = {
     "bytes too long": ({"x": bytes(32_768)}, b""),
     "headers too long": ({str(n): bytes(30_000) for n in range(5)}, b""),
     "payload too long": ({}, bytes((16 << 20) + 1)),
+    "headers one byte too long": ({**{str(n): bytes(32_767) for n in range(3)}, "x": bytes(32_752)}, b""),
     "payload too long, and a float": ({"x": 2.0}, bytes((16 << 20) + 1)),
 }
 
@@ -344,6 +345,17 @@ def test_what_is_refused_is_refused_as_by_the_library(headers, payload):
     assert type(ours.value) is type(theirs.value)
     assert ours.value.args == theirs.value.args
     assert getattr(ours.value, "value", None) is getattr(theirs.value, "value", None)
+
+
+def test_a_payload_that_is_longer_than_its_len():
+    with pytest.raises(library.PayloadBytesExceedMaxLength, match=str(26 << 20)):
+        adapter.EventStreamMessageSerializer().serialize({}, memoryview(bytes(26 << 20)).cast("I"))
+
+
+def test_headers_as_long_as_they_may_be():
+    headers = {**{str(n): bytes(32_767) for n in range(3)}, "x": bytes(32_751)}
+    wire = adapter.EventStreamMessageSerializer().serialize(headers, b"x")
+    assert wire == library.EventStreamMessageSerializer().serialize(headers, b"x")
 
 
 def test_headers_alone_have_no_limit():
