@@ -714,6 +714,15 @@ def test_buffers_that_grow_and_shrink(codec, first, copied):
     assert b"".join(wires(messages)) == stream
 
 
+def test_after_a_large_message_was_buffered_the_next_may_come_byte_by_byte(codec, first_capacities):
+    large, small = numbered(1, 10_000), numbered(2)
+    for _ in first_capacities:
+        decoder = codec.Decoder()
+        assert wires(decoder.feed(large[:5_000])) == []
+        assert wires(decoder.feed(large[5_000:])) == [large]
+        assert wires(message for piece in frames.byte_by_byte(small) for message in decoder.feed(piece)) == [small]
+
+
 @pytest.mark.untraced
 def test_every_split_in_three(codec, first_capacities):
     data = frames.EMPTY_FRAME + frames.frame(frames.header("n", 0), b"12345") + frames.EMPTY_FRAME + numbered(1)[:40]

@@ -42,6 +42,7 @@ from eventstream.transcribe import (
     TranscriptEvent,
 )
 from eventstream.transcribe import session as session_module
+from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.session import ClientSession, ServerSession
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -301,8 +302,9 @@ def test_a_clients_session_writes_what_a_recorded_client_wrote():
 )
 def test_a_chunk_that_the_service_would_refuse_is_not_sent(parameters, length):
     client, server = opened(**parameters)
-    with pytest.raises(InvalidAudio):
+    with pytest.raises(InvalidAudio) as raised:
         client.send_audio(bytes(length))
+    assert length or str(raised.value) == "an empty chunk: to end the audio call end_audio"
     assert list(server.receive(client.send_audio(bytes(3200)))) == [AudioEvent(bytes(3200))]
 
 
@@ -382,6 +384,7 @@ def test_a_request_of_another_operation_or_with_bad_parameters_opens_nothing():
     for fault, problem, said in (
         ({"method": "GET"}, "method", "'GET' (allowed: POST)"),
         ({"path": "/medical-stream"}, "path", "'/medical-stream' (allowed: /stream-transcription)"),
+        ({"path": "/stream-transcriptionX"}, "path", "'/stream-transcriptionX'"),
         ({"headers": []}, "media_encoding", "missing"),
         ({"headers": StartStreamTranscriptionRequest(**PCM).to_headers()[1:]}, "language_code", "missing"),
     ):
@@ -392,7 +395,9 @@ def test_a_request_of_another_operation_or_with_bad_parameters_opens_nothing():
             lambda server=server: server.send_transcript(TRANSCRIPT),
             lambda server=server: server.send_exception(BadRequestException()),
         ):
-            with pytest.raises(StateError):
+            with pytest.raises(
+                StateError, match="parameters were invalid$" if "headers" in fault else "receive_request$"
+            ):
                 call()
 
 
@@ -404,6 +409,18 @@ def test_a_server_is_lenient_about_what_follows_the_path_and_about_the_host(path
             CREDENTIALS, REGION, "transcribe", "POST", path, [*host, *request.to_headers()], clock=noon
         )
         assert ServerSession(CREDENTIALS, clock=noon).receive_request("POST", path, headers) == request
+
+
+def test_the_window_is_configurable():
+    request = StartStreamTranscriptionRequest(**PCM)
+    headers, _ = sign_request(
+        *(CREDENTIALS, REGION, "transcribe", "POST", "/stream-transcription"),
+        [(":authority", "localhost"), *request.to_headers()],
+        clock=lambda: NOON - timedelta(minutes=6),
+    )
+    for window in (timedelta(minutes=6), None):
+        server = ServerSession(CREDENTIALS, clock=noon, max_clock_skew=window)
+        assert server.receive_request("POST", "/stream-transcription", headers) == request
 
 
 def test_the_request_comes_first_and_once():
@@ -486,7 +503,9 @@ def test_a_message_over_the_limits_ends_the_audio_before_it_is_buffered():
 def test_audio_that_the_service_does_not_take_ends_the_audio(length):
     sent = wrapped(audio(CHUNKS[0]), audio(bytes(length)))
     error = ends_with(a_server, b"".join(sent), BadRequestException, AUDIO[:1])
-    assert error.message
+    with pytest.raises(InvalidAudio) as raised:
+        AudioFormat.of(StartStreamTranscriptionRequest(**PCM)).check_chunk(bytes(length))
+    assert error.message == str(raised.value)
     assert decode(a_server().send_exception(error)).exception_type == "BadRequestException"
 
 
@@ -507,6 +526,7 @@ def test_a_message_without_headers_or_signature_ends_the_audio():
         Message({":message-type": "event", ":event-type": "ConfigurationEvent"}, b"no JSON"),
         Message({":message-type": "event", ":event-type": "TranscriptEvent"}, b"{}"),
         Message({":message-type": "exception", ":exception-type": "BadRequestException"}, b"{}"),
+        Message({":message-type": "exception", ":event-type": "BadRequestException"}, b"{}"),
         Message({":message-type": "error", ":error-code": "500"}),
     ],
     ids=lambda message: ", ".join(map(str, message.headers.values())) or "header-less",
@@ -515,6 +535,10 @@ def test_a_signed_message_that_is_no_event_of_a_client_ends_the_audio(message):
     sent = wrapped(audio(CHUNKS[0]), message)
     error = ends_with(a_server, b"".join(sent), InvalidEvent, AUDIO[:1])
     assert error.event_type == message.event_type
+    if message.message_type in ("exception", "error"):
+        assert str(error).endswith(" a client sends events alone")
+    elif message.event_type == "TranscriptEvent":
+        assert str(error).endswith(" only the server sends it")
 
 
 @pytest.mark.parametrize("count", range(5))
