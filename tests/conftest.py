@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("quick", max_examples=5, deadline=None)  # for emulated CPUs
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
 hypothesis.settings.register_profile("traced", max_examples=10, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("EVENTSTREAM_HYPOTHESIS", "default"))
@@ -86,6 +87,7 @@ def first_capacities(codec: ModuleType) -> Iterator[Iterator[int]]:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate of localhost that signs itself, and its key, in one file."""
+    pytest.importorskip("cryptography")
     from certificates import write_certificate  # here: the tests of the codec do without cryptography
 
     path: Path = tmp_path_factory.mktemp("tls") / "localhost.pem"

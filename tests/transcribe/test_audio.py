@@ -10,6 +10,7 @@ import tempfile
 import wave
 from pathlib import Path
 
+import byteorder
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -372,7 +373,7 @@ def test_a_wav_that_the_standard_library_wrote(tmp_path, rate, channels):
     data = samples(4 * rate)
     with wave.open(str(path), "wb") as writer:
         writer.setparams((channels, 2, rate, 0, "NONE", ""))
-        writer.writeframes(data)
+        writer.writeframes(byteorder.native(data))
     for file in (path, str(path)):
         with open_wav(file) as audio:
             assert audio.format == AudioFormat(rate, channels)
