@@ -633,7 +633,7 @@ _MARKS = st.sampled_from([",", ".", "?"])
 _LANGUAGES = st.sampled_from(["en-US", "de-DE", "fr-CA"])
 _FRACTIONS = st.none() | st.floats(0, 1)
 _FLAGS = st.none() | st.booleans()
-_GAPS = st.integers(0, 1_000)  # milliseconds
+_GAPS = st.none() | st.integers(0, 1_000)
 
 
 def transcripts(
@@ -650,9 +650,12 @@ def transcripts(
     """
     from eventstream.transcribe import model  # here: who tests the codec alone has no msgspec
 
+    # A time is at first the milliseconds since the one before, and a transcript empty.
     items = st.one_of(
         st.builds(
             model.Item,
+            start_time=_GAPS,
+            end_time=_GAPS,
             type=st.just("pronunciation"),
             content=_WORDS | st.none(),
             vocabulary_filter_match=_FLAGS,
@@ -660,7 +663,7 @@ def transcripts(
             confidence=_FRACTIONS,
             stable=_FLAGS,
         ),
-        st.builds(model.Item, type=st.just("punctuation"), content=_MARKS, stable=_FLAGS),
+        st.builds(model.Item, start_time=_GAPS, type=st.just("punctuation"), content=_MARKS, stable=_FLAGS),
     )
     entities = st.builds(
         model.Entity,
@@ -670,10 +673,14 @@ def transcripts(
         confidence=_FRACTIONS,
     )
     alternatives = st.builds(
-        model.Alternative, items=st.lists(items, max_size=max_items), entities=st.lists(entities, max_size=1)
+        model.Alternative,
+        transcript=st.sampled_from([None, ""]),
+        items=st.lists(items, max_size=max_items),
+        entities=st.lists(entities, max_size=1),
     )
     results = st.builds(
         model.Result,
+        start_time=st.sampled_from([None, 0]),
         result_id=st.none() | st.uuids().map(str),
         is_partial=st.booleans() if is_partial is None else st.just(is_partial),
         alternatives=st.lists(alternatives, max_size=2),
@@ -683,35 +690,31 @@ def transcripts(
             st.builds(model.LanguageIdentification, language_code=_LANGUAGES, score=_FRACTIONS), max_size=2
         ),
     )
-    return _transcripts(st.lists(results, min_size=min_size, max_size=max_size))
+    lists = st.lists(results, min_size=min_size, max_size=max_size)
+    return lists.map(lambda drawn: model.TranscriptEvent(model.Transcript(results=_completed(drawn))))
 
 
-@st.composite
-def _transcripts(draw: DrawFn, lists: SearchStrategy[list[Result]]) -> TranscriptEvent:
-    """With what depends on other parts: texts and times."""
-    from eventstream.transcribe import model
-
-    results = draw(lists)
-    begun = 0  # milliseconds
+def _completed(results: list[Result]) -> list[Result]:
+    """With true times, in seconds, and the texts of transcripts."""
+    begun = 0.0
     for result in results:
         ended = begun
         for alternative in result.alternatives:
             now = begun  # the alternatives are of the same stretch
-            timed = draw(st.booleans())
             for item in alternative.items:
-                start = now + draw(_GAPS)
-                now = start + (draw(_GAPS) if item.type == "pronunciation" else 0)
-                if timed:
-                    item.start_time, item.end_time = start / 1000, now / 1000
+                if item.start_time is not None:
+                    item.start_time = now = round(now + item.start_time / 1000, 3)
+                if item.end_time is not None:
+                    item.end_time = now = round(now + item.end_time / 1000, 3)
             for entity in alternative.entities:
-                entity.start_time, entity.end_time = begun / 1000, now / 1000
-            if draw(st.booleans()):
+                entity.start_time, entity.end_time = begun, now
+            if alternative.transcript is not None:
                 alternative.transcript = _text_of(alternative.items)
             ended = max(ended, now)
-        if draw(st.booleans()):
-            result.start_time, result.end_time = begun / 1000, ended / 1000
+        if result.start_time is not None:
+            result.start_time, result.end_time = begun, ended
         begun = ended
-    return model.TranscriptEvent(model.Transcript(results=results))
+    return results
 
 
 def _text_of(items: list[Item]) -> str:
