@@ -9,7 +9,8 @@
 # make adapters     boto3, aiobotocore, anthropic, litellm, amazon-transcribe and smithy's client on our codec
 # make conformance  ask other codecs every question on which they differ, and print the answers; needs Node with npm
 # make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 to 3.14
-# make bench        compare with the peers, in one run
+# make bench        compare with the peers, in one run, and write benchmarks/report
+# make bench-once   run every benchmark once, without timing it
 # make docs         build the documentation into build/docs
 # make dist         build sdist and wheel, check what they hold, test the one against the other, and build a Cython
 #                   package against the wheel
@@ -25,7 +26,7 @@ BIN := $(VENV)/bin
 GROUPS := build demo test lint coverage mutation adapters peers fuzz bench docs
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize coverage mutation portability interop adapters adapters-here conformance fuzz bench docs dist clean
+.PHONY: demo test test-reference lint sanitize coverage mutation portability interop adapters adapters-here conformance fuzz bench bench-once docs dist clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -78,6 +79,9 @@ fuzz: $(VENV)/installed $(VENV)/demo $(VENV)/fuzz
 
 bench: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/bench
 	$(BIN)/python -m benchmarks
+
+bench-once: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/bench
+	$(BIN)/pytest benchmarks $(PYTEST_OPTIONS)
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -33,7 +33,8 @@ def test_where_examples_must_be() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_code_block_of_is_one_that_is_run(page: Path) -> None:
     """Or is a file that another test builds: a snippet holds nothing but its name."""
-    for language, block in re.findall(r"^``` ?(\w*)[^\n]*\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+    text = page.read_text(encoding="utf-8")
+    for language, block in re.findall(r"^``` ?(\w*)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         if language != "pycon":
             snippet = re.fullmatch(r'--8<-- "((?:tests|eventstream)/[\w/.-]+)"\n', block)
             assert snippet is not None, block
