@@ -298,6 +298,30 @@ def test_a_fault_after_close_is_raised_when_its_message_is_asked_for(codec, data
         assert raised.value.offset >= len(frames.EVENT_FRAME)
 
 
+@pytest.mark.parametrize("taken", [0, 1])
+@pytest.mark.parametrize("cut", [1, 5, 12, 30])
+@pytest.mark.parametrize("size", [100, 40_000])
+def test_close_in_the_message_after_one_that_came_in_pieces(codec, size, cut, taken):
+    """That one is whole, and nobody has taken it; what follows lies partly behind it, and partly in the last chunk."""
+    first, second = numbered(1, size), numbered(2)
+    for pieces in (
+        [first[size // 2 :], second[:cut]],
+        [first[size // 2 :] + second[: cut // 2], second[cut // 2 : cut]],
+        [first[size // 2 :] + second, second[:cut]],
+        [first[size // 2 :] + second + second[: cut // 2], second[cut // 2 : cut]],
+    ):
+        decoder = codec.Decoder()
+        assert list(decoder.feed(first[: size // 2])) == []
+        for piece in pieces:
+            decoder.feed(piece)
+        whole = first + second * (len(b"".join(pieces)) > len(first) - size // 2 + cut)
+        received = wires(itertools.islice(decoder, taken))
+        with pytest.raises(TruncatedMessage) as raised:
+            decoder.close()
+        assert raised.value.offset == len(whole)
+        assert b"".join([*received, *wires(decoder)]) == whole
+
+
 def test_close_does_not_hold_the_caller_s_buffer(codec):
     data = bytearray(frames.TEN_FRAME)
     decoder = codec.Decoder().feed(data)
@@ -566,6 +590,7 @@ def test_a_prelude_that_declares_megabytes_allocates_less_than_4_kib(codec, leng
         tracemalloc.stop()
 
 
+@pytest.mark.untraced
 def test_a_prelude_that_declares_4_gib_without_limits(codec):
     decoder = codec.Decoder(**frames.NO_LIMITS)
     tracemalloc.start()

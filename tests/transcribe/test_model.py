@@ -452,6 +452,13 @@ def test_a_message_that_is_no_event(headers, event_type):
         event_from_message(Message(headers, b"{}"))
     assert (caught.value.event_type, caught.value.path) == (event_type, None)
     assert len(str(caught.value)) < 250
+    message_type = headers.get(":message-type")
+    if message_type == "event":
+        assert str(caught.value).endswith(" it has no :event-type")
+    elif isinstance(message_type, str):
+        assert " unknown :message-type '" + message_type[:8] in str(caught.value)
+    else:
+        assert str(caught.value).endswith(" it has no :message-type")
 
 
 def test_the_service_s_errors_are_raised():
@@ -592,7 +599,7 @@ def parsed_configuration(payload):
 
 @pytest.mark.parametrize("value", [None, "event", Transcript(), b"audio", Message()], ids=repr)
 def test_no_event_is_a_type_error(value):
-    with pytest.raises(TypeError, match="no event"):
+    with pytest.raises(TypeError, match=f"^a {type(value).__name__} is no event of a transcription$"):
         event_to_message(value)
 
 

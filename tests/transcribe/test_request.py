@@ -275,6 +275,8 @@ def test_out_of_the_bounds(field, value):
     # The value, or its beginning, and what is allowed.
     assert problems[field].startswith(repr(value)[:20])
     assert "(allowed: " in problems[field]
+    if isinstance(getattr(StartStreamTranscriptionRequest, field, None), bool):
+        assert problems[field].endswith("(allowed: true or false)")
     assert len(problems[field]) < 300
 
 
