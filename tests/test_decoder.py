@@ -211,6 +211,7 @@ def test_a_text_that_is_not_utf_8_leaves_no_unicode_error_behind(codec):
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
 
+@pytest.mark.untraced
 def test_a_dead_decoder_lets_its_memory_go(codec):
     decoder = codec.Decoder()
     tracemalloc.start()
@@ -604,6 +605,7 @@ def test_a_prelude_that_declares_4_gib_without_limits(codec):
         decoder.close()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("piece", [1000, 65_536, 1_000_000])
 def test_after_a_feed_the_memory_is_at_most_twice_what_is_not_delivered_and_4_kib(codec, piece):
     data = frames.frame(frames.EVENT_BLOCK, bytes(3_000_000))
@@ -628,6 +630,7 @@ def test_after_a_feed_the_memory_is_at_most_twice_what_is_not_delivered_and_4_ki
         tracemalloc.stop()
 
 
+@pytest.mark.untraced
 def test_a_chunk_is_let_go_when_only_its_tail_is_left(codec):
     decoder = codec.Decoder()
     list(decoder.feed(frames.EVENT_FRAME))
@@ -643,6 +646,7 @@ def test_a_chunk_is_let_go_when_only_its_tail_is_left(codec):
         tracemalloc.stop()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("nothing", [b"", bytearray()])
 def test_a_feed_of_nothing_lets_go_of_what_is_no_longer_needed(codec, nothing):
     message = frames.frame(b"", bytes(9000))
@@ -657,6 +661,7 @@ def test_a_feed_of_nothing_lets_go_of_what_is_no_longer_needed(codec, nothing):
         tracemalloc.stop()
 
 
+@pytest.mark.untraced
 def test_a_small_view_of_large_bytes_does_not_keep_them(codec):
     decoder = codec.Decoder()
     tracemalloc.start()
@@ -669,6 +674,7 @@ def test_a_small_view_of_large_bytes_does_not_keep_them(codec):
         tracemalloc.stop()
 
 
+@pytest.mark.untraced
 def test_many_messages_leave_the_memory_where_it_was(codec):
     decoder = codec.Decoder()
     chunk = b"".join(numbered(number, 100) for number in range(100)) + numbered(0)[:30]
