@@ -266,7 +266,7 @@ def _declared(n: int) -> Work:
 
 @shape("byte by byte into a dead decoder")
 def _dead(n: int) -> Work:
-    pieces = cut(bytes(n // 16), 1)  # a byte is an error here, some microseconds
+    pieces = cut(bytes(n), 1)
 
     def work() -> None:
         decoder = Decoder()
