@@ -92,9 +92,10 @@ def thorough(data: bytes) -> None:
     elif struct.unpack_from(">I", stream)[0] > len(stream):
         assert error is not None
         assert error.type is TruncatedMessage
+    pieces = [stream[:5], stream[5:12], stream[12:]]
     with allocated() as held:
         decoder = CODEC.Decoder(**options)
-        for piece in (stream[:5], stream[5:12], stream[12:]):
+        for piece in pieces:
             with contextlib.suppress(DecodeError):
                 collections.deque(decoder.feed(piece), maxlen=0)
         assert_bounded(held(), len(stream))  # and not what it declares
