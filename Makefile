@@ -5,6 +5,7 @@
 # make coverage     every line and branch must be reached by the tests
 # make mutation     faults are planted in MODULES (all), and their tests must find them; it takes hours
 # make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate
+# make soak         GB (20) gigabytes of good and bad streams, after which memory is as it was
 # make interop      clients that are not ours against the emulator
 # make adapters     boto3, aiobotocore, anthropic, litellm, amazon-transcribe and smithy's client on our codec
 # make conformance  ask other codecs every question on which they differ, and print the answers; needs Node with npm
@@ -21,12 +22,13 @@
 
 PYTHON ?= python3
 SECONDS ?= 60
+GB ?= 20
 VENV ?= .venv
 BIN := $(VENV)/bin
 GROUPS := build demo test lint coverage mutation adapters peers fuzz bench docs
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize coverage mutation portability interop adapters adapters-here conformance fuzz bench bench-once docs dist clean
+.PHONY: demo test test-reference lint sanitize coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once docs dist clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -59,6 +61,9 @@ mutation: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/mutation
 
 portability:
 	tests/portability.sh
+
+soak: $(VENV)/installed $(VENV)/demo
+	$(BIN)/python tests/soak.py $(GB)
 
 interop: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	EVENTSTREAM_INTEROP=1 $(BIN)/pytest tests/interop $(PYTEST_OPTIONS)
