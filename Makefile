@@ -53,7 +53,7 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	tests/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
 
-coverage: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/coverage
+coverage: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/coverage $(VENV)/peers
 	tests/coverage.sh $(BIN)/python $(PYTEST_OPTIONS)
 
 mutation: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/mutation

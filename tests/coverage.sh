@@ -36,7 +36,15 @@ EVENTSTREAM_PURE_PYTHON=1 traced "$@"
 "$python" -m coverage combine --quiet
 
 status=0
-"$python" -m coverage report --fail-under=100 | tee "$base/report" || status=1
+omitted=()
+for library in amazon_transcribe smithy_aws_event_stream; do
+  "$python" -c "import $library" 2> /dev/null && continue
+  adapter=eventstream/adapters/$library.py
+  [[ $library == smithy* ]] && adapter=eventstream/adapters/smithy.py
+  echo "$adapter is not judged: $library is not installed (smithy needs Python 3.12)"
+  omitted+=("$adapter")
+done
+"$python" -m coverage report --fail-under=100 --omit="$(IFS=,; echo "${omitted[*]}")" | tee "$base/report" || status=1
 grep -q '^eventstream/_native.pyx ' "$base/report" || { echo "_native.pyx is not in the report" >&2; status=1; }
 
 # The kernels: what the tests ran of them is noted in build; programs on emulated CPUs add what those run.

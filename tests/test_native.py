@@ -77,7 +77,7 @@ def test_the_functions_are_exported_for_other_modules(native):
     assert set(native.__pyx_capi__) == functions - {"require_api"} | {"check_api"}
 
 
-def c_function(native, name, *arguments):
+def c_function(native, name, *arguments, gives=ctypes.py_object):
     """A function of `_native.pxd`, as another Cython package calls it: with the GIL, and its exceptions are raised."""
     capsule = native.__pyx_capi__[name]
     ctypes.pythonapi.PyCapsule_GetName.restype = ctypes.c_char_p
@@ -85,7 +85,7 @@ def c_function(native, name, *arguments):
     ctypes.pythonapi.PyCapsule_GetPointer.restype = ctypes.c_void_p
     ctypes.pythonapi.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
     address = ctypes.pythonapi.PyCapsule_GetPointer(capsule, ctypes.pythonapi.PyCapsule_GetName(capsule))
-    return ctypes.PYFUNCTYPE(ctypes.py_object, *arguments)(address)
+    return ctypes.PYFUNCTYPE(gives, *arguments)(address)
 
 
 def test_decode_message(native):
@@ -101,6 +101,87 @@ def test_encode_message(native):
     headers = native.Headers(frames.TEN_HEADERS)
     assert encode_message(headers, b"payload", 7) == frames.TEN_FRAME
     assert encode_message(native.Headers(), None, 0) == frames.EMPTY_FRAME
+
+
+class Field(ctypes.Structure):
+    """`Field` of `_native.pxd`."""
+
+    _fields_ = (
+        ("name", ctypes.c_void_p),
+        ("name_length", ctypes.c_size_t),
+        ("type", ctypes.c_uint8),
+        ("value", ctypes.c_void_p),
+        ("value_length", ctypes.c_size_t),
+    )
+
+
+def fields(native, headers, start=0):
+    """Name, type and value of each header from a position on."""
+    size_pointer, field_pointer = ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(Field)
+    next_header = c_function(native, "next_header", ctypes.py_object, size_pointer, field_pointer, gives=ctypes.c_int)
+    position, field = ctypes.c_size_t(start), Field()
+    while next_header(headers, position, field):
+        name, value = (
+            ctypes.string_at(at, length)
+            for at, length in ((field.name, field.name_length), (field.value, field.value_length))
+        )
+        yield name, field.type, value
+
+
+def test_next_header(native):
+    headers = native.Headers({"on": True, "n": 258, "s": "text"})
+    assert list(fields(native, headers)) == [(b"on", 0, b""), (b"n", 4, b"\x00\x00\x01\x02"), (b"s", 7, b"text")]
+    assert list(fields(native, headers, 4)) == [(b"n", 4, b"\x00\x00\x01\x02"), (b"s", 7, b"text")]
+    assert list(fields(native, native.Headers())) == []
+
+
+@pytest.mark.parametrize("block", [b"\x01n\x00", b"\x02na\x07\x00\x01x"], ids=["no value", "text"])
+def test_next_header_stays_in_the_block_wherever_it_is_told_to_begin(native, block):
+    headers = native.decode(frames.frame(block)).headers
+    for start in (*range(1, len(block) + 2), 2**32, 2**63):
+        for name, type_, value in fields(native, headers, start):
+            assert type_ <= 9
+            assert len(name) + len(value) < len(block)
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_payload_of(native, copy):
+    payload_of = c_function(
+        native, "payload_of", ctypes.py_object, ctypes.POINTER(ctypes.c_size_t), gives=ctypes.c_void_p
+    )
+    message = next(native.Decoder(copy=copy).feed(frames.frame(b"", b"payload")))
+    length = ctypes.c_size_t()
+    assert ctypes.string_at(payload_of(message, length), length.value) == b"payload"
+
+
+def test_payload_of_a_view_that_was_released(native):
+    payload_of = c_function(
+        native, "payload_of", ctypes.py_object, ctypes.POINTER(ctypes.c_size_t), gives=ctypes.c_void_p
+    )
+    message = next(native.Decoder(copy=False).feed(frames.frame(b"", b"payload")))
+    message.payload.release()
+    with pytest.raises(BufferError):
+        payload_of(message, ctypes.c_size_t())
+
+
+def test_checksum(native):
+    checksum = c_function(native, "checksum", ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t, gives=ctypes.c_uint32)
+    assert checksum(0, b"123456789", 9) == 0xCBF43926
+    assert checksum(checksum(0, b"1234", 4), b"56789", 5) == 0xCBF43926
+
+
+def test_check_api(native):
+    check_api = c_function(native, "check_api", ctypes.c_int, *[ctypes.c_size_t] * 3, gives=ctypes.c_int)
+    sizes = [class_.__basicsize__ for class_ in (native.Headers, native.Message, native.Decoder)]
+    assert check_api(1, *sizes) == 0
+    with pytest.raises(ImportError, match=r"compiled against .* version 2; this one has version 1: compile again"):
+        check_api(2, *sizes)
+    for i in range(3):
+        other = [size + 8 * (i == j) for j, size in enumerate(sizes)]
+        with pytest.raises(
+            ImportError, match=f"of {other[0]}, {other[1]} and {other[2]} bytes; this one has {sizes[0]}"
+        ):
+            check_api(1, *other)
 
 
 LITTLE_MEMORY = """

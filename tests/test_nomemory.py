@@ -20,6 +20,8 @@ from eventstream import DecodeError, ServiceError, StateError, TruncatedMessage,
 from eventstream.duplex import ClientExchange, plain
 from eventstream.signing import Credentials, EventSigner, EventVerifier
 
+pytestmark = pytest.mark.untraced  # a tracer wants memory too
+
 _testcapi = pytest.importorskip("_testcapi", reason="this Python comes without CPython's test module")
 
 LOST = re.compile(r"error return without exception set|<function .* returned NULL without setting an exception")
