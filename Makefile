@@ -1,7 +1,8 @@
 # make demo         speech to typed results, on this machine alone, and what a recorded client exchanged
 # make test         the tests, on both implementations
 # make lint         ruff, strict mypy, stubtest
-# make sanitize     the tests on an extension with the address and undefined-behaviour sanitizers
+# make sanitize     the tests under sanitizers of memory, undefined behaviour, leaks, references and threads: CHECKS, or
+#                   all that this machine has
 # make coverage     every line and branch must be reached by the tests
 # make mutation     faults are planted in MODULES (all), and their tests must find them; it takes hours
 # make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate

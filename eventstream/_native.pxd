@@ -82,7 +82,7 @@ cdef class Decoder:
     cdef uint64_t _max_headers
     cdef uint64_t _max_payload
     cdef uint64_t _offset
-    cdef uint64_t _received
+    cdef uint64_t _buffered
     # What is not yet delivered: see `_native.pyx`.
     cdef uint8_t *_data
     cdef size_t _start
@@ -108,6 +108,7 @@ cdef class Decoder:
     cdef Message next_message(self)
 
     # private
+    cdef int _count(self, size_t received, size_t delivered) noexcept
     cdef int _enter(self) except -1
     cdef bint _is_sparse(self) noexcept
     cdef int _hold(self, bytes chunk, size_t position, size_t length) except -1

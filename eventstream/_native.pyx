@@ -176,17 +176,17 @@ cdef uint64_t DEFAULT_MAX_HEADERS = DEFAULT_MAX_HEADERS_LENGTH
 cdef uint64_t DEFAULT_MAX_PAYLOAD = DEFAULT_MAX_PAYLOAD_LENGTH
 
 
-cdef object UUID = None
+cdef list UUID = [None]
 
 
 cdef object uuid_class():
     """Imported when it is first needed, which is rarely: that takes as long as the import of all the rest."""
-    global UUID
-    if UUID is None:
-        from uuid import UUID as class_
+    with cython.critical_section(UUID):
+        if UUID[0] is None:
+            from uuid import UUID as class_
 
-        UUID = class_
-    return UUID
+            UUID[0] = class_
+        return UUID[0]
 
 
 cdef inline uint32_t load_u32(const uint8_t *data) noexcept nogil:
@@ -501,6 +501,24 @@ cdef struct Cursor:
     size_t end
 
 
+cdef inline const uint8_t *exactly(const uint8_t *data, size_t length) except NULL:
+    """The data; where the address sanitizer is on, a heap block of exactly their size, so that a read past their end is
+    seen although a message goes on after its headers, a stream after its message, and a zero ends all ``bytes``."""
+    cdef uint8_t *block
+    if not ES_ADDRESS_SANITIZER:
+        return data
+    block = <uint8_t *> PyMem_Malloc(length)
+    if block == NULL:
+        raise MemoryError  # pragma: no cover (in builds for tests alone)
+    memcpy(block, data, length)
+    return block
+
+
+cdef inline void free_exactly(const uint8_t *data) noexcept:
+    if ES_ADDRESS_SANITIZER:
+        PyMem_Free(<void *> data)
+
+
 cdef inline const uint8_t *take(Cursor *cursor, size_t length) noexcept nogil:
     """The next `length` bytes, NULL where the block has fewer. All reads of a header block come through here."""
     cdef const uint8_t *taken = cursor.data + cursor.position
@@ -608,22 +626,6 @@ cdef int check_headers(const uint8_t *block, size_t length, uint64_t offset) exc
     return 0
 
 
-cdef int check_block(const uint8_t *block, size_t length, uint64_t offset) except -1:
-    """`check_headers`; where the address sanitizer is on, on a heap block of exactly that size, so that a read past the
-    end of the headers is seen although the message goes on."""
-    cdef uint8_t *copy = NULL
-    if ES_ADDRESS_SANITIZER:
-        copy = <uint8_t *> PyMem_Malloc(length)
-        if copy == NULL:
-            raise MemoryError  # pragma: no cover (in builds for tests alone)
-        memcpy(copy, block, length)
-        block = copy
-    try:
-        return check_headers(block, length, offset)
-    finally:
-        PyMem_Free(copy)
-
-
 # Texts that streams repeat. They are shared, not interned: a name from the wire must not live for ever.
 
 cdef enum:
@@ -727,25 +729,36 @@ cdef bint next_header(Headers headers, size_t *position, Field *field) noexcept:
 
 cdef dict parse_headers(bytes raw):
     """The headers of a block that `check_headers` has passed."""
-    cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
+    cdef size_t length = PyBytes_GET_SIZE(raw)
+    cdef const uint8_t *block = exactly(<const uint8_t *> PyBytes_AS_STRING(raw), length)
+    cdef Cursor cursor = [block, 0, length]
     cdef Field field
     cdef dict headers = {}
-    while take_name(&cursor, &field) and take_type(&cursor, &field) and take_value(&cursor, &field):
-        headers[name_of(&field)] = value_of(&field)
+    try:
+        while take_name(&cursor, &field) and take_type(&cursor, &field) and take_value(&cursor, &field):
+            headers[name_of(&field)] = value_of(&field)
+    finally:
+        free_exactly(block)
     return headers
 
 
 cdef object find_header(bytes raw, str name, object default):
     """The value of one header of a block that `check_headers` has passed."""
-    cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
+    cdef const uint8_t *block
+    cdef Cursor cursor
     cdef Field field
     cdef Py_ssize_t length
     cdef const uint8_t *data = utf8_of(name, &length)
     if data == NULL:
         return default
-    while take_name(&cursor, &field) and take_type(&cursor, &field) and take_value(&cursor, &field):
-        if field.name_length == <size_t> length and not memcmp(field.name, data, length):
-            return value_of(&field)
+    block = exactly(<const uint8_t *> PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+    cursor = Cursor(block, 0, PyBytes_GET_SIZE(raw))
+    try:
+        while take_name(&cursor, &field) and take_type(&cursor, &field) and take_value(&cursor, &field):
+            if field.name_length == <size_t> length and not memcmp(field.name, data, length):
+                return value_of(&field)
+    finally:
+        free_exactly(block)
     return default
 
 
@@ -1280,7 +1293,7 @@ cdef class _HeaderCache:
                 if is_block(headers, block, length):
                     self._recent = i
                     return headers
-        check_block(block, length, offset)
+        check_headers(block, length, offset)
         headers = Headers.__new__(Headers)
         headers.raw = PyBytes_FromStringAndSize(<const char *> block, length)
         if length <= MAX_CACHED_BLOCK_LENGTH:
@@ -1335,8 +1348,12 @@ cdef inline Message new_message(
     if expected != computed:
         raise MessageChecksumMismatch(offset, expected, computed)
     message = Message.__new__(Message)
-    with cython.critical_section(cache):
-        message.headers = cache.find(block, length, offset + PRELUDE_LENGTH)
+    block = exactly(block, length)
+    try:
+        with cython.critical_section(cache):
+            message.headers = cache.find(block, length, offset + PRELUDE_LENGTH)
+    finally:
+        free_exactly(block)
     message.payload = payload
     return message
 
@@ -1350,16 +1367,20 @@ cdef Message read_frame(_HeaderCache cache, const uint8_t *frame, Prelude *prelu
     if payload is None:
         payload = PyBytes_FromStringAndSize(NULL, length)
         target = <uint8_t *> PyBytes_AS_STRING(payload)
-    computed = check_frame_releasing(frame, head_length, target, length)
-    return new_message(
-        cache,
-        frame + PRELUDE_LENGTH,
-        prelude.headers_length,
-        offset,
-        payload,
-        load_u32(frame + head_length + length),
-        computed,
-    )
+    frame = exactly(frame, prelude.total_length)
+    try:
+        computed = check_frame_releasing(frame, head_length, target, length)
+        return new_message(
+            cache,
+            frame + PRELUDE_LENGTH,
+            prelude.headers_length,
+            offset,
+            payload,
+            load_u32(frame + head_length + length),
+            computed,
+        )
+    finally:
+        free_exactly(frame)
 
 
 cdef _HeaderCache decode_cache = _HeaderCache()
@@ -1472,12 +1493,22 @@ cdef class Decoder:
     @property
     def offset(self):
         """Bytes of the messages delivered."""
-        return self._offset
+        with cython.critical_section(self):
+            return self._offset
 
     @property
     def buffered(self):
         """Bytes received, minus `offset`; of a dead decoder, bytes that will not be delivered."""
-        return self._received - self._offset
+        with cython.critical_section(self):
+            return self._buffered
+
+    cdef inline int _count(self, size_t received, size_t delivered) noexcept:
+        """Other threads may ask for `offset` and `buffered` at any time."""
+        with cython.critical_section(self):
+            self._buffered += received
+            self._buffered -= delivered
+            self._offset += delivered
+        return 0
 
     cdef int _enter(self) except -1:
         if es_test_and_set(&self._busy):
@@ -1530,7 +1561,7 @@ cdef class Decoder:
                 self._chunk = chunk
                 self._position = position
                 self._end = position + length
-                self._received += length
+                self._count(length, 0)
         finally:
             es_clear(&self._busy)
         return 0
@@ -1548,7 +1579,7 @@ cdef class Decoder:
                 self._gather(SIZE_MAX)
                 self._append(data, length, False)
             self._trim()
-            self._received += length
+            self._count(length, 0)
         finally:
             es_clear(&self._busy)
         return 0
@@ -1602,7 +1633,7 @@ cdef class Decoder:
             ]
         message = read_frame(self._cache, frame, &prelude, self._offset, payload)
         self._position += prelude.total_length
-        self._offset += prelude.total_length
+        self._count(0, prelude.total_length)
         if self._position == self._end:
             self._release_chunk()
         return message
@@ -1639,7 +1670,7 @@ cdef class Decoder:
             )
             self._drop_payload()
             self._discard(head_length + CRC_LENGTH)
-        self._offset += prelude.total_length
+        self._count(0, prelude.total_length)
         return message
 
     cdef int _assemble(self, size_t head_length, size_t payload_length) except -1:
@@ -1784,7 +1815,7 @@ cdef class Decoder:
 
     cdef object _truncation(self):
         """The error if what was received ends in mid-message; a faulty message raises when it is iterated over."""
-        cdef size_t end = self._received - self._offset
+        cdef size_t end = self._buffered
         cdef size_t live = self._stop - self._start
         cdef size_t position = 0
         cdef size_t start, needed, from_buffer

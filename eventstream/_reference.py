@@ -701,6 +701,7 @@ class Decoder:
 
     __slots__ = (
         "_buffer",
+        "_buffered",
         "_busy",
         "_cache",
         "_chunk",
@@ -711,7 +712,6 @@ class Decoder:
         "_max_payload",
         "_offset",
         "_position",
-        "_received",
         "_start",
     )
 
@@ -723,7 +723,7 @@ class Decoder:
     _error: DecodeError | None
     _closed: bool
     _offset: int
-    _received: int
+    _buffered: int
     # What is not yet delivered: first the buffer, from the start on, which is the tail of an unfinished message unless
     # several chunks were fed at once; then the chunk, which is the caller's own bytes, from the position on. Either is
     # replaced by an empty one when its last byte has been delivered.
@@ -748,7 +748,7 @@ class Decoder:
         self._error = None
         self._closed = False
         self._offset = 0
-        self._received = 0
+        self._buffered = 0
         self._release()
         return self
 
@@ -774,7 +774,7 @@ class Decoder:
     @property
     def buffered(self) -> int:
         """Bytes received, minus `offset`; of a dead decoder, bytes that will not be delivered."""
-        return self._received - self._offset
+        return self._buffered
 
     def feed(self, data: Buffer, /) -> Self:
         """Receive the next bytes of the stream; they are checked when the decoder is iterated over.
@@ -797,7 +797,7 @@ class Decoder:
             try:
                 if self._closed:
                     raise StateError("feed after close")
-                received = self._received + view.nbytes
+                buffered = self._buffered + view.nbytes
                 all_there_is = self._live() + len(self._chunk) - self._position
                 self._gather(all_there_is if view.nbytes or self._is_sparse() else 0)
                 if view.nbytes:
@@ -805,7 +805,7 @@ class Decoder:
                         self._chunk = view.cast("B")
                     else:
                         self._buffer += view.tobytes()
-                    self._received = received
+                    self._buffered = buffered
             finally:
                 self._busy.release()
         finally:  # at the end of a `with`, memory may be wanted
@@ -854,8 +854,9 @@ class Decoder:
         payload = frame[PRELUDE_LENGTH + headers_length : -CRC_LENGTH]
         message = Message._of(headers, bytes(payload) if self._copy else payload)
         position, offset = self._position + needed, self._offset + needed
+        buffered = self._buffered - needed
         chunk, position = (self._chunk, position) if position < len(self._chunk) else (_NO_CHUNK, 0)
-        self._chunk, self._position, self._offset = chunk, position, offset
+        self._chunk, self._position, self._offset, self._buffered = chunk, position, offset, buffered
         return message
 
     def _message_from_buffer(self) -> Message | None:
@@ -867,11 +868,12 @@ class Decoder:
         if not self._gather(total_length):
             return None
         start, offset = self._start + total_length, self._offset + total_length
+        buffered = self._buffered - total_length
         frame = bytes(self._buffer[self._start : start])
         headers = _check_message(memoryview(frame), headers_length, self._offset, self._cache)
         message = Message._of(headers, frame[PRELUDE_LENGTH + headers_length : -CRC_LENGTH])
         buffer, start = (self._buffer, start) if start < len(self._buffer) else (bytearray(), 0)
-        self._buffer, self._start, self._offset = buffer, start, offset
+        self._buffer, self._start, self._offset, self._buffered = buffer, start, offset, buffered
         return message
 
     def _live(self) -> int:

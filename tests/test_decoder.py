@@ -11,8 +11,11 @@ import itertools
 import mmap
 import pickle
 import random
+import subprocess
 import sys
+import sysconfig
 import threading
+import time
 import tracemalloc
 
 import frames
@@ -1022,13 +1025,69 @@ def test_threads_that_share_a_decoder_get_state_errors_or_right_results(codec, s
                 pass
             with contextlib.suppress(StateError, StopIteration):
                 delivered.append(next(decoder).encode())
-            assert decoder.buffered >= 0
-            assert decoder.offset >= 0
 
     in_threads(*[lambda thread=thread: work(thread) for thread in range(4)])
     delivered += wires(decoder)
     assert sorted(delivered) == sorted(fed)
     decoder.close()
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview], ids=lambda kind: kind.__name__)
+def test_threads_that_share_a_decoder_lose_no_byte_and_no_message(codec, kind):
+    """One feeds pieces, again until each is taken; others take the messages; one looks at the counts all the while."""
+    sent = [numbered(number, number * 37 % 900) for number in range(300)] + [numbered(300, 100_000)]
+    stream = b"".join(sent)
+    decoder = codec.Decoder()
+    fed = threading.Event()
+    delivered = []
+
+    def feed():
+        try:
+            for start in range(0, len(stream), 1009):
+                piece = kind(stream[start : start + 1009])
+                while True:
+                    with contextlib.suppress(StateError):
+                        decoder.feed(piece)
+                        break
+        finally:
+            fed.set()
+
+    def take():
+        while not fed.is_set():
+            with contextlib.suppress(StateError, StopIteration):
+                delivered.append(next(decoder).encode())
+
+    def look():
+        last = 0
+        while not fed.is_set():
+            offset, buffered = decoder.offset, decoder.buffered
+            assert last <= offset <= len(stream)
+            assert buffered <= len(stream)
+            last = offset
+
+    in_threads(feed, take, take, look)
+    delivered += wires(decoder)
+    assert sorted(delivered) == sorted(sent)
+    assert (decoder.offset, decoder.buffered) == (len(stream), 0)
+
+
+def test_a_fault_kills_a_decoder_for_all_threads_alike(codec):
+    decoder = codec.Decoder().feed(STREAM + BAD_CRC + STREAM)
+    delivered, faults = [], []
+
+    def take():
+        while len(faults) < 100:
+            try:
+                delivered.append(next(decoder).encode())
+            except MessageChecksumMismatch as error:
+                faults.append(frames.fault(error))
+            except StateError:
+                pass
+
+    in_threads(*[take] * 4)
+    assert sorted(delivered) == sorted([frames.TEN_FRAME, frames.EMPTY_FRAME, frames.EVENT_FRAME])
+    assert all(fault == faults[0] for fault in faults)
+    assert (decoder.offset, decoder.buffered) == (len(STREAM), len(BAD_CRC + STREAM))
 
 
 def test_threads_with_decoders_of_their_own(codec):
@@ -1045,6 +1104,19 @@ def test_threads_with_decoders_of_their_own(codec):
         assert hash(headers) == hash(codec.Headers(frames.TEN_HEADERS))
 
     in_threads(*[lambda size=size: work(size) for size in (97, 1000, 4096, 70_000)])
+
+
+def test_threads_that_decode_the_same_and_other_headers(codec):
+    """What `decode` remembers of headers is shared, and holds a few of these alone."""
+    sent = [frames.frame(frames.string("n", f"{number}"), b"%d" % number) for number in range(12)]
+
+    def work(step):
+        for number in range(0, 300 * step, step):
+            message = codec.decode(sent[number % 12])
+            assert message.encode() == sent[number % 12]
+            assert message.headers["n"] == f"{number % 12}"
+
+    in_threads(*[lambda step=step: work(step) for step in (1, 5, 7, 11)])
 
 
 def test_threads_that_share_messages_and_headers(codec):
@@ -1103,6 +1175,55 @@ def test_an_encoded_payload_that_another_thread_changes(codec):
             stop.set()
 
     in_threads(change, encode)
+
+
+LARGE = 16 << 20
+LARGE_PAYLOADS = {
+    "decode": lambda codec, wire: codec.decode(wire),
+    "Decoder": lambda codec, wire: next(codec.Decoder().feed(wire)),
+    "Decoder, in pieces": lambda codec, wire: next(codec.Decoder().feed(wire[:1000]).feed(wire[1000:])),
+    "encode": lambda codec, wire: codec.encode({}, wire),
+    "encode_into": lambda codec, wire: codec.encode_into(bytearray(len(wire) + 16), {}, wire),
+}
+
+
+@pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there is no GIL")
+@pytest.mark.parametrize("work", LARGE_PAYLOADS.values(), ids=LARGE_PAYLOADS)
+def test_the_gil_is_released_for_large_payloads(native, work):
+    """Nobody is asked for the GIL here, so that another thread comes on only when it is given away freely."""
+    large, small = frames.frame(b"", bytes(LARGE)), frames.frame(b"", bytes(1000))
+    ticks = 0
+    stop = threading.Event()
+    deadline = time.monotonic() + 60
+
+    def tick():
+        nonlocal ticks
+        while not stop.is_set():
+            ticks += 1
+            time.sleep(0)  # gives it away in its turn
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    thread = threading.Thread(target=tick)
+    try:
+        thread.start()
+        before = ticks
+        for _ in range(1000):
+            work(native, small)
+        assert ticks == before, "it is given away for a small payload, or this test is no good"
+        while ticks == before and time.monotonic() < deadline:
+            work(native, large)
+        assert ticks > before
+    finally:
+        stop.set()
+        sys.setswitchinterval(interval)
+        thread.join()
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="a Python with the GIL")
+def test_the_import_leaves_the_gil_disabled(native):
+    code = "import eventstream._native, sys; assert not sys._is_gil_enabled()"
+    subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("empty", [b"", bytearray()], ids=lambda empty: type(empty).__name__)

@@ -1,0 +1,102 @@
+"""``python -m benchmarks.threads``: what a second thread adds, where each has its own decoder. No peer is needed.
+
+A ratio of two is two cores' worth. SHA-256 of the standard library, which also works without the GIL, shows what the
+machine has to give at the moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import eventstream
+from benchmarks.measure import Row, Work, measure, table
+
+HEADERS = {":message-type": "event", ":event-type": "TranscriptEvent", ":content-type": "application/json"}
+KIB = 1024
+THREADS = 2
+BATCH_SECONDS = 0.02  # of one thread: what starting it costs is lost in that
+
+Make = Callable[[bytes], Work]
+"""From a payload, the work of one thread."""
+
+
+def decode(payload: bytes) -> Work:
+    wire = eventstream.encode(HEADERS, payload)
+    return lambda: eventstream.decode(wire)
+
+
+def feed(payload: bytes) -> Work:
+    wire = eventstream.encode(HEADERS, payload)
+    decoder = eventstream.Decoder()
+
+    def work() -> None:
+        for _ in decoder.feed(wire):
+            pass
+
+    return work
+
+
+def encode(payload: bytes) -> Work:
+    headers = eventstream.Headers(HEADERS)
+    return lambda: eventstream.encode(headers, payload)
+
+
+def sha256(payload: bytes) -> Work:
+    return lambda: hashlib.sha256(payload)
+
+
+def rows() -> Iterator[Row]:
+    pool = ThreadPoolExecutor(THREADS)
+    yield _row(pool, "SHA-256", sha256, 256 * KIB, None)
+    # A small message is decoded with the GIL; of one of 64 KiB, handing it over costs as much as the work without it.
+    for length, at_least in ((918, None), (64 * KIB, None), (256 * KIB, 1.5), (1024 * KIB, 1.5)):
+        for name, make in (("`decode`", decode), ("`Decoder`", feed), ("`encode`", encode)):
+            yield _row(pool, name, make, length, at_least)
+
+
+def _row(pool: ThreadPoolExecutor, name: str, make: Make, length: int, at_least: float | None) -> Row:
+    works = [make(os.urandom(length)) for _ in range(THREADS)]
+    count = _calls_in(works[0], BATCH_SECONDS)
+
+    def batch(work: Work) -> None:
+        for _ in range(count):
+            work()
+
+    def run(threads: int) -> None:
+        for done in [pool.submit(batch, work) for work in works[:threads]]:
+            done.result()
+
+    return Row(
+        f"{name}, {THREADS} threads",
+        "one thread",
+        lambda: run(THREADS),
+        lambda: run(1),
+        at_least,
+        per=THREADS * count,
+        against_per=count,
+    )
+
+
+def _calls_in(work: Work, seconds: float) -> int:
+    count = 0
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        work()
+        count += 1
+    return count
+
+
+def main() -> int:
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {'with' if gil else 'without'} the GIL\n")
+    print(table([measure(row) for row in rows()]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
