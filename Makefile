@@ -3,6 +3,7 @@
 # make lint         ruff, strict mypy, stubtest
 # make sanitize     the tests under sanitizers of memory, undefined behaviour, leaks, references and threads: CHECKS, or
 #                   all that this machine has
+# make planted      plant faults in a copy of the native code, which these checks must find; FAULTS="leak ..." names some
 # make coverage     every line and branch must be reached by the tests
 # make mutation     faults are planted in MODULES (all), and their tests must find them; it takes hours
 # make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate
@@ -29,7 +30,7 @@ BIN := $(VENV)/bin
 GROUPS := build demo test lint coverage mutation adapters peers fuzz bench docs
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once docs dist clean
+.PHONY: demo test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once docs dist clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -52,7 +53,10 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 	$(BIN)/stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
 
 sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/test
-	tests/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
+	CHECKS="$(CHECKS)" tests/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
+
+planted: $(VENV)/installed $(VENV)/test
+	tests/planted_faults.sh $(BIN)/python $(FAULTS)
 
 coverage: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/coverage $(VENV)/peers
 	tests/coverage.sh $(BIN)/python $(PYTEST_OPTIONS)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import eventstream
-from benchmarks import adapters, codec, javascript, memory, peers, report, signing, transcribe
+from benchmarks import adapters, codec, javascript, memory, peers, report, signing, threads, transcribe
 from benchmarks.measure import measure
 
 DIRECTORY = Path(__file__).parent / "report"
@@ -50,7 +50,7 @@ def main() -> int:
     with node_if_there() as node:
         peaks = peers.peaks(node)
         standings = [peers.measure(job) for job in peers.jobs(node)]
-    rows = [*codec.rows(), *codec.checksum_rows(), *signing.rows(), *transcribe.rows(), *adapters.rows()]
+    rows = [*codec.rows(), *codec.checksum_rows(), *signing.rows(), *transcribe.rows(), *adapters.rows(), *threads.rows()]
     figures = [measure(row) for row in rows]
     found = report.document(machine(), peers.versions(), standings, peaks, figures, memory.rows())
     report.write(found, DIRECTORY)

@@ -135,7 +135,11 @@ def test_next_header(native):
     assert list(fields(native, native.Headers())) == []
 
 
-@pytest.mark.parametrize("block", [b"\x01n\x00", b"\x02na\x07\x00\x01x"], ids=["no value", "text"])
+@pytest.mark.parametrize(
+    "block",
+    [b"\x01n\x00", b"\x02na\x07\x00\x01x", b"\x01n\x06\x00\x03\x01x\xc8", b"\x01n\x06\x00\x03\x01x\x05"],
+    ids=["no value", "text", "bytes like a header of no type", "bytes like a header that is cut"],
+)
 def test_next_header_stays_in_the_block_wherever_it_is_told_to_begin(native, block):
     headers = native.decode(frames.frame(block)).headers
     for start in (*range(1, len(block) + 2), 2**32, 2**63):

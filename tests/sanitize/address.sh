@@ -7,9 +7,12 @@
 source "$(dirname "$0")/common.sh"
 command -v gcc > /dev/null || missing "gcc is not here: apt-get install gcc"
 
+suppressions=$PWD/tests/sanitize/leaks.supp
+
 sanitized() { # LEAKS COMMAND...
   LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" PYTHONMALLOC=malloc \
-    ASAN_OPTIONS=detect_leaks=$1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 "${@:2}"
+    ASAN_OPTIONS=detect_leaks=$1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    LSAN_OPTIONS=suppressions=$suppressions:print_suppressions=0 "${@:2}"
 }
 
 export CC=gcc CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
