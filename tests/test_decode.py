@@ -422,11 +422,12 @@ def test_text_that_is_not_utf_8(codec, raw):
     assert codec.decode(frames.frame(frames.header("name", 6, frames.sized(raw)))).headers["name"] == raw
 
 
+@pytest.mark.parametrize("byte", [0x80, 0xFF])
 @pytest.mark.parametrize("length", [*range(1, 26), 64, 255])
-def test_a_byte_that_is_not_utf_8_is_found_wherever_it_stands(codec, length):
+def test_a_byte_that_is_not_utf_8_is_found_wherever_it_stands(codec, length, byte):
     for position in range(length):
         text = bytearray(b"a" * length)
-        text[position] = 0xFF
+        text[position] = byte
         with pytest.raises(InvalidHeaderText) as raised:
             codec.decode(frames.frame(frames.string("n", bytes(text))))
         assert raised.value.name == "n"

@@ -533,6 +533,20 @@ def test_a_few_alternating_blocks_are_shared_too(codec):
     assert wires(messages) == stream
 
 
+def test_eight_alternating_blocks_are_shared_and_a_ninth_takes_the_oldest_s_place(codec):
+    eight = [frames.frame(frames.header(f"name {number}", 0)) for number in range(8)]
+    ninth = frames.EVENT_FRAME
+    decoder = codec.Decoder()
+    first, second = [[message.headers for message in decoder.feed(b"".join(eight))] for _ in range(2)]
+    assert all(one is other for one, other in zip(first, second, strict=True))
+    (new,) = decoder.feed(ninth)
+    third = [message.headers for message in decoder.feed(b"".join(eight[1:]))]
+    assert all(one is other for one, other in zip(first[1:], third, strict=True))
+    again = [message.headers for message in decoder.feed(ninth + eight[0])]
+    assert again[0] is new.headers
+    assert again[1] is not first[0]
+
+
 def test_blocks_that_differ_in_one_byte_are_not_mixed_up(codec):
     decoder = codec.Decoder()
     for position, value in itertools.product(range(30), b"ab"):
