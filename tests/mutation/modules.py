@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from mutation import copied
+from mutation import change_of, copied, equivalents
 
 FAIL_UNDER = 95
 
@@ -57,8 +57,8 @@ pytest_add_cli_args_test_selection = {json.dumps(files)}
 """
 
 
-def mutate(module: str) -> dict[str, int]:
-    """The exit code for each mutant."""
+def mutate(module: str) -> Counter[str]:
+    """How many mutants were killed, survived, or are known to be equivalent."""
     tree = copied(module)
     with (tree / "pyproject.toml").open("a") as file:
         file.write(configuration(module))
@@ -74,20 +74,22 @@ def mutate(module: str) -> dict[str, int]:
     if done.returncode:
         sys.exit(f"mutmut failed on {module}: see {tree / 'log'}")
     codes: dict[str, int] = json.loads((tree / f"mutants/eventstream/{module}.py.meta").read_text())["exit_code_by_key"]
+    counts = Counter(f"exit code {code}" for code in codes.values() if code not in KILLED | SURVIVED)
+    counts["killed"] = sum(code in KILLED for code in codes.values())
     for mutant in (mutant for mutant, code in codes.items() if code in SURVIVED):
-        shown = subprocess.run(
-            [sys.executable, "-m", "mutmut", "show", mutant], check=True, cwd=tree, capture_output=True, text=True
-        )
-        print(shown.stdout, flush=True)
-    return codes
+        show = [sys.executable, "-m", "mutmut", "show", mutant]
+        diff = subprocess.run(show, check=True, cwd=tree, capture_output=True, text=True).stdout
+        if change_of(diff) in equivalents():
+            counts["equivalent"] += 1
+        else:
+            counts["survived"] += 1
+            print(diff, flush=True)
+    return counts
 
 
 def check(module: str) -> bool:
     """Whether enough of the module's mutants are killed."""
-    counts = Counter(
-        "killed" if code in KILLED else "survived" if code in SURVIVED else f"exit code {code}"
-        for code in mutate(module).values()
-    )
-    share = 100 * counts["killed"] / sum(counts.values())
-    print(f"{module}: {sum(counts.values())} mutants, {dict(counts)}: {share:.1f} % killed", flush=True)
+    counts = mutate(module)
+    share = 100 * counts["killed"] / (counts.total() - counts["equivalent"])
+    print(f"{module}: {counts.total()} mutants, {dict(counts)}: {share:.1f} % killed", flush=True)
     return share >= FAIL_UNDER
