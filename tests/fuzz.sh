@@ -71,6 +71,7 @@ leg() { # TARGET BUILD SECONDS; sets executions, speed, state
   speed=$(number 'stat::average_exec_per_sec:' "$(grep -a average_exec "$log" || true)")
   state=$(grep -aE '^#[0-9]+\s.*\bcov: ' "$log" | tail -1 || true)
   ((status)) || return 0
+  ((status != 72)) || { echo "$target ($name): interrupted" >&2; exit 130; }  # libFuzzer's word for a signal
   failed=1
   finding=$(sed -nE 's/.*Test unit written to (.*)/\1/p' "$log" | tail -1)
   grep -aE -B 14 -A 3 'Uncaught Python exception|ERROR: |runtime error:' "$log" | tail -45 >&2 || tail -30 "$log" >&2
