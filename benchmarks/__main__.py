@@ -50,8 +50,8 @@ def main() -> int:
     with node_if_there() as node:
         peaks = peers.peaks(node)
         standings = [peers.measure(job) for job in peers.jobs(node)]
-    rows = [*codec.rows(), *codec.checksum_rows(), *signing.rows(), *transcribe.rows(), *adapters.rows(), *threads.rows()]
-    figures = [measure(row) for row in rows]
+    parts = (codec.rows, codec.checksum_rows, signing.rows, transcribe.rows, adapters.rows, threads.rows)
+    figures = [measure(row) for rows in parts for row in rows()]
     found = report.document(machine(), peers.versions(), standings, peaks, figures, memory.rows())
     report.write(found, DIRECTORY)
     print(report.page(found))
