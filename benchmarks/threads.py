@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import eventstream
-from benchmarks.measure import Row, Work, measure, table
+from benchmarks.measure import Row, Work, duration, measure, times
 
 HEADERS = {":message-type": "event", ":event-type": "TranscriptEvent", ":content-type": "application/json"}
 KIB = 1024
@@ -72,7 +72,7 @@ def _row(pool: ThreadPoolExecutor, name: str, make: Make, length: int, at_least:
             done.result()
 
     return Row(
-        f"{name}, {THREADS} threads",
+        f"{name}, {length:,} B, {THREADS} threads",
         "one thread",
         lambda: run(THREADS),
         lambda: run(1),
@@ -94,7 +94,10 @@ def _calls_in(work: Work, seconds: float) -> int:
 def main() -> int:
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {'with' if gil else 'without'} the GIL\n")
-    print(table([measure(row) for row in rows()]))
+    print(f"| work | {THREADS} threads | one thread | ratio | target |\n|---|--:|--:|--:|--:|")
+    for figure in map(measure, rows()):
+        times_ = (duration(figure.ours), duration(figure.theirs), times(figure.ratio))
+        print(f"| {figure.row.work} | {' | '.join(times_)} | {figure.target} |")
     return 0
 
 

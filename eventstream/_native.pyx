@@ -501,22 +501,27 @@ cdef struct Cursor:
     size_t end
 
 
-cdef inline const uint8_t *exactly(const uint8_t *data, size_t length) except NULL:
-    """The data; where the address sanitizer is on, a heap block of exactly their size, so that a read past their end is
-    seen although a message goes on after its headers, a stream after its message, and a zero ends all ``bytes``."""
-    cdef uint8_t *block
-    if not ES_ADDRESS_SANITIZER:
-        return data  # pragma: no cover (lines are counted in a build for tests)
-    block = <uint8_t *> PyMem_Malloc(length)
-    if block == NULL:
+@cython.final
+cdef class _Block:
+    """Owns a heap block of exactly the size of the data in it."""
+
+    cdef uint8_t *data
+
+    def __dealloc__(self):
+        PyMem_Free(self.data)
+
+
+cdef _Block exactly(const uint8_t **data, size_t length):
+    """For the address sanitizer: move the data into a block of exactly their size, which lives as long as the owner that
+    is returned. So a read past their end is seen, although a message goes on after its headers, a stream after its
+    message, and a zero ends all ``bytes``."""
+    cdef _Block owner = _Block()
+    owner.data = <uint8_t *> PyMem_Malloc(length)
+    if owner.data == NULL:
         raise MemoryError  # pragma: no cover (in builds for tests alone)
-    memcpy(block, data, length)
-    return block
-
-
-cdef inline void free_exactly(const uint8_t *data) noexcept:
-    if ES_ADDRESS_SANITIZER:
-        PyMem_Free(<void *> data)
+    memcpy(owner.data, data[0], length)
+    data[0] = owner.data
+    return owner
 
 
 cdef inline const uint8_t *take(Cursor *cursor, size_t length) noexcept nogil:
@@ -729,36 +734,31 @@ cdef bint next_header(Headers headers, size_t *position, Field *field) noexcept:
 
 cdef dict parse_headers(bytes raw):
     """The headers of a block that `check_headers` has passed."""
-    cdef size_t length = PyBytes_GET_SIZE(raw)
-    cdef const uint8_t *block = exactly(<const uint8_t *> PyBytes_AS_STRING(raw), length)
-    cdef Cursor cursor = [block, 0, length]
+    cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
     cdef Field field
     cdef dict headers = {}
-    try:
-        while take_name(&cursor, &field) and take_type(&cursor, &field) and take_value(&cursor, &field):
-            headers[name_of(&field)] = value_of(&field)
-    finally:
-        free_exactly(block)
+    cdef _Block owner
+    if ES_ADDRESS_SANITIZER:
+        owner = exactly(&cursor.data, cursor.end)
+    while take_name(&cursor, &field) and take_type(&cursor, &field) and take_value(&cursor, &field):
+        headers[name_of(&field)] = value_of(&field)
     return headers
 
 
 cdef object find_header(bytes raw, str name, object default):
     """The value of one header of a block that `check_headers` has passed."""
-    cdef const uint8_t *block
-    cdef Cursor cursor
+    cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
     cdef Field field
     cdef Py_ssize_t length
     cdef const uint8_t *data = utf8_of(name, &length)
+    cdef _Block owner
     if data == NULL:
         return default
-    block = exactly(<const uint8_t *> PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
-    cursor = Cursor(block, 0, PyBytes_GET_SIZE(raw))
-    try:
-        while take_name(&cursor, &field) and take_type(&cursor, &field) and take_value(&cursor, &field):
-            if field.name_length == <size_t> length and not memcmp(field.name, data, length):
-                return value_of(&field)
-    finally:
-        free_exactly(block)
+    if ES_ADDRESS_SANITIZER:
+        owner = exactly(&cursor.data, cursor.end)
+    while take_name(&cursor, &field) and take_type(&cursor, &field) and take_value(&cursor, &field):
+        if field.name_length == <size_t> length and not memcmp(field.name, data, length):
+            return value_of(&field)
     return default
 
 
@@ -1345,15 +1345,14 @@ cdef inline Message new_message(
 ):
     """The last checks of a message: its CRC, then its headers."""
     cdef Message message
+    cdef _Block owner
     if expected != computed:
         raise MessageChecksumMismatch(offset, expected, computed)
     message = Message.__new__(Message)
-    block = exactly(block, length)
-    try:
-        with cython.critical_section(cache):
-            message.headers = cache.find(block, length, offset + PRELUDE_LENGTH)
-    finally:
-        free_exactly(block)
+    if ES_ADDRESS_SANITIZER:
+        owner = exactly(&block, length)
+    with cython.critical_section(cache):
+        message.headers = cache.find(block, length, offset + PRELUDE_LENGTH)
     message.payload = payload
     return message
 
@@ -1364,23 +1363,22 @@ cdef Message read_frame(_HeaderCache cache, const uint8_t *frame, Prelude *prelu
     cdef size_t length = prelude.total_length - head_length - CRC_LENGTH
     cdef uint8_t *target = NULL
     cdef uint32_t computed
+    cdef _Block owner
+    if ES_ADDRESS_SANITIZER:
+        owner = exactly(&frame, prelude.total_length)
     if payload is None:
         payload = PyBytes_FromStringAndSize(NULL, length)
         target = <uint8_t *> PyBytes_AS_STRING(payload)
-    frame = exactly(frame, prelude.total_length)
-    try:
-        computed = check_frame_releasing(frame, head_length, target, length)
-        return new_message(
-            cache,
-            frame + PRELUDE_LENGTH,
-            prelude.headers_length,
-            offset,
-            payload,
-            load_u32(frame + head_length + length),
-            computed,
-        )
-    finally:
-        free_exactly(frame)
+    computed = check_frame_releasing(frame, head_length, target, length)
+    return new_message(
+        cache,
+        frame + PRELUDE_LENGTH,
+        prelude.headers_length,
+        offset,
+        payload,
+        load_u32(frame + head_length + length),
+        computed,
+    )
 
 
 cdef _HeaderCache decode_cache = _HeaderCache()
