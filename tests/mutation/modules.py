@@ -52,6 +52,9 @@ source_paths = ["eventstream"]
 only_mutate = ["eventstream/{module}.py"]
 also_copy = ["README.md", "examples"]
 use_git_change_detection = false
+process_isolation = "forkserver"
+timeout_multiplier = 2
+timeout_constant = 30
 pytest_add_cli_args = {json.dumps(options)}
 pytest_add_cli_args_test_selection = {json.dumps(files)}
 """
