@@ -6,7 +6,8 @@
 # make planted      plant faults in a copy of the native code, which these checks must find; FAULTS="leak ..." names some
 # make coverage     every line and branch must be reached by the tests
 # make mutation     faults are planted in MODULES (all), and their tests must find them; it takes hours
-# make portability  the checksum kernels as C programs, natively and for the other CPUs that this machine can emulate
+# make portability  the checksum kernels on the CPUs that this machine can emulate, and the tests on the Pythons of
+#                   ARCHITECTURES (arm64 s390x i386)
 # make soak         GB (20) gigabytes of good and bad streams, after which memory is as it was
 # make interop      clients that are not ours against the emulator
 # make adapters     boto3, aiobotocore, anthropic, litellm, amazon-transcribe and smithy's client on our codec
@@ -25,6 +26,7 @@
 PYTHON ?= python3
 SECONDS ?= 60
 GB ?= 20
+ARCHITECTURES ?= arm64 s390x i386
 VENV ?= .venv
 BIN := $(VENV)/bin
 GROUPS := build demo test lint coverage mutation adapters peers fuzz bench docs
@@ -64,8 +66,8 @@ coverage: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/coverage $(VENV)/p
 mutation: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/mutation
 	PYTHONPATH=tests $(BIN)/python -m mutation $(MODULES)
 
-portability:
-	tests/portability.sh
+portability: $(VENV)/installed $(VENV)/test
+	ARCHITECTURES="$(ARCHITECTURES)" tests/portability.sh $(BIN)/python $(PYTEST_OPTIONS)
 
 soak: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python tests/soak.py $(GB)

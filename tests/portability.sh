@@ -1,11 +1,19 @@
 #!/usr/bin/env bash
-# The checksum kernels as C programs against a bit-at-a-time CRC: natively, and for each CPU for which there is a
-# cross-compiler and an emulator (Debian: gcc-aarch64-linux-gnu gcc-s390x-linux-gnu libc6-dev-arm64-cross
-# libc6-dev-s390x-cross qemu-user). What cannot be run is named.
+# The package on other CPUs, as far as this machine can emulate them: tests/portability.sh PYTHON [OPTION ...]
+#
+# First the checksum kernels as C programs against a bit-at-a-time CRC: natively, for each CPU for which there are a
+# cross-compiler and an emulator, and on x86-64 for older CPUs, where the choice of kernels walks down. Then that choice
+# in PYTHON's extension. Then the whole suite on the Pythons of ARCHITECTURES (tests/foreign.sh, which takes the options):
+# by default 64 bits little- and big-endian, and 32 bits. What cannot be run is named; on Debian 12 all of it needs
+#   apt-get install qemu-user gcc-{aarch64,s390x,i686}-linux-gnu gcc-arm-linux-gnueabihf \
+#     libc6-dev-{arm64,s390x,i386,armhf}-cross
 set -euo pipefail
 cd "$(dirname "$0")/.."
+python=$1
+shift
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
+skipped=()
 
 check() { # NAME COMPILER EMULATOR... -- ARGUMENT...
   local name=$1 compiler=$2 runner=()
@@ -14,6 +22,7 @@ check() { # NAME COMPILER EMULATOR... -- ARGUMENT...
   shift
   if ! command -v "$compiler" > /dev/null || { [ ${#runner[@]} -gt 0 ] && ! command -v "${runner[0]}" > /dev/null; }; then
     echo "$name: skipped, as ${compiler} or ${runner[0]:-nothing} is not here"
+    skipped+=("the kernels on $name")
     return
   fi
   local static=()
@@ -27,6 +36,8 @@ check() { # NAME COMPILER EMULATOR... -- ARGUMENT...
 check native "${CC:-cc}" --
 check arm64 aarch64-linux-gnu-gcc qemu-aarch64 -- 7 arm64-pmull
 check s390x s390x-linux-gnu-gcc qemu-s390x -- 7 portable
+check i386 i686-linux-gnu-gcc qemu-i386 -- 7 portable
+check armhf arm-linux-gnueabihf-gcc qemu-arm -- 7 portable
 if [ "$(uname -m)" = x86_64 ]; then
   for cpu in qemu64 Nehalem Westmere,-pclmulqdq Westmere,-ssse3 Westmere,-sse4.1; do
     check "x86-64-$cpu" "${CC:-cc}" qemu-x86_64 -cpu "$cpu" -- 37 portable
@@ -35,3 +46,28 @@ if [ "$(uname -m)" = x86_64 ]; then
     check "x86-64-$cpu" "${CC:-cc}" qemu-x86_64 -cpu "$cpu" -- 7 x86-pclmulqdq
   done
 fi
+
+# The kernels that the extension must offer on a CPU, the chosen one first.
+if [ "$(uname -m)" = x86_64 ] && command -v qemu-x86_64 > /dev/null; then
+  for expected in Nehalem:portable Westmere:x86-pclmulqdq,portable; do
+    found=$(qemu-x86_64 -cpu "${expected%%:*}" "$python" -c \
+      'from eventstream import _native; print(*_native._crc32_kernels(), sep=",")')
+    echo "the extension on x86-64-${expected%%:*}: $found"
+    [ "$found" = "${expected#*:}" ] || { echo "expected: ${expected#*:}" >&2; exit 1; }
+  done
+  echo "the suite's part for checksums and encoding on x86-64-Nehalem:"
+  EVENTSTREAM_HYPOTHESIS=quick qemu-x86_64 -cpu Nehalem "$python" -m pytest -q -p no:cacheprovider \
+    tests/test_crc32.py tests/test_encode.py
+fi
+
+for architecture in ${ARCHITECTURES-arm64 s390x i386}; do
+  echo "the suite on $architecture:"
+  status=0
+  tests/foreign.sh "$python" "$architecture" "$@" || status=$?
+  case $status in
+    0) ;;
+    3) skipped+=("the suite on $architecture") ;;
+    *) exit "$status" ;;
+  esac
+done
+[ ${#skipped[@]} -eq 0 ] || printf 'skipped: %s\n' "${skipped[@]}"

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# The whole suite on another CPU's Python, emulated: tests/foreign.sh PYTHON ARCHITECTURE [OPTION ...]
+#
+# ARCHITECTURE is Debian's name: arm64, s390x (big-endian), i386 or armhf (32 bits). The Python is the one of this
+# machine's release, from apt's own sources, unpacked into .cache/portability/ARCHITECTURE; dpkg and apt's own state
+# are left alone. qemu-user runs it, or for i386 an x86-64 itself; a cross-compiler builds the extension; PYTHON's pip
+# and Cython serve both. Packages without a wheel for the CPU its own Python builds, with the cross-compiler.
+# The options are pytest's. Exit 3: this machine lacks what is needed, which is named.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=$1
+architecture=$2
+shift 2
+
+case $architecture in
+  arm64) triplet=aarch64-linux-gnu emulator=qemu-aarch64 machine=aarch64 ;;
+  s390x) triplet=s390x-linux-gnu emulator=qemu-s390x machine=s390x ;;
+  i386) triplet=i686-linux-gnu emulator=qemu-i386 machine=i686 ;;
+  armhf) triplet=arm-linux-gnueabihf emulator=qemu-arm machine=armv7l ;;
+  *) echo "tests/foreign.sh: unknown architecture $architecture" >&2; exit 2 ;;
+esac
+for tool in "$emulator" "$triplet-gcc" apt-get dpkg-deb; do
+  command -v "$tool" > /dev/null || { echo "$architecture: $tool is not here"; exit 3; }
+done
+
+base=$PWD/.cache/portability/$architecture
+root=$base/root
+environment=$base/environment
+mkdir -p "$base"
+quietly() { "$@" > "$base/log" 2>&1 || { cat "$base/log" >&2; exit 1; }; }
+
+# The Python, with its headers. An update that fails in part may still have fetched what is needed.
+if [ ! -e "$base/unpacked" ]; then
+  rm -rf "$root" "$base/apt"
+  mkdir -p "$root" "$base"/apt/{lists,archives}/partial
+  : > "$base/apt/status"
+  options=(
+    -o Dir::State="$base/apt" -o Dir::State::Lists="$base/apt/lists" -o Dir::State::status="$base/apt/status"
+    -o Dir::Cache="$base/apt" -o Dir::Cache::Archives="$base/apt/archives" -o APT::Sandbox::User=
+    -o APT::Architecture="$architecture" -o APT::Architectures="$architecture"
+    -o APT::Architectures::="$architecture" -o Acquire::Languages=none
+  )
+  apt-get "${options[@]}" -qq update || true
+  quietly apt-get "${options[@]}" -qq -y --no-install-recommends --download-only install python3 libpython3-dev
+  for package in "$base"/apt/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
+  rm -r "$base/apt"
+  touch "$base/unpacked"
+fi
+
+# A virtual environment of it. Its python is a script, so that the tests' own processes are emulated too.
+interpreter=$(basename "$(readlink "$root/usr/bin/python3")")
+packages=$environment/lib/$interpreter/site-packages
+mkdir -p "$environment/bin" "$packages"
+run="$emulator -L \"$root\" -0"
+if [ "$architecture" = i386 ] && "$root/lib/ld-linux.so.2" --version > /dev/null 2>&1; then # most x86-64 can
+  run="\"$root/lib/ld-linux.so.2\" --library-path \"$root/lib/i386-linux-gnu:$root/usr/lib/i386-linux-gnu\" --argv0"
+fi
+echo "home = $root/usr/bin" > "$environment/pyvenv.cfg"
+cat > "$environment/bin/python" << SCRIPT
+#!/bin/sh
+exec $run "\$0" "$root/usr/bin/$interpreter" "\$@"
+SCRIPT
+chmod +x "$environment/bin/python"
+export PYTHONPYCACHEPREFIX=$base/bytecode PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+
+# What the tests need: wheels by this machine's pip, which is fast, and what has none from source. Only cryptography may
+# be missing: TLS is then not tested.
+if [ ! -e "$base/installed" ]; then
+  wheels=(--target "$packages" --upgrade --no-compile --only-binary=:all: --implementation cp --no-warn-conflicts
+    --python-version "${interpreter#python}" --platform "manylinux2014_$machine")
+  for minor in 5 17 28 31 34; do wheels+=(--platform "manylinux_2_${minor}_$machine"); done
+  quietly "$python" -m pip install "${wheels[@]}" "hypothesis>=6.100" "pytest>=8" "pytest-benchmark>=5" \
+    "botocore>=1.31" "h2>=4.1"
+  "$python" -m pip install "${wheels[@]}" "cryptography>=42" > "$base/log" 2>&1 ||
+    echo "$architecture: there is no wheel of cryptography, so TLS is not tested"
+  CFLAGS=-I$root/usr/include quietly "$python" -m pip --python "$environment/bin/python" install --no-deps \
+    "crcmod>=1.7" "msgspec>=0.19"
+  touch "$base/installed"
+fi
+
+# The package, as it stands here.
+rm -rf "$packages/eventstream"
+cp -r eventstream "$packages/"
+rm -f "$packages"/eventstream/*.so "$packages/eventstream/_native.c"
+suffix=$("$environment/bin/python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
+"$python" -m cython eventstream/_native.pyx -o "$base/_native.c"
+"$triplet-gcc" -O2 -g1 -fPIC -shared -Ieventstream -I"$root/usr/include" -I"$root/usr/include/$interpreter" \
+  -o "$packages/eventstream/_native$suffix" "$base/_native.c" eventstream/_crc32/crc32.c
+
+# PYTHONSAFEPATH: not the sources here, which have no extension for that CPU.
+export PYTHONSAFEPATH=1 EVENTSTREAM_HYPOTHESIS=${EVENTSTREAM_HYPOTHESIS:-quick}
+"$environment/bin/python" - "$packages" << 'PYTHON'
+import platform, struct, sys
+import eventstream._native as native
+assert native.__file__.startswith(sys.argv[1]), native.__file__
+bits = 8 * struct.calcsize("P")
+print(f"Python {platform.python_version()}, {platform.machine()}, {bits} bits, {sys.byteorder}-endian",
+      "with the kernels", *native._crc32_kernels(), flush=True)
+PYTHON
+"$environment/bin/python" -m pytest -q -p no:cacheprovider "$@"
