@@ -199,7 +199,7 @@ class _Chain:
         inner = key.inner.copy()
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
         inner.update(_encode(f"AWS4-HMAC-SHA256-PAYLOAD\n{stamp}\n{scope}\n"))
-        # All at once: nothing of a second must be left behind where memory ends, or a key where the date is impossible.
+        # All at once: where memory ends in between, no part of a second may be left behind.
         self._inner, self._outer, self._secret, self._second = inner, key.outer, secret, date // 1000
 
 
