@@ -36,7 +36,7 @@ check() { # NAME COMPILER EMULATOR... -- ARGUMENT...
 check native "${CC:-cc}" --
 check arm64 aarch64-linux-gnu-gcc qemu-aarch64 -- 7 arm64-pmull
 check s390x s390x-linux-gnu-gcc qemu-s390x -- 7 portable
-check i386 i686-linux-gnu-gcc qemu-i386 -- 7 portable
+check i386 i686-linux-gnu-gcc qemu-i386 -- 7 x86-pclmulqdq
 check armhf arm-linux-gnueabihf-gcc qemu-arm -- 7 portable
 if [ "$(uname -m)" = x86_64 ]; then
   for cpu in qemu64 Nehalem Westmere,-pclmulqdq Westmere,-ssse3 Westmere,-sse4.1; do
