@@ -17,12 +17,12 @@ from botocore import eventstream as botocore
 import eventstream
 from benchmarks.codec import wire_of
 from benchmarks.measure import Row, Work, at_once
+from benchmarks.signing import AUDIO
 from benchmarks.transcribe import payload_of_six_words
 from eventstream.adapters import amazon_transcribe as amazon_transcribe_adapter
 from eventstream.adapters import botocore as botocore_adapter
 from eventstream.transcribe.model import TRANSCRIPT_EVENT_HEADERS
 
-AUDIO = bytes(range(256)) * 12 + bytes(128)  # 100 ms at 16 kHz: 3,200 bytes
 EVENTS = 100
 CHUNK = 16_384  # what HTTP/2 clients get at once
 

@@ -110,8 +110,8 @@ def rows() -> Iterator[Row]:
         yield Row(
             f"`encode` with {what}, 3,200 B",
             "amazon-transcribe",
-            lambda given=given: eventstream.encode(given, payload),  # type: ignore[misc]
-            lambda: serializer.serialize(HEADERS, payload),  # type: ignore[arg-type]
+            lambda given=given: eventstream.encode(given, payload),
+            lambda: serializer.serialize(HEADERS, payload),
             at_least,
         )
 
@@ -120,11 +120,11 @@ def rows() -> Iterator[Row]:
         wire = eventstream.encode(headers, data)
         yield Row(
             f"`decode`, {length:,} B", "floor", lambda w=wire: eventstream.decode(w), floor(data), at_most=at_most
-        )  # type: ignore[misc]
+        )
         yield Row(
             f"`encode` with `Headers`, {length:,} B",
             "floor",
-            lambda d=data: eventstream.encode(headers, d),  # type: ignore[misc]
+            lambda d=data: eventstream.encode(headers, d),
             floor(data),
             at_most=at_most,
         )
@@ -136,7 +136,7 @@ def rows() -> Iterator[Row]:
         message.encode,
         lambda: serializer.serialize(HEADERS, payload),
         20,
-    )  # type: ignore[arg-type]
+    )
 
     wire = wire_of(MIB)
     view = payload_of(MIB)
@@ -200,6 +200,6 @@ def checksum_rows() -> Iterator[Row]:
             yield Row(
                 f"CRC-32 of {length:,} B",
                 name,
-                lambda data=data: _native._crc32(kernel, data),  # type: ignore[misc]
-                lambda data=data, peer=peer: peer(data),  # type: ignore[misc]
+                lambda data=data: _native._crc32(kernel, data),
+                lambda data=data, peer=peer: peer(data),
             )

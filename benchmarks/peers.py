@@ -110,9 +110,9 @@ def drain(messages: Iterable[Any]) -> None:
         message.headers[":event-type"], message.payload
 
 
-def _ours(implementation: Any) -> Callable[[Iterable[bytes]], Work]:
+def _feeding(class_: Any) -> Callable[[Iterable[bytes]], Work]:
     def work_of(chunks: Iterable[bytes]) -> Work:
-        decoder = implementation.Decoder()
+        decoder = class_()
 
         def work() -> None:
             for chunk in chunks:
@@ -137,22 +137,12 @@ def _buffer(class_: Any) -> Callable[[Iterable[bytes]], Work]:
     return work_of
 
 
-def _capo(chunks: Iterable[bytes]) -> Work:
-    decoder = capo.MessageDecoder()
-
-    def work() -> None:
-        for chunk in chunks:
-            drain(decoder.feed(chunk))
-
-    return work
-
-
 DECODERS: dict[str, Callable[[Iterable[bytes]], Work]] = {
-    OURS: _ours(eventstream),
-    REFERENCE: _ours(_reference),
+    OURS: _feeding(eventstream.Decoder),
+    REFERENCE: _feeding(_reference.Decoder),
     BOTOCORE: _buffer(BotocoreBuffer),
     AMAZON_TRANSCRIBE: _buffer(AmazonTranscribeBuffer),
-    CAPO: _capo,
+    CAPO: _feeding(capo.MessageDecoder),
 }
 """Of a stream in pieces. smithy's decoder reads from a file instead."""
 

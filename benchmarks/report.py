@@ -177,7 +177,7 @@ def draw(report: Report, theme: str, jobs: Sequence[str], path: Path) -> None:
     # Text stays text; ids and dates do not change from one drawing to the next.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "eventstream", "font.family": "sans-serif"}):
         canvas = Canvas(figsize=(10, (0.3 * most + 0.35) * lines), layout="constrained")
-        canvas.get_layout_engine().set(h_pad=0.1, w_pad=0.1)  # type: ignore[union-attr]
+        canvas.get_layout_engine().set(h_pad=0.1, w_pad=0.1)
         grid = canvas.subplots(lines, columns, squeeze=False).flatten()
         for axes, name, found in zip(grid, jobs, standings, strict=False):
             ranked = sorted(found, key=lambda contestant: found[contestant], reverse=True)

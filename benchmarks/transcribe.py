@@ -57,7 +57,7 @@ def ours(stream: bytes) -> Work:
 
 
 def theirs(stream: bytes) -> Work:
-    buffer = EventStreamBuffer()  # type: ignore[no-untyped-call]
+    buffer = EventStreamBuffer()
     parser = TranscribeStreamingEventParser()
 
     def work() -> object:
