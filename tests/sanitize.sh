@@ -4,7 +4,8 @@
 # Runs the checks of tests/sanitize, each in a build of its own; the options are pytest's, such as -k and -x. What this
 # machine lacks is skipped, and it is said how to install it. CHECKS names those to run, which then must not be skipped:
 #
-#   address     reads and writes out of bounds, undefined behaviour, leaks: gcc's sanitizers
+#   address     reads and writes out of bounds, undefined behaviour: gcc's sanitizers
+#   leaks       memory that is never given back: gcc's sanitizer, on a Python before 3.12
 #   valgrind    what is read before it is written
 #   references  references that are never given back, also those that leak no memory: a debug Python
 #   threads     data races: a free-threaded Python with the thread sanitizer
@@ -14,7 +15,7 @@ python=$1
 shift
 failed=0
 skipped=
-for check in ${CHECKS:-address valgrind references threads}; do
+for check in ${CHECKS:-address leaks valgrind references threads}; do
   printf '\n-- %s\n' "$check"
   status=0
   "tests/sanitize/$check.sh" "$python" "$@" || status=$?

@@ -2,10 +2,10 @@
 
     python tests/soak.py [GIGABYTES]        20 unless given
 
-Each round takes some megabytes through every kind of work below, which asserts what must come out, and abandons
-hundreds of decoders and some sessions in the middle of what they do. In the first rounds caches and the allocator find
-their sizes; after each of the others the resident set is within 1 MiB of what it was, and the number of blocks that
-Python's allocator has handed out within a thousand, or else the exit status is 1.
+A round takes the same number of bytes through every kind of work below, which asserts what must come out; one of them
+abandons hundreds of decoders and some sessions in the middle of what they do. In the first rounds caches and the
+allocator find their sizes; after each of the others the resident set is within 1 MiB of what it was, and the number of
+blocks that Python's allocator has handed out within a thousand, or else the exit status is 1.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 WARM_UP = 5
 """Rounds."""
 
+SHARE = 20_000_000
+"""Bytes that a round takes through each kind of work."""
+
 GROWTH = 1 << 20
 """Bytes by which the resident set may grow."""
 
@@ -43,7 +46,7 @@ BLOCKS = 1_000
 after three rounds."""
 
 ABANDONED = 400
-"""Decoders that a round abandons."""
+"""Decoders that are abandoned at a time."""
 
 
 def event(number: int, size: int) -> bytes:
@@ -232,16 +235,18 @@ def main(gigabytes: float) -> int:
     first = blocks = 0
     spent = dict.fromkeys(WORK, 0.0)
     took = dict.fromkeys(WORK, 0)
+    runs = dict.fromkeys(WORK, 0)
     reported = begun = time.monotonic()
     while total < gigabytes * 1e9 or rounds < 2 * WARM_UP:
+        rounds += 1
         for work in WORK:
             start = time.monotonic()
-            length = work()
+            while took[work] < rounds * SHARE:
+                took[work] += work()
+                runs[work] += 1
             spent[work] += time.monotonic() - start
-            took[work] += length
-            total += length
+        total = sum(took.values())
         gc.collect()
-        rounds += 1
         if rounds <= WARM_UP:
             first, blocks = max(first, resident()), sys.getallocatedblocks()
             continue
@@ -256,7 +261,7 @@ def main(gigabytes: float) -> int:
         print(f"  {work.__name__:15} {took[work] / 1e9:6.2f} GB, {took[work] / 1e9 / spent[work]:5.2f} GB/s")
     kept = peak <= GROWTH and most <= BLOCKS
     print(
-        f"{total / 1e9:.1f} GB in {rounds} rounds, {rounds * ABANDONED:,} decoders abandoned: at most "
+        f"{total / 1e9:.1f} GB in {rounds} rounds, {runs[abandoned] * ABANDONED:,} decoders abandoned: at most "
         f"{peak / 1024:+.0f} KiB of {first / 1024:,.0f} KiB, and {most:+} of {blocks:,} blocks, after the first "
         f"{WARM_UP} rounds: {'as it was' if kept else 'IT GROWS'}"
     )

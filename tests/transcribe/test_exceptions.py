@@ -102,6 +102,20 @@ def test_the_recorded_one():
     assert dict(error.to_message().headers) == dict(message.headers)
 
 
+@pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
+def test_one_made_here_keeps_what_it_is_given(kind, status, retryable):
+    headers = {":content-type": "text/plain"}
+    error = kind("why", headers, b"body")
+    assert (error.message, error.headers, error.payload, error.status_code) == ("why", headers, b"body", status)
+    error = TranscribeError(kind.__name__, "why", headers, b"body", status_code=418)
+    assert (error.message, error.headers, error.payload, error.status_code) == ("why", headers, b"body", 418)
+
+
+@pytest.mark.parametrize("error", [BadRequestException(), TranscribeError("BadRequestException")], ids=["kind", "code"])
+def test_one_made_here_of_nothing_more(error):
+    assert (error.code, error.message, error.headers, error.payload) == ("BadRequestException", "", None, b"")
+
+
 # Messages
 
 
@@ -196,6 +210,7 @@ def test_the_code_in_the_body(name):
 def test_the_status_is_that_of_the_response():
     error = TranscribeError.from_response(400, [("x-amzn-errortype", "LimitExceededException")])
     assert (type(error), error.status_code, error.retryable) == (LimitExceededException, 400, True)
+    assert error.payload == b""
 
 
 def test_the_request_id():
@@ -264,9 +279,19 @@ def test_errors_pickle_and_copy(error):
 def test_an_invalid_event_is_an_error_of_the_codec():
     assert issubclass(InvalidEvent, CodecError)
     assert issubclass(InvalidEvent, ValueError)
-    assert str(InvalidEvent("AudioEvent", "wrong")) == "event 'AudioEvent': wrong"
-    assert str(InvalidEvent(None, "wrong")) == "message: wrong"
-    assert str(InvalidEvent("E", "wrong", "$.A")) == "event 'E': wrong at $.A"
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "event_type", "path"),
+    [
+        (InvalidEvent("AudioEvent", "wrong"), "event 'AudioEvent': wrong", "AudioEvent", None),
+        (InvalidEvent(None, "wrong"), "message: wrong", None, None),
+        (InvalidEvent("E", "wrong", "$.A"), "event 'E': wrong at $.A", "E", "$.A"),
+    ],
+    ids=["event", "message", "path"],
+)
+def test_what_an_invalid_event_says(error, text, event_type, path):
+    assert (str(error), error.event_type, error.path) == (text, event_type, path)
 
 
 def test_no_text_quotes_more_than_64_bytes():
