@@ -95,6 +95,12 @@ cdef extern from *:
     #  define ES_ADDRESS_SANITIZER 0
     #endif
 
+    #ifdef Py_GIL_DISABLED
+    #  define ES_FREE_THREADED 1
+    #else
+    #  define ES_FREE_THREADED 0
+    #endif
+
     /* Resizes bytes that nobody else has seen, where they are if possible. As _PyBytes_Resize, but where memory is short
        the bytes stay as they are, and NULL comes back without an exception. */
     static CYTHON_INLINE PyObject *es_resize_bytes(PyObject *bytes, Py_ssize_t size) {
@@ -140,6 +146,7 @@ cdef extern from *:
     }
     """
     const bint ES_ADDRESS_SANITIZER
+    const bint ES_FREE_THREADED
     PyObject *es_resize_bytes(PyObject *bytes_, Py_ssize_t size)
     bint es_test_and_set(int *flag) noexcept
     void es_clear(int *flag) noexcept
@@ -171,6 +178,8 @@ cdef enum:
 
 # Bytes of the values of a fixed length.
 cdef uint8_t[10] VALUE_LENGTHS = [0, 0, 1, 2, 4, 8, 0, 0, 8, 16]
+
+cdef frozenset SIZED_INTEGERS = frozenset({Byte, Short, Long, Timestamp})
 
 cdef uint64_t DEFAULT_MAX_HEADERS = DEFAULT_MAX_HEADERS_LENGTH
 cdef uint64_t DEFAULT_MAX_PAYLOAD = DEFAULT_MAX_PAYLOAD_LENGTH
@@ -467,17 +476,23 @@ cdef int write_value(Writer *writer, object name, object value) except -1:
     return write_buffer(writer, name, value)
 
 
-cdef bint has_plain_names(dict mapping):
-    for name in mapping:
+cdef bint is_plain(dict mapping):
+    """Whether no two names can have the same text, and no value, as it is written, runs code of the caller's, as buffers
+    and time zones may."""
+    for name, value in mapping.items():
         if type(name) is not str:
             return False
+        if not (type(value) is str or type(value) is bytes or type(value) is int or type(value) is bool):
+            if type(value) not in SIZED_INTEGERS:
+                return False
     return True
 
 
 cdef int write_headers(Writer *writer, object mapping) except -1:
     cdef set names = None  # to be told apart where keys that are not equal can have the same text
     if type(mapping) is dict:
-        if not has_plain_names(<dict> mapping):
+        if ES_FREE_THREADED or not is_plain(<dict> mapping):
+            mapping = (<dict> mapping).copy()  # which nobody can change while it is written
             names = set()
         for name, value in (<dict> mapping).items():
             write_name(writer, name, names)
@@ -1189,7 +1204,7 @@ def encode_into(
             check_encoded(headers_length, source.len, max_headers, max_payload)
             total_length = MIN_MESSAGE_LENGTH + headers_length + source.len
             if start < 0:
-                raise ValueError(f"offset {start} is negative")
+                raise ValueError("offset is negative")
             room = max(target.len - start, 0)
             if total_length > room:
                 raise ValueError(f"a message of {total_length} bytes does not fit into {room} bytes")

@@ -171,7 +171,7 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
         except UnicodeEncodeError:
             raise InvalidHeaderValue(name, "lone surrogates have no UTF-8") from None
     if isinstance(value, int):
-        for type_, (_, class_) in _INTEGERS.items():
+        for type_, (_, class_) in reversed(_INTEGERS.items()):
             if class_ is not int and isinstance(value, class_):
                 return _encode_integer(name, type_, value)
         return _encode_integer(name, HeaderType.INTEGER, value)
@@ -194,6 +194,8 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
 def _encode_headers(mapping: Mapping[str, HeaderInput]) -> bytes:
     if not isinstance(mapping, Mapping):
         raise TypeError(f"headers are a mapping, not {type(mapping).__name__}")
+    if type(mapping) is dict:
+        mapping = mapping.copy()  # values may run code of the caller's, which may change it
     raw = bytearray()
     names = set()
     for name, value in mapping.items():
@@ -571,7 +573,7 @@ def encode_into(
             _check_encoded(len(raw), source.nbytes, max_headers, max_payload)
             total_length = MIN_MESSAGE_LENGTH + len(raw) + source.nbytes
             if start < 0:
-                raise ValueError(f"offset {start} is negative")
+                raise ValueError("offset is negative")
             room = max(target.nbytes - start, 0)
             if total_length > room:
                 raise ValueError(f"a message of {total_length} bytes does not fit into {room} bytes")

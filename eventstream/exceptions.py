@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 def _quote(text: str) -> str:
     """The text in quotes, cut to 64 bytes of UTF-8."""
-    raw = text.encode("utf-8", "surrogatepass")
-    return repr(text) if len(raw) <= 64 else repr(raw[:61].decode("utf-8", "ignore")) + "..."
+    raw = str.encode(text, "utf-8", "surrogatepass")
+    return str.__repr__(text) if len(raw) <= 64 else repr(raw[:61].decode("utf-8", "ignore")) + "..."
 
 
 def _header(name: str | None) -> str:

@@ -200,7 +200,7 @@ def test_a_negative_limit_is_a_value_error(codec, name, limit):
         lambda **options: codec.decode(frames.EMPTY_FRAME, **options),
         codec.Decoder,
     ):
-        with pytest.raises(ValueError, match=name):
+        with pytest.raises(ValueError, match=f"^{name} is negative$"):
             call(**{name: limit})
 
 
@@ -288,12 +288,12 @@ def test_a_message_that_does_not_fit_is_a_value_error_and_nothing_is_written(cod
 @pytest.mark.parametrize("offset", [26, 27, 100, 2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**100])
 def test_an_offset_beyond_the_buffer_is_a_value_error(codec, offset):
     buffer = bytearray(b"." * 26)
-    with pytest.raises(ValueError, match="fit"):
+    with pytest.raises(ValueError, match=r"^a message of 16 bytes does not fit into 0 bytes$"):
         codec.encode_into(buffer, {}, b"", offset)
     assert buffer == b"." * 26
 
 
-@pytest.mark.parametrize("offset", [-1, -16, -(2**31), -(2**63), -(2**100)])
+@pytest.mark.parametrize("offset", [-1, -16, -(2**31), -(2**63), -(2**100), -(2**20_000)], ids=int.bit_length)
 def test_a_negative_offset_is_a_value_error(codec, offset):
     buffer = bytearray(b"." * 64)
     with pytest.raises(ValueError, match="negative"):
@@ -370,7 +370,7 @@ def test_a_payload_that_overlaps_is_a_value_error_and_nothing_is_written(
     expected = frames.frame(b"", before[start:stop])
     assert len(expected) == 26
     if overlaps:
-        with pytest.raises(ValueError, match="overlap"):
+        with pytest.raises(ValueError, match=r"^the payload overlaps the part of the buffer that is to be written$"):
             codec.encode_into(buffer, {}, payload, offset)
         assert buffer == before
     else:

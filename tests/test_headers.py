@@ -227,6 +227,36 @@ def test_a_value_like_one_of_the_ten_is_encoded_as_that(codec, given, value):
     assert headers.raw == codec.Headers({"n": value}).raw
 
 
+@pytest.mark.parametrize("order", [(Byte, Timestamp), (Short, Long), (Long, Short)], ids=repr)
+def test_a_subclass_of_two_is_encoded_as_the_wider(codec, order):
+    class Both(*order):
+        pass
+
+    widest = max(order, key=(Byte, Short, Long, Timestamp).index)
+    assert codec.Headers({"n": Both(1)}).raw == codec.Headers({"n": widest(1)}).raw
+
+
+@pytest.mark.parametrize("change", ["move", "add", "remove", "clear"])
+def test_a_value_that_changes_the_mapping_changes_nothing(codec, change):
+    """What is encoded is what was given."""
+    changes = {
+        "move": lambda: mapping.update(a=mapping.pop("a")),
+        "add": lambda: mapping.update(c=1),
+        "remove": lambda: mapping.pop("b"),
+        "clear": lambda: mapping.clear(),
+    }
+
+    class Zone(datetime.tzinfo):
+        def utcoffset(self, moment):
+            changes.pop(change, lambda: None)()
+            return datetime.timedelta(0)
+
+    mapping = {"a": datetime.datetime(1970, 1, 1, tzinfo=Zone()), "b": b"x"}
+    headers = codec.Headers(mapping)
+    assert change not in changes
+    assert headers.raw == frames.header("a", 8, bytes(8)) + frames.header("b", 6, frames.sized(b"x"))
+
+
 @pytest.mark.parametrize("name", [MyStr("red"), Color.RED], ids=repr)
 def test_a_str_subclass_is_a_name(codec, name):
     headers = codec.Headers({name: 1})
