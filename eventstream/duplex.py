@@ -62,7 +62,7 @@ class _Incoming(Generic[T]):
 
     Args:
         read: makes of a message what is delivered, or None if that is nothing. A `CodecError` or `ServiceError` that it
-            raises is final.
+            raises is final; after anything else, as a ``MemoryError``, the message is read again.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class _Incoming(Generic[T]):
     ) -> None:
         self._read = read
         self._decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
+        self._message: Message | None = None  # the one that is being read
         self._exhausted = True
         self._error: CodecError | ServiceError | None = None
 
@@ -89,8 +90,10 @@ class _Incoming(Generic[T]):
     def __next__(self) -> T:
         self.check()
         try:
-            for message in self._decoder:
+            while (message := self._message or next(self._decoder, None)) is not None:
+                self._message = message
                 event = self._read(message)
+                self._message = None
                 if event is not None:
                     return event
         except (CodecError, ServiceError) as error:
@@ -242,6 +245,7 @@ class ServerExchange(Generic[T]):
         self._limits = max_headers_length, max_payload_length
         self._incoming = _Incoming(self._read, max_headers_length, max_payload_length)
         self._unwrap: Callable[[Message], Message | None] | None = None
+        self._inner: Message | None = None  # of the message that is being read
         self._refused: VerificationError | None = None
         self._failed = False
         self.ended = False
@@ -324,12 +328,15 @@ class ServerExchange(Generic[T]):
         return self._incoming.feed(data)
 
     def _read(self, message: Message) -> T | None:
-        assert self._unwrap is not None
-        inner = self._unwrap(message)
-        if inner is None:
-            self.ended = True
-            return None
-        return self._parse(inner)
+        if self._inner is None:  # it is verified once, as the next signature follows then
+            assert self._unwrap is not None
+            self._inner = self._unwrap(message)
+            if self._inner is None:
+                self.ended = True
+                return None
+        event = self._parse(self._inner)
+        self._inner = None
+        return event
 
     def receive_eof(self) -> None:
         """The request's body has ended.

@@ -353,6 +353,33 @@ def test_an_unchecked_server_still_refuses_what_makes_no_sense():
         list(server.receive(signer.sign(b"no message at all")))
 
 
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_an_event_is_read_again_where_memory_was_short(side):
+    short = iter([False, True, True])
+
+    def parse(message):
+        if next(short, False):
+            raise MemoryError
+        return message
+
+    client, server = opened()
+    reader = ClientExchange(None, parse) if side == "client" else server
+    server._parse = parse
+    wire = b"".join((server if side == "client" else client).send(event) for event in EVENTS)
+    received, refused = [], 0
+    events = reader.receive(wire)
+    for _ in range(3):
+        try:
+            received.extend(events)
+        except MemoryError:
+            refused += 1
+    assert (received, refused) == (EVENTS, 2)
+    if side == "server":
+        assert list(server.receive(client.finish())) == []
+        assert server.ended
+    reader.receive_eof()
+
+
 def test_what_parse_raises_ends_the_direction():
     class Unfit(CodecError):
         pass
