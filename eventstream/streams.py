@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 READ_SIZE = 65_536
 """How many bytes are asked of a file or stream at a time."""
 
+_NO_DATA = "the source does not block, and has no data now: feed a Decoder when it has"
+
 
 def iter_messages(
     source: bytes | bytearray | memoryview | Iterable[Buffer] | Readable,
@@ -47,6 +49,7 @@ def iter_messages(
     Raises:
         TruncatedMessage: the source ends in the middle of a message.
         DecodeError: the bytes are no valid message; those before it have been yielded.
+        BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
     """
     decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
     for chunk in _chunks(source):
@@ -72,6 +75,7 @@ async def aiter_messages(
     Raises:
         TruncatedMessage: the source ends in the middle of a message.
         DecodeError: the bytes are no valid message; those before it have been yielded.
+        BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
     """
     decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
     async for chunk in _async_chunks(source):
@@ -91,7 +95,7 @@ def _read_chunks(read: Callable[[int], Buffer | None]) -> Iterator[Buffer]:
     while chunk := read(READ_SIZE):
         yield chunk
     if chunk is None:
-        raise BlockingIOError("the source does not block, and has no data now: feed a Decoder when it has")
+        raise BlockingIOError(_NO_DATA)
 
 
 async def _async_chunks(source: AsyncIterable[Buffer] | AsyncReadable) -> AsyncIterator[Buffer]:
@@ -102,3 +106,5 @@ async def _async_chunks(source: AsyncIterable[Buffer] | AsyncReadable) -> AsyncI
     else:
         while chunk := await read(READ_SIZE):
             yield chunk
+        if chunk is None:
+            raise BlockingIOError(_NO_DATA)

@@ -386,3 +386,21 @@ def test_a_source_that_does_not_block_is_an_error_and_no_end():
 
     with pytest.raises(BlockingIOError):
         list(iter_messages(Reader()))
+
+
+def test_an_asynchronous_source_that_does_not_block_is_an_error_and_no_end():
+    class Reader:
+        given = iter([frames.TEN_FRAME, None, frames.TEN_FRAME])
+
+        async def read(self, size):
+            return next(self.given)
+
+    received = []
+
+    async def read_all():
+        async for message in aiter_messages(Reader()):
+            received.append(message.encode())  # noqa: PERF401 (those before the error are kept)
+
+    with pytest.raises(BlockingIOError):
+        asyncio.run(read_all())
+    assert received == [frames.TEN_FRAME]
