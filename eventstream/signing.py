@@ -34,7 +34,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
-from eventstream._codec import Headers, Message, decode, encode
+from eventstream._codec import Decoder, Headers, Message, decode, encode
 from eventstream.exceptions import (
     DateSkew,
     DecodeError,
@@ -169,6 +169,9 @@ class _Chain:
     __slots__ = ("_credentials", "_inner", "_keys", "_outer", "_region", "_second", "_secret", "_service", "signature")
 
     def __init__(self, credentials: CredentialsSource, region: str, service: str, seed: bytes) -> None:
+        for name, value in (("region", region), ("service", service)):
+            if not isinstance(value, str):
+                raise TypeError(f"the {name} is a str, not {type(value).__name__}")
         self._credentials = credentials
         self._region = region
         self._service = service
@@ -186,7 +189,11 @@ class _Chain:
         if date // 1000 != self._second or secret != self._secret:
             self._begin_second(secret, date)
         inner, outer = self._inner.copy(), self._outer.copy()
-        text = f"{self.signature.hex()}\n{sha256(headers).hexdigest()}\n{sha256(payload).hexdigest()}"
+        try:
+            payload_hash = sha256(payload).hexdigest()
+        except ValueError as error:  # as a released memoryview says it
+            raise BufferError(str(error)) from None
+        text = f"{self.signature.hex()}\n{sha256(headers).hexdigest()}\n{payload_hash}"
         inner.update(text.encode())
         outer.update(inner.digest())
         return outer.digest()
@@ -228,8 +235,10 @@ def chunk_signature(
 
     Raises:
         TypeError: an argument is of the wrong type, or the timestamp is naive.
+        BufferError: the payload is not C-contiguous.
+        OverflowError: the timestamp is outside the years 1 to 9999 in UTC.
     """
-    chain = _Chain(credentials, region, service, prior_signature)
+    chain = _Chain(credentials, region, service, bytes(memoryview(prior_signature)))
     return chain.next((timestamp - _EPOCH) // _MILLISECOND, headers, payload)
 
 
@@ -255,6 +264,7 @@ class EventSigner:
 
     Raises:
         ValueError: the seed is no signature.
+        TypeError: the region or the service is no str.
     """
 
     __slots__ = ("_chain", "_finished", "_now")
@@ -289,6 +299,7 @@ class EventSigner:
             EncodeLimitExceeded: the payload is over 24 MiB.
             TypeError: the payload is no buffer, or the clock gave a naive datetime.
             BufferError: the buffer is not C-contiguous.
+            OverflowError: the clock's time is outside the years 1 to 9999 in UTC.
         """
         if self._finished:
             raise StateError("the stream was finished: nothing can be signed after its end")
@@ -335,7 +346,8 @@ class EventVerifier:
         ended: whether the end of the stream was verified.
 
     Raises:
-        ValueError: the seed is no signature.
+        ValueError: the seed is no signature, or a limit is negative.
+        TypeError: the region or the service is no str, or a limit is no integer.
     """
 
     __slots__ = ("_chain", "_error", "_index", "_limits", "_max_skew", "_now", "ended")
@@ -355,6 +367,7 @@ class EventVerifier:
         self._chain = _Chain(credentials, region, service, _seed(seed_signature))
         self._now = _nanoseconds_of(clock)
         self._max_skew = None if max_clock_skew is None else max_clock_skew // _MILLISECOND
+        Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)  # knows a limit from none
         self._limits = max_headers_length, max_payload_length
         self._index = 0
         self._error: VerificationError | DecodeError | None = None
@@ -378,6 +391,7 @@ class EventVerifier:
             DateSkew: its date is too far from the clock.
             DecodeError: it was signed, but what it wraps is no valid message; offsets count from that message's start.
             TypeError: the clock gave a naive datetime.
+            BufferError: the payload is a view that was released.
         """
         if self._error is not None:
             raise self._error._again()
@@ -401,6 +415,8 @@ class EventVerifier:
             raise UnexpectedMessage(self._index, "a signed event has a :date and a :chunk-signature of 32 bytes")
         if len(headers) != 2:
             raise UnexpectedMessage(self._index, "a signed event has no other headers than :date and :chunk-signature")
+        # The clock first, and the signatures in one go: code of the caller's in between could verify the message, too.
+        now = 0 if self._max_skew is None else self._now() // _NANOSECONDS
         try:
             expected = self._chain.next(date, _encode_date(date), payload)
         except OverflowError:
@@ -408,7 +424,7 @@ class EventVerifier:
         if not hmac.compare_digest(expected, signature):
             raise SignatureMismatch(self._index, "its signature does not match")
         if self._max_skew is not None:
-            skew = date - self._now() // _NANOSECONDS
+            skew = date - now
             if abs(skew) > self._max_skew:
                 raise DateSkew(self._index, _describe_skew(skew, self._max_skew))
         inner = None

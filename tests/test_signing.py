@@ -381,6 +381,55 @@ def test_a_seed_of_another_type_is_refused():
             make(seed=32)
 
 
+def released():
+    view = memoryview(EVENTS[0])
+    view.release()
+    return view
+
+
+def test_a_view_that_was_released_is_a_buffer_error():
+    by = signer()
+    message = next(Decoder(copy=False).feed(signed()[0].encode()))
+    message.payload.release()
+    for call in (
+        lambda: by.sign(released()),
+        lambda: chunk_signature(CREDENTIALS, REGION, SERVICE, NOON, SEED, b"headers", released()),
+        lambda: verifier().verify(message),
+    ):
+        with pytest.raises(BufferError):
+            call()
+    assert by.signature == SEED
+
+
+def test_a_region_or_service_that_is_no_text_is_a_type_error():
+    for others in ({"region": None}, {"service": b"transcribe"}):
+        for make in (signer, verifier):
+            with pytest.raises(TypeError, match=next(iter(others))):
+                make(**others)
+    for region, service, prior in ((None, SERVICE, SEED), (REGION, None, SEED), (REGION, SERVICE, SEED.hex())):
+        with pytest.raises(TypeError):
+            chunk_signature(CREDENTIALS, region, service, NOON, prior, b"headers", b"payload")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+        datetime(9999, 12, 31, 23, 59, tzinfo=timezone(timedelta(hours=-1))),
+    ],
+    ids=["before year 1", "after year 9999"],
+)
+def test_a_moment_that_is_none_in_utc_is_an_overflow_error(moment):
+    by = signer(at(moment))
+    for call in (
+        lambda: by.sign(EVENTS[0]),
+        lambda: chunk_signature(CREDENTIALS, REGION, SERVICE, moment, SEED, b"headers", b"payload"),
+    ):
+        with pytest.raises(OverflowError):
+            call()
+    assert by.signature == SEED
+
+
 def test_a_clock_without_a_time_zone_is_refused():
     naive = at(NOON.replace(tzinfo=None))
     message = signed()[0]
@@ -512,6 +561,30 @@ def test_a_date_that_no_calendar_has_is_refused(date, window):
     message = decode(encode({":date": Timestamp(date), ":chunk-signature": bytes(32)}, EVENTS[0]))
     with pytest.raises(DateSkew, match="event 0: its date is outside the years 1 to 9999"):
         verifier(max_clock_skew=window).verify(message)
+
+
+@pytest.mark.parametrize("name", ["max_headers_length", "max_payload_length"])
+@pytest.mark.parametrize(("limit", "error"), [(-1, ValueError), ("1", TypeError)], ids=repr)
+def test_a_limit_that_is_none_is_refused(name, limit, error):
+    with pytest.raises(error):
+        verifier(**{name: limit})
+
+
+def test_a_clock_that_verifies_the_message_too():
+    """It is accepted once."""
+    message = signed()[0]
+    seen = []
+
+    def clock():
+        if not seen:
+            seen.append(None)
+            seen.append(by.verify(message))
+        return NOON
+
+    by = verifier(clock)
+    with pytest.raises(SignatureMismatch):
+        by.verify(message)
+    assert seen[1] == decode(EVENTS[0])
 
 
 def test_limits_hold_for_the_inner_message():
