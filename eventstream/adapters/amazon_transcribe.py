@@ -35,7 +35,6 @@ from __future__ import annotations
 import datetime
 import struct
 import uuid
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -153,9 +152,10 @@ class EventStreamBuffer(_library.EventStreamBuffer):
 
     def __init__(self) -> None:
         self._decoder = Decoder(max_headers_length=MAX_HEADERS_LENGTH, max_payload_length=MAX_PAYLOAD_LENGTH)
-        # What has been added since the last message began: the decoder looks at the prelude's checksum first, the
-        # library at its lengths. So the lengths must still be there when the checksum is wrong.
-        self._added: deque[bytes] = deque()
+        # What has been added since the message began that starts there, or of an unfinished one the prelude and what
+        # came since: the decoder looks at the prelude's checksum first, the library at its lengths. So the lengths must
+        # still be there when the checksum is wrong.
+        self._added = bytearray()
         self._added_from = 0
         # Streams repeat their headers, and the decoder gives repeated headers as the same object.
         self._headers = Headers()
@@ -168,16 +168,21 @@ class EventStreamBuffer(_library.EventStreamBuffer):
             ParserError: `close` was called, or another thread is using the buffer.
         """
         data = b"" + data  # whatever bytes can be added to, as the library does
-        offset = self._decoder.offset
-        while self._added and self._added_from + len(self._added[0]) <= offset:
-            self._added_from += len(self._added.popleft())
+        self._forget_before(self._decoder.offset)
         try:
             self._decoder.feed(data)
         except exceptions.StateError as error:
             raise _parser_error(error) from error
         except exceptions.DecodeError:
             return
-        self._added.append(data)
+        self._added += data
+
+    def _forget_before(self, offset: int) -> None:
+        """Keep what was added from there on, where a message begins."""
+        if offset != self._added_from:
+            kept = self._decoder.offset + self._decoder.buffered - offset
+            del self._added[: len(self._added) - kept]
+            self._added_from = offset
 
     def next(self) -> EventStreamMessage:
         """The next message of what was added.
@@ -188,6 +193,10 @@ class EventStreamBuffer(_library.EventStreamBuffer):
         """
         try:
             message = next(self._decoder)
+        except StopIteration:
+            self._forget_before(self._decoder.offset)
+            del self._added[PRELUDE_LENGTH:]
+            raise
         except exceptions.CodecError as error:
             raise self._fault(error) from error
         if message.headers is not self._headers:
@@ -210,9 +219,10 @@ class EventStreamBuffer(_library.EventStreamBuffer):
 
     def _fault(self, error: exceptions.CodecError) -> ParserError:
         if isinstance(error, (exceptions.PreludeChecksumMismatch, exceptions.InvalidLength)):
-            prelude = b"".join(self._added)[error.offset - self._added_from :][:PRELUDE_LENGTH]
+            self._forget_before(error.offset)
+            del self._added[PRELUDE_LENGTH:]
             try:
-                self._validate_prelude(MessagePrelude(*_PRELUDE.unpack(prelude)))
+                self._validate_prelude(MessagePrelude(*_PRELUDE.unpack(self._added)))
             except ParserError as limit:
                 return limit
         return _parser_error(error)

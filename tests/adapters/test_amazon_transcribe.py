@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import inspect
 from concurrent.futures import ThreadPoolExecutor
@@ -186,6 +187,40 @@ def test_what_was_delivered_is_not_kept():
         buffer.add_data(piece)
         list(buffer)
     assert len(buffer._added) <= len(EVENT_FRAME)
+    for _ in range(5):
+        buffer.add_data(EVENT_FRAME)
+        next(buffer)
+    assert len(buffer._added) <= len(EVENT_FRAME)
+
+
+@pytest.mark.parametrize("total", [16 << 20, 0xFFFFFFFF], ids=["unfinished", "faulty"])
+def test_of_an_unfinished_or_faulty_message_the_prelude_is_kept(total):
+    buffer = adapter.EventStreamBuffer()
+    buffer.add_data(EVENT_FRAME + prelude(total, 0))
+    for _ in range(500):
+        with contextlib.suppress(library.ParserError):
+            list(buffer)
+        buffer.add_data(bytes(100))
+    assert len(buffer._added) <= 12 + 100
+
+
+@pytest.mark.parametrize("data", DOCUMENTED.values(), ids=DOCUMENTED)
+@pytest.mark.parametrize("size", [1, 5, 12, 50, len(EVENT_FRAME), 100])
+def test_faults_are_the_library_s_behind_messages_that_are_taken_one_by_one(data, size):
+    """At most one is taken after each piece, so that pieces wait, and a message begins in any of them."""
+    stream = EVENT_FRAME + TEN_FRAME + EVENT_FRAME * 2 + data
+    outcomes = []
+    for module in (library, adapter):
+        buffer = module.EventStreamBuffer()
+        taken = []
+        for start in range(0, len(stream), size):
+            buffer.add_data(stream[start : start + size])
+            with contextlib.suppress(StopIteration, library.ParserError):
+                taken.append(plain(next(buffer)))
+        with pytest.raises(library.ParserError) as raised:
+            taken.extend(map(plain, buffer))
+        outcomes.append((taken, type(raised.value), raised.value.args))
+    assert outcomes[1] == outcomes[0]
 
 
 def test_headers_can_be_changed():
