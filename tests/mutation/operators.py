@@ -144,7 +144,7 @@ TARGETS = {
     ),
     "kernels": Target(
         _KERNELS,
-        ("gcc", "-O1", "-w", "-Ieventstream/_crc32", "-o", "check", "tests/crc32_check.c", _KERNELS[0]),
+        ("gcc", "-O1", "-w", "-static", "-Ieventstream/_crc32", "-o", "check", "tests/crc32_check.c", _KERNELS[0]),
         (
             ("./check", "37", FIRST_KERNEL),
             *(("qemu-x86_64", "-cpu", cpu, "./check", "997", first) for cpu, first in _LESSER_CPUS.items()),
