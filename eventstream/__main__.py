@@ -15,9 +15,11 @@ import time
 from typing import TYPE_CHECKING, BinaryIO
 
 from eventstream import CodecError, Decoder, Message, Timestamp, TruncatedMessage, decode, implementation
-from eventstream.streams import READ_SIZE
+from eventstream.streams import READ_SIZE, _read_chunks
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from eventstream.values import HeaderValue
 
 _SHOWN = 48
@@ -42,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except OSError as error:
-            print(f"{name}: {error.strerror}", file=sys.stderr)
+            print(f"{_shown(name)}: {error.strerror}", file=sys.stderr)
             faults += 1
     return 1 if faults else 0
 
@@ -54,13 +56,13 @@ def _show_file(name: str) -> int:
 
 def _show(name: str, file: BinaryIO) -> int:
     """Print the messages of one stream; the number of faults, 0 or 1."""
-    print(f"{name}:")
+    print(f"{_shown(name)}:")
     decoder = Decoder()
-    sample: list[bytes] = []
+    sample: list[Buffer] = []
     messages = nested = payload_bytes = 0
-    fault: CodecError | None = None
+    fault: CodecError | BlockingIOError | None = None
     try:
-        while chunk := file.read(READ_SIZE):
+        for chunk in _read_chunks(file.read):
             if len(sample) * READ_SIZE < _BYTES_OF_THROUGHPUT:
                 sample.append(chunk)
             offset = decoder.offset
@@ -70,7 +72,7 @@ def _show(name: str, file: BinaryIO) -> int:
                 nested += _print_message(message, f"{offset:>9}  ")
                 offset = decoder.offset
         decoder.close()
-    except CodecError as error:
+    except (CodecError, BlockingIOError) as error:
         fault = error
     throughput = _throughput(b"".join(sample)[: decoder.offset])
     print(
@@ -79,8 +81,9 @@ def _show(name: str, file: BinaryIO) -> int:
     )
     sys.stdout.flush()  # before a fault is told, and while a reader that is gone is still expected
     if fault is not None:
-        hint = "" if decoder.offset or isinstance(fault, TruncatedMessage) else "; is this an event stream?"
-        print(f"{name}: {type(fault).__name__}: {fault}{hint}", file=sys.stderr)
+        unknown = decoder.offset == 0 and not isinstance(fault, (TruncatedMessage, BlockingIOError))
+        hint = "; is this an event stream?" if unknown else ""
+        print(f"{_shown(name)}: {type(fault).__name__}: {fault}{hint}", file=sys.stderr)
     return int(fault is not None)
 
 

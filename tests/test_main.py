@@ -78,6 +78,42 @@ def test_all_types_of_headers_and_no_control_characters_are_printed(
     assert "2 messages" in printed
 
 
+def test_no_control_characters_of_a_file_s_name_are_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name = "\x1b[2J.bin"
+    streams = {name: io.BytesIO(frames.EVENT_FRAME[:-1])}  # no name that every file system takes
+
+    def opened(name: str, mode: str) -> io.BytesIO:
+        if name not in streams:
+            raise FileNotFoundError(2, "No such file", name)
+        return streams.pop(name)
+
+    monkeypatch.setattr("eventstream.__main__.open", opened, raising=False)
+    assert main([name, name]) == 1
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err
+    assert printed.out.startswith("'\\x1b[2J.bin':\n")
+    assert printed.err.startswith("'\\x1b[2J.bin': TruncatedMessage: ")
+    assert printed.err.endswith("'\\x1b[2J.bin': No such file\n")
+
+
+@pytest.mark.parametrize("before", [b"", frames.EVENT_FRAME], ids=["at once", "after a message"])
+def test_no_data_now_is_not_the_end_of_the_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    class NotBlocking(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(size) or None  # type: ignore[return-value]
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(NotBlocking(before)))
+    assert main([]) == 1
+    printed = capsys.readouterr()
+    assert f"{len(before) and 1} messages" in printed.out
+    assert printed.err.startswith("-: BlockingIOError: the source does not block, and has no data now")
+    assert "is this an event stream" not in printed.err
+
+
 def test_a_timestamp_beyond_the_calendar_is_printed_as_a_number(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
