@@ -13,6 +13,7 @@ Source: the Amazon Transcribe guide ("Media formats and channels", "Streaming an
 from __future__ import annotations
 
 import struct
+import sys
 import time
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
@@ -356,15 +357,21 @@ class WavFile:
         Raises:
             InvalidAudio: the file ends before the audio does.
         """
-        wanted = size
-        if self._length is not None:
-            left = self._length - self._position
-            wanted = left if size < 0 else min(size, left)
-        data = self._file.read(wanted) if wanted else b""
-        if wanted and not data and self._length is not None:
-            raise InvalidAudio(f"the WAV ends after {self._position} of its {self._length} bytes of audio")
-        self._position += len(data)
-        return data
+        left = sys.maxsize if self._length is None else self._length - self._position
+        wanted = left if size < 0 else min(size, left)
+        # In pieces: a file may reserve all that it is asked for, and a header may declare anything.
+        pieces: list[bytes] = []
+        while wanted:
+            asked = min(wanted, MAX_CHUNK_LENGTH)
+            piece = self._file.read(asked)
+            if not piece and not pieces and self._length is not None:
+                raise InvalidAudio(f"the WAV ends after {self._position} of its {self._length} bytes of audio")
+            pieces.append(piece)
+            self._position += len(piece)
+            wanted -= len(piece)
+            if not piece or (len(piece) < asked and size >= 0):
+                break
+        return b"".join(pieces)
 
     def close(self) -> None:
         """Close the file, if it was opened here."""

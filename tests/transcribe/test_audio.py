@@ -162,7 +162,7 @@ def test_a_chunk_that_the_service_does_not_take(format, length, text):
 def test_the_length_of_a_view_is_in_bytes():
     format = AudioFormat(8000)
     format.check_chunk(memoryview(bytes(16_000)).cast("I"))
-    with pytest.raises(InvalidAudio):
+    with pytest.raises(InvalidAudio, match="a chunk of 16004 bytes"):
         format.check_chunk(memoryview(bytes(16_004)).cast("I"))
 
 
@@ -197,6 +197,13 @@ async def from_a_stream_reader(data, *options):
         yield chunk
 
 
+class AsyncReads(ShortReads):
+    """What has an asynchronous `read` and nothing else."""
+
+    async def read(self, size):
+        return super().read(size)
+
+
 def from_a_temporary_file(data, *options):
     with tempfile.TemporaryFile() as file:
         file.write(data)
@@ -214,6 +221,7 @@ SOURCES = {
     "single bytes": lambda data, *options: iter_chunks(pieces_of(data, 1), *options),
     "empty pieces": lambda data, *options: iter_chunks([b"", data, b""], *options),
     "asynchronous pieces": lambda data, *options: aiter_chunks(stream(data), *options),
+    "asynchronous reads": lambda data, *options: aiter_chunks(AsyncReads(data), *options),
     "StreamReader": from_a_stream_reader,
 }
 
@@ -439,6 +447,36 @@ def test_a_wav_is_read_up_to_its_end_and_no_further():
     assert [audio.read(size) for size in (4, 0, 4, 4, -1)] == [b"abcd", b"", b"ef", b"", b""]
     assert opened(wav(b"abcdef", after=trailer)).read(-1) == b"abcdef"
     assert opened(wav(b"abcdef", length=0xFFFFFFFF)).read(-1) == b"abcdef"
+
+
+class Asked(io.BytesIO):
+    """A file that notes how many bytes it was asked for."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.asked = []
+
+    def read(self, size):
+        self.asked.append(size)
+        return super().read(size)
+
+
+@pytest.mark.parametrize("size", [-1, 2**40])
+@pytest.mark.parametrize("length", [0x7FFFEFFE, 0xFFFFFFFF])
+def test_a_declared_length_reserves_nothing(size, length):
+    data = samples(100_000)
+    file = Asked(wav(data, length=length))
+    assert open_wav(file).read(size) == data
+    assert max(file.asked) <= 32_768
+
+
+@pytest.mark.parametrize("length", [100_000, 0xFFFFFFFF])
+def test_all_that_is_left_is_read_also_in_short_pieces(length):
+    data = samples(100_000)
+    audio = open_wav(ShortReads(wav(data, length=length)))
+    assert audio.read(100) == data[:99]  # what is there comes at once
+    assert audio.read(-1) == data[99:]
+    assert audio.read(-1) == b""
 
 
 def test_an_empty_wav():
