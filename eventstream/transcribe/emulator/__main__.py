@@ -10,6 +10,7 @@ import asyncio
 import logging
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -60,14 +61,23 @@ async def _serve(options: argparse.Namespace, recogniser: RecogniserFactory) -> 
         ),
         faults=options.fault,
     )
-    if emulator.authority is not None:
-        options.tls.write_text(emulator.authority)
     async with emulator:
+        if emulator.authority is not None:
+            # Not before the address is its own: another emulator's file stays as it is.
+            _replace(options.tls, emulator.authority)
         stopped = _stop_signal()
         print(emulator.endpoint, flush=True)
         await stopped
         logging.info("draining, for at most %g s; a second signal ends at once", options.grace)
         await emulator.drain(options.grace)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the file as a whole, so that nobody reads a part of it."""
+    with tempfile.TemporaryDirectory(prefix=".emulator-", dir=path.parent) as directory:
+        whole = Path(directory, path.name)
+        whole.write_text(text)
+        whole.replace(path)
 
 
 def _stop_signal() -> asyncio.Future[None]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from threading import Lock
@@ -64,7 +63,8 @@ _QUIET = 5.0
 _LINGER = 1.0
 """Seconds in which a client should have noticed that its stream was answered to the end."""
 
-_ACCESS_KEY = re.compile(r"Credential=([^/,\s]+)/")
+# No "=" in the key: else each "Credential=" of many would be followed to the end of them all.
+_ACCESS_KEY = re.compile(r"Credential=([^/,\s=]+)/")
 
 _log = logging.getLogger("eventstream.transcribe.emulator")
 
@@ -178,7 +178,8 @@ class Transcription:
         """Let the client end its request. If it was reset at once, sending would fail before the answer is read."""
         end = self._now() + _LINGER
         with suppress(TimeoutError, StreamError):
-            while await self._stream.receive(max(0.0, end - self._now())):
+            # What is there is returned at once, however little time is left.
+            while (left := end - self._now()) > 0 and await self._stream.receive(left):
                 pass
 
     def _internal_failure(self, what: str) -> TranscribeError:
@@ -196,9 +197,7 @@ class Transcription:
         """
         stream = self._stream
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of a language that is not known; here it is an error
-                request = self._session.receive_request(stream.method, stream.path, stream.headers)
+            request = self._session.receive_request(stream.method, stream.path, stream.headers)
         except VerificationError as error:
             raise _signature_error(error, stream.headers, self._service.accounts or {}) from None
         except InvalidRequest as error:

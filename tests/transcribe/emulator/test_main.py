@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import ssl
 import sys
 from types import SimpleNamespace
@@ -118,6 +119,34 @@ def test_options_that_are_wrong(arguments, said, capsys):
 def test_what_cannot_be_done(arguments, said, capsys):
     assert command(arguments) == 1
     assert said in capsys.readouterr().err
+
+
+def test_one_that_cannot_listen_leaves_the_file_of_one_that_does(tmp_path, capsys):
+    pytest.importorskip("cryptography")
+    authority = tmp_path / "ca.pem"
+    authority.write_text("of another")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert command(["--tls", str(authority), "--port", str(taken.getsockname()[1])]) == 1
+    assert "emulator: " in capsys.readouterr().err
+    assert authority.read_text() == "of another"
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    from eventstream.transcribe.emulator.__main__ import _replace
+
+    path, other = tmp_path / "ca.pem", tmp_path / "other"
+    for each in (path, other):
+        each.write_text("before")
+    before = path.stat()
+    _replace(path, "after")
+    assert path.read_text() == "after"
+    assert path.stat().st_ino != before.st_ino
+    assert path.stat().st_mode == before.st_mode
+    other.unlink()
+    other.mkdir()
+    with pytest.raises(OSError, match="other"):
+        _replace(other, "after")
+    assert sorted(tmp_path.iterdir()) == [path, other]
 
 
 def test_credentials_with_a_token(monkeypatch):

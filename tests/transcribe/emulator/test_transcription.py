@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import threading
+import time
 import zlib
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from eventstream import encode, iter_messages
-from eventstream.exceptions import MessageChecksumMismatch, TruncatedMessage
+from eventstream.exceptions import MessageChecksumMismatch, TruncatedMessage, VerificationError
 from eventstream.http2 import ErrorCodes, StreamError, serve
 from eventstream.signing import Credentials, EventSigner, utc_now
 from eventstream.transcribe import (
@@ -38,6 +39,7 @@ from eventstream.transcribe.emulator import (
     Word,
 )
 from eventstream.transcribe.emulator.service import Service
+from eventstream.transcribe.emulator.transcription import Transcription, _signature_error
 from eventstream.transcribe.model import event_to_message
 
 CAPTURES = Path(__file__).parents[2] / "captures"
@@ -294,6 +296,14 @@ def test_an_authorization_that_is_none(run, client, authorization, code):
     run(main)
 
 
+def test_the_longest_authorization_is_searched_at_once():
+    """A millisecond; seconds if every beginning of a credential was followed to the end."""
+    start = time.thread_time()
+    error = _signature_error(VerificationError(None, "no"), [("authorization", "Credential=" * 5_800)], {})
+    assert time.thread_time() - start < 0.5
+    assert error.code == "IncompleteSignatureException"
+
+
 def test_a_request_of_another_time(run, client):
     async def main():
         def tomorrow():
@@ -369,6 +379,51 @@ def test_too_much_audio(run, client):
     run(main)
 
 
+def service():
+    return Service(
+        Scripted(),
+        None,
+        accounts=[DOCUMENTATION_CREDENTIALS],
+        limits=Limits(),
+        faults=(),
+        clock=utc_now,
+        max_clock_skew=None,
+    )
+
+
+def test_a_client_that_never_stops_sending_is_left_after_its_answer(run):
+    class Stream:
+        method, path, headers = "POST", "/stream-transcription", ()
+
+        def __init__(self):
+            self.now = 0.0
+            self.waited = []
+
+        async def respond(self, status, headers):
+            assert status == 403
+
+        async def send(self, data, timeout):
+            pass
+
+        async def end(self):
+            pass
+
+        async def receive(self, timeout):
+            assert self.now < 10
+            self.waited.append(timeout)
+            self.now += 0.375
+            return b"more"
+
+    async def main():
+        stream = Stream()
+        transcription = Transcription(service(), stream)
+        transcription._now = lambda: stream.now
+        await transcription.run()
+        assert stream.waited == [1.0, 0.625, 0.25]
+
+    run(main)
+
+
 def test_a_handler_that_is_cancelled(run, client):
     peers = []
 
@@ -380,15 +435,7 @@ def test_a_handler_that_is_cancelled(run, client):
             raise ZeroDivisionError  # so that the server does not wait
 
     async def main():
-        house = Service(
-            Scripted(),
-            None,
-            accounts=[DOCUMENTATION_CREDENTIALS],
-            limits=Limits(),
-            faults=(),
-            clock=utc_now,
-            max_clock_skew=None,
-        )
+        house = service()
         with pytest.raises(ZeroDivisionError):
             await fail(house)
         await peers[0].stack.aclose()
