@@ -5,15 +5,18 @@ absent or null there: a text, number or flag is then None, a list empty; what is
 from the beginning of the audio.
 
 Decoding has a fast path, on which msgspec goes from the payload to the Structs in one pass; it refuses a null where a
-list or an object belongs. Only then, and only if the payload says ``null`` at all, it is decoded a second time, without
-types, its nulls are dropped, and what remains is converted.
+list or an object belongs. Only then, and only if the payload says ``null`` at all, it is decoded a second time, to
+Structs that take a null everywhere and skip what is unknown as the others do; the nulls are dropped, and what remains
+is converted.
 
 Source: the service model "Amazon Transcribe Streaming Service" (2017-10-26), and what its clients and servers send.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, TypeVar
+from functools import cache, reduce
+from operator import or_
+from typing import Any, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -304,9 +307,28 @@ def _decode(decoder: msgspec.json.Decoder[_Struct], message: Message) -> _Struct
         if b"null" not in payload:
             raise _invalid_json(message.event_type, error) from None
     try:
-        return msgspec.convert(_without_nulls(msgspec.json.decode(payload)), decoder.type)
+        event = _with_nulls(decoder.type).decode(payload)
+        return msgspec.convert(_without_nulls(msgspec.to_builtins(event)), decoder.type)
     except _UNDECODABLE as error:
         raise _invalid_json(message.event_type, error) from None
+
+
+@cache
+def _with_nulls(type: type[_Struct]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_nullable(type))
+
+
+def _nullable(type: Any) -> Any:
+    """The same type, with None allowed in every place."""
+    origin, arguments = get_origin(type), [_nullable(argument) for argument in get_args(type)]
+    if origin is list:
+        type = origin[arguments[0]]
+    elif arguments:
+        type = reduce(or_, arguments)
+    elif issubclass(type, msgspec.Struct):
+        fields = msgspec.structs.fields(type)
+        type = msgspec.defstruct(type.__name__, [(field.encode_name, _nullable(field.type), None) for field in fields])
+    return type | None
 
 
 def _without_nulls(value: Any) -> Any:

@@ -343,6 +343,28 @@ def test_what_is_unknown_is_skipped(path):
     assert parsed(content) == TYPED
 
 
+def beside(alternatives, unknown):
+    """What is made of a result with these alternatives and something unknown."""
+    payload = b'{"Tomorrow": %b, "Transcript": {"Results": [{"Tomorrow": %b, "Alternatives": %b}]}}'
+    try:
+        return parsed(payload % (unknown, unknown, alternatives))
+    except InvalidEvent as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("alternatives", [b"[]", b"null"])
+@pytest.mark.parametrize("unknown", [b"1e400", b'"\xff"', b"[" * 50 + b"]" * 50], ids=repr)
+def test_what_is_unknown_may_be_what_python_cannot_say(alternatives, unknown):
+    assert beside(alternatives, unknown) == TranscriptEvent(Transcript(results=[Result()]))
+
+
+@pytest.mark.parametrize("depth", [900, 1_200, 5_000, 100_000])
+def test_what_is_unknown_may_be_as_deep_beside_a_null_as_elsewhere(depth):
+    """How deep, depends on the Python."""
+    unknown = b"[" * depth + b"]" * depth
+    assert beside(b"null", unknown) == beside(b"[]", unknown)
+
+
 def test_numbers_may_be_integers():
     event = parsed(within(("Transcript", "Results", 0), {"StartTime": 0, "EndTime": 2}))
     assert (event.transcript.results[0].start_time, event.transcript.results[0].end_time) == (0.0, 2.0)
