@@ -2,8 +2,8 @@
 
 A request is checked when it is made, against the bounds, patterns and choices of the service model, and all that is
 wrong with it is said at once. Of the combinations one is checked, how the language is chosen; the others are left to
-the service, which changes its mind about them. A language code that is not in today's list passes with a warning, since
-services grow faster than clients.
+the service, which changes its mind about them. A language code that is not in today's list passes, since services grow
+faster than clients; who makes such a request is warned, who receives it is not.
 
 A response is the service's word: it is parsed and never refused.
 
@@ -298,6 +298,12 @@ class StartStreamTranscriptionRequest(_Parameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check()
+        for code in (self.language_code, self.preferred_language, *(self.language_options or ())):
+            if code is not None and code not in LANGUAGE_CODES:
+                warnings.warn(f"language code {code!r} is not known here; it is passed on", stacklevel=3)
+
+    def _check(self) -> None:
         given = self._given()
         problems = {
             field: f"missing (allowed: {_PARAMETERS[field].check(None)})" for field in _REQUIRED if field not in given
@@ -313,13 +319,10 @@ class StartStreamTranscriptionRequest(_Parameters):
             problems.setdefault(field, f"{said} (allowed: exactly one of {', '.join(_LANGUAGE_CHOICES)})")
         if problems:
             raise InvalidRequest({field: problems[field] for field in _PARAMETERS if field in problems})
-        for code in (self.language_code, self.preferred_language, *(self.language_options or ())):
-            if code is not None and code not in LANGUAGE_CODES:
-                warnings.warn(f"language code {code!r} is not known here; it is passed on", stacklevel=3)
 
     @classmethod
     def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """The request that HTTP headers make.
+        """The request that HTTP headers make; of a language code that is not known it does not warn.
 
         Args:
             pairs: names, in any case, and values; headers that are no parameters are ignored. Flags are read in any
@@ -328,7 +331,11 @@ class StartStreamTranscriptionRequest(_Parameters):
         Raises:
             InvalidRequest: it names every parameter that is missing or invalid, with its value and what is allowed.
         """
-        return cls(**{**dict.fromkeys(_REQUIRED), **_read(pairs)})
+        # Not by __init__, which warns: each new text of a warning is kept for ever, and these are strangers' texts.
+        request = cls.__new__(cls)
+        request.__dict__.update(vars(_Parameters(**_read(pairs))))
+        request._check()
+        return request
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

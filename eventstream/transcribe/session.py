@@ -221,7 +221,10 @@ class ServerSession:
         if path.partition("?")[0].rstrip("/") != PATH:
             problems["path"] = f"{_quote(path)} (allowed: {PATH})"
         if problems:
-            raise InvalidRequest(problems)
+            try:
+                self._exchange.check_opened()  # an error too if a request was refused
+            except StateError:
+                raise InvalidRequest(problems) from None
         self._exchange.receive_request(method, path, pairs)
         self._request = StartStreamTranscriptionRequest.from_headers(pairs)
         self._check_chunk = _chunk_check(self._request)

@@ -401,6 +401,15 @@ def test_a_request_of_another_operation_or_with_bad_parameters_opens_nothing():
                 call()
 
 
+def test_after_a_refusal_another_method_or_path_is_refused_for_the_same_reason():
+    server, raised, signed = refused(VerificationError, service="lex")
+    stays(
+        raised,
+        lambda: server.receive_request("GET", "/stream-transcription", signed),
+        lambda: server.receive_request("POST", "/medical-stream", signed),
+    )
+
+
 @pytest.mark.parametrize("path", ["/stream-transcription", "/stream-transcription?", "/stream-transcription/?x=1"])
 def test_a_server_is_lenient_about_what_follows_the_path_and_about_the_host(path):
     request = StartStreamTranscriptionRequest(**PCM)
@@ -428,8 +437,9 @@ def test_the_request_comes_first_and_once():
         for call in (lambda server=server: server.receive(b""), server.receive_eof):
             with pytest.raises(StateError, match="receive_request"):
                 call()
-    with pytest.raises(StateError, match="before"):
-        a_server().receive_request("POST", "/stream-transcription", [])
+    for method, path in (("POST", "/stream-transcription"), ("GET", "/")):
+        with pytest.raises(StateError, match="before"):
+            a_server().receive_request(method, path, [])
 
 
 # Bad input to the server
