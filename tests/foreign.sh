@@ -97,7 +97,8 @@ bits = 8 * struct.calcsize("P")
 print(f"Python {platform.python_version()}, {platform.machine()}, {bits} bits, {sys.byteorder}-endian",
       "with the kernels", *native._crc32_kernels(), flush=True)
 PYTHON
-# An emulator does not limit the memory of what it runs.
-emulated=()
-[[ $run != "$emulator"* ]] || emulated=(--deselect tests/test_native.py::test_memory_that_is_short_is_a_memory_error)
-"$environment/bin/python" -m pytest -q -p no:cacheprovider "${emulated[@]}" "$@"
+# An emulator does not limit the memory of what it runs; and of other libraries' floats i386 keeps more digits than others.
+deselected=()
+[[ $run != "$emulator"* ]] || deselected+=(--deselect tests/test_native.py::test_memory_that_is_short_is_a_memory_error)
+[[ $architecture != i386 ]] || deselected+=(--deselect tests/peers/test_matrix.py)
+"$environment/bin/python" -m pytest -q -p no:cacheprovider "${deselected[@]}" "$@"
