@@ -152,6 +152,16 @@ class Response(NamedTuple):
     headers: list[tuple[str, str]]
 
 
+class _Deadline:
+    """When a call gives up, however often it is woken until then."""
+
+    __slots__ = ("time", "waited")
+
+    def __init__(self, timeout: float) -> None:
+        self.time = asyncio.get_running_loop().time() + timeout
+        self.waited = False
+
+
 class _Signal:
     """Wakes all who wait for it."""
 
@@ -164,11 +174,17 @@ class _Signal:
         for future in self._waiting:
             _resolve(future, True)
 
-    async def wait(self, deadline: float | None, what: str) -> None:
+    async def wait(self, deadline: _Deadline | None, what: str) -> None:
         """Until somebody wakes it, or the loop's clock passes the deadline: then it raises a TimeoutError."""
         loop = asyncio.get_running_loop()
+        if deadline is not None:
+            # What arrives is handled before timers that are due, so a peer that never pauses would outrun them all. The
+            # first wait alone may begin late: what arrives in the same turn is in time, even if the timeout is 0.
+            if deadline.waited and loop.time() >= deadline.time:
+                raise TimeoutError(what)
+            deadline.waited = True
         future: asyncio.Future[bool] = loop.create_future()
-        timer = None if deadline is None else loop.call_at(deadline, _resolve, future, False)
+        timer = None if deadline is None else loop.call_at(deadline.time, _resolve, future, False)
         self._waiting.append(future)
         try:
             if not await future:
@@ -184,8 +200,8 @@ def _resolve(future: asyncio.Future[bool], result: bool) -> None:
         future.set_result(result)
 
 
-def _deadline(timeout: float | None) -> float | None:
-    return None if timeout is None else asyncio.get_running_loop().time() + timeout
+def _deadline(timeout: float | None) -> _Deadline | None:
+    return None if timeout is None else _Deadline(timeout)
 
 
 async def _within(timeout: float | None, awaitable: Awaitable[_T], what: str) -> _T:
@@ -225,6 +241,11 @@ class _Stream:
     def peer_ended(self) -> bool:
         """Whether all of the peer's body has arrived; some of it may still wait for `receive`, which does not."""
         return self._peer_ended
+
+    @property
+    def readable(self) -> bool:
+        """Whether `receive` would not wait: bytes have arrived, or the end, or the stream was cut short."""
+        return bool(self._received) or self._peer_ended or self._error is not None
 
     # Receiving
 
@@ -465,7 +486,7 @@ def _checked(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     fields = [(name.lower(), value.strip(" \t")) for name, value in headers]
     for name, value in fields:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or name == "te":
-            raise ValueError(f"the header {_quote(name)}: {_quote(value)} cannot be sent over HTTP/2")
+            raise ValueError(f"the header {_quote(f'{name}: {value}')} cannot be sent over HTTP/2")
     return fields
 
 
@@ -572,8 +593,8 @@ class _Connection(asyncio.Protocol):
         try:
             self._h2.receive_data(data)
         except ProtocolError as error:
-            # h2 has prepared the GOAWAY.
-            reason = f"the peer broke the rules of HTTP/2: {error}"
+            # h2 has prepared the GOAWAY. What its error says may quote the peer at any length.
+            reason = f"the peer broke the rules of HTTP/2: {_quote(str(error))}"
             self._disconnect(StreamError(reason, error.error_code, remote=False))
         else:
             self._flush()
@@ -649,8 +670,9 @@ class _Connection(asyncio.Protocol):
         except ProtocolError as error:
             # What is left of it in the compressor, the peer's decompressor does not know.
             self._h2.go_away()
-            self._disconnect(StreamError(f"headers could not be compressed: {error}", remote=False))
-            raise ValueError(f"the headers cannot be sent over HTTP/2: {error}") from None
+            reason = _quote(str(error))
+            self._disconnect(StreamError(f"headers could not be compressed: {reason}", remote=False))
+            raise ValueError(f"the headers cannot be sent over HTTP/2: {reason}") from None
         self._flush()
 
     def send_data(self, stream_id: int, data: memoryview) -> None:
@@ -907,7 +929,7 @@ class Server:
         connection.running -= 1
         error = None if task.cancelled() else task.exception()
         if error is not None and not (isinstance(error, StreamError) and stream._error is not None):
-            _log.error("the handler of %s %s failed", stream.method, stream.path, exc_info=error)
+            _log.error("the handler of %s failed", _quote(f"{stream.method} {stream.path}"), exc_info=error)
         if stream._ended:
             stream._linger()
         else:
@@ -915,6 +937,8 @@ class Server:
 
     async def close(self, timeout: float | None = None) -> None:
         """Take no more connections and streams, let the handlers finish those there are, and close.
+
+        Who has connected, and not begun or finished TLS, holds it up for 2 s at most.
 
         Args:
             timeout: seconds until the handlers that still run are cancelled; None: as long as they take.
@@ -931,7 +955,10 @@ class Server:
             await asyncio.wait(self._tasks)
         if self._connections:
             await asyncio.gather(*(connection.close() for connection in self._connections))
-        await self._server.wait_closed()
+        # What is left has not finished TLS; before Python 3.13 only the timeout of its handshake ends it.
+        getattr(self._server, "abort_clients", lambda: None)()
+        with suppress(TimeoutError):
+            await _within(CLOSE_TIMEOUT, self._server.wait_closed(), "")
 
 
 class _ServerConnection(_Connection):

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import pickle
 import ssl
+import sys
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -456,6 +457,92 @@ def test_timeouts_leave_the_stream_as_it_is():
     run(main())
 
 
+def lonely():
+    """A connection to no server at all, which takes one stream at a time."""
+    connection = http2.ClientConnection()
+    connection.connection_made(FakeTransport())
+    connection.data_received(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00" + b"\x00\x03\x00\x00\x00\x01")  # SETTINGS
+    return connection
+
+
+RESPONSE = b"\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88"
+"""HEADERS of the first stream: 200."""
+
+
+@pytest.mark.parametrize(
+    ("call", "frame"),
+    [
+        (lambda connection, stream: stream.receive(SOON), b"\x00\x00\x00\x00\x00\x00\x00\x00\x01"),
+        (
+            lambda connection, stream: stream.send(bytes(100_000), timeout=SOON),
+            b"\x00\x00\x04\x08\x00\x00\x00\x00\x00" + b"\x00\x00\x00\x01",
+        ),
+        (
+            lambda connection, stream: connection.request(request(), timeout=SOON),
+            b"\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+        ),
+    ],
+    ids=["receive, empty DATA", "send, WINDOW_UPDATE", "request, SETTINGS"],
+)
+def test_a_flood_holds_up_no_timeout(call, frame):
+    async def flood(connection):
+        while True:
+            connection.data_received(frame)
+            await asyncio.sleep(0)
+
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        connection.data_received(RESPONSE)
+        flooding = asyncio.create_task(flood(connection))
+        with pytest.raises(TimeoutError, match=r"for 0\.05 s"):
+            await call(connection, stream)
+        assert connection._closed is None
+        flooding.cancel()
+        connection.connection_lost(None)
+
+    run(main())
+
+
+@pytest.mark.parametrize("timeout", [0, -1, 1e-9])
+def test_what_arrives_in_the_same_turn_is_in_time(timeout):
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        data = RESPONSE + b"\x00\x00\x05\x00\x00\x00\x00\x00\x01hello"
+        asyncio.get_running_loop().call_soon(connection.data_received, data)
+        assert await stream.receive(timeout) == b"hello"
+        with pytest.raises(TimeoutError):
+            await stream.receive(timeout)
+        connection.connection_lost(None)
+
+    run(main())
+
+
+def test_a_stream_is_readable_when_receive_does_not_wait():
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        connection.data_received(RESPONSE)
+        assert not stream.readable
+        connection.data_received(b"\x00\x00\x05\x00\x00\x00\x00\x00\x01hello")
+        assert stream.readable
+        assert await stream.receive() == b"hello"
+        assert not stream.readable
+        connection.data_received(b"\x00\x00\x00\x00\x01\x00\x00\x00\x01")  # END_STREAM
+        assert stream.readable
+        assert await stream.receive() == b""
+        await stream.end()
+        stream = await connection.request(request())
+        assert not stream.readable
+        connection.connection_lost(None)
+        assert stream.readable
+        with pytest.raises(StreamError, match="lost"):
+            await stream.receive()
+
+    run(main())
+
+
 # Streams that end before their end
 
 
@@ -556,6 +643,29 @@ def test_what_came_before_a_broken_frame_is_delivered():
     run(main())
 
 
+def test_broken_rules_are_quoted_in_short():
+    async def main():
+        quoted = asyncio.get_running_loop().create_future()
+
+        async def handler(stream):
+            try:
+                await stream.receive()
+            except StreamError as error:
+                quoted.set_result(str(error))
+
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            peer.h2.config.normalize_outbound_headers = peer.h2.config.validate_outbound_headers = False
+            peer.h2.send_headers(1, request())
+            peer.h2.send_headers(3, [*request(), ("X" * 9_000, "value")])
+            await peer.flush()
+            text = await quoted
+            assert "broke the rules of HTTP/2" in text
+            assert 0 < text.count("X") <= 64
+            await peer.until_closed()
+
+    run(main())
+
+
 def test_a_connection_that_the_server_drops():
     async def behave(peer):
         await peer.until(DataReceived)
@@ -626,8 +736,24 @@ def test_a_handler_that_fails(caplog):
             assert await exchange(connection) == b"hello"
 
     run(main())
-    assert [record.getMessage() for record in caplog.records] == ["the handler of POST /failing failed"]
+    assert [record.getMessage() for record in caplog.records] == ["the handler of 'POST /failing' failed"]
     assert caplog.records[0].exc_info[0] is ZeroDivisionError
+
+
+def test_what_is_logged_is_short_and_controls_no_terminal(caplog):
+    async def handler(stream):
+        raise ZeroDivisionError("oops")
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            for stream_id, path in ((1, "/\x1b]0;title\x07\x1b[2J"), (3, "/" + "A" * 10_000)):
+                peer.h2.send_headers(stream_id, [(":method", "P\x1b[31m"), *request(path)[1:]])
+                await peer.until(StreamReset)
+
+    run(main())
+    short, cut = (record.getMessage() for record in caplog.records)
+    assert short == r"the handler of 'P\x1b[31m /\x1b]0;title\x07\x1b[2J' failed"
+    assert cut == rf"the handler of 'P\x1b[31m /{'A' * 53}'... failed"
 
 
 def test_a_response_that_ends_before_the_request():
@@ -1225,6 +1351,32 @@ def test_a_tls_server_that_does_not_speak_http2(certificate):
     run(main())
 
 
+def test_closing_a_tls_server_does_not_wait_for_who_never_begins_tls(certificate, monkeypatch):
+    accepted = asyncio.Event()
+
+    class Accepted(http2._ServerConnection):
+        def __init__(self, server):
+            super().__init__(server)
+            accepted.set()
+
+    monkeypatch.setattr(http2, "_ServerConnection", Accepted)
+    drops = sys.version_info >= (3, 13)
+    monkeypatch.setattr(http2, "CLOSE_TIMEOUT", 2 * LIMIT if drops else SOON)
+
+    async def main():
+        async with http2.serve(echo, ssl=server_context(certificate)) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            await accepted.wait()
+        if drops:
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    run(main())
+
+
 def test_plaintext_to_a_tls_server_and_the_reverse(certificate):
     trusting = ssl.create_default_context(cafile=certificate)
 
@@ -1270,15 +1422,27 @@ def test_headers_that_cannot_be_sent(headers):
     run(main())
 
 
+@pytest.mark.parametrize("header", [("x" * 100, "x" * 100 + "\n"), ("x-name\n", "x" * 100), ("x" * 100 + " ", "")])
+def test_headers_that_cannot_be_sent_are_quoted_in_short(header):
+    async def main():
+        async with pair(echo) as (_, connection):
+            with pytest.raises(ValueError, match="cannot be sent") as raised:
+                await connection.request([*request(), header])
+            assert 0 < str(raised.value).count("x") <= 64
+
+    run(main())
+
+
 def test_headers_that_only_h2_refuses_end_the_connection():
     """They are half compressed by then, and what the other side knows of them is nothing."""
 
     async def main():
         async with pair(echo) as (_, connection):
             with pytest.raises(ValueError, match="cannot be sent"):
-                await connection.request([*request(), ("host", "another")])
-            with pytest.raises(StreamError, match="compressed"):
+                await connection.request([*request(), ("host", "Z" * 1_000)])
+            with pytest.raises(StreamError, match="compressed") as raised:
                 await connection.request(request())
+            assert str(raised.value).count("Z") <= 64
 
     run(main())
 
@@ -1288,7 +1452,7 @@ def test_responses_that_cannot_be_sent():
         async def handler(stream):
             with pytest.raises(ValueError, match="the status 100"):
                 await stream.respond(100)
-            with pytest.raises(ValueError, match="':status'"):
+            with pytest.raises(ValueError, match="':status: 300'"):
                 await stream.respond(200, [(":status", "300")])
             with pytest.raises(StateError, match="call respond"):
                 await stream.send(b"hello")
