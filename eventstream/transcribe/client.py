@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import importlib
 import inspect
 import io
@@ -262,12 +263,16 @@ class TranscribeClient:
             )
 
     async def _error_body(self, stream: http2.ClientStream) -> bytes:
-        """What there is of it: the status alone says enough."""
-        body = b""
-        with contextlib.suppress(StreamError, TimeoutError):
-            while len(body) < MAX_ERROR_LENGTH and (data := await stream.receive(self._response_timeout)):
-                body += data
-        return body[:MAX_ERROR_LENGTH]
+        """What has come of it in time: the status alone says enough."""
+        body = bytearray()
+
+        async def read() -> None:
+            while len(body) < MAX_ERROR_LENGTH and (data := await stream.receive()):
+                body.extend(data)
+
+        with contextlib.suppress(StreamError, asyncio.TimeoutError):
+            await asyncio.wait_for(read(), self._response_timeout)
+        return bytes(body[:MAX_ERROR_LENGTH])
 
     async def transcribe(
         self,
@@ -335,22 +340,27 @@ class TranscribeClient:
                             async for event in stream:
                                 attempt = 0
                                 yield event
-                            return
+                            break
                         finally:
                             sender.cancel()
                             await asyncio.wait([sender])
+                except _AudioFailed:
+                    break
                 except (TranscribeError, OSError) as error:
-                    if error is feed.error or attempt >= retries or not _may_retry(error):
+                    if attempt >= retries or not _may_retry(error):
                         raise
                 await _pause(attempt)
                 attempt += 1
+            if feed.error is not None:
+                raise feed.error
 
 
 class TranscriptionStream:
     """A transcription that has begun: audio in, events out. One task may send while another iterates.
 
     It is an asynchronous iterator over the events; one of an unknown type is its `Message`. It ends when the service
-    ends the transcription. What came before an error is delivered before it is raised; then every later call raises it.
+    ends the transcription. What came before an error is delivered before it is raised; then every later call raises an
+    equal one. What the service said before sending failed, it said first: its error is the one that is raised.
 
     Attributes:
         request: what was requested.
@@ -408,10 +418,13 @@ class TranscriptionStream:
             raise StateError("another task is sending on this stream")
         if self._stream.peer_ended:
             await self._receive_rest()
-        if self._error is not None:
-            raise self._error
+        self._check()
         if self._ended:
             raise StreamError("the service has ended the stream")
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise copy.copy(self._error)
 
     async def _send(self, wire: bytes, *, end: bool) -> None:
         self._sending = True
@@ -419,15 +432,11 @@ class TranscriptionStream:
             await self._stream.send(wire, timeout=self._idle_timeout)
             if end:
                 await self._stream.end()
-        except StreamError as error:
-            await self._receive_rest()
-            await self._abort(error)
-            raise self._error or error from None
-        except TimeoutError as error:
-            await self._abort(error)
-            raise
+        except (StreamError, TimeoutError) as error:
+            await self._break_off(error)
+            raise copy.copy(self._error or error) from None
         except asyncio.CancelledError:
-            await self._abort(
+            await self._break_off(
                 StreamError("the stream was cut in the middle of an event", ErrorCodes.CANCEL, remote=False)
             )
             raise
@@ -440,8 +449,7 @@ class TranscriptionStream:
 
     async def __anext__(self) -> Event | Message:
         while not self._events:
-            if self._error is not None:
-                raise self._error
+            self._check()
             if self._ended:
                 raise StopAsyncIteration
             await self._receive()
@@ -461,15 +469,24 @@ class TranscriptionStream:
             await self._abort(error)
 
     async def _receive_rest(self) -> None:
-        """After the stream has ended or broken: the service may have said why, and nobody has read it yet."""
-        while self._error is None and not self._ended:
+        """What has arrived: the service may have said why it is over, and nobody has read it yet."""
+        while self._stream.readable and self._error is None and not self._ended:
             await self._receive()
+
+    async def _break_off(self, error: Exception) -> None:
+        """Go on no more because of this error, unless what has arrived ends the stream before it."""
+        await self._receive_rest()
+        await self._abort(error)
 
     async def _abort(self, error: Exception) -> None:
         """The stream is over, with this error if it is the first."""
         if self._error is None and not self._ended:
-            self._error = error
+            self._error = copy.copy(error)
         await self._stream.reset()
+
+
+class _AudioFailed(Exception):
+    """The audio could not be read to its end; its `_Feed` knows why."""
 
 
 class _Feed:
@@ -510,10 +527,10 @@ class _Feed:
                     await stream.send_audio(self._next)
                     self._next = None
             if self.error is not None:
-                raise self.error
+                raise _AudioFailed
             await stream.end_audio()
         except Exception as error:
-            await stream._abort(error)
+            await stream._break_off(error)
 
 
 # Audio

@@ -328,6 +328,51 @@ async def send_forever(stream):
         await asyncio.sleep(0)
 
 
+async def deliver(stream):
+    """What the iteration over a stream gives until it raises: texts, and the error."""
+    delivered = []
+    while True:
+        try:
+            delivered.append(text_of(await anext(stream)))
+        except (TranscribeError, StreamError, TimeoutError) as error:
+            return delivered, error
+
+
+@pytest.mark.parametrize("failure", [TimeoutError, StreamError, asyncio.CancelledError])
+@pytest.mark.parametrize("exception", [None, BadRequestException("Your request timed out")])
+def test_what_came_before_sending_failed_is_delivered(failure, exception):
+    """The service says all it has to say at once, and takes no audio."""
+
+    async def main():
+        done = asyncio.Event()
+
+        async def deaf(stream, session):
+            await stream.send(session.send_transcript(transcript("before")))
+            if exception is not None:
+                await stream.send(session.send_exception(exception))
+            await done.wait()
+            await stream.reset()
+
+        async with served(Service(deaf), idle_timeout=SOON if failure is TimeoutError else LIMIT) as client:
+            async with client.start_stream_transcription(**PCM) as stream:
+                sending = asyncio.create_task(send_forever(stream))
+                while not (stream._stream.readable and stream._stream._sending):
+                    await asyncio.sleep(0)
+                if failure is StreamError:
+                    done.set()
+                if failure is asyncio.CancelledError:
+                    sending.cancel()
+                final = type(exception) if exception else TimeoutError if failure is TimeoutError else StreamError
+                with pytest.raises(failure if failure is asyncio.CancelledError else final):
+                    await sending
+                for expected in (["before"], []):
+                    delivered, error = await deliver(stream)
+                    assert (delivered, type(error)) == (expected, final)
+            done.set()
+
+    run(main())
+
+
 def test_a_service_that_ends_early():
     async def brief(stream, session):
         await stream.send(session.send_transcript(transcript("enough")))
@@ -432,6 +477,27 @@ def test_an_error_that_is_no_services(cut):
             assert raised.value.status_code == 502
             assert raised.value.retryable
             assert len(raised.value.payload) <= client_module.MAX_ERROR_LENGTH
+
+    run(main())
+
+
+def test_an_error_that_trickles():
+    """The time for its body is one, however many pieces it comes in."""
+
+    async def main():
+        async def trickle(stream):
+            await stream.respond(500)
+            client._response_timeout = 0.2
+            with suppress(StreamError):
+                while True:
+                    await stream.send(b"x")
+                    await asyncio.sleep(0.01)
+
+        async with served(trickle, response_timeout=LIMIT) as client:
+            with pytest.raises(TranscribeError, match="HTTP status 500") as raised:
+                await speak(client)
+            assert raised.value.payload.strip(b"x") == b""
+            assert 0 < len(raised.value.payload) <= 1_000
 
     run(main())
 
@@ -544,6 +610,51 @@ def test_bytes_that_are_no_events(wire, error):
                 with pytest.raises(error):
                     await stream.send_audio(CHUNKS[0])
             assert await speak(client) == ["3200"] * 4
+
+    run(main())
+
+
+def depth(error):
+    """How many entries its traceback has."""
+    traceback, entries = error.__traceback__, 0
+    while traceback is not None:
+        traceback, entries = traceback.tb_next, entries + 1
+    return entries
+
+
+@pytest.mark.parametrize("fault", [TranscribeError, PreludeChecksumMismatch, StreamError, TimeoutError])
+@pytest.mark.parametrize("first", ["send", "receive"])
+def test_every_call_raises_an_equal_new_error(fault, first):
+    async def main():
+        done = asyncio.Event()
+
+        async def failing(stream, session):
+            if fault is TranscribeError:
+                await stream.send(session.send_exception(BadRequestException("why")))
+                await stream.end()
+            elif fault is PreludeChecksumMismatch:
+                await stream.send(bytes(100))
+                await stream.end()
+            elif fault is StreamError:
+                await stream.reset(ErrorCodes.INTERNAL_ERROR)
+            await done.wait()
+
+        async with served(Service(failing), idle_timeout=SOON if fault is TimeoutError else LIMIT) as client:
+            async with client.start_stream_transcription(**PCM) as stream:
+                begin = send_forever if first == "send" else anext
+                errors = []
+                for call in (
+                    lambda: begin(stream),
+                    *[lambda: anext(stream), lambda: stream.send_audio(CHUNKS[0]), stream.end_audio] * 3,
+                ):
+                    with pytest.raises(fault) as raised:
+                        await call()
+                    errors.append(raised.value)
+                assert len({id(error) for error in errors}) == len(errors)
+                assert {(type(error), str(error)) for error in errors} == {(type(errors[0]), str(errors[0]))}
+                assert [depth(error) for error in errors[1:4]] == [depth(error) for error in errors[-3:]]
+                assert depth(stream._error) == 0
+            done.set()
 
     run(main())
 
@@ -993,6 +1104,55 @@ def test_transcribe_audio_that_breaks():
     run(main())
     assert len(service.requests) == 4
     assert [getattr(end, "code", end) for end in service.ended] == [ErrorCodes.CANCEL] * 3 + ["audio"]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_transcribe_delivers_what_came_before_the_audio_broke(ended, monkeypatch):
+    """The second answer, or the end, comes while the first is looked at, and then the audio breaks."""
+    streams = []
+    broken = OSError("the microphone fell")
+
+    class Watched(client_module.TranscriptionStream):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            streams.append(self)
+
+    monkeypatch.setattr(client_module, "TranscriptionStream", Watched)
+
+    async def brief(stream, session):
+        async for chunk in service.chunks(stream, session):
+            await stream.send(session.send_transcript(transcript(str(len(chunk)))))
+            if ended:
+                break
+        await stream.end()
+
+    service = Service(brief)
+
+    async def main():
+        looking = asyncio.Event()
+
+        async def source():
+            yield AUDIO[:3200]
+            await looking.wait()
+            if not ended:
+                yield AUDIO[:3200]
+            while not streams[0]._stream.readable:
+                await asyncio.sleep(0)
+            raise broken
+
+        async with served(service) as client:
+            texts = []
+            with pytest.raises(OSError, match="microphone") as raised:  # noqa: PT012 (it delivers before)
+                async for event in client.transcribe(source(), pace=False, retries=3, **PCM):
+                    texts.append(text_of(event))
+                    looking.set()
+                    while streams[0]._error is None and not streams[0]._ended:
+                        await asyncio.sleep(0)
+            assert raised.value is broken
+            assert texts == ["3200"] * (1 if ended else 2)
+
+    run(main())
+    assert len(service.requests) == 1
 
 
 def test_transcribe_starts_again_where_it_was(pauses):
