@@ -108,6 +108,11 @@ TAIL_FRAME = frame(string("tail", "yes"), b"tail")
 # Comparing
 
 
+def type_name(value: object) -> str:
+    """The id of a test with a value whose repr is another one in each run."""
+    return type(value).__name__
+
+
 def same_value(first: object, second: object) -> bool:
     """Equal, and of the same wire type."""
     return type(first) is type(second) and first == second

@@ -584,7 +584,7 @@ def test_a_mapped_file(codec, tmp_path):
         assert [message.encode() for message in codec.Decoder(copy=False).feed(mapped)] == [ALIGNED]
 
 
-@pytest.mark.parametrize("data", [None, "text", 5, [1, 2], object()], ids=repr)
+@pytest.mark.parametrize("data", [None, "text", 5, [1, 2], object()], ids=frames.type_name)
 def test_what_is_no_buffer_is_a_type_error(codec, data):
     with pytest.raises(TypeError):
         codec.decode(data)

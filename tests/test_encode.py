@@ -92,7 +92,7 @@ def test_a_released_memoryview_is_a_buffer_error(codec):
         codec.encode_into(view, {}, b"")
 
 
-@pytest.mark.parametrize("payload", [None, "text", 5, [1, 2], object()], ids=repr)
+@pytest.mark.parametrize("payload", [None, "text", 5, [1, 2], object()], ids=frames.type_name)
 def test_a_payload_that_is_no_buffer_is_a_type_error(codec, payload):
     with pytest.raises(TypeError):
         codec.encode({}, payload)

@@ -264,7 +264,9 @@ def test_a_str_subclass_is_a_name(codec, name):
     assert type(next(iter(headers))) is str
 
 
-@pytest.mark.parametrize("value", [None, 1.5, 1j, [], {}, (), object(), datetime.date(2026, 1, 1), int], ids=repr)
+@pytest.mark.parametrize(
+    "value", [None, 1.5, 1j, [], {}, (), object(), datetime.date(2026, 1, 1), int], ids=frames.type_name
+)
 def test_another_value_is_a_type_error_that_names_the_header(codec, value):
     with pytest.raises(TypeError, match="name-of-it"):
         codec.Headers({"name-of-it": value})
@@ -387,7 +389,7 @@ def test_any_mapping_will_do(codec, mapping):
     assert codec.Headers(mapping).raw == frames.header("n", 4, b"\0\0\0\1")
 
 
-@pytest.mark.parametrize("mapping", [None, [("n", 1)], "n", b"n", 1, [], iter(())], ids=repr)
+@pytest.mark.parametrize("mapping", [None, [("n", 1)], "n", b"n", 1, [], iter(())], ids=frames.type_name)
 def test_what_is_no_mapping_is_a_type_error(codec, mapping):
     with pytest.raises(TypeError):
         codec.Headers(mapping)

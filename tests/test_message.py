@@ -70,7 +70,7 @@ def test_a_bytes_payload_is_not_copied(codec):
     assert codec.Message({}, payload).payload is payload
 
 
-@pytest.mark.parametrize("payload", [None, "text", 5, [1], object()], ids=repr)
+@pytest.mark.parametrize("payload", [None, "text", 5, [1], object()], ids=frames.type_name)
 def test_a_payload_that_is_no_buffer_is_a_type_error(codec, payload):
     with pytest.raises(TypeError):
         codec.Message({}, payload)

@@ -107,7 +107,9 @@ def test_messages_from_any_source(make):
     assert wires(iter_messages(make())) == PARTS
 
 
-@pytest.mark.parametrize("empty", [b"", bytearray(), memoryview(b""), [], [b""], iter(()), io.BytesIO()], ids=repr)
+@pytest.mark.parametrize(
+    "empty", [b"", bytearray(), memoryview(b""), [], [b""], iter(()), io.BytesIO()], ids=frames.type_name
+)
 def test_an_empty_source_has_no_messages(empty):
     assert list(iter_messages(empty)) == []
 
@@ -199,7 +201,7 @@ def test_what_is_no_source_is_a_type_error(source):
         list(iter_messages(source))
 
 
-@pytest.mark.parametrize("source", ["text", ["text"], [5], [None], io.StringIO("text")], ids=repr)
+@pytest.mark.parametrize("source", ["text", ["text"], [5], [None], io.StringIO("text")], ids=frames.type_name)
 def test_chunks_that_are_no_bytes_are_a_type_error(source):
     with pytest.raises(TypeError):
         list(iter_messages(source))

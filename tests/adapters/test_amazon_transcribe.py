@@ -25,6 +25,7 @@ from frames import (
     sized,
     string,
     two_way_splits,
+    type_name,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -410,7 +411,7 @@ def test_headers_alone_have_no_limit():
         {"x": library.Int32HeaderValue("5")},
         {"x": datetime.datetime(1, 1, 1)},
     ],
-    ids=repr,
+    ids=type_name,
 )
 def test_what_the_library_accepts_or_does_not_document_is_a_serialization_error(headers):
     assert type(error_of(adapter, headers)) is library.SerializationError

@@ -298,7 +298,7 @@ def test_a_later_change_of_the_piece_does_not_matter():
     assert list(iter_chunks(pieces(), AudioFormat(8000), 0.00025)) == [b"abcd", b"ef"]
 
 
-@pytest.mark.parametrize("source", [io.StringIO("text"), ["text"], [None], 5], ids=repr)
+@pytest.mark.parametrize("source", [io.StringIO("text"), ["text"], [None], 5], ids=lambda source: type(source).__name__)
 def test_a_source_of_something_else_is_a_type_error(source):
     with pytest.raises(TypeError):
         list(iter_chunks(source, MONO))
