@@ -4,8 +4,7 @@
 # Each target runs for SECONDS from its corpus in tests/fuzz/corpus and from what earlier runs found, which is kept in
 # .cache/fuzz/corpus: three quarters of the time on an extension that is built for coverage alone, then on one with the
 # address and undefined-behaviour sanitizers too, which takes some four times as long for an input. It begins with all
-# that the first one found, which that one has checked thoroughly. Both are built outside the tree; CLANG names the
-# compiler (clang-19).
+# that the first one found. Both are built outside the tree; CLANG names the compiler (clang-19).
 #
 # A finding ends its target; all other targets run, and the exit is 1. Exit 2: this machine lacks what is needed.
 set -euo pipefail
@@ -65,9 +64,8 @@ number() { sed -nE "s/.*$1 *([0-9]+).*/\1/p" <<< "$2"; }
 failed=0
 
 leg() { # TARGET BUILD SECONDS; sets executions, speed, state
-  local target=$1 name=$2 log=$base/$1-$2.log status=0 finding known=()
-  [[ $name == plain ]] || known=(--known)
-  run "$name" -m fuzz "$target" "${known[@]}" "${options[@]}" -max_total_time="$3" -artifact_prefix="findings/$target-" \
+  local target=$1 name=$2 log=$base/$1-$2.log status=0 finding
+  run "$name" -m fuzz "$target" "${options[@]}" -max_total_time="$3" -artifact_prefix="findings/$target-" \
     "corpus/$target" "$PWD/tests/fuzz/corpus/$target" > "$log" 2>&1 || status=$?
   executions=$(number 'stat::number_of_executed_units:' "$(grep -a number_of_executed "$log" || true)")
   speed=$(number 'stat::average_exec_per_sec:' "$(grep -a average_exec "$log" || true)")

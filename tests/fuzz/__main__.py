@@ -1,7 +1,4 @@
-"""One target on atheris: python -m fuzz TARGET [--known] [OPTION OF LIBFUZZER ...] [FOLDER OR FILE ...].
-
-With --known, the files were checked thoroughly before, in another build: here a sample of them is.
-"""
+"""One target on atheris: python -m fuzz TARGET [OPTION OF LIBFUZZER ...] [FOLDER OR FILE ...]."""
 
 from __future__ import annotations
 
@@ -61,10 +58,7 @@ def main() -> None:
         sys.exit(f"{name!r} is no target; there are {', '.join(TARGETS)}")
     with atheris.instrument_imports(include=["eventstream"], exclude=list(EXCLUDED)):
         target = importlib.import_module(f"fuzz.{name}")
-    known = "--known" in options
-    if known:
-        options.remove("--known")
-    check = checked(target, -1 if known else count([option for option in options if not option.startswith("-")]))
+    check = checked(target, count([option for option in options if not option.startswith("-")]))
     with tempfile.NamedTemporaryFile("w", suffix=".dict") as file:
         words = [dictionary(target.WORDS, file)] if hasattr(target, "WORDS") else []
         atheris.Setup([program, *words, *options], check)
