@@ -386,7 +386,7 @@ def test_a_source_that_does_not_block_is_an_error_and_no_end():
         def read(self, size):
             return None
 
-    with pytest.raises(BlockingIOError):
+    with pytest.raises(BlockingIOError, match="has no data now"):
         list(iter_messages(Reader()))
 
 
@@ -403,6 +403,6 @@ def test_an_asynchronous_source_that_does_not_block_is_an_error_and_no_end():
         async for message in aiter_messages(Reader()):
             received.append(message.encode())  # noqa: PERF401 (those before the error are kept)
 
-    with pytest.raises(BlockingIOError):
+    with pytest.raises(BlockingIOError, match="has no data now"):
         asyncio.run(read_all())
     assert received == [frames.TEN_FRAME]

@@ -42,9 +42,9 @@ DESELECTED = (
     "tests/test_twins.py::test_the_twins_have_the_same_signatures",
 )
 
-# mutmut's exit codes: a test failed, pytest broke, or time ran out. The others are its own states; 255, which it calls
-# a timeout, is that pytest did not find a test, as one whose id is another in each run.
-KILLED = {1, 3, 24, 36, 152, -9, -11, -24}
+# mutmut's exit codes: a test failed, pytest broke, or time ran out; the others are its own states. 255, which it calls
+# a timeout, is that pytest did not find the tests, whose modules could not be imported then: see `are_found`.
+KILLED = {1, 3, 24, 36, 152, 255, -9, -11, -24}
 SURVIVED = {0, 5, 33}  # also where no test comes by
 
 
@@ -65,6 +65,29 @@ pytest_add_cli_args_test_selection = {json.dumps(files)}
 """
 
 
+def are_found(tree: Path, environment: dict[str, str]) -> bool:
+    """Whether pytest finds the tests of mutmut's by their ids, in another run and without a mutant."""
+    covering: dict[str, list[str]] = json.loads((tree / "mutants/mutmut-stats.json").read_text())[
+        "tests_by_mangled_function_name"
+    ]
+    tests = sorted({test for tests in covering.values() for test in tests})
+    # By a function, as a command line has no room for them all.
+    program = "import json, pytest, sys; sys.exit(pytest.main(['-q', '--collect-only', *json.load(sys.stdin)]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        cwd=tree / "mutants",
+        env={**environment, "MUTANT_UNDER_TEST": ""},
+        input=json.dumps(tests),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        print(*(line for line in done.stdout.splitlines() if "ERROR" in line), sep="\n")
+    return done.returncode == 0
+
+
 def mutate(module: str) -> Counter[str] | None:
     """How many mutants were killed, survived, or are known to be equivalent; None if mutmut itself failed."""
     tree = copied(module)
@@ -79,7 +102,7 @@ def mutate(module: str) -> Counter[str] | None:
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", "1"]
     with (tree / "log").open("w") as log:
         done = subprocess.run(command, check=False, cwd=tree, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    if done.returncode:
+    if done.returncode or not are_found(tree, environment):
         print(f"{module}: mutmut failed, see {tree / 'log'}", flush=True)
         return None
     codes: dict[str, int] = json.loads((tree / f"mutants/eventstream/{module}.py.meta").read_text())["exit_code_by_key"]
