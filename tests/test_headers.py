@@ -371,6 +371,13 @@ def test_a_subclass_that_lies_makes_valid_headers_or_a_documented_error(codec, m
     assert frames.same_headers(decoded, headers)
 
 
+@pytest.mark.parametrize("name", ["UUID of too many bits", "UUID without an integer"])
+def test_a_uuid_in_name_alone_is_a_type_error(codec, name):
+    mapping = LIES[name]()
+    with pytest.raises(TypeError, match=f"^{type(mapping['n']).__name__}: its integer is not one of 128 bits$"):
+        codec.Headers(mapping)
+
+
 def test_an_error_of_the_mapping_passes_through(codec):
     class Broken(Pairs):
         def __getitem__(self, name):

@@ -49,6 +49,7 @@ SURVIVED = {0, 5, 33}  # also where no test comes by
 
 
 def configuration(module: str) -> str:
+    """What mutmut is told. No warm-up: pytest, asked twice in one process, gives some tests other ids."""
     files = [(Path("tests") / name).with_name(f"test_{Path(name).name}.py").as_posix() for name in TESTS[module]]
     options = ["-p", "no:cacheprovider", "-m", "not untraced", *(f"--deselect={test}" for test in DESELECTED)]
     return f"""
@@ -58,6 +59,7 @@ only_mutate = ["eventstream/{module}.py"]
 also_copy = ["README.md", "examples"]
 use_git_change_detection = false
 process_isolation = "forkserver"
+forkserver_warmup = "none"
 timeout_multiplier = 2
 timeout_constant = 30
 pytest_add_cli_args = {json.dumps(options)}
