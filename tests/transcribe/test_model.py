@@ -454,6 +454,22 @@ def test_the_text_says_where_and_what():
     assert str(caught.value) == (
         "event 'TranscriptEvent': Expected `float | null`, got `str` at $.Transcript.Results[0].StartTime"
     )
+    assert (caught.value.event_type, caught.value.path) == ("TranscriptEvent", "$.Transcript.Results[0].StartTime")
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b'{"Transcript": {"Results": [{"ResultId": "\xff"}]}}', "its JSON is not UTF-8"),
+        (b'{"Transcript": ' * 100_000, "its JSON is nested too deeply"),
+    ],
+    ids=["not UTF-8", "deep"],
+)
+def test_the_text_says_what_no_place_has(payload, reason):
+    with pytest.raises(InvalidEvent) as caught:
+        parsed(payload)
+    assert str(caught.value) == f"event 'TranscriptEvent': {reason}"
+    assert (caught.value.event_type, caught.value.path) == ("TranscriptEvent", None)
 
 
 @pytest.mark.parametrize(
