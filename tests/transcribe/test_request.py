@@ -386,6 +386,13 @@ def test_one_error_says_all_that_is_wrong():
     )
 
 
+@pytest.mark.parametrize(("digits", "shown"), [(64, "9" * 64), (65, "9" * 61 + "...")])
+def test_a_number_is_shown_up_to_64_digits(digits, shown):
+    with pytest.raises(InvalidRequest) as caught:
+        request_with(media_sample_rate_hertz=10**digits - 1)
+    assert str(caught.value) == f"media_sample_rate_hertz: {shown} (allowed: 8000 to 48000)"
+
+
 # Languages and encodings of the service
 
 
