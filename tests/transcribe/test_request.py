@@ -393,6 +393,12 @@ def test_a_number_is_shown_up_to_64_digits(digits, shown):
     assert str(caught.value) == f"media_sample_rate_hertz: {shown} (allowed: 8000 to 48000)"
 
 
+def test_the_one_number_that_is_allowed_is_named():
+    with pytest.raises(InvalidRequest) as caught:
+        request_with(number_of_channels=3)
+    assert caught.value.problems["number_of_channels"] == "3 (allowed: 2)"
+
+
 # Languages and encodings of the service
 
 
