@@ -135,6 +135,11 @@ def test_next_header(native):
     assert list(fields(native, native.Headers())) == []
 
 
+def test_next_header_of_every_type(native):
+    headers = native.Headers(frames.TEN_HEADERS)
+    assert [type_ for _, type_, _ in fields(native, headers)] == [type_ for _, _, type_, _ in frames.TEN_TYPES]
+
+
 @pytest.mark.parametrize(
     "block",
     [b"\x01n\x00", b"\x02na\x07\x00\x01x", b"\x01n\x06\x00\x03\x01x\xc8", b"\x01n\x06\x00\x03\x01x\x05"],
