@@ -371,6 +371,20 @@ def test_a_subclass_that_lies_makes_valid_headers_or_a_documented_error(codec, m
     assert frames.same_headers(decoded, headers)
 
 
+def test_a_class_with_a_hash_of_its_own_runs_no_code(codec):
+    class Meta(type):
+        def __hash__(cls):
+            mapping.clear()
+            raise RuntimeError
+
+    class Raw(bytes, metaclass=Meta):
+        pass
+
+    mapping = {"a": Raw(b"x"), "b": 1}
+    assert codec.Headers(mapping).raw == codec.Headers({"a": b"x", "b": 1}).raw
+    assert mapping
+
+
 @pytest.mark.parametrize("name", ["UUID of too many bits", "UUID without an integer"])
 def test_a_uuid_in_name_alone_is_a_type_error(codec, name):
     mapping = LIES[name]()
