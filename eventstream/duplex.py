@@ -62,7 +62,7 @@ class _Incoming(Generic[T]):
 
     Args:
         read: makes of a message what is delivered, or None if that is nothing. A `CodecError` or `ServiceError` that it
-            raises is final; after anything else, as a ``MemoryError``, the message is read again.
+            raises is final; after a ``MemoryError`` the message is read again; anything else costs this message.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class _Incoming(Generic[T]):
     ) -> None:
         self._read = read
         self._decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
-        self._message: Message | None = None  # the one that is being read
+        self._message: Message | None = None  # the one that could not be read for want of memory
         self._exhausted = True
         self._error: CodecError | ServiceError | None = None
 
@@ -91,9 +91,12 @@ class _Incoming(Generic[T]):
         self.check()
         try:
             while (message := self._message or next(self._decoder, None)) is not None:
-                self._message = message
-                event = self._read(message)
                 self._message = None
+                try:
+                    event = self._read(message)
+                except MemoryError:
+                    self._message = message
+                    raise
                 if event is not None:
                     return event
         except (CodecError, ServiceError) as error:
@@ -245,7 +248,7 @@ class ServerExchange(Generic[T]):
         self._limits = max_headers_length, max_payload_length
         self._incoming = _Incoming(self._read, max_headers_length, max_payload_length)
         self._unwrap: Callable[[Message], Message | None] | None = None
-        self._inner: Message | None = None  # of the message that is being read
+        self._inner: Message | None = None  # of the message that could not be read for want of memory
         self._refused: VerificationError | None = None
         self._failed = False
         self.ended = False
@@ -328,15 +331,18 @@ class ServerExchange(Generic[T]):
         return self._incoming.feed(data)
 
     def _read(self, message: Message) -> T | None:
-        if self._inner is None:  # it is verified once, as the next signature follows then
+        inner, self._inner = self._inner, None
+        if inner is None:
             assert self._unwrap is not None
-            self._inner = self._unwrap(message)
-            if self._inner is None:
+            inner = self._unwrap(message)
+            if inner is None:
                 self.ended = True
                 return None
-        event = self._parse(self._inner)
-        self._inner = None
-        return event
+        try:
+            return self._parse(inner)
+        except MemoryError:
+            self._inner = inner  # it cannot be verified again: the next signature follows
+            raise
 
     def receive_eof(self) -> None:
         """The request's body has ended.

@@ -380,6 +380,23 @@ def test_an_event_is_read_again_where_memory_was_short(side):
     reader.receive_eof()
 
 
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_an_error_that_parse_may_not_raise_costs_its_message(side):
+    def parse(message):
+        if message == EVENTS[1]:
+            raise KeyError
+        return message
+
+    client, server = opened()
+    reader = ClientExchange(None, parse) if side == "client" else server
+    server._parse = parse
+    events = reader.receive(b"".join((server if side == "client" else client).send(event) for event in EVENTS))
+    assert next(events) == EVENTS[0]
+    with pytest.raises(KeyError):
+        next(events)
+    assert list(events) == EVENTS[2:]
+
+
 def test_what_parse_raises_ends_the_direction():
     class Unfit(CodecError):
         pass
