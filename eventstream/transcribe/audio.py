@@ -352,7 +352,8 @@ class WavFile:
         self._opened = opened
 
     def read(self, size: int, /) -> bytes:
-        """At most so many of the next bytes of audio, all that are left if `size` is negative; none at the end.
+        """At most so many of the next bytes of audio, and at most 32,768; all that are left if `size` is negative; none
+        at the end.
 
         Raises:
             InvalidAudio: the file ends before the audio does.
@@ -362,14 +363,13 @@ class WavFile:
         # In pieces: a file may reserve all that it is asked for, and a header may declare anything.
         pieces: list[bytes] = []
         while wanted:
-            asked = min(wanted, MAX_CHUNK_LENGTH)
-            piece = self._file.read(asked)
+            piece = self._file.read(min(wanted, MAX_CHUNK_LENGTH))
             if not piece and not pieces and self._length is not None:
                 raise InvalidAudio(f"the WAV ends after {self._position} of its {self._length} bytes of audio")
             pieces.append(piece)
             self._position += len(piece)
             wanted -= len(piece)
-            if not piece or (len(piece) < asked and size >= 0):
+            if not piece or size >= 0:  # the next one might have to be waited for
                 break
         return b"".join(pieces)
 

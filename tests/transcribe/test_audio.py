@@ -461,12 +461,13 @@ class Asked(io.BytesIO):
         return super().read(size)
 
 
-@pytest.mark.parametrize("size", [-1, 2**40])
 @pytest.mark.parametrize("length", [0x7FFFEFFE, 0xFFFFFFFF])
-def test_a_declared_length_reserves_nothing(size, length):
+def test_a_declared_length_reserves_nothing(length):
     data = samples(100_000)
     file = Asked(wav(data, length=length))
-    assert open_wav(file).read(size) == data
+    audio = open_wav(file)
+    assert audio.read(2**40) == data[:32_768], "one piece, as the next one might have to be waited for"
+    assert audio.read(-1) == data[32_768:]
     assert max(file.asked) <= 32_768
 
 
