@@ -169,13 +169,16 @@ class EventStreamBuffer(_library.EventStreamBuffer):
         """
         data = b"" + data  # whatever bytes can be added to, as the library does
         self._forget_before(self._decoder.offset)
+        length = len(self._added)
+        self._added += data  # first: where memory ends, the decoder has not got it either
         try:
             self._decoder.feed(data)
-        except exceptions.StateError as error:
-            raise _parser_error(error) from error
-        except exceptions.DecodeError:
-            return
-        self._added += data
+        except BaseException as error:
+            del self._added[length:]
+            if isinstance(error, exceptions.StateError):
+                raise _parser_error(error) from error
+            if not isinstance(error, exceptions.DecodeError):
+                raise
 
     def _forget_before(self, offset: int) -> None:
         """Keep what was added from there on, where a message begins."""

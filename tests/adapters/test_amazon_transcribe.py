@@ -224,6 +224,23 @@ def test_faults_are_the_library_s_behind_messages_that_are_taken_one_by_one(data
     assert outcomes[1] == outcomes[0]
 
 
+def test_nothing_is_added_where_memory_ends():
+    class Short:
+        offset = buffered = 0
+
+        def feed(self, _):
+            raise MemoryError
+
+    buffer = adapter.EventStreamBuffer()
+    decoder, buffer._decoder = buffer._decoder, Short()
+    with pytest.raises(MemoryError):
+        buffer.add_data(EVENT_FRAME)
+    assert not buffer._added
+    buffer._decoder = decoder
+    buffer.add_data(EVENT_FRAME)
+    assert len(list(buffer)) == 1
+
+
 def test_headers_can_be_changed():
     buffer = adapter.EventStreamBuffer()
     buffer.add_data(EVENT_FRAME * 2)
