@@ -73,7 +73,11 @@ async def _serve(options: argparse.Namespace, recogniser: RecogniserFactory) -> 
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write the file as a whole, so that nobody reads a part of it."""
+    """Write the file as a whole, so that nobody reads a part of it; what is no file, as a pipe, as it is."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_text(text)
+        return
     with tempfile.TemporaryDirectory(prefix=".emulator-", dir=path.parent) as directory:
         whole = Path(directory, path.name)
         whole.write_text(text)

@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -147,6 +148,19 @@ def test_a_file_is_replaced_as_a_whole(tmp_path):
     with pytest.raises(OSError, match="other"):
         _replace(other, "after")
     assert sorted(tmp_path.iterdir()) == [path, other]
+
+
+def test_a_link_is_followed_and_what_is_no_file_is_written_to(tmp_path):
+    from eventstream.transcribe.emulator.__main__ import _replace
+
+    path, link = tmp_path / "ca.pem", tmp_path / "link"
+    path.write_text("before")
+    link.symlink_to(path)
+    _replace(link, "after")
+    assert link.is_symlink()
+    assert path.read_text() == "after"
+    _replace(Path(os.devnull), "after")
+    assert Path(os.devnull).is_char_device()
 
 
 def test_credentials_with_a_token(monkeypatch):
