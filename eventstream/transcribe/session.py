@@ -222,7 +222,7 @@ class ServerSession:
             problems["path"] = f"{_quote(path)} (allowed: {PATH})"
         if problems:
             try:
-                self._exchange.check_opened()  # an error too if a request was refused
+                self._exchange.check_opened()  # what was refused before is refused again; what was accepted, below
             except StateError:
                 raise InvalidRequest(problems) from None
         self._exchange.receive_request(method, path, pairs)

@@ -25,12 +25,12 @@ missing() { echo "$name: skipped. $*" >&2; exit 3; }
 # environment INTERPRETER PACKAGE...: a virtual environment, in $venv
 environment() {
   venv=$environments/$name-environment
-  [[ ! -e $venv/complete ]] || return 0
+  [[ $(cat "$venv/complete" 2> /dev/null) != "$1" ]] || return 0
   "$1" -m venv --clear --without-pip "$venv"
   # Wheels alone: what has to be built may not know such a Python.
   "$python" -m pip --quiet --python "$venv/bin/python" install --only-binary :all: "setuptools>=77" "Cython>=3.1" \
     "hypothesis>=6.100" "pytest>=8" "pytest-benchmark>=5" "${@:2}"
-  touch "$venv/complete"
+  echo "$1" > "$venv/complete"
 }
 
 # build INTERPRETER: the extension, with CFLAGS and CC of the environment; it is what is imported from now on
