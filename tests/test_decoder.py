@@ -1238,7 +1238,7 @@ def test_the_import_leaves_the_gil_disabled(native):
     subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=60)
 
 
-@pytest.mark.parametrize("empty", [b"", bytearray()], ids=lambda empty: type(empty).__name__)
+@pytest.mark.parametrize("empty", [b"", bytearray()], ids=frames.type_name)
 def test_an_empty_feed_lets_go_of_a_chunk_of_which_little_is_left(codec, empty):
     decoder = codec.Decoder()
     chunk = frames.frame(frames.EVENT_BLOCK, bytes(1000)) * 1000
@@ -1295,7 +1295,7 @@ def test_what_the_mapping_raises_is_passed_on(codec):
             next(mapped)
 
 
-@pytest.mark.parametrize("decoder", [None, b"", iter(())], ids=lambda decoder: type(decoder).__name__)
+@pytest.mark.parametrize("decoder", [None, b"", iter(())], ids=frames.type_name)
 def test_only_a_decoder_is_mapped(codec, decoder):
     with pytest.raises(TypeError, match="ecoder"):
         codec._DecoderMap(decoder, list, KeyError)

@@ -404,7 +404,7 @@ def test_an_error_of_the_mapping_passes_through(codec):
 @pytest.mark.parametrize(
     "mapping",
     [{"n": 1}, OrderedDict(n=1), UserDict({"n": 1}), types.MappingProxyType({"n": 1}), Pairs(("n", 1))],
-    ids=lambda mapping: type(mapping).__name__,
+    ids=frames.type_name,
 )
 def test_any_mapping_will_do(codec, mapping):
     assert codec.Headers(mapping).raw == frames.header("n", 4, b"\0\0\0\1")

@@ -195,7 +195,7 @@ def test_an_error_thrown_into_it_comes_out_again():
         messages.throw(KeyboardInterrupt)
 
 
-@pytest.mark.parametrize("source", [None, 5, 1.5, object()], ids=lambda source: type(source).__name__)
+@pytest.mark.parametrize("source", [None, 5, 1.5, object()], ids=frames.type_name)
 def test_what_is_no_source_is_a_type_error(source):
     with pytest.raises(TypeError):
         list(iter_messages(source))
@@ -364,7 +364,7 @@ def test_an_error_of_the_async_source_passes_through():
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("source", [None, 5, [STREAM], io.BytesIO(STREAM)], ids=lambda source: type(source).__name__)
+@pytest.mark.parametrize("source", [None, 5, [STREAM], io.BytesIO(STREAM)], ids=frames.type_name)
 def test_what_is_no_async_source_is_a_type_error(source):
     with pytest.raises(TypeError):
         asyncio.run(collect(aiter_messages(source)))
