@@ -99,9 +99,16 @@ def test_a_longer_value_is_refused(codec, value):
 
 @pytest.mark.parametrize("value", [2**31, -(2**31) - 1, 2**63, 2**1000, -(2**1000)])
 def test_an_int_of_more_than_32_bits_is_refused_and_the_error_names_long(codec, value):
-    with pytest.raises(InvalidHeaderValue, match="Long") as raised:
+    with pytest.raises(InvalidHeaderValue, match=r"'n': an integer of more than 32 bits: use Long$") as raised:
         codec.Headers({"n": value})
     assert raised.value.name == "n"
+
+
+@pytest.mark.parametrize(("class_", "bits"), [(Byte, 8), (Short, 16), (Long, 64)])
+def test_a_sized_integer_that_did_not_check_its_value_is_refused(codec, class_, bits):
+    for value in (1 << bits - 1, -(1 << bits - 1) - 1):
+        with pytest.raises(InvalidHeaderValue, match=f"'n': an integer of more than {bits} bits$"):
+            codec.Headers({"n": int.__new__(class_, value)})
 
 
 # Encoding: names
