@@ -133,8 +133,17 @@ def test_another_name_is_refused(codec, name):
 
 @pytest.mark.parametrize("name", [b"n", 1, None, ("n",), 1.5, True], ids=repr)
 def test_a_name_that_is_no_str_is_a_type_error(codec, name):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=f"^a header name is a str, not {type(name).__name__}$"):
         codec.Headers({name: True})
+
+
+def test_a_text_with_lone_surrogates_is_refused(codec):
+    with pytest.raises(InvalidHeaderName, match=r": lone surrogates have no UTF-8$") as raised:
+        codec.Headers({"\ud800": True})
+    assert raised.value.name == "\ud800"
+    with pytest.raises(InvalidHeaderValue, match=r"'n': lone surrogates have no UTF-8$") as raised:
+        codec.Headers({"n": "\ud800"})
+    assert raised.value.name == "n"
 
 
 class Pairs(Mapping):
@@ -166,7 +175,7 @@ class Text(str):
     "mapping", [Pairs(("n", 1), ("m", 2), ("n", 3)), {Text("n"): 1, Text("n"): 2}], ids=["mapping", "odd keys"]
 )
 def test_a_name_given_twice_is_refused(codec, mapping):
-    with pytest.raises(InvalidHeaderName) as raised:
+    with pytest.raises(InvalidHeaderName, match=r": given twice$") as raised:
         codec.Headers(mapping)
     assert str.__eq__(raised.value.name, "n")
 
@@ -275,7 +284,7 @@ def test_a_str_subclass_is_a_name(codec, name):
     "value", [None, 1.5, 1j, [], {}, (), object(), datetime.date(2026, 1, 1), int], ids=frames.type_name
 )
 def test_another_value_is_a_type_error_that_names_the_header(codec, value):
-    with pytest.raises(TypeError, match="name-of-it"):
+    with pytest.raises(TypeError, match=f"'name-of-it': a {type(value).__name__} is no header value$"):
         codec.Headers({"name-of-it": value})
 
 
@@ -419,7 +428,7 @@ def test_any_mapping_will_do(codec, mapping):
 
 @pytest.mark.parametrize("mapping", [None, [("n", 1)], "n", b"n", 1, [], iter(())], ids=frames.type_name)
 def test_what_is_no_mapping_is_a_type_error(codec, mapping):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=f"^headers are a mapping, not {type(mapping).__name__}$"):
         codec.Headers(mapping)
 
 

@@ -416,7 +416,7 @@ def _read_wav(file: BytesReadable, expected: AudioFormat | None, opened: BinaryI
         name, length = _CHUNK.unpack(_read_exactly(file, _CHUNK.size))
         if name == b"data":
             break
-        head = _read_exactly(file, min(length, _EXTENSIBLE_LENGTH)) if name == b"fmt " else b""
+        head = _read_exactly(file, min(length, _EXTENSIBLE_LENGTH))
         if name == b"fmt ":
             format = _wav_format(head)
         # Chunks begin at even positions.

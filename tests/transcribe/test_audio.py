@@ -343,6 +343,7 @@ def wav(
     after=b"",
     form=b"RIFF",
     fmt=None,
+    fmt_length=None,
 ):
     """A WAV, written by hand so that it can be wrong."""
     block = channels * bits // 8 if block is None else block
@@ -352,7 +353,7 @@ def wav(
     body = (
         b"WAVE"
         + before
-        + struct.pack("<4sI", b"fmt ", len(fmt))
+        + struct.pack("<4sI", b"fmt ", len(fmt) if fmt_length is None else fmt_length)
         + fmt
         + struct.pack("<4sI", b"data", length)
         + data
@@ -415,6 +416,9 @@ def test_other_chunks_are_passed_over():
 
 
 def test_a_longer_fmt_chunk():
+    """Also one of an odd length, after which a byte is left out."""
+    odd = struct.pack("<HHIIHHB", 1, 1, 8000, 16000, 2, 16, 0)
+    assert opened(wav(b"ab", fmt=odd + b"\0", fmt_length=len(odd))).read(9) == b"ab"
     assert opened(wav(b"ab", fmt=struct.pack("<HHIIHHH", 1, 1, 8000, 16000, 2, 16, 0))).format == AudioFormat(8000)
     assert opened(wav(b"ab", fmt=struct.pack("<HHIIHH", 1, 1, 8000, 16000, 2, 16) + bytes(84))).read(9) == b"ab"
 
@@ -534,15 +538,15 @@ def test_half_a_sample_at_the_end_of_a_wav():
         (wav(b"ab", channels=6), "6 channels"),
         (wav(b"ab", block=4), "a WAV whose samples take 4 bytes; 2 are needed"),
         (wav(b"ab", block=0), "a WAV whose samples take 0 bytes; 2 are needed"),
-        (wav(b"ab", fmt=b"\1\0\1\0"), "a fmt chunk of 4 bytes"),
-        (b"RIFF\0\0\0\0WAVEdata\2\0\0\0ab", "a WAV without a format"),
-        (b"RIFF\0\0\0\0WAVE", "the WAV ends before its audio begins"),
-        (b"RIFF\0\0\0\0WAVELIST\xff\xff\xff\xff...", "the WAV ends before its audio begins"),
+        (wav(b"ab", fmt=b"\1\0\1\0"), r"a WAV with a fmt chunk of 4 bytes; it has at least 16$"),
+        (b"RIFF\0\0\0\0WAVEdata\2\0\0\0ab", r"a WAV without a format: no fmt chunk comes before its audio$"),
+        (b"RIFF\0\0\0\0WAVE", r"the WAV ends before its audio begins$"),
+        (b"RIFF\0\0\0\0WAVELIST\xff\xff\xff\xff...", r"the WAV ends before its audio begins$"),
     ],
     ids=lambda value: repr(value)[:50],
 )
 def test_no_wav_that_the_service_takes(data, text):
-    with pytest.raises(InvalidAudio, match=text):
+    with pytest.raises(InvalidAudio, match=f"^{text}"):
         opened(data)
 
 
@@ -573,8 +577,16 @@ def test_a_wav_that_is_not_the_expected_one(expected):
     assert str(caught.value) == "the WAV has pcm, 16000 Hz, 1 channel; expected: pcm, 8000 Hz, 2 channels"
 
 
-def test_a_wav_that_is_the_expected_one():
+def test_a_wav_that_is_the_expected_one(tmp_path):
     assert opened(wav(b"ab"), MONO).format == MONO
+    path = tmp_path / "audio.wav"
+    path.write_bytes(wav(b"ab"))
+    with open_wav(path, MONO) as audio:
+        assert audio.format == MONO
+    with pytest.raises(
+        InvalidAudio, match=r"^the WAV has pcm, 16000 Hz, 1 channel; expected: pcm, 8000 Hz, 1 channel$"
+    ):
+        open_wav(path, AudioFormat(8000))
 
 
 # Pace
