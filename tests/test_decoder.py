@@ -1239,16 +1239,18 @@ def test_the_import_leaves_the_gil_disabled(native):
 
 
 @pytest.mark.parametrize("empty", [b"", bytearray()], ids=frames.type_name)
-def test_an_empty_feed_lets_go_of_a_chunk_of_which_little_is_left(codec, empty):
+@pytest.mark.parametrize("count", [2, 1000])
+def test_an_empty_feed_lets_go_of_a_chunk_of_which_less_than_half_is_left(codec, count, empty):
     decoder = codec.Decoder()
-    chunk = frames.frame(frames.EVENT_BLOCK, bytes(1000)) * 1000
+    message = frames.frame(frames.EVENT_BLOCK, bytes(1000))
+    chunk = (message * count)[:-1]
     held = sys.getrefcount(chunk)
     decoder.feed(chunk)
-    for _ in range(999):
+    for _ in range(count - 1):
         next(decoder)
     decoder.feed(empty)
     assert sys.getrefcount(chunk) == held
-    assert len(next(decoder).payload) == 1000
+    assert len(next(decoder.feed(message[-1:])).payload) == 1000
 
 
 def test_what_is_not_taken_before_the_next_feed_is_copied(codec):

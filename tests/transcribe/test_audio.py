@@ -104,6 +104,7 @@ def test_the_format_that_a_request_announces(number_of_channels, channels):
 )
 def test_the_length_of_a_chunk(format, duration, length):
     assert format.chunk_length(duration) == length
+    assert type(format.chunk_length(duration)) is int
     format.check_chunk(bytes(length))
 
 
