@@ -21,6 +21,9 @@ And the safety:
 * No code of the caller runs while a decoder's state is in between: its buffers are acquired before `Decoder._enter`,
   which refuses a second call into a decoder that is busy, from any thread.
 * What can fail for want of memory comes before what changes a decoder, so that the call can be repeated.
+* No object is seen half made or half gone: the garbage collector, which gives objects away and empties them while the
+  caller's code can still call them, does not know the classes here, none of which can be part of a cycle. It knows
+  `_DecoderMap`, which holds functions of the caller's, but does not empty it.
 """
 
 cimport cython
@@ -1283,6 +1286,7 @@ cdef enum:
 
 
 @cython.final
+@cython.no_gc
 cdef class _HeaderCache:
     """The last distinct header blocks, bounded in number and size so that a hostile stream cannot fill it."""
 
@@ -1454,6 +1458,7 @@ cdef enum:
 
 
 @cython.final
+@cython.no_gc
 cdef class Decoder:
     """Decoder(*, max_headers_length=131072, max_payload_length=25165824, copy=True)\n--\n
     Messages from a stream of bytes that comes in pieces of any size; does no I/O.
@@ -1867,6 +1872,7 @@ cdef object base_of(object data):
 
 
 @cython.final
+@cython.no_gc_clear
 cdef class _DecoderMap:
     """`map` over the messages of a decoder, with the errors mapped too: what adapters to other libraries are made of.
 

@@ -741,10 +741,13 @@ class Decoder:
         max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
         copy: bool = True,
     ) -> Self:
-        self = object.__new__(cls)
-        self._max_headers = _limit_of("max_headers_length", max_headers_length)
-        self._max_payload = _limit_of("max_payload_length", max_payload_length)
-        self._copy = bool(copy)
+        max_headers = _limit_of("max_headers_length", max_headers_length)
+        max_payload = _limit_of("max_payload_length", max_payload_length)
+        copied = bool(copy)
+        self = object.__new__(cls)  # from here on no code of the caller's runs, which might see it half made
+        self._max_headers = max_headers
+        self._max_payload = max_payload
+        self._copy = copied
         self._busy = allocate_lock()
         self._cache = _HeaderCache()
         self._error = None

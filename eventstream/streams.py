@@ -87,8 +87,12 @@ async def aiter_messages(
 def _chunks(source: bytes | bytearray | memoryview | Iterable[Buffer] | Readable) -> Iterable[Buffer]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return (source,)
-    read = getattr(source, "read1", None) or getattr(source, "read", None)
-    return source if read is None else _read_chunks(read)  # type: ignore[return-value]
+    read, read1 = getattr(source, "read", None), getattr(source, "read1", None)
+    if read is not None and read1 is not None:
+        # Of a buffered file that does not block, `read1` is empty where there is no data now, too; `read` tells.
+        return _read_chunks(lambda size: read1(size) or read(1))
+    only = read or read1
+    return source if only is None else _read_chunks(only)  # type: ignore[return-value]
 
 
 def _read_chunks(read: Callable[[int], Buffer | None]) -> Iterator[Buffer]:

@@ -1301,3 +1301,51 @@ def test_what_the_mapping_raises_is_passed_on(codec):
 def test_only_a_decoder_is_mapped(codec, decoder):
     with pytest.raises(TypeError, match="ecoder"):
         codec._DecoderMap(decoder, list, KeyError)
+
+
+# The garbage collector
+
+
+def test_the_collector_shows_nobody_a_decoder_that_is_half_made(codec):
+    class Flag:
+        def __bool__(self):
+            counts.append(sum(type(object) is codec.Decoder for object in gc.get_objects()))
+            return True
+
+    counts = []
+    gc.collect()
+    bool(Flag())
+    codec.Decoder(copy=Flag())
+    assert counts[0] == counts[1]
+
+
+def test_the_collector_does_not_empty_a_decoder(native):
+    assert not gc.is_tracked(native.Decoder())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="a class in Python is no buffer")
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_buffer_that_is_released_by_the_collector_may_use_a_decoder(native, mapped):
+    """It is released while the collector empties the objects of the cycle one by one."""
+    received = []
+
+    class Exporter:
+        def __buffer__(self, flags):
+            return memoryview(b"abc")
+
+        def __release_buffer__(self, view):
+            self.decoder.feed(frames.EVENT_FRAME)
+            received.extend(self.messages)
+
+    def make():
+        decoder = messages = native.Decoder()
+        if mapped:
+            messages = native._DecoderMap(decoder, lambda message: message, KeyError)
+        box = []  # is older than the exporter, and so emptied before it
+        exporter = Exporter()
+        exporter.decoder, exporter.messages, exporter.box = decoder, messages, box
+        box.append(memoryview(exporter))
+
+    make()
+    gc.collect()
+    assert [message.encode() for message in received] == [frames.EVENT_FRAME]

@@ -390,6 +390,29 @@ def test_a_source_that_does_not_block_is_an_error_and_no_end():
         list(iter_messages(Reader()))
 
 
+@pytest.mark.parametrize("buffering", [0, -1], ids=["raw", "buffered"])
+@pytest.mark.parametrize("part", [b"", frames.EVENT_FRAME[:5], frames.EVENT_FRAME[:-1]], ids=len)
+def test_a_pipe_that_does_not_block_has_not_ended_before_it_is_closed(buffering, part):
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with open(reading, "rb", buffering=buffering) as reader, open(writing, "wb", buffering=0) as writer:
+        writer.write(frames.TEN_FRAME + part)
+        messages = iter_messages(reader)
+        assert next(messages).encode() == frames.TEN_FRAME
+        with pytest.raises(BlockingIOError, match="has no data now"):
+            next(messages)
+        writer.write(frames.EVENT_FRAME)
+        writer.close()
+        assert wires(iter_messages(reader)) == [frames.EVENT_FRAME]
+
+
+def test_a_source_may_have_read1_alone():
+    class Reader:
+        read1 = io.BytesIO(STREAM).read
+
+    assert wires(iter_messages(Reader())) == PARTS
+
+
 def test_an_asynchronous_source_that_does_not_block_is_an_error_and_no_end():
     class Reader:
         given = iter([frames.TEN_FRAME, None, frames.TEN_FRAME])
