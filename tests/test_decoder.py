@@ -546,6 +546,15 @@ def test_eight_alternating_blocks_are_shared_and_a_ninth_takes_the_oldest_s_plac
     assert again[1] is not first[0]
 
 
+@pytest.mark.parametrize(("length", "shared"), [(1024, True), (1025, False)])
+def test_blocks_of_up_to_1_kib_are_shared(codec, length, shared):
+    decoder = codec.Decoder()
+    frame = frames.frame(frames.string("n", "v" * (length - len(frames.string("n", "")))))
+    first, second = decoder.feed(frame * 2)
+    assert (first.headers is second.headers) is shared
+    assert first == second
+
+
 def test_blocks_that_differ_in_one_byte_are_not_mixed_up(codec):
     decoder = codec.Decoder()
     for position, value in itertools.product(range(30), b"ab"):
@@ -688,6 +697,16 @@ def test_a_small_view_of_large_bytes_does_not_keep_them(codec):
         assert tracemalloc.get_traced_memory()[0] <= 2 * 50 + 4096
     finally:
         tracemalloc.stop()
+
+
+def test_the_bytes_of_a_view_are_used_in_place_unless_it_shows_less_than_half_of_them(codec):
+    data = frames.EVENT_FRAME[:100]
+    for copied, length, kept in ((True, 100, 1), (True, 50, 1), (True, 49, 0), (False, 1, 1)):
+        held = sys.getrefcount(data)
+        decoder = codec.Decoder(copy=copied).feed(memoryview(data)[:length])
+        assert sys.getrefcount(data) == held + kept
+        (message,) = decoder.feed(frames.EVENT_FRAME[length:])
+        assert message.encode() == frames.EVENT_FRAME
 
 
 @pytest.mark.untraced
@@ -1082,6 +1101,18 @@ def test_threads_that_share_a_decoder_lose_no_byte_and_no_message(codec, kind):
     delivered += wires(decoder)
     assert sorted(delivered) == sorted(sent)
     assert (decoder.offset, decoder.buffered) == (len(stream), 0)
+
+
+def test_a_decoder_in_use_says_so(reference):
+    decoder = reference.Decoder().feed(frames.EVENT_FRAME)
+    calls = (lambda: decoder.feed(b""), lambda: next(decoder), decoder.close)
+    with decoder._busy:
+        for call in calls:
+            with pytest.raises(
+                StateError, match=r"^the decoder is in use: it serves one thread, and one call, at a time$"
+            ):
+                call()
+    assert wires(decoder) == [frames.EVENT_FRAME]
 
 
 def test_a_fault_kills_a_decoder_for_all_threads_alike(codec):
