@@ -123,7 +123,7 @@ class Target:
 
 
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not reference")
-_SUITES = ("encode", "headers", "message", "decode", "decoder", "streams", "twins", "codec", "native")
+_SUITES = ("crc32", "encode", "headers", "message", "decode", "decoder", "streams", "twins", "codec", "native")
 _KERNELS = ("eventstream/_crc32/crc32.c", "eventstream/_crc32/x86.h")
 _LESSER_CPUS = {  # under emulation, and which kernel must be their first choice
     "Nehalem": "portable",
