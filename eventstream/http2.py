@@ -45,7 +45,7 @@ try:
     )
     from h2.exceptions import FrameTooLargeError, ProtocolError
     from h2.settings import SettingCodes, Settings
-    from hyperframe.frame import Frame, GoAwayFrame
+    from hyperframe.frame import Frame, GoAwayFrame, SettingsFrame
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "eventstream.http2 needs h2: install eventstream-codec with its extra [http2], [client] or [emulator]",
@@ -83,6 +83,9 @@ STREAM_WINDOW = 65_535
 CONNECTION_WINDOW = 1 << 20
 """Bytes that a peer may have under way on all streams together, until they arrive here."""
 
+HEADER_TABLE_SIZE = 4_096
+"""Bytes that the compressor of headers remembers of those that were sent: HTTP/2's initial size (RFC 9113, 6.5.2)."""
+
 MAX_CONCURRENT_STREAMS = 100
 """Streams of one connection; RFC 9113, 6.5.2, recommends no fewer."""
 
@@ -104,6 +107,7 @@ _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
+_KNOWN_SETTINGS = frozenset(SettingCodes)
 _SETTINGS = {SettingCodes.MAX_HEADER_LIST_SIZE: H2Connection.DEFAULT_MAX_HEADER_LIST_SIZE}
 _REQUEST_FIELDS = [":authority", ":method", ":path", ":scheme"]
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -230,6 +234,7 @@ class _Stream:
         self._ended = False
         self._sending = False
         self._lingering = False
+        self._linger_timer: asyncio.TimerHandle | None = None
         self._error: StreamError | None = None
         self._readable = _Signal()
         self._writable = _Signal()
@@ -328,6 +333,7 @@ class _Stream:
             size = min(len(view), self._connection.room(self.id))
             if size:
                 self._connection.send_data(self.id, view[:size])
+                self._check()  # the peer may have been dropped, as one that does not read
                 view = view[size:]
             if not view:
                 return
@@ -377,7 +383,8 @@ class _Stream:
             self._lingering = True
             self._return_window(len(self._received))
             self._received.clear()
-            asyncio.get_running_loop().call_later(LINGER_TIMEOUT, self._reset, ErrorCodes.NO_ERROR)
+            loop = asyncio.get_running_loop()
+            self._linger_timer = loop.call_later(LINGER_TIMEOUT, self._reset, ErrorCodes.NO_ERROR)
 
     def _fail(self, error: StreamError) -> None:
         self._error = error
@@ -501,7 +508,7 @@ def _text(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
 
 
 class _H2(H2Connection):
-    """h2's connection, with three of its habits changed.
+    """h2's connection, with four of its habits changed.
 
     Any GOAWAY closes h2's connection, whose frames are errors from then on. But GOAWAY with NO_ERROR only says that no
     more streams will be opened, or taken; those there are go on (RFC 9113, 6.8).
@@ -512,6 +519,11 @@ class _H2(H2Connection):
 
     The length of a frame is compared with its limit when the whole frame is there, up to 16 MiB. Here that is done as
     soon as its header is, so that garbage is recognised, and not kept.
+
+    Whatever settings a peer makes up are kept, and gone through with each frame of them; so is every size that it ever
+    gave the table of our compressor of headers, until headers are sent; and that table, which is searched for each
+    header, may have 4 GiB. Here settings that nobody knows are ignored (RFC 9113, 6.5.2), the table has HTTP/2's
+    initial size or less, and of the sizes the smallest and the last are said, as they must be (RFC 7541, 4.2).
     """
 
     def __init__(self, config: H2Configuration, handle: Callable[[Event], None]) -> None:
@@ -543,6 +555,15 @@ class _H2(H2Connection):
         for event in super()._receive_frame(frame):
             self._handle(event)
         return []
+
+    def _receive_settings_frame(self, frame: SettingsFrame) -> tuple[list[Frame], list[Event]]:
+        frame.settings = {code: value for code, value in frame.settings.items() if code in _KNOWN_SETTINGS}
+        received = super()._receive_settings_frame(frame)
+        self.encoder.header_table_size = min(self.encoder.header_table_size, HEADER_TABLE_SIZE)
+        sizes = self.encoder.table_size_changes
+        if sizes:
+            sizes[:] = sorted({min(sizes), sizes[-1]})
+        return received
 
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
         event = ConnectionTerminated()
@@ -659,10 +680,10 @@ class _Connection(asyncio.Protocol):
     # From the streams
 
     def room(self, stream_id: int) -> int:
-        """How many bytes of data can be sent on the stream now, in one frame."""
+        """How many bytes of data can be sent on the stream now, in one frame, which need not be as long as it may."""
         if self._paused:
             return 0
-        return max(0, min(self._h2.local_flow_control_window(stream_id), self._h2.max_outbound_frame_size))
+        return max(0, min(self._h2.local_flow_control_window(stream_id), self._h2.max_outbound_frame_size, WRITE_SIZE))
 
     def send_headers(self, stream_id: int, fields: list[tuple[str, str]], end: bool) -> None:
         try:
@@ -698,6 +719,8 @@ class _Connection(asyncio.Protocol):
     def forget(self, stream: _Stream) -> None:
         """Neither side will say anything more on the stream."""
         del self._streams[stream.id]
+        if stream._linger_timer is not None:
+            stream._linger_timer.cancel()  # which would keep the stream until it is due
         self._rest_if_idle()
 
     # To the transport
@@ -947,14 +970,21 @@ class Server:
         self._server.close()
         for connection in list(self._connections):
             connection.drain()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout)
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        if self._connections:
-            await asyncio.gather(*(connection.close() for connection in self._connections))
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=timeout)
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            if self._connections:
+                await asyncio.gather(*(connection.close() for connection in self._connections))
+        except asyncio.CancelledError:
+            for task in self._tasks:
+                task.cancel()
+            for connection in self._connections:
+                connection._transport.abort()
+            raise
         # What is left has not finished TLS; before Python 3.13 only the timeout of its handshake ends it.
         getattr(self._server, "abort_clients", lambda: None)()
         with suppress(TimeoutError):
@@ -1032,7 +1062,7 @@ async def serve(
     idle_timeout: float | None = 60.0,
     drain_timeout: float | None = 10.0,
 ) -> AsyncIterator[Server]:
-    """A server; on leaving the block it drains, or if that is by an exception, closes at once.
+    """A server; on leaving the block it drains, or if that is by an exception or cancelled, closes at once.
 
     Args:
         handler: is called for each request with its `ServerStream`, as a task of its own, and ends the response before
@@ -1055,7 +1085,7 @@ async def serve(
     await server._listen(host, port, ssl)
     try:
         yield server
+        await server.close(drain_timeout)
     except BaseException:
         await server.close(0)
         raise
-    await server.close(drain_timeout)

@@ -15,7 +15,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
-from hyperframe.frame import GoAwayFrame, PingFrame
+from hyperframe.frame import GoAwayFrame, PingFrame, SettingsFrame, WindowUpdateFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -419,6 +419,119 @@ def test_a_peer_that_asks_and_does_not_read_the_answers_is_dropped():
     run(main())
 
 
+@pytest.mark.parametrize("size", [http2.WRITE_SIZE, 10 * http2.WRITE_SIZE])
+def test_who_sends_to_a_peer_that_is_dropped_meanwhile_learns_it(size):
+    """Also with its last bytes."""
+
+    async def main():
+        connection = http2.ClientConnection()
+        transport = FakeTransport()
+        connection.connection_made(transport)
+        connection.data_received(SettingsFrame(0, settings={SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1}).serialize())
+        connection.data_received(WindowUpdateFrame(0, window_increment=2**30).serialize())
+        stream = await connection.request(request())
+        transport.buffered = http2.MAX_UNWRITTEN + 1
+        with pytest.raises(StreamError, match="the peer does not read"):
+            await stream.send(bytes(size))
+        assert transport.aborted
+
+    run(main())
+
+
+def test_a_peer_that_takes_large_frames_is_sent_what_it_reads():
+    size = 8 << 20
+
+    async def handler(stream):
+        await stream.respond(200)
+        await stream.send(bytes(size))
+        await stream.end()
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            large = {SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1, SettingCodes.MAX_FRAME_SIZE: 2**24 - 1}
+            peer.h2.update_settings(large)
+            peer.h2.increment_flow_control_window(2**30)
+            peer.h2.send_headers(1, request(), end_stream=True)
+            received = 0
+            while received < size:
+                received += len((await peer.until(DataReceived)).data)
+            await peer.until(StreamEnded)
+            assert received == size
+
+    run(main())
+
+
+# Settings
+
+
+def settled(*frames):
+    """A server's connection that has received these settings."""
+    connection = http2._ServerConnection(http2.Server(echo, 100, None))
+    connection.connection_made(FakeTransport())
+    connection.data_received(http2.PREFACE + b"".join(frames))
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ([], []),
+        ([4096], []),
+        ([5000], [4096]),
+        ([100], [100]),
+        ([100, 200], [100, 200]),
+        ([200, 100], [100]),
+        ([100, 2**32 - 1], [100, 4096]),
+        ([2**31, 300, 50, 200], [50, 200]),
+        ([5000, 6000] * 1000, [4096]),
+    ],
+    ids=lambda sizes: f"{len(sizes)} up to {max(sizes, default=0)}",
+)
+def test_of_the_sizes_of_the_headers_table_the_smallest_and_the_last_are_said(sizes, said):
+    async def main():
+        connection = settled(*(SettingsFrame(0, settings={1: size}).serialize() for size in sizes))
+        assert connection._closed is None
+        encoder = connection._h2.encoder
+        assert encoder.table_size_changes == said
+        assert encoder.header_table_size == (said[-1] if said else 4096)
+
+    run(main())
+
+
+def test_a_peer_cannot_make_the_headers_table_grow():
+    """It understands all the same what it is sent."""
+
+    async def handler(stream):
+        await stream.respond(200, [("x-request-id", f"{stream.id:0100}")], end=True)
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            peer.h2.update_settings({SettingCodes.HEADER_TABLE_SIZE: 2**31})
+            for number in range(1, 201, 2):
+                peer.h2.send_headers(number, request(), end_stream=True)
+                response = await peer.until(ResponseReceived)
+                assert dict(response.headers)[b"x-request-id"] == b"%0100d" % number
+            (connection,) = server._connections
+            assert connection._h2.encoder.header_table._current_size <= http2.HEADER_TABLE_SIZE
+
+    run(main())
+
+
+def test_settings_that_nobody_knows_are_not_kept():
+    unknown = b"".join(code.to_bytes(2, "big") + bytes(4) for code in range(0x100, 0xA00))
+    frame = len(unknown).to_bytes(3, "big") + b"\4\0" + bytes(4) + unknown
+
+    async def main():
+        connection = settled(SettingsFrame(0).serialize(), frame)
+        assert connection._closed is None
+        assert set(connection._h2.remote_settings) <= set(SettingCodes)
+
+    run(main())
+
+
+# Waiting
+
+
 def test_a_request_waits_until_the_server_takes_it():
     async def main():
         async with pair(echo, max_concurrent_streams=2) as (_, connection):
@@ -818,6 +931,26 @@ def test_a_request_that_never_ends_after_its_response(monkeypatch):
     run(main())
 
 
+def test_a_stream_that_has_ended_is_not_kept_until_its_time_is_up():
+    streams = []
+
+    async def handler(stream):
+        streams.append(stream)
+        await stream.respond(403, end=True)
+
+    async def main():
+        async with pair(handler) as (server, connection):
+            stream = await connection.request(request())
+            await stream.response()
+            await stream.reset()
+            (other,) = server._connections
+            while other._streams:
+                await asyncio.sleep(0)
+            assert streams[0]._linger_timer.cancelled()
+
+    run(main())
+
+
 def test_leaving_the_block_cancels_what_is_open():
     async def main():
         seen = asyncio.get_running_loop().create_future()
@@ -1057,6 +1190,52 @@ def test_a_block_that_fails_closes_its_server_at_once():
             await fail()
         with pytest.raises(StreamError):
             await streams[0].receive()
+
+    run(main())
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_draining_a_server_can_be_cancelled(times):
+    """Its streams then end at once; if that is cancelled, too, nobody waits for their handlers."""
+
+    async def main():
+        async def handler(stream):
+            await stream.respond(200)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(stream.id)
+                if times == 2:
+                    await released.wait()
+
+        async def serving():
+            async with http2.serve(handler, drain_timeout=None) as server:
+                started.set_result(server)
+                await left.wait()
+
+        ended = []
+        started, left, released = asyncio.get_running_loop().create_future(), asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(serving())
+        server = await started
+        async with http2.connect("127.0.0.1", server.port) as connection:
+            stream = await connection.request(request())
+            await stream.response()
+            left.set()
+            while not connection._leaving:
+                await asyncio.sleep(0)
+            for _ in range(times):
+                task.cancel()
+                await asyncio.sleep(SOON)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert ended == [1]
+            with pytest.raises(StreamError):
+                await stream.receive()
+            while server._connections:
+                await asyncio.sleep(0)
+            released.set()
+            while server._tasks:
+                await asyncio.sleep(0)
 
     run(main())
 
