@@ -109,7 +109,8 @@ class Service:
         self.clock = clock
         self.max_clock_skew = max_clock_skew
         self.statistics = Statistics()
-        self._present: dict[str, Transcription] = {}
+        self._present: dict[str, Transcription] = {}  # by session id
+        self._there: set[Transcription] = set()  # with those whose place was taken, and who have not gone yet
         self._draining = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -128,19 +129,21 @@ class Service:
         if self._draining:
             raise _shutting_down()
         other = self._present.get(session_id)
+        if len(self._there) - (other is not None) >= self.limits.max_streams:
+            raise LimitExceededException(f"There are {self.limits.max_streams} concurrent streams, the limit.")
         if other is not None:
             other.interrupt(ConflictException("A new stream was started with the same session ID."))
-        elif len(self._present) >= self.limits.max_streams:
-            raise LimitExceededException(f"There are {self.limits.max_streams} concurrent streams, the limit.")
         self._present[session_id] = transcription
+        self._there.add(transcription)
         self._empty.clear()
 
     def leave(self, session_id: str, transcription: Transcription) -> None:
-        """Let a stream out, unless another one has taken its place."""
+        """Let a stream out, whose place another one may have taken."""
+        self._there.discard(transcription)
         if self._present.get(session_id) is transcription:
             del self._present[session_id]
-            if not self._present:
-                self._empty.set()
+        if not self._there:
+            self._empty.set()
 
     async def drain(self, grace: float) -> None:
         """Let nobody in any more, and wait until the streams that are there have ended.
@@ -150,7 +153,7 @@ class Service:
         """
         self._draining = True
         if not await self._is_empty_within(grace):
-            for transcription in list(self._present.values()):
+            for transcription in list(self._there):
                 transcription.interrupt(_shutting_down())
             await self._is_empty_within(_INTERRUPTED_WITHIN)
 

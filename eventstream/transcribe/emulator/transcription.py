@@ -154,8 +154,12 @@ class Transcription:
             data = await self._receive()
             if not data:
                 self._session.receive_eof()  # an error, as the end of the audio is missing
+            heard = self._audio_length
             for event in self._session.receive(data):
                 await self._take(event)
+            # A client that sends without a pause, if not audio, never lets its bytes be waited for.
+            if self._audio_length == heard and self._now() > self._audio_deadline and not self._session.audio_ended:
+                raise self._timed_out()
         self._count_signature()
         results = []
         for channel in self._channels:
@@ -241,6 +245,10 @@ class Transcription:
     def _expect_audio(self) -> None:
         self._audio_deadline = self._now() + self._service.limits.audio_timeout
 
+    def _timed_out(self) -> TranscribeError:
+        seconds = f"{self._service.limits.audio_timeout:g} seconds"
+        return BadRequestException(f"Your request timed out because no new audio was received for {seconds}.")
+
     async def _receive(self) -> bytes:
         """The next bytes of the request's body; none at its end.
 
@@ -253,10 +261,7 @@ class Transcription:
         try:
             return await self._stream.receive(max(0.0, self._audio_deadline - self._now()))
         except TimeoutError:
-            seconds = f"{self._service.limits.audio_timeout:g} seconds"
-            raise BadRequestException(
-                f"Your request timed out because no new audio was received for {seconds}."
-            ) from None
+            raise self._timed_out() from None
         except asyncio.CancelledError:
             if self._interruption is None:
                 raise

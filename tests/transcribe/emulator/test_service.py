@@ -13,17 +13,19 @@ from eventstream.transcribe.emulator.service import Service
 
 
 class Guest:
-    """Takes the place of a transcription."""
+    """Takes the place of a transcription. One that `stays` does not leave when it should."""
 
-    def __init__(self, service, session_id):
+    def __init__(self, service, session_id, *, stays=False):
         self.service = service
+        self.stays = stays
         self.session_id = session_id
         self.interruption = None
         service.enter(session_id, self)
 
     def interrupt(self, error):
         self.interruption = error
-        asyncio.get_running_loop().call_soon(self.leave)
+        if not self.stays:
+            asyncio.get_running_loop().call_soon(self.leave)
 
     def leave(self):
         self.service.leave(self.session_id, self)
@@ -68,6 +70,30 @@ def test_the_newer_of_two_with_one_session_id_stays(run):
         third = Guest(house, "1")
         assert isinstance(second.interruption, ConflictException)
         assert third.interruption is None
+
+    run(main)
+
+
+def test_who_was_told_to_leave_counts_until_it_has_left(run):
+    """As one that its client does not let speak."""
+
+    async def main():
+        house = service(2)
+        first = Guest(house, "1", stays=True)
+        second = Guest(house, "1", stays=True)
+        third = Guest(house, "1")  # takes the place of the second, while the first is still there
+        for session_id in ("1", "2"):
+            with pytest.raises(LimitExceededException, match="2 concurrent streams"):
+                Guest(house, session_id)
+        assert third.interruption is None, "who is refused takes nobody's place"
+        draining = asyncio.ensure_future(house.drain(60))
+        third.leave()
+        second.leave()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not draining.done()
+        first.leave()
+        await draining
 
     run(main)
 

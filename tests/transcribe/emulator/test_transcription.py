@@ -379,11 +379,11 @@ def test_too_much_audio(run, client):
     run(main)
 
 
-def service():
+def service(accounts=(DOCUMENTATION_CREDENTIALS,)):
     return Service(
         Scripted(),
         None,
-        accounts=[DOCUMENTATION_CREDENTIALS],
+        accounts=accounts,
         limits=Limits(),
         faults=(),
         clock=utc_now,
@@ -420,6 +420,57 @@ def test_a_client_that_never_stops_sending_is_left_after_its_answer(run):
         transcription._now = lambda: stream.now
         await transcription.run()
         assert stream.waited == [1.0, 0.625, 0.25]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("events", "seconds", "fate"),
+    [
+        ([ConfigurationEvent()], 16, "no new audio was received for 15 seconds"),
+        ([*[ConfigurationEvent()] * 9, AudioEvent(CHUNK)], 100, None),
+    ],
+    ids=["configuration", "audio every ten seconds"],
+)
+def test_a_client_that_never_pauses_is_held_to_its_audio(run, events, seconds, fate):
+    """There is always something to receive at once, once a second here."""
+
+    class Stream:
+        method, path, headers = "POST", "/stream-transcription", [ENGLISH, *PCM]
+
+        def __init__(self):
+            self.now = 0.0
+            self.sent = b""
+
+        async def respond(self, status, headers):
+            assert status == 200
+
+        async def send(self, data, timeout):
+            self.sent += data
+
+        async def end(self):
+            pass
+
+        async def receive(self, timeout):
+            if self.now == 100:
+                return b"" if timeout == 1 else encode({}, b"")
+            event = events[int(self.now) % len(events)]
+            self.now += 1
+            return event_to_message(event).encode()
+
+    async def main():
+        stream = Stream()
+        transcription = Transcription(service(accounts=None), stream)
+        transcription._now = lambda: stream.now
+        await transcription.run()
+        *_, last = iter_messages(stream.sent)
+        if fate is None:
+            assert stream.now == seconds
+            assert last.message_type == "event"
+        else:
+            assert last.exception_type == "BadRequestException"
+            assert fate in json.loads(last.payload)["Message"]
+            assert stream.now == seconds + 1  # the last time, it is given another second to end
 
     run(main)
 
