@@ -29,15 +29,15 @@ class Replacement:
     ours: object
     owners: tuple[str | type, ...]
 
-    def swap(self, old: object, new: object) -> int:
-        """Put `new` where `old` is, and count the places."""
-        swapped = 0
-        for owner in self.owners:
-            holder = sys.modules.get(owner) if isinstance(owner, str) else owner
-            if holder is not None and vars(holder).get(self.name) is old:
-                setattr(holder, self.name, new)
-                swapped += 1
-        return swapped
+    def holders(self, value: object) -> list[object]:
+        """The owners that hold this value."""
+        owners = [sys.modules.get(owner) if isinstance(owner, str) else owner for owner in self.owners]
+        return [owner for owner in owners if owner is not None and vars(owner).get(self.name) is value]
+
+    def swap(self, old: object, new: object) -> None:
+        """Put `new` where `old` is."""
+        for holder in self.holders(old):
+            setattr(holder, self.name, new)
 
 
 class Installation:
@@ -55,11 +55,13 @@ class Installation:
         """Put ours in.
 
         Returns:
-            A context manager that takes ours out again, if it was not in before. Without ``with`` it does nothing.
+            A context manager that takes ours out again, if none of it was in before. Without ``with`` it does nothing.
         """
         stack = contextlib.ExitStack()
-        if sum(replacement.swap(replacement.theirs, replacement.ours) for replacement in self._replacements):
+        if not any(replacement.holders(replacement.ours) for replacement in self._replacements):
             stack.callback(self.uninstall)
+        for replacement in self._replacements:
+            replacement.swap(replacement.theirs, replacement.ours)
         return stack
 
     def uninstall(self) -> None:

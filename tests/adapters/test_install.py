@@ -85,6 +85,15 @@ def test_an_inner_context_leaves_ours_to_the_outer_one(module):
     assert module.Codec is Theirs
 
 
+def test_an_inner_context_that_finds_a_module_more_leaves_ours_to_the_outer_one(module, monkeypatch):
+    with INSTALLATION.install():
+        late = imported(monkeypatch, "replaced_module.late")
+        with INSTALLATION.install():
+            pass
+        assert (module.Codec, late.Codec, Holder().method()) == (Ours, Ours, "ours")
+    assert (module.Codec, late.Codec, Holder().method()) == (Theirs, Theirs, "theirs")
+
+
 def test_a_module_imported_in_between_gives_ours_back(module, monkeypatch):
     INSTALLATION.install()
     late = imported(monkeypatch, "replaced_module.late")
