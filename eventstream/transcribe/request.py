@@ -185,7 +185,8 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         return _quote(value)
     text = repr(value)
-    return text if len(text) <= 64 else text[:61] + "..."
+    raw = text.encode("utf-8", "surrogatepass")
+    return text if len(raw) <= 64 else raw[:61].decode("utf-8", "ignore") + "..."
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

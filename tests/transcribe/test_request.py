@@ -393,6 +393,12 @@ def test_a_number_is_shown_up_to_64_digits(digits, shown):
     assert str(caught.value) == f"media_sample_rate_hertz: {shown} (allowed: 8000 to 48000)"
 
 
+def test_of_a_list_no_more_than_64_bytes_are_shown():
+    with pytest.raises(InvalidRequest) as caught:
+        request_with(vocabulary_names=["語" * 100])
+    assert caught.value.problems["vocabulary_names"].startswith(f"('{'語' * 19}... (allowed: ")
+
+
 def test_the_one_number_that_is_allowed_is_named():
     with pytest.raises(InvalidRequest) as caught:
         request_with(number_of_channels=3)
