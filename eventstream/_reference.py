@@ -744,7 +744,7 @@ class Decoder:
         max_headers = _limit_of("max_headers_length", max_headers_length)
         max_payload = _limit_of("max_payload_length", max_payload_length)
         copied = bool(copy)
-        self = object.__new__(cls)  # from here on no code of the caller's runs, which might see it half made
+        self = object.__new__(cls)  # from here on no code of the caller's is called, which might see it half made
         self._max_headers = max_headers
         self._max_payload = max_payload
         self._copy = copied

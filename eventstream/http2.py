@@ -559,10 +559,13 @@ class _H2(H2Connection):
     def _receive_settings_frame(self, frame: SettingsFrame) -> tuple[list[Frame], list[Event]]:
         frame.settings = {code: value for code, value in frame.settings.items() if code in _KNOWN_SETTINGS}
         received = super()._receive_settings_frame(frame)
-        self.encoder.header_table_size = min(self.encoder.header_table_size, HEADER_TABLE_SIZE)
-        sizes = self.encoder.table_size_changes
+        encoder = self.encoder
+        if encoder.header_table_size > HEADER_TABLE_SIZE:
+            encoder.header_table_size = HEADER_TABLE_SIZE
+        sizes = encoder.table_size_changes
         if sizes:
             sizes[:] = sorted({min(sizes), sizes[-1]})
+            encoder.header_table.resized = True  # or hpack, told the same size again, says none of them
         return received
 
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
@@ -928,6 +931,7 @@ class Server:
         self._max_concurrent_streams = max_concurrent_streams
         self._connections: set[_ServerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._cancelled: set[asyncio.Task[None]] = set()
         self._closing = False
 
     async def _listen(self, host: str | None, port: int, ssl: SSLContext | None) -> None:
@@ -961,7 +965,8 @@ class Server:
     async def close(self, timeout: float | None = None) -> None:
         """Take no more connections and streams, let the handlers finish those there are, and close.
 
-        Who has connected, and not begun or finished TLS, holds it up for 2 s at most.
+        Who has connected, and not begun or finished TLS, holds it up for 2 s at most. If it is cancelled, the handlers
+        go on, and it can be called again.
 
         Args:
             timeout: seconds until the handlers that still run are cancelled; None: as long as they take.
@@ -970,25 +975,32 @@ class Server:
         self._server.close()
         for connection in list(self._connections):
             connection.drain()
-        try:
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=timeout)
-            for task in self._tasks:
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
-            if self._connections:
-                await asyncio.gather(*(connection.close() for connection in self._connections))
-        except asyncio.CancelledError:
-            for task in self._tasks:
-                task.cancel()
-            for connection in self._connections:
-                connection._transport.abort()
-            raise
-        # What is left has not finished TLS; before Python 3.13 only the timeout of its handshake ends it.
-        getattr(self._server, "abort_clients", lambda: None)()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout)
+        for task in self._tasks - self._cancelled:  # once each: what it still does then, it can finish
+            task.cancel()
+        self._cancelled = set(self._tasks)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._connections:
+            await asyncio.gather(*(connection.close() for connection in self._connections))
+        self._abort_unfinished_tls()
         with suppress(TimeoutError):
             await _within(CLOSE_TIMEOUT, self._server.wait_closed(), "")
+
+    def _abort_unfinished_tls(self) -> None:
+        """Before Python 3.13 only the timeout of its handshake ends it."""
+        getattr(self._server, "abort_clients", lambda: None)()
+
+    async def _close_at_once(self) -> None:
+        """Cancel the handlers, and close; if that is cancelled, do not wait for them."""
+        try:
+            await self.close(0)
+        except asyncio.CancelledError:
+            for connection in self._connections:
+                connection._transport.abort()
+            self._abort_unfinished_tls()
+            raise
 
 
 class _ServerConnection(_Connection):
@@ -1087,5 +1099,5 @@ async def serve(
         yield server
         await server.close(drain_timeout)
     except BaseException:
-        await server.close(0)
+        await server._close_at_once()
         raise

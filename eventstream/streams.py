@@ -41,8 +41,8 @@ def iter_messages(
 
     Args:
         source: the whole stream as ``bytes``, ``bytearray`` or ``memoryview``; an iterable of chunks of any size; or
-            anything with ``read`` (``read1`` is preferred, which does not wait for more than is there). It is not
-            closed.
+            anything with ``read`` (``read1`` is preferred, which does not wait for more than is there; where that gives
+            nothing, ``read`` says whether it is the end). It is not closed.
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
         max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
 

@@ -1284,6 +1284,14 @@ def test_an_empty_feed_lets_go_of_a_chunk_of_which_less_than_half_is_left(codec,
     assert len(next(decoder.feed(message[-1:])).payload) == 1000
 
 
+@pytest.mark.parametrize("empty", [b"", bytearray()], ids=frames.type_name)
+def test_an_empty_feed_leaves_payloads_that_are_not_copied_where_they_are(codec, empty):
+    decoder = codec.Decoder(copy=False).feed(frames.EVENT_FRAME * 3)
+    for _ in range(3):
+        decoder.feed(empty)
+        assert type(next(decoder).payload) is memoryview
+
+
 def test_what_is_not_taken_before_the_next_feed_is_copied(codec):
     decoder = codec.Decoder(copy=False)
     decoder.feed(frames.EVENT_FRAME).feed(frames.EVENT_FRAME)

@@ -15,6 +15,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
+from hpack.hpack import encode_integer
 from hyperframe.frame import GoAwayFrame, PingFrame, SettingsFrame, WindowUpdateFrame
 from hypothesis import given
 from hypothesis import strategies as st
@@ -464,6 +465,12 @@ def test_a_peer_that_takes_large_frames_is_sent_what_it_reads():
 # Settings
 
 
+def size_update(size):
+    """As headers begin with it (RFC 7541, 6.3)."""
+    first, *rest = encode_integer(size, 5)
+    return bytes([0x20 | first, *rest])
+
+
 def settled(*frames):
     """A server's connection that has received these settings."""
     connection = http2._ServerConnection(http2.Server(echo, 100, None))
@@ -479,6 +486,7 @@ def settled(*frames):
         ([4096], []),
         ([5000], [4096]),
         ([100], [100]),
+        ([100, 100], [100]),
         ([100, 200], [100, 200]),
         ([200, 100], [100]),
         ([100, 2**32 - 1], [100, 4096]),
@@ -488,12 +496,31 @@ def settled(*frames):
     ids=lambda sizes: f"{len(sizes)} up to {max(sizes, default=0)}",
 )
 def test_of_the_sizes_of_the_headers_table_the_smallest_and_the_last_are_said(sizes, said):
+    """Before the next headers, and once."""
+
     async def main():
-        connection = settled(*(SettingsFrame(0, settings={1: size}).serialize() for size in sizes))
+        others = [SettingsFrame(0).serialize(), SettingsFrame(0, flags=["ACK"]).serialize()]
+        connection = settled(*(SettingsFrame(0, settings={1: size}).serialize() for size in sizes), *others)
         assert connection._closed is None
         encoder = connection._h2.encoder
-        assert encoder.table_size_changes == said
-        assert encoder.header_table_size == (said[-1] if said else 4096)
+        assert encoder.encode([]) == b"".join(size_update(size) for size in said)
+        assert encoder.encode([]) == b""
+
+    run(main())
+
+
+@pytest.mark.parametrize("sizes", [[0], [100], [100, 200], [200, 100], [5000, 60], [2**32 - 1, 0]], ids=str)
+def test_a_peer_chooses_a_smaller_headers_table(sizes):
+    async def handler(stream):
+        await stream.respond(200, [("x-name", "value")], end=True)
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            for number, size in enumerate([*sizes, *sizes]):
+                peer.h2.update_settings({SettingCodes.HEADER_TABLE_SIZE: size})
+                if number >= len(sizes) - 1:
+                    peer.h2.send_headers(2 * number + 1, request(), end_stream=True)
+                    assert (b"x-name", b"value") in (await peer.until(ResponseReceived)).headers
 
     run(main())
 
@@ -1194,41 +1221,74 @@ def test_a_block_that_fails_closes_its_server_at_once():
     run(main())
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_draining_a_server_can_be_cancelled(times):
-    """Its streams then end at once; if that is cancelled, too, nobody waits for their handlers."""
+@asynccontextmanager
+async def draining(cleanup):
+    """A task that drains a server; the server, with one handler, which cleans up so; and the client's stream."""
+
+    async def handler(stream):
+        await stream.respond(200)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await cleanup()
+
+    async def serving():
+        async with http2.serve(handler, drain_timeout=None) as server:
+            started.set_result(server)
+            await left.wait()
+
+    started, left = asyncio.get_running_loop().create_future(), asyncio.Event()
+    task = asyncio.create_task(serving())
+    server = await started
+    async with http2.connect("127.0.0.1", server.port) as connection:
+        stream = await connection.request(request())
+        await stream.response()
+        left.set()
+        while not connection._leaving:
+            await asyncio.sleep(0)
+        yield task, server, stream
+
+
+def test_draining_that_is_cancelled_closes_at_once():
+    """The handlers are cancelled once, and may clean up."""
+    cleaned = []
+
+    async def cleanup():
+        await asyncio.sleep(SOON)
+        cleaned.append(True)
 
     async def main():
-        async def handler(stream):
-            await stream.respond(200)
-            try:
-                await asyncio.Event().wait()
-            finally:
-                ended.append(stream.id)
-                if times == 2:
-                    await released.wait()
-
-        async def serving():
-            async with http2.serve(handler, drain_timeout=None) as server:
-                started.set_result(server)
-                await left.wait()
-
-        ended = []
-        started, left, released = asyncio.get_running_loop().create_future(), asyncio.Event(), asyncio.Event()
-        task = asyncio.create_task(serving())
-        server = await started
-        async with http2.connect("127.0.0.1", server.port) as connection:
-            stream = await connection.request(request())
-            await stream.response()
-            left.set()
-            while not connection._leaving:
-                await asyncio.sleep(0)
-            for _ in range(times):
-                task.cancel()
-                await asyncio.sleep(SOON)
+        async with draining(cleanup) as (task, server, stream):
+            task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert ended == [1]
+            assert cleaned == [True]
+            assert not server._tasks
+            with pytest.raises(StreamError, match="CANCEL"):
+                await stream.receive()
+
+    run(main())
+
+
+def test_closing_at_once_can_be_cancelled():
+    """Then nobody waits for the handlers, whose connections are gone."""
+
+    async def main():
+        cleaning, released = asyncio.Event(), asyncio.Event()
+
+        async def cleanup():
+            cleaning.set()
+            await released.wait()
+
+        async with draining(cleanup) as (task, server, stream):
+            task.cancel()
+            await cleaning.wait()
+            await asyncio.sleep(SOON)
+            assert not task.done()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert server._tasks
             with pytest.raises(StreamError):
                 await stream.receive()
             while server._connections:

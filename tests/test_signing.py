@@ -571,6 +571,20 @@ def test_a_limit_that_is_none_is_refused(name, limit, error):
         verifier(**{name: limit})
 
 
+@pytest.mark.parametrize(("milliseconds", "accepted"), [(300_000.4, True), (300_000.999, True), (300_001, False)])
+def test_the_skew_is_told_in_whole_milliseconds(monkeypatch, milliseconds, accepted):
+    """Of the system's clock, which has nanoseconds."""
+    message = signed()[0]
+    moment = message.headers[":date"] * 10**6 + round(milliseconds * 10**6)
+    monkeypatch.setattr(signing, "time_ns", lambda: moment)
+    by = verifier(signing.utc_now)
+    if accepted:
+        assert by.verify(message) == decode(EVENTS[0])
+    else:
+        with pytest.raises(DateSkew):
+            by.verify(message)
+
+
 def test_without_a_window_the_clock_is_not_asked():
     def clock():
         raise AssertionError

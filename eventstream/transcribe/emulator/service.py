@@ -120,7 +120,8 @@ class Service:
         await Transcription(self, stream).run()
 
     def enter(self, session_id: str, transcription: Transcription) -> None:
-        """Let a stream in. If another one has the same session id, it takes that one's place.
+        """Let a stream in. If another one has the same session id, it takes that one's place: until that one has ended,
+        there is one more than there may be.
 
         Raises:
             LimitExceededException: there are as many streams as there may be.
