@@ -212,12 +212,14 @@ def _encode_headers(mapping: Mapping[str, HeaderInput]) -> bytes:
 class _Cursor:
     """Reads the fields of a header block in order, and nothing past its end."""
 
-    def __init__(self, block: bytes, offset: int) -> None:
+    header: int
+    """The offset in the stream of the header being read."""
+    name: str | None
+    """Its name, once that is known."""
+
+    def __init__(self, block: bytes) -> None:
         self.block = block
         self.position = 0
-        self.offset = offset  # of the block in the stream
-        self.header = offset  # of the header being read
-        self.name: str | None = None
 
     def take(self, length: int) -> bytes:
         end = self.position + length
@@ -238,7 +240,7 @@ class _Cursor:
 def _decode_headers(block: bytes, offset: int) -> dict[str, HeaderValue]:
     """The headers of a block whose first byte is at `offset` of the stream."""
     headers: dict[str, HeaderValue] = {}
-    cursor = _Cursor(block, offset)
+    cursor = _Cursor(block)
     while cursor.position < len(block):
         cursor.header = offset + cursor.position
         cursor.name = None

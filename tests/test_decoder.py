@@ -286,7 +286,7 @@ def test_feed_after_close_is_a_state_error(codec):
     for data in (b"", b"x", frames.TEN_FRAME):
         decoder = codec.Decoder()
         decoder.close()
-        with pytest.raises(StateError):
+        with pytest.raises(StateError, match=r"^feed after close$"):
             decoder.feed(data)
         assert decoder.buffered == 0
 
