@@ -16,7 +16,7 @@ from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
 from hpack.hpack import encode_integer
-from hyperframe.frame import GoAwayFrame, PingFrame, SettingsFrame, WindowUpdateFrame
+from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -686,6 +686,52 @@ def test_a_stream_is_readable_when_receive_does_not_wait():
 # Streams that end before their end
 
 
+@pytest.mark.parametrize(
+    ("happen", "text", "code", "remote"),
+    [
+        (
+            lambda connection: connection.data_received(RstStreamFrame(1, error_code=8).serialize()),
+            "the stream was reset by the peer (CANCEL)",
+            ErrorCodes.CANCEL,
+            True,
+        ),
+        (
+            lambda connection: connection.data_received(WindowUpdateFrame(1, window_increment=2**31 - 1).serialize()),
+            "the peer broke the rules of HTTP/2 (FLOW_CONTROL_ERROR)",
+            ErrorCodes.FLOW_CONTROL_ERROR,
+            False,
+        ),
+        (
+            lambda connection: connection.data_received(GoAwayFrame(0, last_stream_id=0).serialize()),
+            "the server closes the connection, and did not look (REFUSED_STREAM)",
+            ErrorCodes.REFUSED_STREAM,
+            True,
+        ),
+        (
+            lambda connection: connection.data_received(GoAwayFrame(0, last_stream_id=1, error_code=12).serialize()),
+            "the peer ended the connection (INADEQUATE_SECURITY)",
+            ErrorCodes.INADEQUATE_SECURITY,
+            True,
+        ),
+        (lambda connection: connection.connection_lost(None), "the connection was lost", None, True),
+        (lambda connection: connection.connection_lost(OSError("gone")), "the connection was lost: gone", None, True),
+    ],
+    ids=["reset", "window", "not seen", "GOAWAY", "lost", "broken"],
+)
+def test_what_cut_a_stream_short(happen, text, code, remote):
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        connection._write()
+        happen(connection)
+        for call in (stream.response(), stream.send(b""), stream.receive()):
+            with pytest.raises(StreamError) as raised:
+                await call
+            assert (str(raised.value), raised.value.code, raised.value.remote) == (text, code, remote)
+
+    run(main())
+
+
 def test_a_reset_by_the_client_is_no_end():
     async def main():
         seen = asyncio.get_running_loop().create_future()
@@ -1201,10 +1247,13 @@ def test_handlers_that_take_too_long_are_cancelled():
 
 
 def test_a_block_that_fails_closes_its_server_at_once():
+    finished = []
+
     async def main():
         async def handler(stream):
             await stream.respond(200)
-            await asyncio.Event().wait()
+            await asyncio.sleep(0.9)
+            finished.append(stream)
 
         async def fail():
             async with pair(handler) as (_, connection):
@@ -1217,6 +1266,7 @@ def test_a_block_that_fails_closes_its_server_at_once():
             await fail()
         with pytest.raises(StreamError):
             await streams[0].receive()
+        assert not finished
 
     run(main())
 

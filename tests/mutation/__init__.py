@@ -2,8 +2,9 @@
 
     PYTHONPATH=tests python -m mutation [NAME ...] [--count N] [--seed N] [--only TEXT]
 
-A name is a Python module's, as ``signing`` or ``transcribe/model``, which mutmut mutates (`mutation.modules`); or
-``native`` or ``kernels``, the Cython and C sources, of whose mutants a sample is taken (`mutation.operators`). All work
+A name is a Python module's, as ``signing`` or ``transcribe/model``, which mutmut mutates (`mutation.modules`), of some
+a sample; or ``native`` or ``kernels``, the Cython and C sources, of whose mutants a sample is taken, too
+(`mutation.operators`). All work
 in copies of the project, under `.cache/mutation`. What survives is printed, and too much of it is a failure. Mutants
 that no test can tell apart are in `survivors.md`, each with its reason; they do not count.
 """

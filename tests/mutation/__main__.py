@@ -24,7 +24,7 @@ def main() -> int:
         if name not in names:
             arguments.error(f"{name!r} is none of {', '.join(names)}")
     passed = [
-        modules.check(name)
+        modules.check(name, seed=options.seed)
         if name in modules.TESTS
         else operators.check(name, count=options.count, seed=options.seed, only=options.only)
         for name in chosen

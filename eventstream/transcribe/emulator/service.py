@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -153,17 +154,15 @@ class Service:
             grace: seconds after which they are ended with a ``ServiceUnavailableException``.
         """
         self._draining = True
-        if not await self._is_empty_within(grace):
-            for transcription in list(self._there):
-                transcription.interrupt(_shutting_down())
-            await self._is_empty_within(_INTERRUPTED_WITHIN)
+        await self._until_empty(grace)
+        for transcription in list(self._there):
+            transcription.interrupt(_shutting_down())
+        await self._until_empty(_INTERRUPTED_WITHIN)
 
-    async def _is_empty_within(self, seconds: float) -> bool:
-        try:
+    async def _until_empty(self, seconds: float) -> None:
+        """Or until the seconds are over."""
+        with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._empty.wait(), seconds)
-        except asyncio.TimeoutError:
-            return False
-        return True
 
 
 def _shutting_down() -> TranscribeError:

@@ -59,12 +59,21 @@ def test_the_limit_of_streams():
     Guest(house, "3")
 
 
+def test_who_has_left_is_not_told_to():
+    house = service()
+    guest = Guest(house, "1")
+    guest.leave()
+    Guest(house, "1")
+    assert guest.interruption is None
+
+
 def test_the_newer_of_two_with_one_session_id_stays(run):
     async def main():
         house = service(2)
         first, other = Guest(house, "1"), Guest(house, "2")
         second = Guest(house, "1")  # though there are two
         assert isinstance(first.interruption, ConflictException)
+        assert first.interruption.message == "A new stream was started with the same session ID."
         assert second.interruption is other.interruption is None
         await asyncio.sleep(0)  # the first has left
         third = Guest(house, "1")
@@ -119,6 +128,18 @@ def test_draining_ends_those_who_stay(run):
         guests = [Guest(house, "1"), Guest(house, "2")]
         await house.drain(0)
         assert [type(guest.interruption) for guest in guests] == [ServiceUnavailableException] * 2
+        assert guests[0].interruption.message == "The emulator is shutting down."
+
+    run(main)
+
+
+def test_draining_does_not_wait_for_ever(run, monkeypatch):
+    monkeypatch.setattr("eventstream.transcribe.emulator.service._INTERRUPTED_WITHIN", 0.01)
+
+    async def main():
+        house = service()
+        Guest(house, "1", stays=True)
+        await house.drain(0)
 
     run(main)
 
