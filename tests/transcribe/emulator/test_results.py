@@ -47,6 +47,12 @@ def item(content, start, end, type="pronunciation", **fields):
     return Item(start_time=start, end_time=end, type=type, content=content, vocabulary_filter_match=False, **fields)
 
 
+def test_times_are_rounded_to_milliseconds():
+    [result] = results().of([Hypothesis([Word("hello", 0.12345, 0.67891)], is_final=True)])
+    assert (result.start_time, result.end_time) == (0.123, 0.679)
+    assert result.alternatives[0].items == [item("hello", 0.123, 0.679)]
+
+
 def test_results_of_an_utterance_have_one_id():
     channel = results()
     first, second = channel.of([Hypothesis([HELLO]), Hypothesis([HELLO, WORLD], is_final=True)])
@@ -74,6 +80,7 @@ def test_what_turned_out_to_be_nothing_is_told():
     first, last = results().of([Hypothesis([HELLO]), Hypothesis([], is_final=True)])
     assert first.result_id == last.result_id
     assert not last.is_partial
+    assert (last.start_time, last.end_time) == (0.0, 0.0)
     assert last.alternatives == [Alternative(transcript="", items=[])]
 
 
