@@ -420,6 +420,21 @@ def test_a_peer_that_asks_and_does_not_read_the_answers_is_dropped():
     run(main())
 
 
+def test_who_waits_for_the_connections_window_goes_on_when_it_opens():
+    async def main():
+        connection = http2.ClientConnection()
+        connection.connection_made(FakeTransport())
+        connection.data_received(SettingsFrame(0, settings={SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1}).serialize())
+        stream = await connection.request(request())
+        sending = asyncio.create_task(stream.send(bytes(100_000)))
+        await asyncio.sleep(SOON)
+        assert not sending.done()
+        connection.data_received(WindowUpdateFrame(0, window_increment=100_000).serialize())
+        await sending
+
+    run(main())
+
+
 @pytest.mark.parametrize("size", [http2.WRITE_SIZE, 10 * http2.WRITE_SIZE])
 def test_who_sends_to_a_peer_that_is_dropped_meanwhile_learns_it(size):
     """Also with its last bytes."""
@@ -1020,6 +1035,24 @@ def test_a_stream_that_has_ended_is_not_kept_until_its_time_is_up():
             while other._streams:
                 await asyncio.sleep(0)
             assert streams[0]._linger_timer.cancelled()
+
+    run(main())
+
+
+def test_a_stream_whose_request_has_ended_is_not_waited_for():
+    streams = []
+
+    async def handler(stream):
+        assert await read(stream) == b""
+        streams.append(stream)
+        await stream.respond(200, end=True)
+
+    async def main():
+        async with pair(handler) as (server, connection):
+            assert await exchange(connection, b"") == b""
+            while server._tasks:
+                await asyncio.sleep(0)
+            assert streams[0]._linger_timer is None
 
     run(main())
 
@@ -1631,7 +1664,7 @@ def test_a_tls_server_that_does_not_speak_http2(certificate):
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=server_context(certificate))
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(StreamError, match="ALPN"):
+        with pytest.raises(StreamError, match=r"^the server does not speak HTTP/2 \(ALPN\)$"):
             async with http2.connect("localhost", port, ssl=trusting):
                 pass
         server.close()
