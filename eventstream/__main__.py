@@ -29,15 +29,15 @@ _BYTES_OF_THROUGHPUT = 1 << 24
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m eventstream", description=__doc__.split("\n\n", 1)[0])
+    parser = argparse.ArgumentParser(prog="python -m eventstream", description=__doc__.splitlines()[0])
     parser.add_argument("file", nargs="*", default=["-"], help="a file of messages; - is standard input (the default)")
     files = parser.parse_args(arguments).file
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # whatever encoding a pipe has
-    faults = 0
+    sound = True
     for name in files:
         try:
-            faults += _show(name, sys.stdin.buffer) if name == "-" else _show_file(name)
+            sound = (_show(name, sys.stdin.buffer) if name == "-" else _show_file(name)) and sound
         except KeyboardInterrupt:
             return 130
         except BrokenPipeError:  # the reader has seen enough
@@ -45,17 +45,17 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         except OSError as error:
             print(f"{_shown(name)}: {error.strerror}", file=sys.stderr)
-            faults += 1
-    return 1 if faults else 0
+            sound = False
+    return 0 if sound else 1
 
 
-def _show_file(name: str) -> int:
+def _show_file(name: str) -> bool:
     with open(name, "rb") as file:
         return _show(name, file)
 
 
-def _show(name: str, file: BinaryIO) -> int:
-    """Print the messages of one stream; the number of faults, 0 or 1."""
+def _show(name: str, file: BinaryIO) -> bool:
+    """Print the messages of one stream; whether it has no fault."""
     print(f"{_shown(name)}:")
     decoder = Decoder()
     sample: list[Buffer] = []
@@ -84,7 +84,7 @@ def _show(name: str, file: BinaryIO) -> int:
         unknown = decoder.offset == 0 and not isinstance(fault, (TruncatedMessage, BlockingIOError))
         hint = "; is this an event stream?" if unknown else ""
         print(f"{_shown(name)}: {type(fault).__name__}: {fault}{hint}", file=sys.stderr)
-    return int(fault is not None)
+    return fault is None
 
 
 def _print_message(message: Message, margin: str, depth: int = 0) -> int:
@@ -117,7 +117,7 @@ def _shown(value: HeaderValue) -> str:
 
 def _shown_text(payload: bytes) -> str:
     """The beginning of a payload that is text."""
-    text = payload[: 4 * _SHOWN].decode("utf-8", "ignore")
+    text = payload[: 4 * _SHOWN + 4].decode("utf-8", "ignore")  # a character more, if there is one
     return text[:_SHOWN] + "..." * (len(text) > _SHOWN) if text.isprintable() and payload[:1].isascii() else ""
 
 

@@ -13,7 +13,8 @@ import frames
 import pytest
 
 import eventstream
-from eventstream.__main__ import main
+from eventstream.__main__ import _throughput, main
+from eventstream.streams import READ_SIZE
 
 CAPTURES = Path(__file__).parent / "captures"
 
@@ -193,3 +194,127 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, count: int) -> 
         program.stdout.close()
         assert program.stderr.read() == b""
     assert program.returncode == 1
+
+
+def test_what_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("eventstream.__main__._throughput", lambda stream: f"the speed of {len(stream)} bytes")
+    inner = frames.frame(frames.header("a", 0), b"text")
+    stream = [
+        frames.frame(b"", b""),
+        frames.frame(frames.header("b", 6, frames.sized(bytes(8))), b"x" * 48),
+        frames.frame(frames.header("b", 6, frames.sized(bytes(9))), b"x" * 49),
+        frames.frame(b"", "aé".encode()),
+        frames.frame(b"", "é".encode()),
+        frames.frame(b"", b"two\nlines"),
+        frames.frame(b"", ("a" + "😀" * 48).encode()),
+        frames.frame(frames.string("n", "v"), frames.frame(b"", inner)),
+    ]
+    path = tmp_path / "some.bin"
+    path.write_bytes(b"".join(stream))
+    assert main([str(path)]) == 0
+    printed = capsys.readouterr()
+    offsets = [sum(map(len, stream[:number])) for number in range(len(stream))]
+    assert printed.out.splitlines() == [
+        f"{path}:",
+        f"{offsets[0]:9}  (no headers) | 0 bytes",
+        f"{offsets[1]:9}  b=0000000000000000 | 48 bytes {'x' * 48}",
+        f"{offsets[2]:9}  b=0000000000000000... | 49 bytes {'x' * 48}...",
+        f"{offsets[3]:9}  (no headers) | 3 bytes aé",
+        f"{offsets[4]:9}  (no headers) | 2 bytes",
+        f"{offsets[5]:9}  (no headers) | 9 bytes",
+        f"{offsets[6]:9}  (no headers) | 193 bytes a{'😀' * 47}...",
+        f"{offsets[7]:9}  n=v | {len(inner) + 16} bytes a message:",
+        f"             (no headers) | {len(inner)} bytes a message:",
+        "               a=True | 4 bytes text",
+        "8 messages (2 nested in them), 504 bytes, 343 of them payload; "
+        f"decoded at the speed of 504 bytes ({eventstream.implementation})",
+    ]
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize(
+    ("wire", "fault", "hint"),
+    [
+        (b"GET / HTTP/1.1\r\n", "PreludeChecksumMismatch", True),
+        (frames.EVENT_FRAME + b"GET / HTTP/1.1\r\n", "PreludeChecksumMismatch", False),
+        (frames.EVENT_FRAME[:-1], "TruncatedMessage", False),
+    ],
+    ids=["no stream", "not to its end", "cut"],
+)
+def test_what_is_no_event_stream_is_asked_about(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, wire: bytes, fault: str, hint: bool
+) -> None:
+    path = tmp_path / "some.bin"
+    path.write_bytes(wire)
+    assert main([str(path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"{path}: {fault}: ")
+    assert error.endswith("; is this an event stream?\n") is hint
+    assert error.endswith(")\n") is not hint
+
+
+def test_one_fault_among_files_is_told_by_the_status(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.bin", tmp_path / "bad.bin"
+    good.write_bytes(frames.EVENT_FRAME)
+    bad.write_bytes(frames.EVENT_FRAME[:-1])
+    assert main([str(good), str(good)]) == 0
+    for files in ([good, bad], [bad, good], [bad, bad], [tmp_path / "none", good], [good, tmp_path / "none"]):
+        assert main([str(file) for file in files]) == 1
+
+
+def test_what_can_be_asked_for(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    with pytest.raises(SystemExit) as raised:
+        main(["--help"])
+    assert raised.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("usage: python -m eventstream [-h] ")
+    assert lines[2].startswith("Show what an event stream holds: ")
+    assert lines[3] == ""
+    assert [line for line in lines if "standard input" in line][1:] == [
+        "  file        a file of messages; - is standard input (the default)"
+    ]
+
+
+def test_what_the_output_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "text.bin"
+    path.write_bytes(eventstream.encode({"é": "é"}, b"payload"))
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="ascii"))
+    assert main([str(path)]) == 0
+    assert b"  \\xe9=\\xe9 | 7 bytes payload\n" in output.getvalue().replace(os.linesep.encode(), b"\n")
+
+
+def test_when_nobody_reads_it_the_output_goes_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "one.bin"
+    path.write_bytes(frames.EVENT_FRAME)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        assert main([str(path)]) == 1
+        output.write("more")
+        output.flush()  # as the interpreter does in the end
+
+
+def test_the_speed_is_that_of_the_beginning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measured: list[bytes] = []
+    monkeypatch.setattr("eventstream.__main__._throughput", lambda stream: measured.append(stream))
+    monkeypatch.setattr("eventstream.__main__._BYTES_OF_THROUGHPUT", 2 * READ_SIZE)
+    stream = frames.frame(b"", bytes(1000)) * (4 * READ_SIZE // 1000)
+    path = tmp_path / "long.bin"
+    path.write_bytes(stream)
+    assert main([str(path)]) == 0
+    assert measured == [stream[: 2 * READ_SIZE]]
+
+
+def test_the_speed_of_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream is decoded until the time is up; the clock shows powers of two, so that nothing is rounded."""
+    step = 2.0**-21
+    monkeypatch.setattr("eventstream.__main__._SECONDS_OF_THROUGHPUT", 2 * step)
+    times = iter([1.0, 1.0, 1.0 + step, 1.0 + 2 * step])
+    monkeypatch.setattr("time.perf_counter", lambda: next(times))
+    stream = frames.frame(b"", bytes(999_984)) * 3
+    assert _throughput(stream) == "6,291,456 MB/s, 6,291,456 messages/s"
+    assert _throughput(b"") == _throughput(stream[:100]) == "no measurable speed"
