@@ -15,8 +15,9 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
+from hpack import Encoder
 from hpack.hpack import encode_integer
-from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
+from hyperframe.frame import GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -941,6 +942,40 @@ def test_a_handler_that_fails(caplog):
     assert caplog.records[0].exc_info[0] is ZeroDivisionError
 
 
+@pytest.mark.parametrize(("failure", "logged"), [(ZeroDivisionError("oops"), 1), (StreamError("of this one"), 0)])
+def test_of_a_handler_whose_stream_was_cut_another_error_is_logged(caplog, failure, logged):
+    async def handler(stream):
+        await stream.respond(200)
+        try:
+            await stream.receive()
+        except StreamError:
+            raise failure from None
+
+    async def main():
+        async with pair(handler) as (server, connection):
+            stream = await connection.request(request())
+            await stream.response()
+            await stream.reset()
+            while server._tasks:
+                await asyncio.sleep(0)
+
+    run(main())
+    assert len(caplog.records) == logged
+
+
+def test_a_stream_error_of_another_stream_is_logged(caplog):
+    async def handler(stream):
+        raise StreamError("of another one")
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            with pytest.raises(StreamError, match="INTERNAL_ERROR"):
+                await (await connection.request(request())).response()
+
+    run(main())
+    assert len(caplog.records) == 1
+
+
 def test_what_is_logged_is_short_and_controls_no_terminal(caplog):
     async def handler(stream):
         raise ZeroDivisionError("oops")
@@ -1236,6 +1271,52 @@ def test_closing_a_server_waits_for_the_streams_of_a_client_that_is_leaving():
             await closing
 
     run(main())
+
+
+def test_a_server_that_drains_takes_no_more_connections():
+    """Also none that had been accepted, and is only now begun."""
+
+    async def main():
+        async with pair(echo) as (server, connection):
+            stream = await connection.request(request())
+            await stream.response()
+            closing = asyncio.create_task(server.close())
+            await asyncio.sleep(0)
+            late, transport = http2._ServerConnection(server), FakeTransport()
+            late.connection_made(transport)
+            assert transport.closed
+            late.connection_lost(None)
+            await stream.end()
+            assert await read(stream) == b""
+            await closing
+
+    run(main())
+
+
+def test_a_server_s_stream_tells_how_its_connection_was_lost():
+    errors = []
+
+    async def handler(stream):
+        await stream.respond(200)
+        try:
+            await stream.receive()
+        except StreamError as error:
+            errors.append(str(error))
+            raise
+
+    async def main():
+        server = http2.Server(handler, 100, None)
+        connection = http2._ServerConnection(server)
+        connection.connection_made(FakeTransport())
+        headers = HeadersFrame(1, data=Encoder().encode(request()), flags=["END_HEADERS"])
+        connection.data_received(http2.PREFACE + SettingsFrame(0).serialize() + headers.serialize())
+        await asyncio.sleep(SOON)
+        connection.connection_lost(OSError("gone"))
+        while server._tasks:
+            await asyncio.sleep(0)
+
+    run(main())
+    assert errors == ["the connection was lost: gone"]
 
 
 def test_a_drained_server_resets_what_comes_late():
