@@ -207,6 +207,7 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
         frames.frame(b"", "é".encode()),
         frames.frame(b"", b"two\nlines"),
         frames.frame(b"", ("a" + "😀" * 48).encode()),
+        frames.frame(b"", b"x" * 196 + b"\n"),
         frames.frame(frames.string("n", "v"), frames.frame(b"", inner)),
     ]
     path = tmp_path / "some.bin"
@@ -223,11 +224,12 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
         f"{offsets[4]:9}  (no headers) | 2 bytes",
         f"{offsets[5]:9}  (no headers) | 9 bytes",
         f"{offsets[6]:9}  (no headers) | 193 bytes a{'😀' * 47}...",
-        f"{offsets[7]:9}  n=v | {len(inner) + 16} bytes a message:",
+        f"{offsets[7]:9}  (no headers) | 197 bytes {'x' * 48}...",
+        f"{offsets[8]:9}  n=v | {len(inner) + 16} bytes a message:",
         f"             (no headers) | {len(inner)} bytes a message:",
         "               a=True | 4 bytes text",
-        "8 messages (2 nested in them), 504 bytes, 343 of them payload; "
-        f"decoded at the speed of 504 bytes ({eventstream.implementation})",
+        "9 messages (2 nested in them), 717 bytes, 540 of them payload; "
+        f"decoded at the speed of 717 bytes ({eventstream.implementation})",
     ]
     assert printed.err == ""
 
