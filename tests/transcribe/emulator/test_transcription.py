@@ -475,7 +475,23 @@ def test_a_client_that_never_pauses_is_held_to_its_audio(run, events, seconds, f
     run(main)
 
 
-def test_a_handler_that_is_cancelled(run, client):
+def test_what_became_of_a_stream_is_logged(run, client, caplog):
+    caplog.set_level("INFO", "eventstream.transcribe.emulator")
+
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK, CHUNK)
+            await stream.end()
+            await stream.receive_all()
+            return stream.headers["x-amzn-request-id"]
+
+    request_id = run(main)
+    assert f"request {request_id}: 6400 bytes of audio; ended" in [record.getMessage() for record in caplog.records]
+
+
+def test_a_handler_that_is_cancelled(run, client, caplog):
+    caplog.set_level("INFO", "eventstream.transcribe.emulator")
     peers = []
 
     async def fail(house):
@@ -491,6 +507,7 @@ def test_a_handler_that_is_cancelled(run, client):
             await fail(house)
         await peers[0].stack.aclose()
         assert (house.statistics.streams, house.statistics.failed) == (1, 1)
+        assert caplog.records[-1].getMessage().endswith(": 0 bytes of audio; cancelled")
 
     run(main)
 
@@ -735,6 +752,7 @@ def test_a_recogniser_that_fails(run, client, factory, caplog):
             await stream.audio(b"well", b"fail")
             error = await stream.receive_error()
             assert type(error) is InternalFailureException
+            assert error.message == "The emulator failed to process the audio; its log says why."
             assert len(texts(stream.events)) == 1
             await other.audio(b"well")
             await other.end()
