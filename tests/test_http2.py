@@ -1092,6 +1092,17 @@ def test_a_stream_whose_request_has_ended_is_not_waited_for():
     run(main())
 
 
+def test_a_connection_that_was_left_says_so():
+    async def main():
+        async with pair(echo) as (_, connection):
+            pass
+        with pytest.raises(StreamError, match=r"^the connection was closed here \(NO_ERROR\)$") as raised:
+            await connection.request(request())
+        assert not raised.value.remote
+
+    run(main())
+
+
 def test_leaving_the_block_cancels_what_is_open():
     async def main():
         seen = asyncio.get_running_loop().create_future()
