@@ -423,8 +423,7 @@ def test_a_peer_that_asks_and_does_not_read_the_answers_is_dropped():
 
 def test_who_waits_for_the_connections_window_goes_on_when_it_opens():
     async def main():
-        connection = http2.ClientConnection()
-        connection.connection_made(FakeTransport())
+        connection = lonely()
         connection.data_received(SettingsFrame(0, settings={SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1}).serialize())
         stream = await connection.request(request())
         sending = asyncio.create_task(stream.send(bytes(100_000)))
@@ -441,9 +440,8 @@ def test_who_sends_to_a_peer_that_is_dropped_meanwhile_learns_it(size):
     """Also with its last bytes."""
 
     async def main():
-        connection = http2.ClientConnection()
-        transport = FakeTransport()
-        connection.connection_made(transport)
+        connection = lonely()
+        transport = connection._transport
         connection.data_received(SettingsFrame(0, settings={SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1}).serialize())
         connection.data_received(WindowUpdateFrame(0, window_increment=2**30).serialize())
         stream = await connection.request(request())
@@ -487,9 +485,9 @@ def size_update(size):
     return bytes([0x20 | first, *rest])
 
 
-def settled(*frames):
-    """A server's connection that has received these settings."""
-    connection = http2._ServerConnection(http2.Server(echo, 100, None))
+def settled(*frames, handler=echo):
+    """A server's connection that has received these frames, the first of them its client's settings."""
+    connection = http2._ServerConnection(http2.Server(handler, 100, None))
     connection.connection_made(FakeTransport())
     connection.data_received(http2.PREFACE + b"".join(frames))
     return connection
@@ -1316,14 +1314,11 @@ def test_a_server_s_stream_tells_how_its_connection_was_lost():
             raise
 
     async def main():
-        server = http2.Server(handler, 100, None)
-        connection = http2._ServerConnection(server)
-        connection.connection_made(FakeTransport())
         headers = HeadersFrame(1, data=Encoder().encode(request()), flags=["END_HEADERS"])
-        connection.data_received(http2.PREFACE + SettingsFrame(0).serialize() + headers.serialize())
+        connection = settled(SettingsFrame(0).serialize(), headers.serialize(), handler=handler)
         await asyncio.sleep(SOON)
         connection.connection_lost(OSError("gone"))
-        while server._tasks:
+        while connection._server._tasks:
             await asyncio.sleep(0)
 
     run(main())
