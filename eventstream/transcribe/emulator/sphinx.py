@@ -187,12 +187,11 @@ class _Listener:
         pocketsphinx: Any = import_module("pocketsphinx")  # it has no types
         self._new_endpointer = partial(pocketsphinx.Endpointer, sample_rate=sample_rate)
         self._decoder = pocketsphinx.Decoder(samprate=float(sample_rate), loglevel="FATAL")
-        self._cepstral_mean = self._decoder.get_cmn()
         self._start: float | None = None
 
     def begin(self) -> None:
-        """Begin another stream, and forget the one before: what it was adapted to, too."""
-        self._decoder.set_cmn(self._cepstral_mean)
+        """Begin another stream, and forget the one before: what it was adapted to, too, its speaker and its noise."""
+        self._decoder.reinit_feat()
         self._endpointer = self._new_endpointer()
         self._rest = b""
 
