@@ -129,7 +129,13 @@ def _parser() -> argparse.ArgumentParser:
         "much success; or module:factory",
     )
     add("--script", type=Path, metavar="FILE", help="text, in UTF-8, that a scripted recogniser hears")
-    add("--max-streams", type=_argument(_positive), default=limits.max_streams, metavar="N", help="%(default)s")
+    add(
+        "--max-streams",
+        type=_argument(_positive),
+        default=limits.max_streams,
+        metavar="N",
+        help="at a time: %(default)s",
+    )
     add("--max-audio", type=float, default=limits.max_audio, metavar="SECONDS", help="of one stream: %(default)g")
     add(
         "--audio-timeout",

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
 import ssl
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from eventstream.signing import Credentials
+from eventstream.transcribe import ServiceUnavailableException
+from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Fault, Limits, Scripted
+from eventstream.transcribe.emulator import __main__ as module
 from eventstream.transcribe.emulator.__main__ import main as command
 
 CHUNK = bytes(3200)
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """What a test does about them is undone."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @contextlib.asynccontextmanager
@@ -96,16 +110,21 @@ def test_its_options(run, client, tmp_path):
     ("arguments", "said"),
     [
         (["--fault", "explode@1"], "no fault 'explode'"),
-        (["--credentials", "alone"], "ACCESS_KEY:SECRET_KEY"),
-        (["--max-streams", "0"], "at least 1"),
+        (["--credentials", "alone"], "not ACCESS_KEY:SECRET_KEY\n"),
+        (["--credentials", ":alone"], "not ACCESS_KEY:SECRET_KEY\n"),
+        (["--max-streams", "0"], "at least 1 is needed\n"),
         (["--max-streams", "many"], "many"),
+        (["--port", "65536"], "'65536' is no port: 0 to 65535\n"),
+        (["--port", "-1"], "'-1' is no port: 0 to 65535\n"),
+        (["--port", "x"], "'x' is no port: 0 to 65535\n"),
     ],
 )
 def test_options_that_are_wrong(arguments, said, capsys):
     with pytest.raises(SystemExit) as raised:
         command(arguments)
     assert raised.value.code == 2
-    assert said in capsys.readouterr().err
+    assert f"error: argument {arguments[0]}: " in (error := capsys.readouterr().err)
+    assert said in error
 
 
 @pytest.mark.parametrize(
@@ -114,12 +133,159 @@ def test_options_that_are_wrong(arguments, said, capsys):
         (["--recogniser", "whisper"], "no recogniser 'whisper'"),
         (["--recogniser", "no_such_module:factory"], "no_such_module"),
         (["--script", "no/such/file"], "no/such/file"),
-        (["--host", "host.invalid"], "emulator: "),
+        (["--host", "host.invalid"], ""),
     ],
 )
 def test_what_cannot_be_done(arguments, said, capsys):
     assert command(arguments) == 1
-    assert said in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("emulator: ")
+    assert said in printed.err
+
+
+def test_what_can_be_asked_for(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    with pytest.raises(SystemExit) as raised:
+        command(["--help"])
+    assert raised.value.code == 0
+    usage, _, options = " ".join(capsys.readouterr().out.split()).partition(" A local endpoint for ")
+    assert usage.startswith("usage: python -m eventstream.transcribe.emulator [-h] [--host HOST] [--port PORT] ")
+    assert options == (
+        "StartStreamTranscription. options: -h, --help show this help message and exit "
+        "--host HOST address to listen on (127.0.0.1: reachable from this machine alone) "
+        "--port PORT 0, the default: any that is free "
+        "--tls CA_FILE serve TLS; the certificate to trust is written to CA_FILE "
+        "--credentials ACCESS_KEY:SECRET_KEY[:TOKEN] "
+        "whose signatures are accepted; can be repeated (default: the keys of AWS's documentation) "
+        "--no-verify do not check signatures "
+        "--recogniser NAME scripted, which hears the same in any audio (default); pocketsphinx, which tries in "
+        "earnest, if not with much success; or module:factory "
+        "--script FILE text, in UTF-8, that a scripted recogniser hears "
+        "--max-streams N at a time: 25 "
+        "--max-audio SECONDS of one stream: 14400 "
+        "--audio-timeout SECONDS without audio, after which a stream is ended: 15 "
+        "--fault KIND@N[*STREAMS] "
+        "what goes wrong at the Nth event of each stream, or of the first STREAMS: bad-crc, truncate, reset, "
+        "exception:NAME, slow[:SECONDS]; event 1 has no results, 0 is the response itself; can be repeated "
+        "--grace SECONDS that streams have to end, on SIGTERM (10) "
+        "--quiet log only what is wrong"
+    )
+
+
+class NotServed(Exception):
+    pass
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the command asks of an emulator, which is not made."""
+    found = {}
+
+    def emulator(**options):
+        found.update(options)
+        raise NotServed
+
+    monkeypatch.setattr(module, "Emulator", emulator)
+
+    def ask(*arguments):
+        found.clear()
+        with pytest.raises(NotServed):
+            command(list(arguments))
+        return found
+
+    return ask
+
+
+def test_what_is_served_by_default(asked):
+    options = asked()
+    assert type(options.pop("recogniser")) is Scripted
+    assert options == {
+        "host": "127.0.0.1",
+        "port": 0,
+        "tls": False,
+        "credentials": [DOCUMENTATION_CREDENTIALS],
+        "limits": Limits(),
+        "faults": [],
+    }
+
+
+def test_what_is_served_as_asked(asked, tmp_path):
+    arguments = ["--host", "::1", "--port", "65535", "--tls", str(tmp_path / "ca.pem"), "--recogniser", "json:dumps"]
+    arguments += ["--max-streams", "1", "--max-audio", "1.5", "--audio-timeout", "2.5", "--credentials", "a:b"]
+    options = asked(*arguments, "--fault", "reset@2", "--fault", "bad-crc@3*2")
+    assert options.pop("recogniser").__name__ == "dumps"
+    assert options == {
+        "host": "::1",
+        "port": 65535,
+        "tls": True,
+        "credentials": [Credentials("a", "b")],
+        "limits": Limits(max_streams=1, max_audio=1.5, audio_timeout=2.5),
+        "faults": [Fault.parse("reset@2"), Fault.parse("bad-crc@3*2")],
+    }
+    assert asked("--no-verify", "--credentials", "a:b")["credentials"] is None
+
+
+def test_what_is_logged(asked, monkeypatch):
+    configured = []
+    monkeypatch.setattr(logging, "basicConfig", lambda **options: configured.append(options))
+    asked()
+    asked("--quiet")
+    format = "%(asctime)s %(levelname)s %(message)s"
+    assert configured == [{"level": level, "format": format} for level in (logging.INFO, logging.WARNING)]
+
+
+def test_a_script_is_utf_8_wherever_it_is_read(asked, tmp_path, monkeypatch):
+    script = tmp_path / "script.txt"
+    script.write_bytes("Grüße.".encode())
+    read_text = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path, encoding="latin-1": read_text(path, encoding or "latin-1"))
+    recogniser = asked("--script", str(script))["recogniser"]
+    assert recogniser._sentences == [[("Grüße", ".")]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_a_signal_drains_for_as_long_as_was_asked(run, client, capsys, caplog):
+    """In this process, on its event loop."""
+    caplog.set_level(logging.INFO)
+
+    async def main():
+        before = signal.getsignal(signal.SIGTERM)
+        options = module._parser().parse_args(["--grace", "0.05", "--no-verify"])
+        serving = asyncio.create_task(module._serve(options, Scripted()))
+        while not (printed := capsys.readouterr().out):
+            await asyncio.sleep(0.001)
+        endpoint = printed.removesuffix("\n")
+        async with client(SimpleNamespace(endpoint=endpoint)) as peer:
+            stream = await peer.open(credentials=None)
+            await stream.audio(CHUNK)
+            await stream.receive(2)
+            signal.raise_signal(signal.SIGTERM)
+            assert signal.getsignal(signal.SIGTERM) == before
+            assert type(await stream.receive_error()) is ServiceUnavailableException
+            await serving
+        assert "draining, for at most 0.05 s; a second signal ends at once" in caplog.messages
+
+    run(main)
+
+
+def test_the_authority_is_written_when_the_address_is_its_own(run, capsys, tmp_path):
+    pytest.importorskip("cryptography")
+    authority = tmp_path / "ca.pem"
+
+    async def main():
+        options = module._parser().parse_args(["--tls", str(authority)])
+        serving = asyncio.create_task(module._serve(options, Scripted()))
+        while not capsys.readouterr().out:
+            await asyncio.sleep(0.001)
+        ssl.create_default_context(cafile=authority)
+        assert authority.read_text().startswith("-----BEGIN CERTIFICATE-----\n")
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    run(main)
 
 
 def test_one_that_cannot_listen_leaves_the_file_of_one_that_does(tmp_path, capsys):
@@ -132,40 +298,35 @@ def test_one_that_cannot_listen_leaves_the_file_of_one_that_does(tmp_path, capsy
     assert authority.read_text() == "of another"
 
 
-def test_a_file_is_replaced_as_a_whole(tmp_path):
-    from eventstream.transcribe.emulator.__main__ import _replace
-
+def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # it may be on another file system
     path, other = tmp_path / "ca.pem", tmp_path / "other"
     for each in (path, other):
         each.write_text("before")
     before = path.stat()
-    _replace(path, "after")
+    module._replace(path, "after")
     assert path.read_text() == "after"
     assert path.stat().st_ino != before.st_ino
     assert path.stat().st_mode == before.st_mode
     other.unlink()
     other.mkdir()
     with pytest.raises(OSError, match="other"):
-        _replace(other, "after")
+        module._replace(other, "after")
     assert sorted(tmp_path.iterdir()) == [path, other]
 
 
 def test_a_link_is_followed_and_what_is_no_file_is_written_to(tmp_path):
-    from eventstream.transcribe.emulator.__main__ import _replace
-
     path, link = tmp_path / "ca.pem", tmp_path / "link"
     path.write_text("before")
     link.symlink_to(path)
-    _replace(link, "after")
+    module._replace(link, "after")
     assert link.is_symlink()
     assert path.read_text() == "after"
-    _replace(Path(os.devnull), "after")
+    module._replace(Path(os.devnull), "after")
     assert Path(os.devnull).is_char_device()
 
 
 def test_credentials_with_a_token(monkeypatch):
-    from eventstream.transcribe.emulator import __main__ as module
-
     async def serve(options, recogniser):
         assert options.credentials == [Credentials("a", "b/c", "d:e"), Credentials("f", "g")]
 
@@ -174,8 +335,6 @@ def test_credentials_with_a_token(monkeypatch):
 
 
 def test_a_recogniser_is_closed(monkeypatch):
-    from eventstream.transcribe.emulator import __main__ as module
-
     closed = []
 
     async def serve(options, recogniser):
@@ -186,31 +345,11 @@ def test_a_recogniser_is_closed(monkeypatch):
     assert closed == [True]
 
 
-@pytest.mark.parametrize("port", ["99999", "-1", "x"])
-def test_what_is_no_port_is_refused_in_a_line(port, capsys):
-    with pytest.raises(SystemExit) as raised:
-        command(["--port", port])
-    assert raised.value.code == 2
-    assert "is no port: 0 to 65535" in capsys.readouterr().err
-
-
-def test_a_port(monkeypatch):
-    from eventstream.transcribe.emulator import __main__ as module
-
-    async def serve(options, recogniser):
-        assert options.port == 8443
-
-    monkeypatch.setattr(module, "_serve", serve)
-    assert command(["--port", "8443"]) == 0
-
-
 def test_a_signal_when_nobody_waits_for_it_any_more(run):
-    from eventstream.transcribe.emulator.__main__ import _stop_signal
-
     async def main():
         failures = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
-        stopped = _stop_signal()
+        stopped = module._stop_signal()
         stopped.cancel()
         signal.raise_signal(signal.SIGTERM)
         await asyncio.sleep(0.01)
