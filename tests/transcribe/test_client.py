@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import io
 import itertools
 import os
+import re
 import ssl
 import struct
 import subprocess
 import sys
+import uuid
 import zlib
 from contextlib import aclosing, asynccontextmanager, suppress
 
@@ -320,6 +323,41 @@ def test_half_a_chunk_is_no_chunk():
 
     done = None
     run(main())
+
+
+def test_who_is_refused_as_another_sends_leaves_the_stream_as_it_is():
+    """The chunk that waits has its signature already: nothing may be signed behind its back."""
+    service = Service()
+
+    async def slow(stream, session):
+        await refused.wait()
+        await service.answer(stream, session)
+
+    service.script = iter([slow])
+
+    async def main():
+        nonlocal refused
+        refused = asyncio.Event()
+        async with served(service) as client, client.start_stream_transcription(**PCM) as stream:
+            chunks = [bytes(32_000)] * 10
+            sending = asyncio.create_task(send_all(stream, chunks))
+            while not stream._stream._sending:
+                await asyncio.sleep(0)
+            for call in (stream.send_audio(CHUNKS[0]), stream.end_audio()):
+                with pytest.raises(StateError, match="another task"):
+                    await call
+            refused.set()
+            await sending
+            await stream.end_audio()
+            assert [text_of(event) async for event in stream] == ["32000"] * 10
+
+    refused = None
+    run(main())
+
+
+async def send_all(stream, chunks):
+    for chunk in chunks:
+        await stream.send_audio(chunk)
 
 
 async def send_forever(stream):
@@ -755,12 +793,20 @@ def test_tls_and_whom_it_trusts(certificate, monkeypatch, pauses):
     run(main())
 
 
+def test_a_ca_bundle_may_be_a_directory(monkeypatch, tmp_path):
+    asked = []
+    make = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", lambda **options: asked.append(options) or make(**options))
+    client = TranscribeClient("us-east-1", ca_bundle=tmp_path, credentials=CREDENTIALS)
+    assert asked == [{"capath": tmp_path}]
+    assert client._ssl.cert_store_stats()["x509"] == 0, "and no others"
+
+
 def test_a_ca_bundle_that_cannot_be_used(tmp_path):
     (tmp_path / "empty.pem").touch()
     for bundle in (tmp_path / "missing.pem", tmp_path / "empty.pem"):
-        with pytest.raises(ConfigurationError, match="CA bundle"):
+        with pytest.raises(ConfigurationError, match=f"^the CA bundle {re.escape(str(bundle))} cannot be used: "):
             TranscribeClient("us-east-1", ca_bundle=bundle, credentials=CREDENTIALS)
-    TranscribeClient("us-east-1", ca_bundle=tmp_path, credentials=CREDENTIALS)  # a directory
 
 
 # Credentials
@@ -787,7 +833,7 @@ def test_no_botocore(monkeypatch):
                 await speak(client)
 
     run(main())
-    with pytest.raises(ConfigurationError, match="no region"):
+    with pytest.raises(ConfigurationError, match=r"^no region was given, or found in AWS_REGION, "):
         TranscribeClient()
 
 
@@ -989,6 +1035,13 @@ async def transcribe(client, audio, **options):
     return [text_of(event) async for event in client.transcribe(audio, **{"pace": False, **options})]
 
 
+class Microphone:
+    """It has an asynchronous `read`, and nothing else."""
+
+    def __init__(self, audio):
+        self.read = reader(audio).read
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -999,15 +1052,19 @@ async def transcribe(client, audio, **options):
         lambda folder: [AUDIO[:1], AUDIO[1:]],
         lambda folder: pieces(AUDIO),
         lambda folder: reader(AUDIO),
+        lambda folder: Microphone(AUDIO),
     ],
-    ids=["bytes", "bytearray", "path", "file", "iterable", "async iterable", "async reader"],
+    ids=["bytes", "bytearray", "path", "file", "iterable", "async iterable", "async iterable reader", "async reader"],
 )
-def test_transcribe_audio_from_anywhere(make, tmp_path):
+@pytest.mark.parametrize(
+    ("options", "sizes"), [({}, ["3200"] * 3 + ["400"]), ({"chunk_duration": 0.05}, ["1600"] * 6 + ["400"])]
+)
+def test_transcribe_audio_from_anywhere(make, tmp_path, options, sizes):
     service = Service()
 
     async def main():
         async with served(service) as client:
-            assert await transcribe(client, make(tmp_path), **PCM) == ["3200", "3200", "3200", "400"]
+            assert await transcribe(client, make(tmp_path), **options, **PCM) == sizes
 
     run(main())
     assert service.audio == [AUDIO]
@@ -1181,7 +1238,8 @@ def test_transcribe_starts_again_where_it_was(pauses):
     run(main())
     assert b"".join(service.audio) == AUDIO
     assert [len(audio) for audio in service.audio] == [3200, 0, 6800]
-    assert len({request.session_id for request in service.requests}) == 1
+    [session_id] = {request.session_id for request in service.requests}
+    assert str(uuid.UUID(session_id)) == session_id
     assert pauses == [0, 1]
 
 
@@ -1195,6 +1253,30 @@ def test_transcribe_gives_up_in_the_end(pauses):
 
     run(main())
     assert pauses == [0, 1]
+
+
+def test_transcribe_does_not_try_again_what_will_not_pass(pauses):
+    service = Service(BadRequestException("no"))
+
+    async def main():
+        async with served(service) as client:
+            with pytest.raises(BadRequestException):
+                await transcribe(client, AUDIO, retries=2, **PCM)
+
+    run(main())
+    assert pauses == []
+
+
+@pytest.mark.parametrize(("retries", "expected"), [(0, None), (1, SESSION_ID)])
+def test_transcribe_keeps_the_session_that_was_asked_for(retries, expected, pauses):
+    service = Service(*[ServiceUnavailableException("no")] * retries)
+
+    async def main():
+        async with served(service) as client:
+            await transcribe(client, AUDIO, retries=retries, session_id=expected, **PCM)
+
+    run(main())
+    assert [request.session_id for request in service.requests] == [expected] * (1 + retries)
 
 
 def test_leaving_the_iteration_cancels_the_stream():
@@ -1226,16 +1308,27 @@ def test_it_is_imported_on_demand():
     subprocess.run([sys.executable, "-c", program], check=True, timeout=LIMIT)
 
 
+def test_what_is_not_given():
+    """The signatures say it in the documentation."""
+    timeouts = inspect.signature(TranscribeClient).parameters
+    assert [timeouts[f"{name}_timeout"].default for name in ("connect", "response", "idle")] == [10.0, 10.0, 60.0]
+    options = inspect.signature(TranscribeClient.transcribe).parameters
+    assert [options[name].default for name in ("pace", "chunk_duration", "retries")] == [True, 0.1, 0]
+    assert inspect.signature(TranscribeClient.start_stream_transcription).parameters["retries"].default == 0
+
+
 def test_audio_that_is_no_wav_must_be_described(tmp_path):
     path = tmp_path / "no.wav"
     path.write_bytes(b"no WAV")
     client = TranscribeClient("us-east-1", endpoint="http://127.0.0.1:1", credentials=Credentials("key", "secret"))
 
     async def main(audio, **parameters):
-        async for _ in client.transcribe(audio, language_code="en-US", **parameters):
+        async for _ in client.transcribe(audio, **{"language_code": "en-US", **parameters}):
             pass
 
     with pytest.raises(InvalidAudio, match="give media_encoding, media_sample_rate_hertz"):
         run(main(path))
+    with pytest.raises(InvalidRequest):  # of a request that says all that a WAV does, and no language
+        run(main(path, media_encoding="pcm", media_sample_rate_hertz=16000, language_code=None))
     with pytest.raises(InvalidAudio, match=r"give media_encoding$"):
         run(main(b"", media_sample_rate_hertz=16_000))

@@ -6,23 +6,34 @@ import os
 import ssl
 import subprocess
 import sys
+import tempfile
+import time
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("cryptography")
 
-from eventstream.transcribe.emulator.certificate import make_certificate, server_context
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-CERTIFICATE = make_certificate(["emulator.test", "10.1.2.3", "localhost"])
+from eventstream.transcribe.emulator.certificate import VALIDITY, make_certificate, server_context
 
 
-def handshake(client_context, name, server=None):
+@pytest.fixture(scope="module")
+def certificate():
+    return make_certificate(["emulator.test", "10.1.2.3", "localhost"])
+
+
+def handshake(client_context, name, certificate):
     """Both sides in memory, until they agree or the client refuses."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    context = server_context(CERTIFICATE) if server is None else server
     sides = [
         client_context.wrap_bio(to_client, to_server, server_hostname=name),
-        context.wrap_bio(to_server, to_client, server_side=True),
+        server_context(certificate).wrap_bio(to_server, to_client, server_side=True),
     ]
     while sides:
         for side in list(sides):
@@ -44,27 +55,118 @@ def trusting(authority):
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "emulator.test", "10.1.2.3"])
-def test_it_is_valid_for_its_names(name):
-    assert handshake(trusting(CERTIFICATE.authority), name).selected_alpn_protocol() == "h2"
+def test_it_is_valid_for_its_names(certificate, name):
+    assert handshake(trusting(certificate.authority), name, certificate).selected_alpn_protocol() == "h2"
 
 
 @pytest.mark.parametrize("name", ["example.com", "127.0.0.2"])
-def test_it_is_not_valid_for_others(name):
+def test_it_is_not_valid_for_others(certificate, name):
     with pytest.raises(ssl.SSLCertVerificationError, match=r"mismatch|not valid"):
-        handshake(trusting(CERTIFICATE.authority), name)
+        handshake(trusting(certificate.authority), name, certificate)
 
 
-@pytest.mark.parametrize("authority", [None, make_certificate().authority])
-def test_nobody_else_trusts_it(authority):
-    context = ssl.create_default_context() if authority is None else trusting(authority)
+def test_nobody_else_trusts_it(certificate):
+    for context in (ssl.create_default_context(), trusting(make_certificate().authority)):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            handshake(context, "localhost", certificate)
+
+
+def test_the_authority_trusts_nobody_else(certificate):
     with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(context, "localhost")
+        handshake(trusting(certificate.authority), "localhost", make_certificate())
 
 
-def test_the_authority_trusts_nobody_else():
-    other = make_certificate()
-    with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(trusting(CERTIFICATE.authority), "localhost", server_context(other))
+def common_names(name):
+    return [attribute.value for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
+
+
+def extensions(certificate):
+    """Each with whether it is critical."""
+    return {extension.value: extension.critical for extension in certificate.extensions}
+
+
+def key_usage(**uses):
+    every = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"]
+    every += ["key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
+    return x509.KeyUsage(**{use: uses.get(use, False) for use in every})
+
+
+def test_what_is_in_the_authority_s(certificate):
+    authority = x509.load_pem_x509_certificate(certificate.authority)
+    assert common_names(authority.subject) == ["eventstream emulator: throw-away authority"]
+    key = authority.public_key()
+    assert extensions(authority) == {
+        x509.BasicConstraints(ca=True, path_length=0): True,
+        key_usage(key_cert_sign=True, crl_sign=True): True,
+        x509.SubjectKeyIdentifier.from_public_key(key): False,
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(key): False,
+    }
+    authority.verify_directly_issued_by(authority)
+
+
+def test_what_is_in_the_server_s(certificate):
+    authority = x509.load_pem_x509_certificate(certificate.authority)
+    server = x509.load_pem_x509_certificate(certificate.certificate)
+    assert common_names(server.subject) == ["localhost"]
+    names = [x509.DNSName("localhost"), *(x509.IPAddress(ip_address(name)) for name in ("127.0.0.1", "::1"))]
+    names += [x509.DNSName("emulator.test"), x509.IPAddress(ip_address("10.1.2.3"))]
+    assert extensions(server) == {
+        x509.BasicConstraints(ca=False, path_length=None): True,
+        key_usage(digital_signature=True): True,
+        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]): False,
+        x509.SubjectAlternativeName(names): False,
+        x509.SubjectKeyIdentifier.from_public_key(server.public_key()): False,
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()): False,
+    }
+    server.verify_directly_issued_by(authority)
+    key = serialization.load_pem_private_key(certificate.key, None)
+    assert key.public_key() == server.public_key() != authority.public_key()
+
+
+@pytest.fixture
+def far_from_greenwich(monkeypatch):
+    monkeypatch.setenv("TZ", "XXX-12")
+    if hasattr(time, "tzset"):
+        time.tzset()
+        yield
+        monkeypatch.undo()
+        time.tzset()
+    else:
+        yield
+
+
+def test_what_is_in_both(far_from_greenwich):
+    certificate = make_certificate()
+    now = datetime.now(timezone.utc)
+    for each in map(x509.load_pem_x509_certificate, certificate[:2]):
+        assert isinstance(each.signature_hash_algorithm, hashes.SHA256)
+        assert timedelta(minutes=5) <= now - each.not_valid_before_utc < timedelta(minutes=6)
+        assert VALIDITY - timedelta(minutes=1) < each.not_valid_after_utc - now <= VALIDITY
+        assert each.serial_number > 1 << 64, "at random"
+    assert certificate.key.startswith(b"-----BEGIN PRIVATE KEY-----\n"), "PKCS #8"
+
+
+def test_the_key_is_written_where_only_its_owner_can_read_it_and_not_for_long(certificate, monkeypatch, tmp_path):
+    """To a directory of its own among the temporary ones, as its name says."""
+    here, temporary = tmp_path / "here", tmp_path / "temporary"
+    here.mkdir()
+    temporary.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    found = []
+
+    class Context(ssl.SSLContext):
+        def load_cert_chain(self, path):
+            found.append((Path(path), os.stat(os.path.dirname(path)).st_mode & 0o777))
+            super().load_cert_chain(path)
+
+    monkeypatch.setattr(ssl, "create_default_context", lambda _: Context(ssl.PROTOCOL_TLS_SERVER))
+    server_context(certificate)
+    [(path, mode)] = found
+    assert path.parent.parent == temporary
+    assert path.parent.name.startswith("eventstream-emulator-")
+    assert sys.platform == "win32" or mode == 0o700
+    assert not [*here.iterdir(), *temporary.iterdir()]
 
 
 def test_without_cryptography_the_error_names_the_extra():

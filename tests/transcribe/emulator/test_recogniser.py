@@ -14,6 +14,13 @@ def test_the_default():
     assert isinstance(load_recogniser("scripted"), Scripted)
 
 
+def test_pocketsphinx():
+    pytest.importorskip("pocketsphinx")
+    factory = load_recogniser("pocketsphinx")
+    assert type(factory).__name__ == "PocketSphinx"
+    factory.close()
+
+
 @pytest.mark.parametrize(
     ("name", "factory"), [("json:dumps", json.dumps), ("collections:Counter.fromkeys", collections.Counter.fromkeys)]
 )
@@ -21,7 +28,9 @@ def test_a_factory_of_the_user(name, factory):
     assert load_recogniser(name) == factory
 
 
-@pytest.mark.parametrize("name", ["", "whisper", "json:", ":dumps", "json:nothing", "json:dumps.x", "json:__name__"])
+@pytest.mark.parametrize(
+    "name", ["", "whisper", "json:", ":dumps", "json:nothing", "json:dumps.x", "json:__name__", "json:dumps:x"]
+)
 def test_no_such_recogniser(name):
     with pytest.raises(ValueError, match="no recogniser"):
         load_recogniser(name)

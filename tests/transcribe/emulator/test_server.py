@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 
-from eventstream.http2 import connect
+from eventstream.http2 import MAX_CONCURRENT_STREAMS, connect
+from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
 from eventstream.transcribe import ServiceUnavailableException
-from eventstream.transcribe.emulator import Emulator, Fault, Statistics
+from eventstream.transcribe.emulator import (
+    DOCUMENTATION_CREDENTIALS,
+    Emulator,
+    Fault,
+    Limits,
+    Scripted,
+    Statistics,
+    server,
+)
 
 CHUNK = bytes(3200)
 
@@ -168,7 +180,110 @@ def test_an_exception_in_the_block_ends_it_too(run, client):
     run(main)
 
 
-def test_faults_can_be_given_as_they_are_written_on_the_command_line():
+@pytest.fixture
+def told(monkeypatch, run):
+    """What an emulator tells its service, and the server of HTTP/2 in front of it, of which neither is made."""
+
+    async def tell(**options):
+        found = SimpleNamespace()
+
+        class Service(SimpleNamespace):
+            def __init__(self, *arguments, **options):
+                found.service = arguments, options
+
+            async def drain(self, grace):
+                found.grace = grace
+
+        @asynccontextmanager
+        async def serve(*arguments, **options):
+            found.served = arguments, options
+            yield SimpleNamespace(port=49152)
+
+        monkeypatch.setattr(server, "Service", Service)
+        monkeypatch.setattr(server, "serve", serve)
+        async with Emulator(**options) as emulator:
+            found.endpoint = emulator.endpoint
+        assert found.grace == 0
+        with pytest.raises(RuntimeError, match="shutdown"):
+            emulator._executor.submit(int)
+        return found
+
+    return lambda **options: run(lambda: tell(**options))
+
+
+def test_what_it_is_by_default(told):
+    found = told()
+    (recogniser, executor), options = found.service
+    assert type(recogniser) is Scripted
+    assert (executor._max_workers, executor._thread_name_prefix) == (32, "recogniser")
+    assert options == {
+        "accounts": (DOCUMENTATION_CREDENTIALS,),
+        "limits": Limits(),
+        "faults": [],
+        "clock": utc_now,
+        "max_clock_skew": MAX_CLOCK_SKEW,
+    }
+    (_, *address), options = found.served
+    assert address == ["127.0.0.1", 0]
+    assert options == {"ssl": None, "max_concurrent_streams": MAX_CONCURRENT_STREAMS, "drain_timeout": 0}
+    assert found.endpoint == "http://127.0.0.1:49152"
+
+
+def test_what_it_is_told_to_be(told):
+    def clock():
+        return datetime(2030, 1, 1, tzinfo=timezone.utc)
+
+    mine, limits = Credentials("a", "b"), Limits(max_streams=1000)
+    found = told(
+        host="::1",
+        port=8443,
+        credentials=[mine],
+        recogniser=dict,
+        limits=limits,
+        faults=["bad-crc@2", Fault.parse("reset@3")],
+        clock=clock,
+        max_clock_skew=timedelta(1),
+    )
+    (recogniser, _), options = found.service
+    assert recogniser is dict
+    assert options == {
+        "accounts": [mine],
+        "limits": limits,
+        "faults": [Fault.parse("bad-crc@2"), Fault.parse("reset@3")],
+        "clock": clock,
+        "max_clock_skew": timedelta(1),
+    }
+    (_, *address), options = found.served
+    assert address == ["::1", 8443]
+    assert options["max_concurrent_streams"] == 1001, "the one too many is told why"
+    assert found.endpoint == "http://[::1]:49152"
+
+
+@pytest.mark.parametrize("fault", ["bad-crc@2", Fault.parse("bad-crc@2")])
+def test_a_fault_alone(told, fault):
+    assert told(faults=fault).service[1]["faults"] == [Fault.parse("bad-crc@2")]
+
+
+def test_its_certificate_is_for_its_address_too(told, monkeypatch):
+    pytest.importorskip("cryptography")
+    from eventstream.transcribe.emulator import certificate
+
+    made = []
+
+    def make(names):
+        made.append((names, certificate_of(names)))
+        return made[-1][1]
+
+    certificate_of = certificate.make_certificate
+    monkeypatch.setattr(certificate, "make_certificate", make)
+    found = told(host="10.1.2.3", tls=True)
+    assert found.endpoint == "https://10.1.2.3:49152"
+    assert isinstance(found.served[1]["ssl"], ssl.SSLContext)
+    authority = Emulator(host="emulator.test", tls=True).authority
+    assert [names for names, _ in made] == [["10.1.2.3"], ["emulator.test"]]
+    assert authority == made[1][1].authority.decode()
+
+
+def test_faults_that_are_none():
     with pytest.raises(ValueError, match="nonsense"):
         Emulator(faults="nonsense@1")
-    Emulator(faults=["bad-crc@2", Fault.parse("reset@3")])
