@@ -407,6 +407,17 @@ def test_headers_as_long_as_they_may_be():
     assert wire == library.EventStreamMessageSerializer().serialize(headers, b"x")
 
 
+def test_a_payload_as_long_as_it_may_be():
+    payload = bytes(16 << 20)
+    wire = adapter.EventStreamMessageSerializer().serialize({"x": 1}, payload)
+    assert wire == library.EventStreamMessageSerializer().serialize({"x": 1}, payload)
+
+
+def test_a_value_as_long_as_it_may_be_is_not_what_is_wrong():
+    for value in (bytes(32_767), "x" * 32_767):
+        assert type(error_of(adapter, {"value": value, "": "x"})) is library.SerializationError
+
+
 def test_headers_alone_have_no_limit():
     block = {str(n): bytes(30_000) for n in range(5)}
     assert adapter.EventStreamMessageSerializer().encode_headers(block) == (
@@ -431,7 +442,9 @@ def test_headers_alone_have_no_limit():
     ids=type_name,
 )
 def test_what_the_library_accepts_or_does_not_document_is_a_serialization_error(headers):
-    assert type(error_of(adapter, headers)) is library.SerializationError
+    error = error_of(adapter, headers)
+    assert type(error) is library.SerializationError
+    assert str(error) == str(error.__cause__)
     assert not isinstance(error_of(library, headers), library.SerializationError)
 
 
@@ -480,6 +493,16 @@ def test_one_signer_serves_several_threads():
             return list(pool.map(one, range(200)))
 
     assert sign(adapter.EventSigner) == sign(library.EventSigner)
+
+
+def test_what_a_second_has_in_common_is_made_once_and_of_few_seconds_kept():
+    moments = iter(datetime.datetime(2026, 1, 1, 0, 0, n // 10, n % 10 * 100_000, UTC) for n in range(100))
+    signer = adapter.EventSigner("transcribe", "us-east-1", lambda: next(moments))
+    for number in range(100):
+        signer.sign(b"", b"prior", CREDENTIALS)
+        made = signer._seconds.cache_info()
+        assert made.misses == number // 10 + 1
+        assert made.currsize == min(made.misses, 4)
 
 
 def test_the_default_clock_is_now():

@@ -147,11 +147,18 @@ def test_few_and_short_header_blocks_are_kept():
     """Of whatever a hostile stream sends."""
     convert = ours._converter()
     [kept] = [cell.cell_contents for cell in convert.__closure__ if isinstance(cell.cell_contents, dict)]
-    for number in range(3 * ours.CACHED_BLOCKS):
+    for number in range(2 * ours.CACHED_BLOCKS):
         convert(eventstream.Message({"name": str(number)}))
-        assert 0 < len(kept) <= ours.CACHED_BLOCKS
+        assert len(kept) == number % ours.CACHED_BLOCKS + 1
+    message = eventstream.Message({"long": "x" * (ours.MAX_CACHED_BLOCK_LENGTH - len(b".long..."))})
     kept.clear()
-    convert(eventstream.Message({"long": "x" * ours.MAX_CACHED_BLOCK_LENGTH}))
+    convert(message)
+    [(block, headers)] = kept.items()
+    assert len(block) == ours.MAX_CACHED_BLOCK_LENGTH
+    headers["kept"] = True
+    assert convert(message).headers == {**message.headers, "kept": True}
+    kept.clear()
+    convert(eventstream.Message({"long": message.headers["long"] + "x"}))
     assert not kept
 
 

@@ -9,6 +9,7 @@ import io
 import pickle
 import sys
 import uuid
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -119,6 +120,39 @@ def read_installed(data: bytes) -> Any:
     assert is_original()
     assert outcomes == [outcomes[0]] * len(outcomes)
     return outcomes[0]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How often a reader was asked by its own `read`, which gives what is in this buffer."""
+    found = SimpleNamespace(times=0, data=io.BytesIO(EVENT_FRAME))
+
+    async def read(self: Any, size: int = -1) -> bytes:
+        found.times += 1
+        return found.data.read(size)
+
+    monkeypatch.setattr(AsyncBytesReader, "read", read)
+    return found
+
+
+@pytest.mark.parametrize("make", [lambda: EVENT_FRAME, lambda: io.BytesIO(EVENT_FRAME), lambda: chunks(EVENT_FRAME, 7)])
+def test_of_what_the_library_s_reader_reads_the_bytes_are_taken_without_asking_it(asked, make):
+    with adapter.install():
+        [event], error = asyncio.run(_read(AsyncBytesReader(make()), library.Event.decode_async))
+    assert error is None
+    assert event[3] == EVENT_FRAME[-33:-4]
+    assert asked.times == 0
+
+
+@pytest.mark.parametrize("missing", ["_data", "_read_from_iterable"])
+def test_where_the_library_s_reader_is_another_it_is_asked(asked, missing, monkeypatch):
+    reader = AsyncBytesReader(chunks(EVENT_FRAME, 7))
+    monkeypatch.delattr(reader if missing == "_data" else AsyncBytesReader, missing)
+    with adapter.install():
+        [event], error = asyncio.run(_read(reader, library.Event.decode_async))
+    assert error is None
+    assert event[3] == EVENT_FRAME[-33:-4]
+    assert asked.times == 3, "for the prelude, the rest, and once more"
 
 
 VALID = {
@@ -353,7 +387,9 @@ UNDOCUMENTED = [
 @pytest.mark.parametrize("headers", UNDOCUMENTED, ids=repr)
 def test_what_the_library_accepts_or_does_not_document_is_an_event_error(headers):
     assert not isinstance(error_of(library, headers), exceptions.EventError)
-    assert type(error_of(adapter, headers)) is exceptions.EventError
+    error = error_of(adapter, headers)
+    assert type(error) is exceptions.EventError
+    assert str(error) == str(error.__cause__)
 
 
 def encoded_one_by_one(encoder: Any) -> bytes:
@@ -385,11 +421,13 @@ def test_headers_encoded_one_by_one():
         (encoder.encode_boolean, "x" * 256, True),
         (encoder.encode_string, "new", "\ud800"),
     ):
-        with pytest.raises(exceptions.EventError):
+        with pytest.raises(exceptions.EventError) as raised:
             encode(name, value)
+        assert str(raised.value) == str(raised.value.__cause__)
     assert encoder.get_result() == before
-    with pytest.raises(exceptions.EventError):
+    with pytest.raises(exceptions.EventError) as raised:
         encoder.encode_timestamp("new", datetime.datetime(1, 1, 1))
+    assert str(raised.value) == str(raised.value.__cause__)
     encoder.clear()
     assert encoder.get_result() == b""
 
