@@ -63,7 +63,7 @@ planted: $(VENV)/installed $(VENV)/test
 coverage: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/coverage $(VENV)/peers
 	tests/coverage.sh $(BIN)/python $(PYTEST_OPTIONS)
 
-mutation: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/mutation
+mutation: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/peers $(VENV)/mutation
 	PYTHONPATH=tests $(BIN)/python -m mutation $(MODULES)
 
 portability: $(VENV)/installed $(VENV)/test
