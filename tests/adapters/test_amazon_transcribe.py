@@ -82,6 +82,9 @@ def plain(message: Any) -> Any:
     return vars(message.prelude), list(message.headers.items()), types, message.payload, message.crc
 
 
+LONGEST_BLOCK = b"".join(header(str(number), 6, sized(bytes(32_763))) for number in range(4))
+assert len(LONGEST_BLOCK) == 131_072
+
 VALID = {
     "empty": EMPTY_FRAME,
     "event": EVENT_FRAME,
@@ -91,6 +94,7 @@ VALID = {
     "empty values": frame(string("s", "") + header("b", 6, sized(b""))),
     "value over 32,767 bytes": frame(string("s", b"x" * 65_535)),
     "the largest payload": frame(b"", bytes(16 << 20)),
+    "the largest payload and headers": frame(LONGEST_BLOCK, bytes(16 << 20)),
     "several": EVENT_FRAME * 3 + TEN_FRAME + EMPTY_FRAME + EVENT_FRAME,
 }
 DOCUMENTED = {

@@ -155,6 +155,9 @@ def test_where_the_library_s_reader_is_another_it_is_asked(asked, missing, monke
     assert asked.times == 3, "for the prelude, the rest, and once more"
 
 
+LONGEST_BLOCK = b"".join(header(str(number), 6, sized(bytes(32_763))) for number in range(4))
+assert len(LONGEST_BLOCK) == 131_072
+
 VALID = {
     "nothing": b"",
     "empty": EMPTY_FRAME,
@@ -165,6 +168,7 @@ VALID = {
     "empty values": frame(string("s", "") + header("b", 6, sized(b""))),
     "values of 32,767 bytes": frame(string("s", b"x" * 32_767) + header("b", 6, sized(bytes(32_767)))),
     "the largest payload": frame(b"", bytes(16 << 20)),
+    "the largest payload and headers": frame(LONGEST_BLOCK, bytes(16 << 20)),
     "several": EVENT_FRAME * 3 + TEN_FRAME + EMPTY_FRAME + EVENT_FRAME,
 }
 DOCUMENTED = {

@@ -317,8 +317,11 @@ def test_half_a_chunk_is_no_chunk():
             with pytest.raises(asyncio.CancelledError):
                 await sending
             for call in (stream.send_audio(CHUNKS[0]), stream.end_audio(), anext(stream)):
-                with pytest.raises(StreamError, match="in the middle of an event"):
+                with pytest.raises(StreamError) as raised:
                     await call
+                assert str(raised.value) == "the stream was cut in the middle of an event (CANCEL)"
+                assert raised.value.code == ErrorCodes.CANCEL
+                assert raised.value.remote is False
             done.set()
 
     done = None
@@ -498,11 +501,12 @@ def test_a_request_that_is_refused(exception):
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_an_error_that_is_no_services(cut):
+@pytest.mark.parametrize("times", [1, 50_000])
+def test_an_error_that_is_no_services(times, cut):
     async def proxy(stream):
         await stream.respond(502, [("content-type", "text/html")])
         with suppress(StreamError):
-            await stream.send(b"<html>" * 50_000)
+            await stream.send(b"<html>" * times)
         if cut:
             await stream.reset()
         else:
@@ -514,7 +518,25 @@ def test_an_error_that_is_no_services(cut):
                 await speak(client)
             assert raised.value.status_code == 502
             assert raised.value.retryable
-            assert len(raised.value.payload) <= client_module.MAX_ERROR_LENGTH
+            assert raised.value.payload == (b"<html>" * times)[: client_module.MAX_ERROR_LENGTH]
+
+    run(main())
+
+
+def test_an_error_that_goes_on_is_not_read_on():
+    """As much was read as is wanted, so nobody waits for its end."""
+
+    async def main():
+        async def proxy(stream):
+            await stream.respond(500)
+            await stream.send(bytes(client_module.MAX_ERROR_LENGTH))
+            await done.wait()
+
+        done = asyncio.Event()
+        async with served(proxy, response_timeout=None) as client:
+            with pytest.raises(TranscribeError, match="HTTP status 500"):
+                await speak(client)
+            done.set()
 
     run(main())
 
@@ -817,8 +839,11 @@ def test_no_credentials():
 
     async def main():
         async with served(service, credentials=None) as client:
-            with pytest.raises(NoCredentials, match="no credentials were given"):
+            with pytest.raises(NoCredentials) as raised:
                 await speak(client)
+            assert str(raised.value) == (
+                "no credentials were given, and there are none in the environment, a profile or a role"
+            )
 
     run(main())
     assert service.requests == []
@@ -829,8 +854,11 @@ def test_no_botocore(monkeypatch):
 
     async def main():
         async with served(credentials=None) as client:
-            with pytest.raises(NoCredentials, match=r"eventstream-codec\[client\]"):
+            with pytest.raises(NoCredentials) as raised:
                 await speak(client)
+            assert str(raised.value) == (
+                "no credentials were given, and it takes botocore to look for some: install eventstream-codec[client]"
+            )
 
     run(main())
     with pytest.raises(ConfigurationError, match=r"^no region was given, or found in AWS_REGION, "):

@@ -106,6 +106,10 @@ def test_one_process_waits_for_work_and_no_more(speech):
 def test_close_ends_the_process_that_waits():
     made = PocketSphinx()
     [process] = made._idle
+    recogniser = made(request())
+    assert recogniser.finish() == [], "the process is not asked for what it has never heard"
+    recogniser.close()
+    assert made._idle == [process]
     made.close()
     assert made._idle == []
     with pytest.raises(ValueError, match="closed"):
@@ -163,7 +167,7 @@ def test_a_process_that_fails(factory):
 def test_a_process_that_dies(factory):
     recogniser = factory(request())
     recogniser._process._process.kill()
-    with pytest.raises(RuntimeError, match="has died"):
+    with pytest.raises(RuntimeError, match=r"^the recogniser's process has died$"):
         recogniser.feed(bytes(CHUNK_LENGTH))
     recogniser.close()
 
