@@ -23,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from eventstream.transcribe.emulator.certificate import VALIDITY, make_certificate, server_context
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def certificate():
     return make_certificate(["emulator.test", "10.1.2.3", "localhost"])
 

@@ -84,6 +84,7 @@ def test_other_processes_and_a_stream_that_breaks_off(factory, speech):
 def test_one_process_waits_for_work_and_no_more(speech):
     made = PocketSphinx()
     [process] = made._idle
+    assert type(process._process).__name__ == "SpawnProcess", "a fork would take threads and sockets along"
     assert process._process.daemon
     assert process._process.name == "pocketsphinx"
     recognisers = [made(request()), made(request())]
