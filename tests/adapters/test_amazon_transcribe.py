@@ -448,6 +448,7 @@ def test_headers_alone_have_no_limit():
 def test_what_the_library_accepts_or_does_not_document_is_a_serialization_error(headers):
     error = error_of(adapter, headers)
     assert type(error) is library.SerializationError
+    assert isinstance(error.__cause__, Exception)
     assert str(error) == str(error.__cause__)
     assert not isinstance(error_of(library, headers), library.SerializationError)
 

@@ -393,6 +393,7 @@ def test_what_the_library_accepts_or_does_not_document_is_an_event_error(headers
     assert not isinstance(error_of(library, headers), exceptions.EventError)
     error = error_of(adapter, headers)
     assert type(error) is exceptions.EventError
+    assert isinstance(error.__cause__, Exception)
     assert str(error) == str(error.__cause__)
 
 
