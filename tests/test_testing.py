@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import doctest
 import importlib.util
+import inspect
 import os
 import random
 import subprocess
 import sys
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta, timezone
 from itertools import pairwise
@@ -489,6 +491,177 @@ def test_transcripts_are_of_every_kind():
                     )
                 ),
             )
+
+
+ENUMERATED = {"type", "speaker", "category", "channel_id", "language_code"}
+
+
+def test_what_is_in_transcripts():
+    """Of each field the values that it has, or of what may be anything the type; of lists how long they are."""
+    seen: dict[str, set[object]] = defaultdict(set)
+
+    def look(name: str, struct: Any) -> None:
+        for field in struct.__struct_fields__:
+            value = getattr(struct, field)
+            key = f"{name}.{field}"
+            if isinstance(value, list):
+                seen[key].add(len(value))
+                for each in value:
+                    name_of_each = each.type if hasattr(each, "vocabulary_filter_match") else type(each).__name__
+                    look(name_of_each, each)
+            elif value is None or isinstance(value, bool) or field in ENUMERATED or key == "punctuation.content":
+                seen[key].add(value)
+            else:
+                seen[key].add(type(value))
+            if field in ("confidence", "score"):
+                assert value is None or 0 <= value <= 1
+            elif field == "result_id":
+                assert value is None or str(uuid.UUID(value)) == value
+
+    @settings(max_examples=1_000, database=None, derandomize=True, phases=[Phase.generate])
+    @given(testing.transcripts())
+    def collect(event: Any) -> None:
+        look("Transcript", event.transcript)
+
+    collect()
+    some_time, some_text, some_flag = {None, float}, {None, str}, {None, True, False}
+    assert seen == {
+        "Transcript.results": {0, 1, 2},
+        "Result.result_id": some_text,
+        "Result.start_time": some_time,
+        "Result.end_time": some_time,
+        "Result.is_partial": {True, False},
+        "Result.alternatives": {0, 1, 2},
+        "Result.channel_id": {None, "ch_0", "ch_1"},
+        "Result.language_code": {None, "en-US", "de-DE", "fr-CA"},
+        "Result.language_identification": {0, 1, 2},
+        "LanguageIdentification.language_code": {"en-US", "de-DE", "fr-CA"},
+        "LanguageIdentification.score": some_time,
+        "Alternative.transcript": some_text,
+        "Alternative.items": {0, 1, 2, 3, 4},
+        "Alternative.entities": {0, 1},
+        "Entity.start_time": {float},
+        "Entity.end_time": {float},
+        "Entity.category": {"PII"},
+        "Entity.type": {None, "NAME", "PHONE"},
+        "Entity.content": {str},
+        "Entity.confidence": some_time,
+        "pronunciation.start_time": some_time,
+        "pronunciation.end_time": some_time,
+        "pronunciation.type": {"pronunciation"},
+        "pronunciation.content": some_text,
+        "pronunciation.vocabulary_filter_match": some_flag,
+        "pronunciation.speaker": {None, "0", "1"},
+        "pronunciation.confidence": some_time,
+        "pronunciation.stable": some_flag,
+        "punctuation.start_time": some_time,
+        "punctuation.end_time": {None},
+        "punctuation.type": {"punctuation"},
+        "punctuation.content": {",", ".", "?"},
+        "punctuation.vocabulary_filter_match": {None},
+        "punctuation.speaker": {None},
+        "punctuation.confidence": {None},
+        "punctuation.stable": some_flag,
+    }
+
+
+def test_times_go_on_from_item_to_item_and_from_result_to_result():
+    from eventstream.transcribe.model import Alternative, Entity, Item, Result
+
+    def word(content: str | None, *times: float | None) -> Item:
+        return Item(type="pronunciation", content=content, start_time=times[0], end_time=times[1])
+
+    def mark(content: str, time: float | None) -> Item:
+        return Item(type="punctuation", content=content, start_time=time)
+
+    drawn = [
+        Result(
+            start_time=0,
+            alternatives=[
+                Alternative(
+                    transcript="",
+                    items=[
+                        word("a", 100, 200),
+                        mark(",", 50),
+                        word(None, None, 1),
+                        word("b", 3, None),
+                        mark(".", None),
+                    ],
+                    entities=[Entity()],
+                ),
+                Alternative(items=[word("c", 1_001, 0)], entities=[Entity(), Entity()]),
+                Alternative(transcript="", items=[mark("?", 7)]),
+            ],
+        ),
+        Result(alternatives=[Alternative(items=[word("d", 2, 3)], entities=[Entity()])]),
+        Result(start_time=0),
+    ]
+    first, second, third = testing._completed(drawn)
+    assert (first.start_time, first.end_time) == (0.0, 1.001)
+    assert (second.start_time, second.end_time) == (None, None)
+    assert (third.start_time, third.end_time) == (1.006, 1.006)
+    one, two, three = first.alternatives
+    assert [alternative.transcript for alternative in first.alternatives] == ["a,  b.", None, "?"]
+    assert [(item.start_time, item.end_time) for item in one.items] == [
+        (0.1, 0.3),
+        (0.35, None),
+        (None, 0.351),
+        (0.354, None),
+        (None, None),
+    ]
+    assert [(item.start_time, item.end_time) for item in two.items + three.items] == [(1.001, 1.001), (0.007, None)]
+    assert [(item.start_time, item.end_time) for item in second.alternatives[0].items] == [(1.003, 1.006)]
+    assert [(entity.start_time, entity.end_time) for entity in one.entities + two.entities] == [
+        (0.0, 0.354),
+        (0.0, 1.001),
+        (0.0, 1.001),
+    ]
+    assert second.alternatives[0].entities == [Entity(start_time=1.001, end_time=1.006)]
+
+
+def test_what_is_not_given():
+    """The signatures say it in the documentation."""
+    given = {
+        name: {
+            parameter.name: parameter.default
+            for parameter in inspect.signature(getattr(testing, name)).parameters.values()
+            if not isinstance(parameter.default, SearchStrategy)
+        }
+        for name in testing.__all__
+        if name[0].islower()
+    }
+    assert given == {
+        "chunkings": {"max_size": None, "allow_empty": True},
+        "corruptions": {"kinds": None},
+        "credentials": {},
+        "header_names": {"max_size": 255},
+        "header_values": {"types": None, "max_size": 100},
+        "headers": {"min_size": 0, "max_size": 8},
+        "messages": {},
+        "signed_streams": {"min_size": 0, "max_size": 4},
+        "streams": {"min_size": 0, "max_size": 4},
+        "transcripts": {"min_size": 0, "max_size": 2, "max_items": 4, "is_partial": None},
+        "wires": {},
+    }
+
+
+def test_credentials_are_of_aws_s_characters():
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+    @settings(max_examples=200, database=None, derandomize=True)
+    @given(testing.credentials())
+    def test(key: Credentials) -> None:
+        assert set(key.access_key) <= set(letters + "234567")
+        assert key.access_key.startswith("AKIA")
+        assert len(key.access_key) <= 20
+        for secret in (key.secret_key, key.session_token or "x"):
+            assert set(secret) <= set(letters + letters.lower() + "0123456789+/")
+            assert 1 <= len(secret) <= 40
+
+    test()
+    assert some(testing.credentials(), lambda key: len(key.access_key) == 20)
+    assert some(testing.credentials(), lambda key: key.session_token is None)
+    assert some(testing.credentials(), lambda key: key.session_token)
 
 
 # Arguments
