@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eventstream import encode, iter_messages
+from eventstream import decode, encode, iter_messages
 from eventstream.exceptions import MessageChecksumMismatch, TruncatedMessage, VerificationError
 from eventstream.http2 import ErrorCodes, StreamError, serve
 from eventstream.signing import Credentials, EventSigner, utc_now
@@ -475,6 +475,22 @@ def test_a_client_that_never_pauses_is_held_to_its_audio(run, events, seconds, f
     run(main)
 
 
+def logged(stream, caplog):
+    """What was logged of a stream, without its request's id."""
+    start = f"request {stream.headers['x-amzn-request-id']}: "
+    messages = [record.getMessage() for record in caplog.records]
+    return [message.removeprefix(start) for message in messages if message.startswith(start)]
+
+
+def failures(stream, caplog):
+    """Of that, what was logged with an exception."""
+    return [
+        message
+        for message in logged(stream, caplog)
+        if any(message in r.getMessage() and r.exc_info for r in caplog.records)
+    ]
+
+
 def test_what_became_of_a_stream_is_logged(run, client, caplog):
     caplog.set_level("INFO", "eventstream.transcribe.emulator")
 
@@ -484,10 +500,9 @@ def test_what_became_of_a_stream_is_logged(run, client, caplog):
             await stream.audio(CHUNK, CHUNK)
             await stream.end()
             await stream.receive_all()
-            return stream.headers["x-amzn-request-id"]
+            return stream
 
-    request_id = run(main)
-    assert f"request {request_id}: 6400 bytes of audio; ended" in [record.getMessage() for record in caplog.records]
+    assert logged(run(main), caplog) == ["6400 bytes of audio; ended"]
 
 
 def test_a_handler_that_is_cancelled(run, client, caplog):
@@ -530,7 +545,9 @@ def test_the_default_limits_are_the_services():
     assert Limits() == Limits(max_streams=25, max_audio=14_400, audio_timeout=15)
 
 
-def test_a_client_that_does_not_read(run, client):
+def test_a_client_that_does_not_read(run, client, caplog):
+    caplog.set_level("INFO", "eventstream.transcribe.emulator")
+
     async def flood(stream):
         while True:  # until its results fill the windows, and the emulator loses patience
             await stream.audio(*[bytes(2)] * 100)
@@ -542,8 +559,10 @@ def test_a_client_that_does_not_read(run, client):
                 await flood(stream)
             assert emulator.statistics.failed == 1
             await sound(await peer.open())
+            return stream
 
-    run(main)
+    [message] = logged(run(main), caplog)
+    assert message.endswith(" bytes of audio; the client took nothing for 0.2 seconds")
 
 
 @pytest.mark.parametrize(
@@ -757,8 +776,9 @@ def test_a_recogniser_that_fails(run, client, factory, caplog):
             await other.audio(b"well")
             await other.end()
             assert len(texts(await other.receive_all())) == 1
+            return stream
 
-    run(main)
+    assert "its recogniser failed" in failures(run(main), caplog)
     assert "as I was told" in caplog.text
 
 
@@ -802,8 +822,9 @@ def test_what_a_recogniser_should_not_give(run, client, caplog):
             stream = await peer.open()
             await stream.audio(CHUNK)
             assert type(await stream.receive_error()) is InternalFailureException
+            return stream
 
-    run(main)
+    assert "it failed" in failures(run(main), caplog)
 
 
 def test_a_recogniser_that_fails_to_close(run, client, caplog):
@@ -870,28 +891,49 @@ def faulty(*faults):
     return Emulator(faults=[Fault.parse(fault) for fault in faults])
 
 
+async def answered(stream):
+    """The response's bytes, message by message; what is left is the last one."""
+    data = b"".join([data async for data in stream.stream])
+    while data:
+        length = int.from_bytes(data[:4], "big")
+        yield data[:length]
+        data = data[length:]
+
+
 def test_a_wrong_checksum(run, client):
+    """Its last bit is the other one; the stream goes on."""
+
     async def main():
         async with faulty("bad-crc@2") as emulator, client(emulator) as peer:
             stream = await peer.open()
             await stream.audio(CHUNK)
+            await stream.end()
+            first, second, third = [wire async for wire in answered(stream)]
             with pytest.raises(MessageChecksumMismatch):
-                await stream.receive_all()
-            assert stream.events == [EMPTY]
+                decode(second)
+            for wire in (first, second[:-1] + bytes([second[-1] ^ 1]), third):
+                assert decode(wire).event_type == "TranscriptEvent"
 
     run(main)
 
 
-def test_an_event_that_is_cut(run, client):
+def test_an_event_that_is_cut(run, client, caplog):
+    """In the middle, and that is the end of the stream."""
+    caplog.set_level("INFO", "eventstream.transcribe.emulator")
+
     async def main():
         async with faulty("truncate@2") as emulator, client(emulator) as peer:
             stream = await peer.open()
             await stream.audio(CHUNK)
+            first, second = [wire async for wire in answered(stream)]
+            assert decode(first).event_type == "TranscriptEvent"
+            assert len(second) == int.from_bytes(second[:4], "big") // 2
             with pytest.raises(TruncatedMessage):
-                await stream.receive_all()
-            assert stream.events == [EMPTY]
+                decode(second)
+            assert emulator.statistics.failed == 1
+            return stream
 
-    run(main)
+    assert logged(run(main), caplog) == ["3200 bytes of audio; truncate, as was asked for"]
 
 
 def test_a_reset(run, client):
