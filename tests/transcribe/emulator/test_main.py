@@ -225,6 +225,7 @@ def test_what_is_served_as_asked(asked, tmp_path):
         "faults": [Fault.parse("reset@2"), Fault.parse("bad-crc@3*2")],
     }
     assert asked("--no-verify", "--credentials", "a:b")["credentials"] is None
+    assert asked("--port", "0")["port"] == 0
 
 
 def test_what_is_logged(asked, monkeypatch):
