@@ -125,11 +125,24 @@ def test_values_are_of_the_types_asked_for(type_):
     assert type(some(testing.header_values(), lambda value: type(value) is type_)) is type_
 
 
+def test_texts_are_those_of_services_too():
+    for common in ("event", "exception", "error", "application/json"):
+        assert some(testing.header_values(types=[str]), lambda value, common=common: value == common)
+
+
 @pytest.mark.parametrize(("type_", "bits"), [(Byte, 8), (Short, 16), (int, 32), (Long, 64), (Timestamp, 64)])
 def test_integers_reach_both_ends_of_their_type(type_, bits):
     values = testing.header_values(types=[type_])
-    for end in (-1 << bits - 1, (1 << bits - 1) - 1):
-        assert some(values, lambda value, end=end: abs(value - end) < 1 << bits - 2) is not None
+    least, most = -1 << bits - 1, (1 << bits - 1) - 1
+    for end in (least, most):
+        assert some(values, lambda value, end=end: value == end) == end
+
+    @settings(max_examples=100, database=None)
+    @given(values)
+    def test(value):
+        assert least <= value <= most
+
+    test()
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 200, 32_767])
@@ -667,18 +680,33 @@ def test_credentials_are_of_aws_s_characters():
 # Arguments
 
 
+TYPES_EXPECTED = "some of bool, str, int, bytes, Byte, Short, Long, Timestamp, UUID are expected"
+KINDS_EXPECTED = f"some of {', '.join(CORRUPTION_KINDS)} are expected"
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: testing.header_names(max_size=0), "max_size=0: a name has 1 to 255 bytes"),
+        (lambda: testing.header_names(max_size=256), "max_size=256: a name has 1 to 255 bytes"),
+        (lambda: testing.header_values(max_size=-1), "max_size=-1: a value has at most 32767 bytes"),
+        (lambda: testing.header_values(max_size=32_768), "max_size=32768: a value has at most 32767 bytes"),
+        (lambda: testing.header_values(types=[]), f"types=[]: {TYPES_EXPECTED}"),
+        (lambda: testing.header_values(types=[float]), f"types=[<class 'float'>]: {TYPES_EXPECTED}"),
+        (lambda: testing.chunkings(b"", max_size=0), "max_size=0: a stream is at least one piece"),
+        (lambda: testing.corruptions(kinds=[]), f"kinds=[]: {KINDS_EXPECTED}"),
+        (lambda: testing.corruptions(kinds=["all"]), f"kinds=['all']: {KINDS_EXPECTED}"),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused_with_those_that_can(call, text):
+    with pytest.raises(InvalidArgument) as raised:
+        call()
+    assert str(raised.value) == text
+
+
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: testing.header_names(max_size=0),
-        lambda: testing.header_names(max_size=256),
-        lambda: testing.header_values(max_size=-1),
-        lambda: testing.header_values(max_size=32_768),
-        lambda: testing.header_values(types=[]),
-        lambda: testing.header_values(types=[float]),
-        lambda: testing.chunkings(b"", max_size=0),
-        lambda: testing.corruptions(kinds=[]),
-        lambda: testing.corruptions(kinds=["all"]),
         lambda: least(testing.headers(min_size=2, max_size=1)),
         lambda: least(testing.streams(min_size=2, max_size=1)),
         lambda: least(testing.signed_streams(max_size=-1)),

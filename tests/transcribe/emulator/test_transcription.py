@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import struct
 import threading
@@ -27,6 +28,7 @@ from eventstream.transcribe import (
     LimitExceededException,
     ServiceUnavailableException,
     StartStreamTranscriptionRequest,
+    TranscribeError,
     TranscriptEvent,
 )
 from eventstream.transcribe.emulator import (
@@ -541,6 +543,53 @@ def test_no_audio_for_too_long(run, client, events):
     run(main)
 
 
+def test_audio_is_not_awaited_when_its_time_is_up(run):
+    waited = []
+
+    class Stream:
+        async def receive(self, timeout):
+            waited.append(timeout)
+            raise TimeoutError
+
+    async def main():
+        transcription = Transcription(service(), Stream())
+        transcription._audio_deadline = transcription._now() - 1
+        with pytest.raises(BadRequestException, match="timed out"):
+            await transcription._receive()
+        assert waited == [0.0]
+        transcription._audio_deadline = transcription._now() + 100
+        with pytest.raises(BadRequestException, match="timed out"):
+            await transcription._receive()
+        assert 99 < waited[1] <= 100
+
+    run(main)
+
+
+def test_a_stream_that_was_interrupted_is_not_cancelled_any_more(run):
+    """What it still has to say may take its time."""
+
+    class Stream:
+        async def receive(self, timeout):
+            for code in ("first", "second"):
+                transcription.interrupt(TranscribeError(code, "", status_code=500))
+            await asyncio.sleep(60)
+
+    async def main():
+        nonlocal transcription
+        transcription = Transcription(service(), Stream())
+        for _ in range(2):
+            with pytest.raises(TranscribeError) as raised:
+                await transcription._receive()
+            assert raised.value.code == "first"
+        task = asyncio.current_task()
+        assert not hasattr(task, "cancelling") or task.cancelling() == 0
+        transcription.interrupt(TranscribeError("third", "", status_code=500))
+        await asyncio.sleep(0)
+
+    transcription = None
+    run(main)
+
+
 def test_the_default_limits_are_the_services():
     assert Limits() == Limits(max_streams=25, max_audio=14_400, audio_timeout=15)
 
@@ -635,7 +684,7 @@ def after_the_end(first, _, signer):
         (garbage, "prelude checksum mismatch", 1),
         (over_the_limit, "the limit is 65536", 1),
         (unsigned, "a signed event has", 1),
-        (another_event, "neither audio nor configuration", 1),
+        (another_event, "The audio stream has an event that is neither audio nor configuration.", 1),
         (an_exception, "a client sends events alone", 1),
         (after_the_end, "after the end", 1),
     ],
@@ -707,7 +756,7 @@ class Recogniser:
     """One that does what its audio says."""
 
     def __init__(self, request):
-        self.closed = False
+        self.closed = None
         RECOGNISERS.append(self)
 
     def feed(self, pcm):
@@ -720,14 +769,18 @@ class Recogniser:
             assert GO_ON.wait(20)
         if pcm.startswith(b"hush"):
             return []
-        return [Hypothesis([Word(threading.current_thread().name.partition("_")[0], 0.0, 0.1)])]
+        return [Hypothesis([Word(thread(), 0.0, 0.1)])]
 
     def finish(self):
         return []
 
     def close(self):
-        assert not self.closed
-        self.closed = True
+        assert self.closed is None
+        self.closed = thread()
+
+
+def thread():
+    return threading.current_thread().name.partition("_")[0]
 
 
 RECOGNISERS: list[Recogniser] = []
@@ -750,15 +803,15 @@ class Instant:
         return Recogniser(request)
 
 
-@pytest.mark.parametrize(("factory", "thread"), [(Recogniser, "recogniser"), (Instant(), "MainThread")])
-def test_where_recognisers_work(run, client, factory, thread):
+@pytest.mark.parametrize(("factory", "where"), [(Recogniser, "recogniser"), (Instant(), "MainThread")])
+def test_where_recognisers_work(run, client, factory, where):
     async def main():
         async with Emulator(recogniser=factory) as emulator, client(emulator) as peer:
             stream = await peer.open(number_of_channels=2)
             await stream.audio(b"any ")
             await stream.end()
-            assert texts(await stream.receive_all()) == [thread, thread]
-        assert len(RECOGNISERS) == 2
+            assert texts(await stream.receive_all()) == [where, where]
+        assert [recogniser.closed for recogniser in RECOGNISERS] == [where, where]
 
     run(main)
 
@@ -872,14 +925,16 @@ def test_a_stream_that_goes_while_its_recogniser_works(run, client):
     run(main)
 
 
-def test_silence_is_answered_now_and_then(run, client, monkeypatch):
-    monkeypatch.setattr("eventstream.transcribe.emulator.transcription._QUIET", 0.0)
+@pytest.mark.parametrize(("quiet", "answers"), [(0.0, 2), (10.0, 0)])
+def test_silence_is_answered_now_and_then(run, client, monkeypatch, quiet, answers):
+    monkeypatch.setattr("eventstream.transcribe.emulator.transcription._QUIET", quiet)
 
     async def main():
         async with Emulator(recogniser=Recogniser) as emulator, client(emulator) as peer:
             stream = await peer.open()
-            await stream.audio(b"hush")
-            assert await stream.receive(2) == [EMPTY, EMPTY]
+            await stream.audio(b"hush", b"hush")
+            await stream.end()
+            assert await stream.receive_all() == [EMPTY] * (1 + answers)
 
     run(main)
 
