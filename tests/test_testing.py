@@ -294,6 +294,30 @@ def test_each_kind_causes_its_error(codec, kind):
     test()
 
 
+@pytest.mark.parametrize(
+    ("kind", "places"), [("changed_prelude", range(12)), ("changed_message", range(12, len(frames.EVENT_FRAME)))]
+)
+def test_any_byte_may_be_the_one_that_is_changed(kind, places):
+    def changed(corruption: Corruption) -> list[int]:
+        return [
+            place
+            for place, (ours, theirs) in enumerate(zip(corruption.wire, frames.EVENT_FRAME, strict=True))
+            if ours != theirs
+        ]
+
+    corrupted = testing.corruptions(frames.EVENT_FRAME, kinds=[kind])
+    for place in (places[0], places[-1]):
+        assert some(corrupted, lambda corruption, place=place: changed(corruption) == [place])
+
+    @settings(max_examples=100, database=None)
+    @given(corrupted)
+    def test(corruption):
+        [place] = changed(corruption)
+        assert place in places
+
+    test()
+
+
 @pytest.mark.parametrize("part", ["headers", "payload"])
 def test_each_limit_is_named(codec, part):
     @given(testing.corruptions(kinds=[f"{part}_over_limit"]))

@@ -100,6 +100,7 @@ def test_audio_becomes_results(run, client):
             assert [result.is_partial for result in results(events)] == [True] * 10 + [False]
             assert {result.result_id for result in results(events)} == {results(events)[0].result_id}
             assert results(events)[-1].end_time == 1.0
+            assert {result.channel_id for result in results(events)} == {None}
         statistics = emulator.statistics
         assert (statistics.streams, statistics.refused, statistics.failed) == (1, 0, 0)
         assert statistics.signatures == 12  # the request, ten chunks, the end
@@ -892,7 +893,7 @@ def test_a_recogniser_that_fails_to_close(run, client, caplog):
             await sound(await peer.open())
 
     run(main)
-    assert "a recogniser failed to close" in caplog.text
+    assert "a recogniser failed to close" in caplog.messages
 
 
 def test_a_busy_recogniser_stops_its_own_stream_alone(run, client):
