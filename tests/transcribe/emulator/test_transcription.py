@@ -7,6 +7,7 @@ import json
 import struct
 import threading
 import time
+import uuid
 import zlib
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -90,6 +91,7 @@ def test_audio_becomes_results(run, client):
                 "x-amzn-transcribe-sample-rate": "16000",
                 "x-amzn-transcribe-session-id": SESSION,
             }
+            assert uuid.UUID(stream.headers["x-amzn-request-id"])
             assert await stream.receive(1) == [EMPTY]  # before any audio
             for number in range(10):
                 await stream.audio(CHUNK)
@@ -101,6 +103,7 @@ def test_audio_becomes_results(run, client):
             assert {result.result_id for result in results(events)} == {results(events)[0].result_id}
             assert results(events)[-1].end_time == 1.0
             assert {result.channel_id for result in results(events)} == {None}
+            assert emulator._service._present == {}, "the session is over"
         statistics = emulator.statistics
         assert (statistics.streams, statistics.refused, statistics.failed) == (1, 0, 0)
         assert statistics.signatures == 12  # the request, ten chunks, the end
@@ -247,8 +250,12 @@ def test_invalid_parameters(run, client, headers, text):
 def test_another_operation(run, client, request_line):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
-            error = await peer.refused(**request_line)
-            assert (error.status_code, error.code) == (404, "UnknownOperationException")
+            for number in (1, 2):
+                error = await peer.refused(**request_line)
+                assert (error.status_code, error.code) == (404, "UnknownOperationException")
+                (refused,) = request_line.values()
+                assert f"'{refused}' (allowed: " in error.message
+                assert emulator.statistics.refused == number
 
     run(main)
 
@@ -544,6 +551,48 @@ def test_no_audio_for_too_long(run, client, events):
     run(main)
 
 
+@pytest.mark.parametrize("raised", [TimeoutError, StreamError("it was reset")])
+def test_a_client_may_do_what_it_likes_after_its_answer(run, raised, caplog):
+    class Stream:
+        method, path, headers = "POST", "/stream-transcription", ()
+
+        async def respond(self, status, headers):
+            assert status == 403
+
+        async def send(self, data, timeout):
+            pass
+
+        async def end(self):
+            pass
+
+        async def receive(self, timeout):
+            raise raised
+
+    async def main():
+        await Transcription(service(), Stream()).run()
+
+    run(main)
+    assert "Traceback" not in caplog.text
+
+
+def test_what_went_wrong_is_logged(run, client, caplog):
+    caplog.set_level("INFO", "eventstream.transcribe.emulator")
+
+    async def main():
+        async with Emulator(limits=Limits(audio_timeout=0.05)) as emulator, client(emulator) as peer:
+            streams = []
+            for number in (1, 2):
+                streams.append(await peer.open())
+                error = await streams[-1].receive_error()
+                assert emulator.statistics.failed == number
+            return streams, error
+
+    streams, error = run(main)
+    for stream in streams:
+        assert logged(stream, caplog) == [f"0 bytes of audio; {error}"]
+    assert "no new audio was received" in str(error)
+
+
 def test_audio_is_not_awaited_when_its_time_is_up(run):
     waited = []
 
@@ -586,6 +635,11 @@ def test_a_stream_that_was_interrupted_is_not_cancelled_any_more(run):
         assert not hasattr(task, "cancelling") or task.cancelling() == 0
         transcription.interrupt(TranscribeError("third", "", status_code=500))
         await asyncio.sleep(0)
+        another = Transcription(service(), Stream())
+        another.interrupt(TranscribeError("early", "", status_code=500))
+        await asyncio.sleep(0)  # which is not cancelled: it is told as soon as it waits for audio
+        with pytest.raises(TranscribeError, match="early"):
+            await another._receive()
 
     transcription = None
     run(main)
@@ -969,6 +1023,7 @@ def test_a_wrong_checksum(run, client):
                 decode(second)
             for wire in (first, second[:-1] + bytes([second[-1] ^ 1]), third):
                 assert decode(wire).event_type == "TranscriptEvent"
+            assert decode(first).payload == b'{"Transcript":{"Results":[]}}'
 
     run(main)
 
