@@ -111,8 +111,8 @@ def _integers(bits: int) -> SearchStrategy[int]:
 def _texts(min_size: int, max_size: int, *common: str) -> SearchStrategy[str]:
     """Text of so many bytes of UTF-8, and those common ones that are not too long."""
     texts = st.text(st.characters(max_codepoint=0x7F), min_size=min_size, max_size=max_size)
-    if max_size // 4 >= min_size:  # a character has four bytes at most; lone surrogates have none
-        texts |= st.text(st.characters(exclude_categories=["Cs"]), min_size=min_size, max_size=max_size // 4)
+    if max_size // 4 >= min_size:  # a character has four bytes at most
+        texts |= st.text(min_size=min_size, max_size=max_size // 4)
     fitting = [text for text in common if min_size <= len(text.encode()) <= max_size]
     return texts | st.sampled_from(fitting) if fitting else texts
 

@@ -154,6 +154,22 @@ def test_values_are_not_longer_than_asked_for(size):
     test()
 
 
+@pytest.mark.parametrize("strategy", [testing.header_names, lambda **size: testing.header_values(types=[str], **size)])
+@pytest.mark.parametrize("size", [1, 4, 8])
+def test_texts_have_few_long_or_many_short_characters(strategy, size):
+    texts = strategy(max_size=size)
+    assert some(texts, lambda text: len(text) == size)
+    if size >= 4:
+        assert some(texts, lambda text: len(text.encode()) >= size and not text.isascii())
+
+    @settings(max_examples=1_000, database=None, phases=[Phase.generate])
+    @given(texts)
+    def test(text):
+        assert len(text.encode()) <= size
+
+    test()
+
+
 @given(testing.headers(min_size=2, max_size=3))
 def test_headers_are_as_many_as_asked_for(codec, mapping):
     assert 2 <= len(mapping) <= 3
@@ -314,6 +330,46 @@ def test_any_byte_may_be_the_one_that_is_changed(kind, places):
     def test(corruption):
         [place] = changed(corruption)
         assert place in places
+
+    test()
+
+
+INSERTED = [
+    "empty_name",
+    "header_cut_short",
+    "unknown_type",
+    "name_given_twice",
+    "name_not_utf8",
+    "value_not_utf8",
+]
+
+
+@pytest.mark.parametrize("kind", INSERTED)
+def test_a_header_at_fault_is_inserted_anywhere_and_the_rest_is_as_it_was(kind):
+    before = frames.TEN_FRAME
+
+    @settings(max_examples=100, database=None)
+    @given(testing.corruptions(before, kinds=[kind]))
+    def test(corruption):
+        wire, at = corruption.wire, corruption.offset
+        assert wire[12:at] + wire[at + len(wire) - len(before) : -4] == before[12:-4]
+
+    test()
+    end = 12 + len(frames.TEN_BLOCK)
+    name_given_first = frames.header(frames.TEN_TYPES[0][0], 0)
+    first = {"header_cut_short": end, "name_given_twice": 12 + len(name_given_first)}.get(kind, 12)
+    for at in {first, end}:
+        assert some(testing.corruptions(before, kinds=[kind]), lambda corruption, at=at: corruption.offset == at)
+
+
+@pytest.mark.parametrize(
+    "kind", ["total_length_too_small", "headers_length_too_large", "headers_over_limit", "payload_over_limit"]
+)
+def test_where_a_length_is_at_fault_the_rest_is_as_it_was(kind):
+    @settings(max_examples=20, database=None)
+    @given(testing.corruptions(frames.TEN_FRAME, kinds=[kind]))
+    def test(corruption):
+        assert corruption.wire[12:-4] == frames.TEN_FRAME[12:-4]
 
     test()
 
@@ -626,7 +682,7 @@ def test_times_go_on_from_item_to_item_and_from_result_to_result():
                     ],
                     entities=[Entity()],
                 ),
-                Alternative(items=[word("c", 1_001, 0)], entities=[Entity(), Entity()]),
+                Alternative(items=[word("c", 1, 1_000)], entities=[Entity(), Entity()]),
                 Alternative(transcript="", items=[mark("?", 7)]),
             ],
         ),
@@ -646,7 +702,7 @@ def test_times_go_on_from_item_to_item_and_from_result_to_result():
         (0.354, None),
         (None, None),
     ]
-    assert [(item.start_time, item.end_time) for item in two.items + three.items] == [(1.001, 1.001), (0.007, None)]
+    assert [(item.start_time, item.end_time) for item in two.items + three.items] == [(0.001, 1.001), (0.007, None)]
     assert [(item.start_time, item.end_time) for item in second.alternatives[0].items] == [(1.003, 1.006)]
     assert [(entity.start_time, entity.end_time) for entity in one.entities + two.entities] == [
         (0.0, 0.354),
