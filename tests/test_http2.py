@@ -17,7 +17,15 @@ from h2.events import ConnectionTerminated, DataReceived, PingAckReceived, Respo
 from h2.settings import SettingCodes
 from hpack import Encoder
 from hpack.hpack import encode_integer
-from hyperframe.frame import GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
+from hyperframe.frame import (
+    DataFrame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -265,6 +273,48 @@ def test_padding_gives_its_window_back():
                 peer.h2.send_data(1, b"", pad_length=255)
             peer.h2.end_stream(1)
             assert (await peer.until(DataReceived)).data == b"0"
+
+    run(main())
+
+
+def opened(transport):
+    """The windows that were opened, by stream and size, since this was asked before."""
+    written, transport.written = transport.written.removeprefix(http2.PREFACE), b""
+    found = []
+    while written:
+        head, body = written[:9], written[9 : 9 + int.from_bytes(written[:3], "big")]
+        if head[3] == WindowUpdateFrame.type:
+            found.append((int.from_bytes(head[5:], "big"), int.from_bytes(body, "big")))
+        written = written[9 + len(body) :]
+    return found
+
+
+def test_windows_open_again_for_what_was_taken_when_that_is_enough():
+    """A stream's, when it is more than half of it; a connection's, when it is more than a quarter."""
+
+    async def main():
+        connection = lonely()
+        await asyncio.sleep(0)
+        assert opened(connection._transport) == [(0, http2.CONNECTION_WINDOW - http2.STREAM_WINDOW)]
+        stream = await connection.request(request())
+        connection.data_received(RESPONSE)
+
+        async def take(size):
+            for start in range(0, size, 16_384):
+                connection.data_received(DataFrame(1, data=bytes(min(16_384, size - start))).serialize())
+                await stream.receive()
+            await asyncio.sleep(0)
+            return opened(connection._transport)
+
+        half, quarter = http2.STREAM_WINDOW // 2, http2.CONNECTION_WINDOW // 4
+        for _ in range(2):
+            assert await take(half) == []
+            assert await take(1) == [(1, half + 1)]
+        left = quarter - 2 * (half + 1)
+        assert [number for number, _ in await take(left)] == [1] * (left // (half + 1))
+        assert (0, quarter + 1) in await take(1)
+        assert 0 not in [number for number, _ in await take(quarter)]
+        assert (0, quarter + 1) in await take(1)
 
     run(main())
 
@@ -1863,9 +1913,9 @@ def test_responses_that_cannot_be_sent():
                 await stream.respond(100)
             with pytest.raises(ValueError, match="':status: 300'"):
                 await stream.respond(200, [(":status", "300")])
-            with pytest.raises(StateError, match="call respond"):
+            with pytest.raises(StateError, match=r"^the response has not begun: call respond$"):
                 await stream.send(b"hello")
-            with pytest.raises(StateError, match="call respond"):
+            with pytest.raises(StateError, match=r"^the response has not begun: call respond$"):
                 await stream.end()
             await stream.respond(200)
             with pytest.raises(StateError, match="begun before"):

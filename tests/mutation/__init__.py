@@ -7,6 +7,9 @@ a sample; or ``native`` or ``kernels``, the Cython and C sources, of whose mutan
 (`mutation.operators`). All work
 in copies of the project, under `.cache/mutation`. What survives is printed, and too much of it is a failure. Mutants
 that no test can tell apart are in `survivors.md`, each with its reason; they do not count.
+
+A mutant does what the code does not. So no test may leave it to the code alone that nothing else on the machine is
+written to, and whoever runs this should not be root.
 """
 
 from __future__ import annotations
