@@ -62,7 +62,8 @@ class _Incoming(Generic[T]):
 
     Args:
         read: makes of a message what is delivered, or None if that is nothing. A `CodecError` or `ServiceError` that it
-            raises is final; after a ``MemoryError`` the message is read again; anything else costs this message.
+            raises is final, but for a `StateError`, which is of a call; after a ``MemoryError``, and where it has
+            called `keep`, the message is read again; anything else costs this message.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class _Incoming(Generic[T]):
     ) -> None:
         self._read = read
         self._decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
-        self._message: Message | None = None  # the one that could not be read for want of memory
+        self._message: Message | None = None  # the one that could not be read, but may be another time
         self._exhausted = True
         self._error: CodecError | ServiceError | None = None
 
@@ -84,6 +85,10 @@ class _Incoming(Generic[T]):
         self._exhausted = False
         return self
 
+    def keep(self, message: Message) -> None:
+        """Read this message again, though reading it fails now."""
+        self._message = message
+
     def __iter__(self) -> Iterator[T]:
         return self
 
@@ -95,10 +100,12 @@ class _Incoming(Generic[T]):
                 try:
                     event = self._read(message)
                 except MemoryError:
-                    self._message = message
+                    self.keep(message)
                     raise
                 if event is not None:
                     return event
+        except StateError:
+            raise
         except (CodecError, ServiceError) as error:
             self._error = error._again()
             raise
@@ -114,6 +121,8 @@ class _Incoming(Generic[T]):
             self._decoder.close()
             if not complete():
                 raise TruncatedMessage(self._decoder.offset, 0, PRELUDE_LENGTH)
+        except StateError:
+            raise
         except CodecError as error:
             self._error = error._again()
             raise
@@ -150,10 +159,10 @@ class ClientExchange(Generic[T]):
         Raises:
             StateError: `finish` was called.
             ValueError: there is no signer, and the payload is empty, which would end the stream.
-            EncodeLimitExceeded: the event is over 24 MiB.
+            EncodeLimitExceeded: the event is over 24 MiB, and would be signed.
             CodecError, ServiceError: an equal one was raised by `receive` or `receive_eof`.
         """
-        self._check_sending()
+        self.check_sending()
         if self._signer is not None:
             return self._signer.sign(event.encode())
         if not event.payload:
@@ -170,12 +179,18 @@ class ClientExchange(Generic[T]):
             StateError: it was called before.
             CodecError, ServiceError: an equal one was raised by `receive` or `receive_eof`.
         """
-        self._check_sending()
+        self.check_sending()
         wire = self._signer.finish() if self._signer is not None else (unsigned or Message()).encode()
         self._finished = True
         return wire
 
-    def _check_sending(self) -> None:
+    def check_sending(self) -> None:
+        """Do nothing while events can be sent.
+
+        Raises:
+            StateError: `finish` was called.
+            CodecError, ServiceError: an equal one was raised by `receive` or `receive_eof`.
+        """
         self._incoming.check()
         if self._finished:
             raise StateError("nothing can be sent after the end of the events")
@@ -334,7 +349,13 @@ class ServerExchange(Generic[T]):
         inner, self._inner = self._inner, None
         if inner is None:
             assert self._unwrap is not None
-            inner = self._unwrap(message)
+            try:
+                inner = self._unwrap(message)
+            except CodecError:
+                raise
+            except BaseException:
+                self._incoming.keep(message)  # the clock failed, or who was asked for the credentials: not the client
+                raise
             if inner is None:
                 self.ended = True
                 return None

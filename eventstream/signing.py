@@ -482,7 +482,7 @@ def request_signature(
         service: the signing name, such as ``"transcribe"``.
         method: such as ``"POST"``.
         path: as it is sent, with its query if it has one. As for every service but S3, it is normalised and encoded
-            once more.
+            once more. In the query ``+`` is the same as ``%2B``, and not a space.
         headers: names (of any case) and values; ``x-amz-date`` must be there. Where ``host`` is missing ``:authority``
             stands for it, and the other way round: over HTTP/2 clients sign either, and send the latter.
         signed_headers: the names of those that are signed; None: all but pseudo-headers and what proxies change.
@@ -626,8 +626,9 @@ def verify_request(
         credentials: of the one account that is known, or of all by their access keys; callables are asked for them.
         region: the one that the request must be signed for; None: any.
         service: the signing name that the request must be signed for; None: any.
-        method, path, headers: as for `request_signature`. ``host`` or ``:authority`` and every header ``x-amz-…`` and
-            ``x-amzn-…`` must be among the signed ones, since others could be added on the way.
+        method, path, headers: as for `request_signature`. ``host`` or ``:authority``, which must be the same where both
+            are there, and every header ``x-amz-…`` and ``x-amzn-…`` but ``x-amzn-trace-id`` must be among the signed
+            ones, since others could be added on the way.
         clock: the time that the request's date is compared with, as an aware datetime.
         max_clock_skew: how far that date may be from the clock, to either side; None: any date will do.
 
@@ -673,8 +674,10 @@ def _check_signed(signed: set[str], values: Mapping[str, str]) -> None:
             raise _refusal(VerificationError, f"the header {_quote(name)} is missing")
     if "host" not in signed and ":authority" not in signed:
         raise _refusal(VerificationError, "its host is not signed")
+    if values["host"] != values[":authority"]:
+        raise _refusal(VerificationError, "its host is not its :authority")
     for name in values:
-        if name.startswith(("x-amz-", "x-amzn-")) and name not in signed and name not in _NOT_SIGNED:
+        if name.strip().startswith(("x-amz-", "x-amzn-")) and name not in signed and name not in _NOT_SIGNED:
             raise _refusal(VerificationError, f"the header {_quote(name)} is not signed")
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 READ_SIZE = 65_536
 """How many bytes are asked of a file or stream at a time."""
 
-_NO_DATA = "the source does not block, and has no data now: feed a Decoder when it has"
+_NO_DATA = "the source does not block, and has no data now: read it when it has, piece by piece"
 
 
 def iter_messages(
@@ -95,20 +95,22 @@ def _chunks(source: bytes | bytearray | memoryview | Iterable[Buffer] | Readable
     return source if only is None else _read_chunks(only)  # type: ignore[return-value]
 
 
-def _read_chunks(read: Callable[[int], Buffer | None]) -> Iterator[Buffer]:
-    while chunk := read(READ_SIZE):
+def _read_chunks(read: Callable[[int], Buffer | None], size: int = READ_SIZE) -> Iterator[Buffer]:
+    while chunk := read(size):
         yield chunk
     if chunk is None:
         raise BlockingIOError(_NO_DATA)
 
 
-async def _async_chunks(source: AsyncIterable[Buffer] | AsyncReadable) -> AsyncIterator[Buffer]:
+async def _aread_chunks(
+    read: Callable[[int], Awaitable[Buffer | None]], size: int = READ_SIZE
+) -> AsyncIterator[Buffer]:
+    while chunk := await read(size):
+        yield chunk
+    if chunk is None:
+        raise BlockingIOError(_NO_DATA)
+
+
+def _async_chunks(source: AsyncIterable[Buffer] | AsyncReadable) -> AsyncIterable[Buffer]:
     read = getattr(source, "read", None)
-    if read is None:
-        async for chunk in source:  # type: ignore[union-attr]
-            yield chunk
-    else:
-        while chunk := await read(READ_SIZE):
-            yield chunk
-        if chunk is None:
-            raise BlockingIOError(_NO_DATA)
+    return source if read is None else _aread_chunks(read)  # type: ignore[return-value]

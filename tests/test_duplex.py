@@ -515,3 +515,57 @@ def test_plain_events_are_their_messages():
     error = Message({":message-type": "error", ":error-code": "Busy", ":error-message": "later"})
     with pytest.raises(ServiceError, match="Busy: later"):
         plain(error)
+
+
+class Busy:
+    """A decoder that another thread is using now."""
+
+    def __next__(self):
+        raise StateError("another thread is using this decoder")
+
+    def close(self):
+        raise StateError("another thread is using this decoder")
+
+
+def test_a_call_while_another_thread_makes_one_has_no_effect():
+    client, server = opened()
+    received = client.receive(server.send(EVENTS[0]) + server.send(EVENTS[1]))
+    assert next(received) == EVENTS[0]
+    decoder, client._incoming._decoder = client._incoming._decoder, Busy()
+    for call in (lambda: next(received), lambda: client._incoming.end(complete=bool)):
+        with pytest.raises(StateError):
+            call()
+        client._incoming._exhausted = True
+    client._incoming._decoder = decoder
+    assert list(received) == [EVENTS[1]]
+    client.receive_eof()
+
+
+@pytest.mark.parametrize("failing", ["credentials", "clock"])
+def test_what_fails_on_this_side_costs_no_event(failing):
+    """It is nothing that the client did: the event is verified when it is asked for again."""
+    failures = iter([None, OSError("refresh failed"), OSError("again"), KeyboardInterrupt(), None, None])
+    begun = False
+
+    def fail(value):
+        failure = next(failures) if begun else None
+        if failure is not None:
+            raise failure
+        return value
+
+    headers, seed = sign_request(CREDENTIALS, REGION, SERVICE, "POST", PATH, [(":authority", "localhost")], clock=noon)
+    client = ClientExchange(EventSigner(CREDENTIALS, REGION, SERVICE, seed, clock=noon), plain)
+    if failing == "credentials":
+        server = ServerExchange(lambda: fail(CREDENTIALS), plain, clock=noon)
+    else:
+        server = ServerExchange(CREDENTIALS, plain, clock=lambda: fail(NOON))
+    server.receive_request("POST", PATH, headers)
+    begun = True
+    received = server.receive(b"".join(map(client.send, EVENTS[:2])) + client.finish())
+    assert next(received) == EVENTS[0]
+    for error in (OSError, OSError, KeyboardInterrupt):
+        with pytest.raises(error):
+            next(received)
+    assert list(received) == [EVENTS[1]]
+    assert server.ended
+    server.receive_eof()

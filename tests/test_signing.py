@@ -810,6 +810,20 @@ def test_credentials_are_one_account_or_many_or_asked_for():
         assert by.verify(signed(seed=request.signature)[0]) == decode(EVENTS[0])
 
 
+def test_host_and_authority_must_be_the_same():
+    """Only one of them is signed: whoever adds the other must not say where it goes."""
+    with pytest.raises(VerificationError, match="its host is not its :authority"):
+        verify([("host", "localhost:8443"), *replaced(signed_request(), **{":authority": "elsewhere"})])
+    assert verify([("host", "localhost:8443"), *signed_request()])
+
+
+@pytest.mark.parametrize("name", [" x-amz-target", "x-amz-target ", "X-Amzn-Target"])
+def test_what_is_added_is_signed_however_it_is_written(name):
+    with pytest.raises(VerificationError, match="is not signed"):
+        verify([*signed_request(), (name, "elsewhere")])
+    assert verify([*signed_request(), ("x-amzn-trace-id", "Root=1")])
+
+
 def test_host_and_authority_stand_for_each_other():
     plain = [("host", "localhost:8443"), *HEADERS[3:]]
     assert verify([*replaced(signed_request(), **{":authority": None}), ("Host", "localhost:8443")])

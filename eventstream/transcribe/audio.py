@@ -19,6 +19,7 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from eventstream.streams import _NO_DATA, _aread_chunks, _read_chunks
 from eventstream.transcribe.exceptions import InvalidAudio
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from eventstream.transcribe.request import StartStreamTranscriptionRequest
 
     class BytesReadable(Protocol):
-        """A binary file whose `read` gives ``bytes``."""
+        """A binary file whose `read` gives ``bytes``, or None if it does not block and there are none now."""
 
-        def read(self, size: int, /) -> bytes: ...
+        def read(self, size: int, /) -> bytes | None: ...
 
 
 __all__ = ["AudioFormat", "WavFile", "aiter_chunks", "iter_chunks", "open_wav", "pace"]
@@ -161,6 +162,9 @@ def iter_chunks(
     Raises:
         ValueError: the duration is out of its bounds.
         InvalidAudio: the audio ends in the middle of a sample; the whole ones have been yielded.
+        BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
+        Exception: what the source raises, after all whole samples before.
+        BufferError: a piece is not C-contiguous.
     """
     length = format.chunk_length(duration)
     return _iter_chunks(_pieces(source, length), _Cutter(format, length))
@@ -180,6 +184,9 @@ def aiter_chunks(
     Raises:
         ValueError: the duration is out of its bounds.
         InvalidAudio: the audio ends in the middle of a sample; the whole ones have been yielded.
+        BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
+        Exception: what the source raises, after all whole samples before.
+        BufferError: a piece is not C-contiguous.
     """
     length = format.chunk_length(duration)
     return _aiter_chunks(_apieces(source, length), _Cutter(format, length))
@@ -195,7 +202,10 @@ class _Cutter:
 
     def cut(self, piece: Buffer) -> Iterator[bytes]:
         """The chunks that are whole with this piece."""
-        view = memoryview(piece).cast("B")
+        view = memoryview(piece)
+        if not view.c_contiguous:
+            raise BufferError("a piece of audio is not C-contiguous")
+        view = view.cast("B")
         start = 0
         if self.rest:
             start = self.length - len(self.rest)
@@ -220,7 +230,7 @@ def _iter_chunks(pieces: Iterable[Buffer], cutter: _Cutter) -> Iterator[bytes]:
     try:
         for piece in pieces:
             yield from cutter.cut(piece)
-    except InvalidAudio:  # a WAV that ends too early: what it has comes first
+    except Exception:  # a WAV that ends too early, or a microphone that is pulled out: what there is comes first
         if last := cutter.last():
             yield last
         raise
@@ -230,9 +240,14 @@ def _iter_chunks(pieces: Iterable[Buffer], cutter: _Cutter) -> Iterator[bytes]:
 
 
 async def _aiter_chunks(pieces: AsyncIterable[Buffer], cutter: _Cutter) -> AsyncGenerator[bytes, None]:
-    async for piece in pieces:
-        for chunk in cutter.cut(piece):
-            yield chunk
+    try:
+        async for piece in pieces:
+            for chunk in cutter.cut(piece):
+                yield chunk
+    except Exception:
+        if last := cutter.last():
+            yield last
+        raise
     if last := cutter.last():
         yield last
     cutter.check_end()
@@ -243,18 +258,13 @@ def _pieces(source: Buffer | Iterable[Buffer] | Readable, length: int) -> Iterab
         return (source,)
     if not hasattr(source, "read"):
         return cast("Iterable[Buffer]", source)
-    read = cast("Readable", source).read
-    return iter(lambda: read(length), b"")
+    return _read_chunks(cast("Readable", source).read, length)
 
 
-async def _apieces(source: AsyncIterable[Buffer] | AsyncReadable, length: int) -> AsyncGenerator[Buffer, None]:
+def _apieces(source: AsyncIterable[Buffer] | AsyncReadable, length: int) -> AsyncIterable[Buffer]:
     if not hasattr(source, "read"):
-        async for piece in source:
-            yield piece
-    else:
-        read = cast("AsyncReadable", source).read
-        while (piece := await read(length)) != b"":
-            yield piece
+        return source
+    return _aread_chunks(source.read, length)
 
 
 # Pace
@@ -332,7 +342,7 @@ _FORMATS = {
     0x55: "MP3",
 }
 # Who writes to a pipe does not know the length: ffmpeg then writes 0xFFFFFFFF, sox and arecord something near 2 GiB.
-_UNKNOWN_LENGTH = 0x7FFF_F000
+_UNKNOWN_LENGTHS = range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_F000, 0x1_0000_0000)
 
 
 class WavFile:
@@ -340,14 +350,17 @@ class WavFile:
 
     Attributes:
         format: the rate and the number of channels; the encoding is ``pcm``.
-        duration: seconds, as the header has it; None if whoever wrote it did not know yet.
+        duration: seconds, as the header has it; None if whoever wrote it did not know yet, and 0 if its lengths were to
+            be written in the end, and never were.
     """
 
-    def __init__(self, file: BytesReadable, format: AudioFormat, length: int | None, opened: BinaryIO | None) -> None:
+    def __init__(
+        self, file: BytesReadable, format: AudioFormat, length: int | None, opened: BinaryIO | None, *, unwritten: bool
+    ) -> None:
         self.format = format
         self.duration = None if length is None else format.duration(length)
         self._file = file
-        self._length = length
+        self._length = None if unwritten else length
         self._position = 0
         self._opened = opened
 
@@ -357,13 +370,20 @@ class WavFile:
 
         Raises:
             InvalidAudio: the file ends before the audio does.
+            BlockingIOError: the file does not block, and has no data now.
+            OSError: the file cannot be read.
         """
         left = sys.maxsize if self._length is None else self._length - self._position
         wanted = left if size < 0 else min(size, left)
         # In pieces: a file may reserve all that it is asked for, and a header may declare anything.
         pieces: list[bytes] = []
         while wanted:
-            piece = self._file.read(min(wanted, MAX_CHUNK_LENGTH))
+            try:
+                piece = _read(self._file, min(wanted, MAX_CHUNK_LENGTH))
+            except Exception:
+                if pieces:
+                    break  # they come first, and the next call meets what is wrong
+                raise
             if not piece and not pieces and self._length is not None:
                 raise InvalidAudio(f"the WAV ends after {self._position} of its {self._length} bytes of audio")
             pieces.append(piece)
@@ -408,12 +428,14 @@ def open_wav(file: str | os.PathLike[str] | BytesReadable, expected: AudioFormat
 
 def _read_wav(file: BytesReadable, expected: AudioFormat | None, opened: BinaryIO | None) -> WavFile:
     # A file that is too short to be anything is no WAV either.
-    form, _, kind = _RIFF.unpack(_read_up_to(file, _RIFF.size).ljust(_RIFF.size))
+    form, form_length, kind = _RIFF.unpack(_read_up_to(file, _RIFF.size).ljust(_RIFF.size))
     if form != b"RIFF" or kind != b"WAVE":
         raise InvalidAudio("no WAV: it does not begin with RIFF and WAVE")
     format = None
+    position = _RIFF.size
     while True:
         name, length = _CHUNK.unpack(_read_exactly(file, _CHUNK.size))
+        position += _CHUNK.size
         if name == b"data":
             break
         head = _read_exactly(file, min(length, _EXTENSIBLE_LENGTH))
@@ -421,11 +443,15 @@ def _read_wav(file: BytesReadable, expected: AudioFormat | None, opened: BinaryI
             format = _wav_format(head)
         # Chunks begin at even positions.
         _skip(file, length + length % 2 - len(head))
+        position += length + length % 2
     if format is None:
         raise InvalidAudio("a WAV without a format: no fmt chunk comes before its audio")
     if expected is not None and format != expected:
         raise InvalidAudio(f"the WAV has {_described(format)}; expected: {_described(expected)}")
-    return WavFile(file, format, length if length < _UNKNOWN_LENGTH else None, opened)
+    unknown = any(length in lengths for lengths in _UNKNOWN_LENGTHS)
+    # Who was to write the lengths at the end, and never came to it, has said that nothing follows.
+    unwritten = length == 0 and form_length + _CHUNK.size <= position
+    return WavFile(file, format, None if unknown else length, opened, unwritten=unwritten)
 
 
 def _wav_format(head: bytes) -> AudioFormat:
@@ -448,10 +474,17 @@ def _described(format: AudioFormat) -> str:
     return f"{format.media_encoding}, {format.sample_rate_hertz} Hz, {channels}"
 
 
+def _read(file: BytesReadable, length: int) -> bytes:
+    data = file.read(length)
+    if data is None:
+        raise BlockingIOError(_NO_DATA)
+    return data
+
+
 def _read_up_to(file: BytesReadable, length: int) -> bytes:
     """So many bytes, fewer only at the end of the file."""
     data = b""
-    while len(data) < length and (more := file.read(length - len(data))):
+    while len(data) < length and (more := _read(file, length - len(data))):
         data += more
     return data
 

@@ -13,6 +13,7 @@ Source: the service model "Amazon Transcribe Streaming Service" (2017-10-26).
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from eventstream._codec import Message
@@ -42,6 +43,9 @@ __all__ = [
 # An HTTP response names its error in these headers; the first may go on with ":" and a URI.
 _ERROR_TYPE = "x-amzn-errortype"
 _REQUEST_ID = "x-amzn-request-id"
+
+# What a field of HTTP cannot hold: the end of a line would begin another one.
+_NO_FIELD = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 # What may succeed when it is tried again, if nothing better than the status or the code is known: the transient and the
 # throttling errors of the AWS SDKs' standard retry mode
@@ -153,16 +157,17 @@ class TranscribeError(ServiceError):
     def to_response(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """The HTTP response that says this error before the stream has begun: status, headers, body.
 
-        An error without a status is a 500.
+        An error without a status is a 500. What no header can hold, as a line's end in a code that somebody else has
+        said, is a question mark there.
         """
         body = _body(self)
         headers = [
-            (_ERROR_TYPE, self.code),
+            (_ERROR_TYPE, _NO_FIELD.sub("?", self.code)),
             ("content-type", "application/json"),
             ("content-length", str(len(body))),
         ]
         if self.request_id is not None:
-            headers.append((_REQUEST_ID, self.request_id))
+            headers.append((_REQUEST_ID, _NO_FIELD.sub("?", self.request_id)))
         return self.status_code or 500, headers, body
 
 

@@ -15,6 +15,7 @@ Source: the service model "Amazon Transcribe Streaming Service" (2017-10-26), an
 from __future__ import annotations
 
 from functools import cache, reduce
+from math import isfinite
 from operator import or_
 from typing import Any, TypeAlias, TypeVar, get_args, get_origin
 
@@ -350,6 +351,18 @@ def _invalid_json(event_type: str | None, fault: Exception) -> InvalidEvent:
 
 def _encode(event: msgspec.Struct) -> bytes:
     try:
-        return _ENCODER.encode(event)
+        payload = _ENCODER.encode(event)
     except (msgspec.EncodeError, UnicodeEncodeError, OverflowError) as error:
         raise EncodeError(f"{type(event).__name__}: JSON cannot say it ({error})") from None
+    # msgspec writes null for a number that is none.
+    if b"null" in payload and not _is_finite(event):
+        raise EncodeError(f"{type(event).__name__}: JSON cannot say it (a number is not finite)")
+    return payload
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, msgspec.Struct):
+        return all(_is_finite(getattr(value, name)) for name in value.__struct_fields__)
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or isfinite(value)

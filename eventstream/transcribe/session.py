@@ -112,6 +112,7 @@ class ClientSession:
             TypeError, BufferError: the chunk is no buffer, or not C-contiguous.
             CodecError, TranscribeError: an equal one was raised by `receive` or `receive_eof`.
         """
+        self._exchange.check_sending()
         event = Message(AUDIO_EVENT_HEADERS, chunk)
         if not event.payload:
             raise InvalidAudio("an empty chunk: to end the audio call end_audio")
@@ -293,6 +294,7 @@ class ServerSession:
 
         Raises:
             StateError: no request was accepted yet, or an exception was sent before.
+            InvalidHeaderValue: the code is too long for a header, or has lone surrogates.
         """
         self._check_opened()
         return self._exchange.send_exception(exception.to_message())

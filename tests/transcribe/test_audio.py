@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
 import io
@@ -483,6 +484,136 @@ def test_all_that_is_left_is_read_also_in_short_pieces(length):
     assert audio.read(100) == data[:99]  # what is there comes at once
     assert audio.read(-1) == data[99:]
     assert audio.read(-1) == b""
+
+
+@pytest.mark.parametrize("length", [0x7FFFEFFE, 0x80000002, 2_764_800_000, 0xFFFFEFFE])
+def test_a_long_wav_that_is_cut_off(length):
+    """Up to 4 GiB: four hours of two channels at 48,000 Hz are 2.8 GB."""
+    audio = opened(wav(b"abcd", length=length))
+    assert audio.duration == length / 32_000
+    with pytest.raises(InvalidAudio, match=f"the WAV ends after 4 of its {length} bytes"):
+        drain(iter_chunks(audio, audio.format), [])
+
+
+def test_a_wav_whose_lengths_were_never_written():
+    """As that of a recorder that crashed: by its header nothing follows, and it does."""
+    info = b"LIST" + struct.pack("<I", 3) + b"abc\0"
+    for before in (b"", info):
+        header = wav(before=before)
+        for form_length in (0, len(header) - 8):
+            data = header[:4] + struct.pack("<I", form_length) + header[8:] + b"abcd"
+            audio = opened(data)
+            assert audio.duration == 0.0
+            assert list(iter_chunks(audio, audio.format)) == [b"abcd"]
+    assert opened(wav(after=info)).read(100) == b"", "what follows is another chunk"
+
+
+class Slow(io.BytesIO):
+    """A file that does not block, or fails, wherever its script says so."""
+
+    def __init__(self, data, script):
+        super().__init__(data)
+        self.script = iter(script)
+
+    def read(self, size):
+        part = next(self.script, size)
+        if isinstance(part, Exception):
+            raise part
+        return None if part is None else super().read(min(part, size))
+
+
+def test_a_file_without_data_now_has_not_ended():
+    data = wav(b"abcdef")
+    for script in ([None], [12, 4, None]):
+        with pytest.raises(BlockingIOError, match="has no data now"):
+            open_wav(Slow(data, script))
+    audio = open_wav(Slow(data, [12, 8, 16, 8, 4, None, 2, None]))
+    assert audio.read(4) == b"abcd"
+    with pytest.raises(BlockingIOError, match="has no data now"):
+        audio.read(4)
+    assert audio.read(4) == b"ef"
+    chunks = []
+    with pytest.raises(BlockingIOError, match="has no data now"):
+        drain(iter_chunks(Slow(b"abcdef", [4, None]), AudioFormat(16000)), chunks)
+    assert chunks == [b"abcd"]
+
+
+@pytest.mark.parametrize("failure", [None, OSError("unplugged")])
+def test_what_was_read_of_a_wav_comes_before_what_is_wrong(failure):
+    audio = open_wav(Slow(wav(samples(50_000)), [12, 8, 16, 8, 32_768, failure, failure]))
+    assert audio.read(-1) == samples(50_000)[:32_768]
+    with pytest.raises(OSError, match="unplugged|no data now"):
+        audio.read(-1)
+    assert audio.read(-1) == samples(50_000)[32_768:]
+
+
+@pytest.mark.parametrize("failure", [InvalidAudio("cut"), ConnectionResetError("unplugged")])
+def test_audio_that_came_before_its_source_failed_comes_first(failure):
+    """Up to its last whole sample."""
+
+    def source():
+        yield bytes(3001)
+        raise failure
+
+    async def asource():
+        for piece in source():
+            yield piece
+
+    chunks = []
+    with pytest.raises(type(failure)):
+        drain(iter_chunks(source(), AudioFormat(16000)), chunks)
+    assert chunks == [bytes(3000)]
+    chunks = []
+
+    async def main():
+        async for chunk in aiter_chunks(asource(), AudioFormat(16000)):
+            chunks.append(chunk)
+
+    with pytest.raises(type(failure)):
+        asyncio.run(main())
+    assert chunks == [bytes(3000)]
+
+    def at_once():
+        raise failure
+        yield
+
+    with pytest.raises(type(failure)):
+        drain(iter_chunks(at_once(), AudioFormat(16000)), chunks)
+    assert chunks == [bytes(3000)]
+
+
+@pytest.mark.parametrize("end", [b"", bytearray(), memoryview(b""), array.array("B")])
+def test_any_empty_buffer_is_the_end(end):
+    pieces = iter([b"abcd", end])
+
+    class File:
+        def read(self, size):
+            return next(pieces)
+
+    assert list(iter_chunks(File(), AudioFormat(16000))) == [b"abcd"]
+
+
+def test_an_asynchronous_source_without_data_now():
+    class Source:
+        pieces = iter([b"abcd", None])
+
+        async def read(self, size):
+            return next(self.pieces)
+
+    chunks = []
+
+    async def main():
+        async for chunk in aiter_chunks(Source(), AudioFormat(16000)):
+            chunks.append(chunk)  # noqa: PERF401
+
+    with pytest.raises(BlockingIOError, match="has no data now"):
+        asyncio.run(main())
+    assert chunks == [b"abcd"]
+
+
+def test_a_piece_that_is_not_contiguous():
+    with pytest.raises(BufferError, match="not C-contiguous"):
+        list(iter_chunks([memoryview(b"abcdef")[::2]], AudioFormat(16000)))
 
 
 def test_an_empty_wav():

@@ -301,3 +301,17 @@ def test_no_text_quotes_more_than_64_bytes():
 def test_invalid_requests_and_audio_are_value_errors():
     assert issubclass(InvalidRequest, ValueError)
     assert issubclass(InvalidAudio, ValueError)
+
+
+def test_what_a_peer_said_begins_no_other_field():
+    """Who passes an error on writes no line of the peer's into its own response."""
+    message = Message({":message-type": "exception", ":exception-type": "X\r\nSet-Cookie: a=1\x00\x7f"}, b"{}")
+    error = TranscribeError.from_message(message)
+    error.request_id = "1\n2\ud800"
+    _, headers, _ = error.to_response()
+    assert ("x-amzn-errortype", "X??Set-Cookie: a=1??") in headers
+    assert ("x-amzn-request-id", "1?2?") in headers
+    error.code, error.request_id = "Grüße !", "~ 1"
+    _, headers, _ = error.to_response()
+    assert ("x-amzn-errortype", "Grüße !") in headers
+    assert ("x-amzn-request-id", "~ 1") in headers

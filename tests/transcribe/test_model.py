@@ -664,3 +664,16 @@ def test_the_structs_are_those_of_msgspec():
     """So that `msgspec.structs.replace` and `msgspec.to_builtins` work on them."""
     item = msgspec.structs.replace(Item(content="he"), content="she")
     assert msgspec.to_builtins(item) == {"Content": "she"}
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_json_does_not_have(number):
+    for result in (
+        Result(start_time=number),
+        Result(alternatives=[Alternative(items=[Item(confidence=number)])]),
+        Result(language_identification=[LanguageIdentification(score=number)]),
+    ):
+        with pytest.raises(EncodeError, match=r"^TranscriptEvent: JSON cannot say it \(a number is not finite\)$"):
+            event_to_message(TranscriptEvent(Transcript(results=[result])))
+    text = Result(result_id="null", start_time=1.0)
+    assert b'"null"' in event_to_message(TranscriptEvent(Transcript(results=[text]))).payload
