@@ -8,10 +8,12 @@ reported behind the messages before it, and makes the exit status 1.
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
 import time
+from codecs import utf_8_decode
 from typing import TYPE_CHECKING, BinaryIO
 
 from eventstream import CodecError, Decoder, Message, Timestamp, TruncatedMessage, decode, implementation
@@ -32,12 +34,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eventstream", description=__doc__.splitlines()[0])
     parser.add_argument("file", nargs="*", default=["-"], help="a file of messages; - is standard input (the default)")
     files = parser.parse_args(arguments).file
+    if sys.stdout is None:
+        print("there is no standard output", file=sys.stderr)
+        return 1
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # whatever encoding a pipe has
     sound = True
     for name in files:
         try:
-            sound = (_show(name, sys.stdin.buffer) if name == "-" else _show_file(name)) and sound
+            sound = (_show(name, _standard_input()) if name == "-" else _show_file(name)) and sound
         except KeyboardInterrupt:
             return 130
         except BrokenPipeError:  # the reader has seen enough
@@ -47,6 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{_shown(name)}: {error.strerror}", file=sys.stderr)
             sound = False
     return 0 if sound else 1
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "there is no standard input")
+    return sys.stdin.buffer
 
 
 def _show_file(name: str) -> bool:
@@ -117,7 +128,11 @@ def _shown(value: HeaderValue) -> str:
 
 def _shown_text(payload: bytes) -> str:
     """The beginning of a payload that is text."""
-    text = payload[: 4 * _SHOWN + 4].decode("utf-8", "ignore")  # a character more, if there is one
+    beginning = payload[: 4 * _SHOWN + 4]  # a character more, if there is one
+    try:
+        text, _ = utf_8_decode(beginning, "strict", len(beginning) == len(payload))  # the last one may be cut
+    except UnicodeDecodeError:
+        return ""
     return text[:_SHOWN] + "..." * (len(text) > _SHOWN) if text.isprintable() and payload[:1].isascii() else ""
 
 

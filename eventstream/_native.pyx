@@ -1887,6 +1887,7 @@ cdef class _DecoderMap:
     cdef Decoder _decoder
     cdef object _convert
     cdef object _translate
+    cdef Message _unconverted  # for want of memory
 
     def __cinit__(self, Decoder decoder not None, convert, translate, /):
         self._decoder = decoder
@@ -1897,11 +1898,17 @@ cdef class _DecoderMap:
         return self
 
     def __next__(self):
-        cdef Message message
-        try:
-            message = self._decoder.next_message()
-        except CodecError as error:
-            raise self._translate(error) from error
+        cdef Message message = self._unconverted
+        self._unconverted = None
         if message is None:
-            raise StopIteration
-        return self._convert(message)
+            try:
+                message = self._decoder.next_message()
+            except CodecError as error:
+                raise self._translate(error) from error
+            if message is None:
+                raise StopIteration
+        try:
+            return self._convert(message)
+        except BaseException:
+            self._unconverted = message
+            raise

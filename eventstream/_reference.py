@@ -965,13 +965,20 @@ class _DecoderMap:
         self._decoder = decoder
         self._convert = convert
         self._translate = translate
+        self._unconverted: Message | None = None  # for want of memory
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
+        message, self._unconverted = self._unconverted, None
+        if message is None:
+            try:
+                message = next(self._decoder)
+            except CodecError as error:
+                raise self._translate(error) from error
         try:
-            message = next(self._decoder)
-        except CodecError as error:
-            raise self._translate(error) from error
-        return self._convert(message)
+            return self._convert(message)
+        except BaseException:
+            self._unconverted = message
+            raise

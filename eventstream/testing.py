@@ -721,6 +721,7 @@ def _text_of(items: list[Item]) -> str:
     """The words, with spaces between them, and the marks, behind them."""
     text = ""
     for item in items:
-        space = " " if text and item.type == "pronunciation" else ""
-        text += space + (item.content or "")
+        if item.content is not None:
+            space = " " if text and item.type == "pronunciation" else ""
+            text += space + item.content
     return text

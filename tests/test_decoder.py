@@ -1336,6 +1336,27 @@ def test_what_the_mapping_raises_is_passed_on(codec):
             next(mapped)
 
 
+@pytest.mark.parametrize("failure", [MemoryError, KeyboardInterrupt])
+def test_a_message_that_could_not_be_mapped_is_mapped_the_next_time(codec, failure):
+    failing = iter([False, True, True, False])
+
+    def convert(message):
+        if next(failing, False):
+            raise failure
+        return message.payload
+
+    mapped = codec._DecoderMap(
+        codec.Decoder().feed(frames.EMPTY_FRAME + frames.EVENT_FRAME + BAD_CRC), convert, KeyError
+    )
+    assert next(mapped) == b""
+    for _ in range(2):
+        with pytest.raises(failure):
+            next(mapped)
+    assert next(mapped) == b'{"Transcript":{"Results":[]}}'
+    with pytest.raises(KeyError):
+        next(mapped)
+
+
 @pytest.mark.parametrize("decoder", [None, b"", iter(())], ids=frames.type_name)
 def test_only_a_decoder_is_mapped(codec, decoder):
     with pytest.raises(TypeError, match="ecoder"):

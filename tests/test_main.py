@@ -168,6 +168,37 @@ def test_speed_is_measured_on_the_beginning_alone(
     assert "2000 messages" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("payload", "shown"),
+    [
+        (b"pay\xff\xfe\x80me\xc0nt approved", ""),
+        (b"A\x80\x81", ""),
+        (b"Gr\xc3", ""),
+        (("a" * 195 + "é").encode()[:-1], ""),
+        (("a" * 195 + "éé").encode(), 48),
+    ],
+)
+def test_what_is_no_text_is_not_shown_as_some(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, payload: bytes, shown: str | int
+) -> None:
+    path = tmp_path / "one.bin"
+    path.write_bytes(frames.frame(b"", payload))
+    assert main([str(path)]) == 0
+    expected = shown if isinstance(shown, str) else f" {'a' * shown}..."
+    assert f"(no headers) | {len(payload)} bytes{expected}\n" in capsys.readouterr().out
+
+
+def test_standard_streams_that_are_closed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["-"]) == 1
+    assert capsys.readouterr().err == "-: there is no standard input\n"
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main([str(tmp_path / "any")]) == 1
+    assert capsys.readouterr().err == "there is no standard output\n"
+
+
 def test_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:

@@ -694,7 +694,7 @@ def test_times_go_on_from_item_to_item_and_from_result_to_result():
     assert (second.start_time, second.end_time) == (None, None)
     assert (third.start_time, third.end_time) == (1.006, 1.006)
     one, two, three = first.alternatives
-    assert [alternative.transcript for alternative in first.alternatives] == ["a,  b.", None, "?"]
+    assert [alternative.transcript for alternative in first.alternatives] == ["a, b.", None, "?"]
     assert [(item.start_time, item.end_time) for item in one.items] == [
         (0.1, 0.3),
         (0.35, None),

@@ -25,6 +25,7 @@ checksum). It is stricter where the library accepts what is no message, or raise
 * What cannot be encoded is a `SerializationError`: a name that is empty, over 255 bytes or no text, an integer out of
   its range, lone surrogates; the library writes the empty name, and raises struct.error or UnicodeEncodeError.
 * After an error a buffer drops what it is given; the library's keeps it, and raises the same error again as well.
+* A buffer can neither be copied nor pickled, and a signer not be pickled.
 * Errors have ours as their ``__cause__``, which says where in the stream it is.
 * The second that is signed is that of the ``:date`` header, in UTC; the library writes the digits of its clock, so that
   a clock of another zone gives a signature that no service accepts. The library's own clock is in UTC.
@@ -39,7 +40,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import lru_cache, partial
 from hashlib import sha256
 from operator import attrgetter, index
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from zlib import crc32
 
 from amazon_transcribe import eventstream as _library
@@ -74,10 +75,12 @@ from eventstream._codec import Decoder, Headers, decode, encode
 from eventstream.adapters._install import Installation, Replacement
 from eventstream.signing import _EPOCH, _amz_date, _encode_date, _SigningKey
 from eventstream.values import Byte, Long, Short, Timestamp
-from eventstream.wire import MAX_VALUE_LENGTH, PRELUDE_LENGTH
+from eventstream.wire import PRELUDE_LENGTH
 
 if TYPE_CHECKING:
     from amazon_transcribe.auth import Credentials
+
+    from eventstream import Message
 
 __all__ = [
     "HEADERS_SERIALIZATION_DICT",
@@ -160,6 +163,10 @@ class EventStreamBuffer(_library.EventStreamBuffer):
         # Streams repeat their headers, and the decoder gives repeated headers as the same object.
         self._headers = Headers()
         self._plain: dict[str, Any] = {}
+        self._unconverted: Message | None = None  # for want of memory
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an EventStreamBuffer cannot be copied or pickled")
 
     def add_data(self, data: bytes) -> None:
         """Add the next bytes of the stream. After a fault they are dropped: it is `next` that raises.
@@ -194,14 +201,23 @@ class EventStreamBuffer(_library.EventStreamBuffer):
             StopIteration: no whole message is left.
             ParserError: the bytes are no message; from then on at every call.
         """
+        message, self._unconverted = self._unconverted, None
+        if message is None:
+            try:
+                message = next(self._decoder)
+            except StopIteration:
+                self._forget_before(self._decoder.offset)
+                del self._added[PRELUDE_LENGTH:]
+                raise
+            except exceptions.CodecError as error:
+                raise self._fault(error) from error
         try:
-            message = next(self._decoder)
-        except StopIteration:
-            self._forget_before(self._decoder.offset)
-            del self._added[PRELUDE_LENGTH:]
+            return self._converted(message)
+        except BaseException:
+            self._unconverted = message
             raise
-        except exceptions.CodecError as error:
-            raise self._fault(error) from error
+
+    def _converted(self, message: Message) -> EventStreamMessage:
         if message.headers is not self._headers:
             self._headers, self._plain = message.headers, _plain(message.headers)
         wire = message.encode()
@@ -319,11 +335,14 @@ class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
             return Headers(
                 {name: value if type(value) in _AS_IS else self._wire_value(value) for name, value in headers.items()}
             )
-        except (TypeError, ValueError, ArithmeticError, OSError) as error:  # the last two of dates
-            for value in headers.values():
-                raw = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
-                if isinstance(raw, bytes) and len(raw) > MAX_VALUE_LENGTH:
-                    raise HeaderValueBytesExceedMaxLength(len(raw)) from error
+        except (TypeError, ValueError, ArithmeticError, OSError, InvalidHeaderValue) as error:
+            # What the library says of such headers, if it documents it: of several faults it has its own first one.
+            try:
+                super().encode_headers(headers)
+            except SerializationError as theirs:
+                raise theirs from error
+            except Exception:
+                pass
             raise SerializationError(str(error)) from error
 
     def _wire_value(self, value: HEADER_SERIALIZATION_VALUE) -> Any:

@@ -16,7 +16,8 @@ Install it before anything imports `EventStreamBuffer` itself by name, and anew 
 
 Where ours differs from botocore's:
 
-* A stream that ends in the middle of a message raises a `ParserError` after its last event; botocore ends silently.
+* A stream that ends in the middle of a message raises a `ParserError` after its last event; botocore ends silently, or
+  where that was the initial response raises a `NoInitialResponseError`.
   A bare `EventStreamBuffer` does not know where the stream ends: call `close`, which is ours alone, to check.
 * Impossible lengths, which botocore accepts (a total under 16 bytes, or headers longer than the message has room for),
   raise `InvalidHeadersLength`, as soon as the prelude is there.
@@ -26,7 +27,8 @@ Where ours differs from botocore's:
   goes on with what it has.
 * Of two threads that use one buffer at the same time, the second gets a `ParserError`.
 * Each error has the `eventstream.DecodeError` that says where in the stream it is as its ``__cause__``.
-* A message computes `prelude` and `crc` when they are first looked at. ``iter(buffer)`` is not the buffer itself.
+* A message computes `prelude` and `crc` when they are first looked at. ``iter(buffer)`` is not the buffer itself. A
+  buffer can neither be copied nor pickled, and takes no further attributes.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ import functools
 import struct
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from botocore import eventstream as theirs
 from botocore.eventstream import (
@@ -135,7 +137,7 @@ def _converter() -> Callable[[Message], _Message]:
         if headers is None:
             headers = {name: _value(value) for name, value in message.headers.items()}
             if len(raw) <= MAX_CACHED_BLOCK_LENGTH:
-                if len(blocks) == CACHED_BLOCKS:
+                if len(blocks) >= CACHED_BLOCKS:  # more, where two threads have met here
                     blocks.clear()
                 blocks[raw] = headers
         converted: _Message = _Message()
@@ -193,12 +195,23 @@ class EventStreamBuffer:
             pass  # which the iteration raises again
 
     def __iter__(self) -> Iterator[EventStreamMessage]:
-        return self._messages
+        # A class derived from this one may have another `next`.
+        return self._messages if type(self) is EventStreamBuffer else self
 
-    def __next__(self) -> EventStreamMessage:
+    def next(self) -> EventStreamMessage:
+        """The next message of what was added.
+
+        Raises:
+            StopIteration: no whole message is left.
+            ParserError: the bytes are no message; from then on at every call.
+        """
         return next(self._messages)
 
-    next = __next__
+    def __next__(self) -> EventStreamMessage:
+        return self.next()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an EventStreamBuffer cannot be copied or pickled")
 
     def close(self) -> None:
         """Check, once all messages are taken, that the stream did not end in the middle of one; ours alone.

@@ -21,7 +21,8 @@ what is no message, or raises what it does not document:
   KeyError, struct.error, OverflowError or ValueError.
 * What cannot be encoded is an `EventError`: a name that is empty, over 255 bytes or no text, lone surrogates, a date
   without a timestamp; the library writes the empty name, and raises struct.error or UnicodeEncodeError.
-* `EventHeaderEncoder.encode_headers` encodes all headers or, in the case of an error, none.
+* `EventHeaderEncoder.encode_headers` encodes all headers or, in the case of an error, none. It does not call the
+  methods for single types, which a class that is derived from it may have changed.
 * A source is read twice for a message, for its prelude and for the rest; the library reads four times.
 * Errors have ours as their ``__cause__``, which says where in the message it is.
 """
@@ -31,7 +32,7 @@ from __future__ import annotations
 import datetime
 import struct
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from functools import partial
 from io import BytesIO
 from types import AsyncGeneratorType
@@ -192,17 +193,23 @@ def _event(cls: type[_E], head: bytes, prelude: dict[str, Any], rest: bytes) -> 
         headers = _their_headers(decoded.headers)
     except exceptions.MessageChecksumMismatch as error:
         raise ChecksumMismatch(error.expected, error.computed) from error
-    except exceptions.DuplicateHeader as error:
-        raise DuplicateHeader(str(error.name)) from error
     except _NO_HEADER as error:
+        try:
+            EventHeaderDecoder(rest[: prelude["headers_length"]]).decode_headers()  # of several faults the first one
+        except EventError as first:
+            raise first from error
         raise InvalidEventBytes from error
     message = _new(_library.EventMessage)
     message.headers = headers
     message.payload = decoded.payload
     event_prelude = _new(EventPrelude)
     _set(event_prelude, "__dict__", prelude)
+    crc = int.from_bytes(rest[-4:], "big")
+    if cls is not Event and cls is not _library.Event:
+        own: _E = cls(event_prelude, message, crc)  # its class may have more to do
+        return own
     event = _new(cls)
-    _set(event, "__dict__", {"prelude": event_prelude, "message": message, "crc": int.from_bytes(rest[-4:], "big")})
+    _set(event, "__dict__", {"prelude": event_prelude, "message": message, "crc": crc})
     return event
 
 
@@ -311,19 +318,22 @@ def _our_value(value: Any) -> Any:
     raise InvalidHeaderValue(value)
 
 
-def _block(headers: Mapping[str, Any]) -> Headers:
+def _block(headers: Mapping[str, Any], before: Set[str] = frozenset()) -> Headers:
+    """The headers' block; those before have these names."""
     try:
         return Headers({name: value if type(value) in _AS_IS else _our_value(value) for name, value in headers.items()})
-    except _NO_VALUE as error:
-        _refuse(headers, error)
+    except (*_NO_VALUE, InvalidHeaderValue) as error:
+        _refuse(headers, before, error)
 
 
-def _refuse(headers: Mapping[str, Any], error: Exception) -> NoReturn:
+def _refuse(headers: Mapping[str, Any], before: Set[str], error: Exception) -> NoReturn:
     """Raise what the library raises of itself for such headers, or else the base of its errors."""
+    encoder = _library.EventHeaderEncoder()
+    encoder._keys.update(before)
     try:
-        _library_encode_headers(_library.EventHeaderEncoder(), headers)
-    except EventError:
-        raise
+        _library_encode_headers(encoder, headers)
+    except EventError as first:
+        raise first from error
     except Exception:
         pass
     raise EventError(str(error)) from error
@@ -360,7 +370,7 @@ class EventHeaderEncoder(_library.EventHeaderEncoder):
 
     def encode_headers(self, headers: HEADERS_DICT) -> None:
         """Encode all of them, or in the case of an error none."""
-        encoded = _block(headers).raw
+        encoded = _block(headers, self._keys).raw
         for name in headers:
             if name in self._keys:
                 raise DuplicateHeader(name)

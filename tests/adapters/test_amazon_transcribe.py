@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import datetime
 import inspect
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -245,6 +247,29 @@ def test_nothing_is_added_where_memory_ends():
     assert len(list(buffer)) == 1
 
 
+def test_a_message_that_could_not_be_converted_for_want_of_memory_comes_the_next_time(monkeypatch):
+    buffer = adapter.EventStreamBuffer()
+    buffer.add_data(EVENT_FRAME + TEN_FRAME + EMPTY_FRAME)
+    assert next(buffer).headers[":message-type"] == "event"
+
+    def short(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(adapter, "EventStreamMessage", short)
+    for _ in range(2):
+        with pytest.raises(MemoryError):
+            next(buffer)
+    monkeypatch.undo()
+    buffer.add_data(EMPTY_FRAME)
+    assert [len(message.headers) for message in buffer] == [10, 0, 0]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_buffer_is_not_copied(copied):
+    with pytest.raises(TypeError, match=r"^an EventStreamBuffer cannot be copied or pickled$"):
+        copied(adapter.EventStreamBuffer())
+
+
 def test_headers_can_be_changed():
     buffer = adapter.EventStreamBuffer()
     buffer.add_data(EVENT_FRAME * 2)
@@ -386,6 +411,9 @@ REFUSED = {
     "payload too long": ({}, bytes((16 << 20) + 1)),
     "headers one byte too long": ({**{str(n): bytes(32_767) for n in range(3)}, "x": bytes(32_752)}, b""),
     "payload too long, and a float": ({"x": 2.0}, bytes((16 << 20) + 1)),
+    "text too long, and none": ({"a": "x" * 40_000, "b": None}, b""),
+    "none, and text too long": ({"b": None, "a": "x" * 40_000}, b""),
+    "text too long, and a name that is none": ({"a": "x" * 40_000, "": "x"}, b""),
 }
 
 

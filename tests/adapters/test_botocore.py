@@ -160,6 +160,30 @@ def test_few_and_short_header_blocks_are_kept():
     kept.clear()
     convert(eventstream.Message({"long": message.headers["long"] + "x"}))
     assert not kept
+    kept.update({b"%d" % number: {} for number in range(ours.CACHED_BLOCKS + 3)})  # as two threads may
+    convert(eventstream.Message({"name": "new"}))
+    assert len(kept) == 1
+
+
+@pytest.mark.parametrize("name", ["next", "__next__"])
+def test_a_derived_class_has_its_own_next(name):
+    def own(self):
+        taken = getattr(super(Derived, self), name)()
+        taken.seen = True
+        return taken
+
+    Derived = type("Derived", (ours.EventStreamBuffer,), {name: own})  # noqa: N806
+    buffer = Derived()
+    buffer.add_data(frames.EVENT_FRAME * 2)
+    assert [message.seen for message in buffer] == [True] * 2
+    buffer.add_data(frames.EVENT_FRAME)
+    assert next(buffer).seen
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_buffer_is_not_copied(copied):
+    with pytest.raises(TypeError, match=r"^an EventStreamBuffer cannot be copied or pickled$"):
+        copied(ours.EventStreamBuffer())
 
 
 def test_a_starved_buffer_goes_on():

@@ -9,6 +9,7 @@ import io
 import pickle
 import sys
 import uuid
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -182,6 +183,8 @@ DOCUMENTED = {
     "text too long": frame(string("s", b"x" * 32_768)),
     "text too long in bytes": frame(string("s", "ä".encode() * 16_384)),
     "bytes too long": frame(header("s", 6, sized(bytes(32_768)))),
+    "text too long, and an unknown type": frame(string("s", b"x" * 40_000) + header("x", 10)),
+    "text too long, and a duplicate": frame(string("s", b"x" * 40_000) * 2),
     "one byte": b"\0",
     "prelude cut": EMPTY_FRAME[:4],
     "prelude's checksum cut": EMPTY_FRAME[:10],
@@ -355,6 +358,9 @@ REFUSED = {
     "text too long in bytes": {"x": "ä" * 20_000},
     "bytes too long": {"x": bytes(32_768)},
     "headers too long": {str(n): bytes(30_000) for n in range(5)},
+    "integer, and none": {"a": 2**40, "b": None},
+    "none, and integer": {"a": None, "b": 2**40},
+    "text too long, and none": {"a": "x" * 40_000, "b": None},
 }
 
 
@@ -419,6 +425,8 @@ def test_headers_encoded_one_by_one():
         encoder.encode_boolean("uuid", True)
     with pytest.raises(exceptions.DuplicateHeader, match="uuid"):
         encoder.encode_headers({"new": 1, "uuid": True})
+    with pytest.raises(exceptions.DuplicateHeader, match="uuid"):
+        encoder.encode_headers({"new": 1, "uuid": True, "last": None})
     with pytest.raises(exceptions.InvalidHeaderValueLength):
         encoder.encode_string("new", "x" * 32_768)
     for encode, name, value in (
@@ -435,6 +443,17 @@ def test_headers_encoded_one_by_one():
     assert str(raised.value) == str(raised.value.__cause__)
     encoder.clear()
     assert encoder.get_result() == b""
+
+
+def test_the_event_of_a_derived_class_is_made_by_it():
+    @dataclass(frozen=True)
+    class Counted(adapter.Event):
+        seen: list[int] = field(default_factory=list)
+
+    event = Counted.decode(io.BytesIO(EVENT_FRAME))
+    assert event.seen == []
+    assert event.message.payload == EVENT_FRAME[-33:-4]
+    assert event == adapter.Event.decode(io.BytesIO(EVENT_FRAME))
 
 
 # Installing

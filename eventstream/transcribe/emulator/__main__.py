@@ -74,10 +74,10 @@ async def _serve(options: argparse.Namespace, recogniser: RecogniserFactory) -> 
 
 def _replace(path: Path, text: str) -> None:
     """Write the file as a whole, so that nobody reads a part of it; what is no file, as a pipe, as it is."""
-    path = path.resolve()
     if path.exists() and not path.is_file():
         path.write_text(text)
         return
+    path = path.resolve()
     with tempfile.TemporaryDirectory(prefix=".emulator-", dir=path.parent) as directory:
         whole = Path(directory, path.name)
         whole.write_text(text)
@@ -85,21 +85,21 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _stop_signal() -> asyncio.Future[None]:
-    """Done with the first SIGTERM or SIGINT; a second one does what it does to any program."""
+    """Done with the first SIGTERM or SIGINT; a second one ends the process, whatever it is doing."""
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[None] = loop.create_future()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = signal.SIGTERM, signal.SIGINT
 
     def stop() -> None:
         if not stopped.done():
             stopped.set_result(None)
 
     def handle(*_: object) -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)  # asyncio's own handler would wait for recognisers
         loop.call_soon_threadsafe(stop)
 
-    for number in before:
+    for number in numbers:
         signal.signal(number, handle)
     return stopped
 
@@ -136,10 +136,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="at a time: %(default)s",
     )
-    add("--max-audio", type=float, default=limits.max_audio, metavar="SECONDS", help="of one stream: %(default)g")
+    add(
+        "--max-audio",
+        type=_argument(_seconds),
+        default=limits.max_audio,
+        metavar="SECONDS",
+        help="of one stream: %(default)g",
+    )
     add(
         "--audio-timeout",
-        type=float,
+        type=_argument(_seconds),
         default=limits.audio_timeout,
         metavar="SECONDS",
         help="without audio, after which a stream is ended: %(default)g",
@@ -155,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--grace",
-        type=float,
+        type=_argument(_seconds),
         default=10.0,
         metavar="SECONDS",
         help="that streams have to end, on SIGTERM (%(default)g)",
@@ -189,6 +195,13 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65_535:
         raise ValueError(f"{text!r} is no port: 0 to 65535")
     return port
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:
+        raise ValueError(f"{text!r} is no time: 0 or more seconds")
+    return seconds
 
 
 def _positive(text: str) -> int:

@@ -105,7 +105,7 @@ def load_recogniser(name: str) -> RecogniserFactory:
 
         return PocketSphinx()
     module, _, path = name.partition(":")
-    if not (module and path):
+    if not (module and path) or module.startswith("."):
         raise ValueError(f"no recogniser {name!r}: it is scripted, pocketsphinx or module:factory")
     factory: object = import_module(module)
     for attribute in path.split("."):

@@ -35,7 +35,7 @@ class Emulator:
     """A local endpoint for StartStreamTranscription: an asynchronous context manager that serves within its block.
 
     At the end of the block streams that still run are ended with a ``ServiceUnavailableException``; `drain` before it
-    gives them time. It serves once.
+    gives them time. What recognisers are doing on their threads it waits for. It serves once.
 
     Args:
         host: the address to listen on; the default is reachable from this machine alone.

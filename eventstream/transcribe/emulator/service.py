@@ -56,7 +56,7 @@ class Statistics:
     """What came and went so far.
 
     Attributes:
-        refused: requests that were answered with an HTTP error.
+        refused: requests that were answered with an HTTP error, or ended before they were answered.
         streams: requests that were answered with a stream.
         failed: streams that did not come to their end: they got an exception, or their client went away.
         signatures: that were verified: of requests, events and ends of audio.

@@ -19,11 +19,12 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
-from eventstream.exceptions import DateSkew, DecodeError, SignatureMismatch, VerificationError
+from eventstream.exceptions import DateSkew, DecodeError, InvalidHeaderValue, SignatureMismatch, VerificationError
 from eventstream.http2 import ErrorCodes, StreamError
 from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.emulator.channels import channel_splitter
@@ -45,6 +46,8 @@ from eventstream.transcribe.request import (
 from eventstream.transcribe.session import ServerSession
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from eventstream.http2 import ServerStream
     from eventstream.signing import Credentials
     from eventstream.transcribe.emulator.faults import Fault
@@ -115,8 +118,10 @@ class Transcription:
         try:
             error = await self._attempt()
             if error is not None:
+                fate = str(error)
                 await self._tell(error)
-            fate = "ended" if error is None else str(error)
+            else:
+                fate = "ended"
         except (_Cut, StreamError) as cut:
             fate = str(cut)
         finally:
@@ -169,13 +174,20 @@ class Transcription:
         await self._stream.end()
 
     async def _tell(self, error: TranscribeError) -> None:
-        if self._responded:
-            await self._send(self._session.send_exception(error))
-        else:
+        if not self._responded:
             error.request_id = self._request_id
             status, headers, body = error.to_response()
+            if self._stream.method == "HEAD":
+                await self._stream.respond(status, headers, end=True)
+                return
             await self._stream.respond(status, headers)
             await self._send(body)
+        else:
+            try:
+                wire = self._session.send_exception(error)
+            except InvalidHeaderValue:  # a recogniser's own, with a code that no header can hold
+                wire = self._session.send_exception(self._internal_failure("its error cannot be told"))
+            await self._send(wire)
         await self._stream.end()
 
     async def _linger(self) -> None:
@@ -225,7 +237,7 @@ class Transcription:
         self._max_audio_length = None if format.bytes_per_second is None else seconds * format.bytes_per_second
         numbers = range(format.channels) if format.is_timed and format.channels > 1 else [None]
         for number in numbers:
-            recogniser = await self._work(self._service.recogniser, request)
+            recogniser = await self._work(self._service.recogniser, request, unwanted=_close)
             self._channels.append(_Channel(recogniser, ChannelResults(request, self._session_id, number)))
         response = StartStreamTranscriptionResponse.from_request(
             request, request_id=self._request_id, session_id=self._session_id
@@ -294,8 +306,14 @@ class Transcription:
             await self._send_results(results)
         self._expect_audio()
 
-    async def _work(self, function: Callable[..., _T], *arguments: object) -> _T:
+    async def _work(
+        self, function: Callable[..., _T], *arguments: object, unwanted: Callable[[_T], object] | None = None
+    ) -> _T:
         """Call a recogniser, or its factory, where it does not block the other streams.
+
+        Args:
+            function, arguments: what is called.
+            unwanted: takes what it returns, if the stream was cancelled meanwhile.
 
         Raises:
             TranscribeError: it raised one, or failed.
@@ -303,7 +321,13 @@ class Transcription:
         try:
             if getattr(self._service.recogniser, "instant", False):
                 return function(*arguments)
-            return await asyncio.get_running_loop().run_in_executor(self._service.executor, function, *arguments)
+            working = self._service.executor.submit(function, *arguments)
+            try:
+                return await asyncio.wrap_future(working)
+            except asyncio.CancelledError:
+                if unwanted is not None:
+                    working.add_done_callback(partial(_discard, unwanted))
+                raise
         except TranscribeError:
             raise
         except Exception:
@@ -376,10 +400,20 @@ class _Channel:
 
     def close(self) -> None:
         with self._lock:
-            try:
-                self._recogniser.close()
-            except Exception:
-                _log.exception("a recogniser failed to close")
+            _close(self._recogniser)
+
+
+def _close(recogniser: Recogniser) -> None:
+    try:
+        recogniser.close()
+    except Exception:
+        _log.exception("a recogniser failed to close")
+
+
+def _discard(unwanted: Callable[[_T], object], worked: Future[_T]) -> None:
+    """Nobody waits for what was worked out any more."""
+    if not worked.cancelled() and worked.exception() is None:
+        unwanted(worked.result())
 
 
 def _signature_error(

@@ -118,6 +118,9 @@ def test_its_options(run, client, tmp_path):
         (["--port", "65536"], "'65536' is no port: 0 to 65535\n"),
         (["--port", "-1"], "'-1' is no port: 0 to 65535\n"),
         (["--port", "x"], "'x' is no port: 0 to 65535\n"),
+        (["--grace", "-1"], "'-1' is no time: 0 or more seconds\n"),
+        (["--max-audio", "nan"], "'nan' is no time: 0 or more seconds\n"),
+        (["--audio-timeout", "long"], "'long'"),
     ],
 )
 def test_options_that_are_wrong(arguments, said, capsys):
@@ -262,7 +265,6 @@ def test_a_signal_drains_for_as_long_as_was_asked(run, client, monkeypatch, capl
     monkeypatch.setattr(sys, "stdout", output)
 
     async def main():
-        before = signal.getsignal(signal.SIGTERM)
         options = module._parser().parse_args(["--grace", "0.05", "--no-verify"])
         serving = asyncio.create_task(module._serve(options, Scripted()))
         while not output.flushed:
@@ -272,7 +274,8 @@ def test_a_signal_drains_for_as_long_as_was_asked(run, client, monkeypatch, capl
             await stream.audio(CHUNK)
             await stream.receive(2)
             signal.raise_signal(signal.SIGTERM)
-            assert signal.getsignal(signal.SIGTERM) == before
+            for number in (signal.SIGTERM, signal.SIGINT):  # the second one ends the process, also from asyncio
+                assert signal.getsignal(number) == signal.SIG_DFL
             assert type(await stream.receive_error()) is ServiceUnavailableException
             await serving
         assert "draining, for at most 0.05 s; a second signal ends at once" in caplog.messages
@@ -346,6 +349,18 @@ def test_what_is_no_file_is_written_to(tmp_path):
         assert path.is_fifo()
     finally:
         os.close(reading)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="pipes have no names here")
+def test_a_pipe_without_a_file_is_written_to():
+    """As a shell makes it for ``>(command)``."""
+    reading, writing = os.pipe()
+    try:
+        module._replace(Path(f"/dev/fd/{writing}"), "after")
+        assert os.read(reading, 100) == b"after"
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def test_credentials_with_a_token(monkeypatch):

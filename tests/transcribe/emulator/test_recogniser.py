@@ -29,7 +29,8 @@ def test_a_factory_of_the_user(name, factory):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "whisper", "json:", ":dumps", "json:nothing", "json:dumps.x", "json:__name__", "json:dumps:x"]
+    "name",
+    ["", "whisper", "json:", ":dumps", "json:nothing", "json:dumps.x", "json:__name__", "json:dumps:x", ".json:dumps"],
 )
 def test_no_such_recogniser(name):
     with pytest.raises(ValueError, match="no recogniser"):

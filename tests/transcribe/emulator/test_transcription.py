@@ -260,6 +260,19 @@ def test_another_operation(run, client, request_line):
     run(main)
 
 
+def test_who_asks_for_the_head_alone_gets_it(run, client):
+    async def main():
+        async with Emulator() as emulator, client(emulator) as peer:
+            headers = StartStreamTranscriptionRequest.from_headers([ENGLISH, *PCM]).to_headers()
+            _, stream, _ = await peer.send(headers, method="HEAD")
+            response = await stream.response()
+            assert response.status == 404
+            assert await stream.receive() == b""
+            await sound(await peer.open())
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     ("credentials", "code", "text"),
     [
@@ -933,6 +946,54 @@ def test_what_a_recogniser_should_not_give(run, client, caplog):
             return stream
 
     assert "it failed" in failures(run(main), caplog)
+
+
+def test_an_exception_of_a_recogniser_that_cannot_be_sent(run, client, caplog):
+    class Verbose(Recogniser):
+        def feed(self, pcm):
+            raise TranscribeError("x" * 40_000, "too long for a header", status_code=500)
+
+    async def main():
+        async with Emulator(recogniser=Verbose) as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK)
+            assert type(await stream.receive_error()) is InternalFailureException
+            assert emulator.statistics.failed == 1
+            return stream
+
+    assert "its error cannot be told" in logged(run(main), caplog)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_recogniser_that_is_made_too_late_is_closed(run, client, fails):
+    """Its stream was cancelled meanwhile: nobody else would do it."""
+
+    def factory(request):
+        recogniser = Recogniser(request) if RECOGNISERS or not fails else None
+        WAITING.set()
+        assert GO_ON.wait(20)
+        if recogniser is None:
+            raise ZeroDivisionError
+        return recogniser
+
+    async def main():
+        async def fail():
+            async with Emulator(recogniser=factory) as emulator:
+                peers.append(client(emulator))
+                opening = asyncio.ensure_future(peers[0].open())
+                while not WAITING.is_set():
+                    await asyncio.sleep(0.001)
+                asyncio.get_running_loop().call_later(0.05, GO_ON.set)
+                opening.cancel()
+                raise KeyError
+
+        peers = []
+        with pytest.raises(KeyError):
+            await fail()
+        await peers[0].stack.aclose()
+
+    run(main)
+    assert [recogniser.closed for recogniser in RECOGNISERS] == ["recogniser"] * (not fails)
 
 
 def test_a_recogniser_that_fails_to_close(run, client, caplog):
