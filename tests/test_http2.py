@@ -319,6 +319,98 @@ def test_windows_open_again_for_what_was_taken_when_that_is_enough():
     run(main())
 
 
+def test_of_padding_a_window_opens_again_for_the_padding_alone():
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        connection.data_received(RESPONSE)
+        await asyncio.sleep(0)
+        opened(connection._transport)
+        padded = DataFrame(1, data=bytes(10), pad_length=255, flags=["PADDED"]).serialize()  # and a byte for the length
+        for _ in range(127):
+            connection.data_received(padded)
+        await asyncio.sleep(0)
+        assert opened(connection._transport) == []
+        connection.data_received(padded)
+        await asyncio.sleep(0)
+        assert opened(connection._transport) == [(1, 128 * 256)]
+        assert await stream.receive() == bytes(1280)
+
+    run(main())
+
+
+def test_of_a_stream_that_lingers_nothing_is_kept():
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        connection.data_received(RESPONSE)
+        connection.data_received(DataFrame(1, data=bytes(10)).serialize())
+        stream._linger()
+        connection.data_received(DataFrame(1, data=bytes(10)).serialize())
+        assert stream._received == b""
+        assert stream._unreturned == 20
+        stream._linger_timer.cancel()
+
+    run(main())
+
+
+def test_a_stream_that_was_reset_here_says_so():
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        await stream.reset()
+        for call in (stream.receive(), stream.send(b"more"), stream.response()):
+            with pytest.raises(StreamError) as raised:
+                await call
+            assert str(raised.value) == "the stream was reset here (CANCEL)"
+            assert raised.value.remote is False
+
+    run(main())
+
+
+def test_connect_has_no_path():
+    async def handler(stream):
+        await stream.respond(200, [("x-path", repr(stream.path))], end=True)
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            peer.h2.config.validate_outbound_headers = False
+            peer.h2.send_headers(1, [(":method", "CONNECT"), (":authority", "localhost")])
+            headers = dict((await peer.until(ResponseReceived)).headers)
+            assert headers[b"x-path"] == b"''"
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", [199, 1000])
+def test_the_bounds_of_a_status(status):
+    async def handler(stream):
+        with pytest.raises(ValueError, match=f"^the status {status}; 200 to 999 are allowed$"):
+            await stream.respond(status)
+        await stream.respond(999, end=True)
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            assert (await (await connection.request(request())).response()).status == 999
+
+    run(main())
+
+
+def test_who_never_finishes_the_handshake_is_left(certificate):
+    """After the time that a connection without streams has."""
+
+    async def main():
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        async with http2.serve(echo, ssl=context, idle_timeout=SOON) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+
+    run(main())
+
+
 def test_bodies_that_nobody_reads_give_the_connection_its_window_back():
     async def handler(stream):
         if stream.path == "/echo":
@@ -1918,7 +2010,7 @@ def test_responses_that_cannot_be_sent():
             with pytest.raises(StateError, match=r"^the response has not begun: call respond$"):
                 await stream.end()
             await stream.respond(200)
-            with pytest.raises(StateError, match="begun before"):
+            with pytest.raises(StateError, match=r"^the response was begun before$"):
                 await stream.respond(200)
             await stream.end()
             for call in (stream.send(b""), stream.end(), stream.respond(200)):
@@ -1946,7 +2038,7 @@ def test_two_tasks_cannot_send_at_once():
             sending = asyncio.create_task(stream.send(bytes(100_000)))
             await asyncio.sleep(0)
             for call in (stream.send(b""), stream.end()):
-                with pytest.raises(StateError, match="another task"):
+                with pytest.raises(StateError, match=r"^another task is sending on this stream$"):
                     await call
             reading = asyncio.create_task(read(stream))
             go_on.set()

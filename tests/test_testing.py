@@ -554,6 +554,11 @@ def test_transcripts_are_partial_as_asked_for():
         )
 
 
+def test_transcripts_have_as_many_results_as_asked_for():
+    assert len(least(testing.transcripts(min_size=1)).transcript.results) == 1
+    assert len(least(testing.transcripts(min_size=2)).transcript.results) == 2
+
+
 def test_transcripts_are_of_every_kind():
     from eventstream.transcribe.model import Alternative, Item, Result, Transcript, TranscriptEvent
 
