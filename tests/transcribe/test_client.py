@@ -919,6 +919,13 @@ def test_credentials_of_a_callable():
 # Region and endpoint
 
 
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_region_of_the_environment_takes_no_botocore(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, "botocore.session", None)
+    monkeypatch.setenv(name, "eu-central-1")
+    assert TranscribeClient().region == "eu-central-1"
+
+
 def test_the_region(monkeypatch):
     with pytest.raises(ConfigurationError, match="AWS_REGION"):
         TranscribeClient(credentials=CREDENTIALS)

@@ -313,6 +313,10 @@ def test_one_that_cannot_listen_leaves_the_file_of_one_that_does(tmp_path, capsy
 
 def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # it may be on another file system
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "ca.pem").write_text("of another")
+    monkeypatch.chdir(here)
     path, other = tmp_path / "ca.pem", tmp_path / "other"
     for each in (path, other):
         each.write_text("before")
@@ -325,7 +329,8 @@ def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
     other.mkdir()
     with pytest.raises(OSError, match="other"):
         module._replace(other, "after")
-    assert sorted(tmp_path.iterdir()) == [path, other]
+    assert sorted(tmp_path.iterdir()) == [path, here, other]
+    assert (here / "ca.pem").read_text() == "of another"
 
 
 def test_a_link_is_followed(tmp_path):
