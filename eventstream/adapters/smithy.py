@@ -194,11 +194,12 @@ def _event(cls: type[_E], head: bytes, prelude: dict[str, Any], rest: bytes) -> 
     except exceptions.MessageChecksumMismatch as error:
         raise ChecksumMismatch(error.expected, error.computed) from error
     except _NO_HEADER as error:
+        fault: EventError = InvalidEventBytes()
         try:
-            EventHeaderDecoder(rest[: prelude["headers_length"]]).decode_headers()  # of several faults the first one
-        except EventError as first:
-            raise first from error
-        raise InvalidEventBytes from error
+            EventHeaderDecoder(rest[: prelude["headers_length"]]).decode_headers()
+        except EventError as first:  # of several faults
+            fault = first
+        raise fault from error
     message = _new(_library.EventMessage)
     message.headers = headers
     message.payload = decoded.payload

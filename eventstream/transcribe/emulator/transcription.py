@@ -307,13 +307,13 @@ class Transcription:
         self._expect_audio()
 
     async def _work(
-        self, function: Callable[..., _T], *arguments: object, unwanted: Callable[[_T], object] | None = None
+        self, function: Callable[..., _T], *arguments: object, unwanted: Callable[[_T], object] = lambda _: None
     ) -> _T:
         """Call a recogniser, or its factory, where it does not block the other streams.
 
         Args:
             function, arguments: what is called.
-            unwanted: takes what it returns, if the stream was cancelled meanwhile.
+            unwanted: takes what it returns, if the stream was cancelled meanwhile; by default that is dropped.
 
         Raises:
             TranscribeError: it raised one, or failed.
@@ -325,8 +325,7 @@ class Transcription:
             try:
                 return await asyncio.wrap_future(working)
             except asyncio.CancelledError:
-                if unwanted is not None:
-                    working.add_done_callback(partial(_discard, unwanted))
+                working.add_done_callback(partial(_discard, unwanted))
                 raise
         except TranscribeError:
             raise

@@ -965,8 +965,9 @@ def test_an_exception_of_a_recogniser_that_cannot_be_sent(run, client, caplog):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_recogniser_that_is_made_too_late_is_closed(run, client, fails):
+def test_a_recogniser_that_is_made_too_late_is_closed(run, client, monkeypatch, fails):
     """Its stream was cancelled meanwhile: nobody else would do it."""
+    monkeypatch.setattr("eventstream.transcribe.emulator.service._INTERRUPTED_WITHIN", 0.01)
 
     def factory(request):
         recogniser = Recogniser(request) if RECOGNISERS or not fails else None
@@ -983,7 +984,7 @@ def test_a_recogniser_that_is_made_too_late_is_closed(run, client, fails):
                 opening = asyncio.ensure_future(peers[0].open())
                 while not WAITING.is_set():
                     await asyncio.sleep(0.001)
-                asyncio.get_running_loop().call_later(0.05, GO_ON.set)
+                asyncio.get_running_loop().call_later(0.3, GO_ON.set)
                 opening.cancel()
                 raise KeyError
 
