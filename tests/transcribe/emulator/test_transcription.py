@@ -267,6 +267,7 @@ def test_who_asks_for_the_head_alone_gets_it(run, client):
             _, stream, _ = await peer.send(headers, method="HEAD")
             response = await stream.response()
             assert response.status == 404
+            assert ("x-amzn-errortype", "UnknownOperationException") in response.headers
             assert await stream.receive() == b""
             await sound(await peer.open())
 
