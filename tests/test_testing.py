@@ -691,13 +691,13 @@ def test_times_go_on_from_item_to_item_and_from_result_to_result():
                 Alternative(transcript="", items=[mark("?", 7)]),
             ],
         ),
-        Result(alternatives=[Alternative(items=[word("d", 2, 3)], entities=[Entity()])]),
+        Result(alternatives=[Alternative(items=[word("d", 1_000, 3)], entities=[Entity()])]),
         Result(start_time=0),
     ]
     first, second, third = testing._completed(drawn)
     assert (first.start_time, first.end_time) == (0.0, 1.001)
     assert (second.start_time, second.end_time) == (None, None)
-    assert (third.start_time, third.end_time) == (1.006, 1.006)
+    assert (third.start_time, third.end_time) == (2.004, 2.004)
     one, two, three = first.alternatives
     assert [alternative.transcript for alternative in first.alternatives] == ["a, b.", None, "?"]
     assert [(item.start_time, item.end_time) for item in one.items] == [
@@ -708,13 +708,13 @@ def test_times_go_on_from_item_to_item_and_from_result_to_result():
         (None, None),
     ]
     assert [(item.start_time, item.end_time) for item in two.items + three.items] == [(0.001, 1.001), (0.007, None)]
-    assert [(item.start_time, item.end_time) for item in second.alternatives[0].items] == [(1.003, 1.006)]
+    assert [(item.start_time, item.end_time) for item in second.alternatives[0].items] == [(2.001, 2.004)]
     assert [(entity.start_time, entity.end_time) for entity in one.entities + two.entities] == [
         (0.0, 0.354),
         (0.0, 1.001),
         (0.0, 1.001),
     ]
-    assert second.alternatives[0].entities == [Entity(start_time=1.001, end_time=1.006)]
+    assert second.alternatives[0].entities == [Entity(start_time=1.001, end_time=2.004)]
 
 
 def test_what_is_not_given():
