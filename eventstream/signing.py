@@ -579,7 +579,7 @@ def sign_request(
         The headers to send, and the signature, 32 bytes: the seed of an `EventSigner`.
 
     Raises:
-        ValueError: there is neither ``host`` nor ``:authority``.
+        ValueError: there is neither ``host`` nor ``:authority``, or they differ.
         TypeError: the clock gave a naive datetime.
     """
     stamp = _amz_date(_EPOCH + (clock() - _EPOCH))  # in UTC; astimezone would take a naive one for local time
@@ -589,6 +589,9 @@ def sign_request(
         sent.append(("x-amz-content-sha256", payload_hash))
     if credentials.session_token is not None:
         sent.append(("x-amz-security-token", credentials.session_token))
+    values = _by_name(sent)
+    if values.get("host") != values.get(":authority"):
+        raise ValueError("host and :authority differ: nobody could tell which of them is meant")
     names = sorted(_signable(sent))
     signature = request_signature(credentials, region, service, method, path, sent, signed_headers=names)
     authorization = (

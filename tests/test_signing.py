@@ -815,6 +815,10 @@ def test_host_and_authority_must_be_the_same():
     with pytest.raises(VerificationError, match="its host is not its :authority"):
         verify([("host", "localhost:8443"), *replaced(signed_request(), **{":authority": "elsewhere"})])
     assert verify([("host", "localhost:8443"), *signed_request()])
+    both = [(":authority", "localhost:8443"), ("Host", "elsewhere")]
+    with pytest.raises(ValueError, match=r"^host and :authority differ: "):
+        sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", both)
+    assert sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", [both[0], ("Host", " localhost:8443")])
 
 
 @pytest.mark.parametrize("name", [" x-amz-target", "x-amz-target ", "X-Amzn-Target"])
