@@ -230,6 +230,7 @@ def test_what_is_served_as_asked(asked, tmp_path):
     }
     assert asked("--no-verify", "--credentials", "a:b")["credentials"] is None
     assert asked("--port", "0")["port"] == 0
+    assert asked("--max-audio", "0")["limits"].max_audio == 0
 
 
 def test_what_is_logged(asked, monkeypatch):
