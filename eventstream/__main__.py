@@ -13,7 +13,7 @@ import io
 import os
 import sys
 import time
-from codecs import utf_8_decode
+from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, BinaryIO
 
 from eventstream import CodecError, Decoder, Message, Timestamp, TruncatedMessage, decode, implementation
@@ -130,7 +130,8 @@ def _shown_text(payload: bytes) -> str:
     """The beginning of a payload that is text."""
     beginning = payload[: 4 * _SHOWN + 4]  # a character more, if there is one
     try:
-        text, _ = utf_8_decode(beginning, "strict", len(beginning) == len(payload))  # the last one may be cut
+        # The last one may be cut.
+        text = getincrementaldecoder("utf-8")().decode(beginning, len(beginning) == len(payload))
     except UnicodeDecodeError:
         return ""
     return text[:_SHOWN] + "..." * (len(text) > _SHOWN) if text.isprintable() and payload[:1].isascii() else ""

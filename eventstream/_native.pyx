@@ -1887,7 +1887,7 @@ cdef class _DecoderMap:
     cdef Decoder _decoder
     cdef object _convert
     cdef object _translate
-    cdef Message _unconverted  # for want of memory
+    cdef Message _unconverted  # as that failed
 
     def __cinit__(self, Decoder decoder not None, convert, translate, /):
         self._decoder = decoder

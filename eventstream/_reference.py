@@ -965,7 +965,7 @@ class _DecoderMap:
         self._decoder = decoder
         self._convert = convert
         self._translate = translate
-        self._unconverted: Message | None = None  # for want of memory
+        self._unconverted: Message | None = None  # as that failed
 
     def __iter__(self) -> Self:
         return self

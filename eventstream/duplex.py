@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from eventstream._codec import Decoder, Message, decode
 from eventstream.exceptions import (
     CodecError,
+    DecodeError,
     ServiceError,
     StateError,
     TruncatedMessage,
@@ -62,8 +63,8 @@ class _Incoming(Generic[T]):
 
     Args:
         read: makes of a message what is delivered, or None if that is nothing. A `CodecError` or `ServiceError` that it
-            raises is final, but for a `StateError`, which is of a call; after a ``MemoryError``, and where it has
-            called `keep`, the message is read again; anything else costs this message.
+            raises is final. After a ``MemoryError``, and where it has called `keep`, nothing is, and the message is
+            read again; anything else costs this message.
     """
 
     def __init__(
@@ -94,23 +95,32 @@ class _Incoming(Generic[T]):
 
     def __next__(self) -> T:
         self.check()
-        try:
-            while (message := self._message or next(self._decoder, None)) is not None:
-                self._message = None
-                try:
-                    event = self._read(message)
-                except MemoryError:
-                    self.keep(message)
-                    raise
-                if event is not None:
-                    return event
-        except StateError:
-            raise
-        except (CodecError, ServiceError) as error:
-            self._error = error._again()
-            raise
+        while (message := self._next_message()) is not None:
+            try:
+                event = self._read(message)
+            except MemoryError:
+                self.keep(message)
+                raise
+            except (CodecError, ServiceError) as error:
+                if self._message is None:
+                    self._error = error._again()
+                raise
+            if event is not None:
+                return event
         self._exhausted = True
         raise StopIteration
+
+    def _next_message(self) -> Message | None:
+        message, self._message = self._message, None
+        if message is not None:
+            return message
+        try:
+            return next(self._decoder, None)
+        except StateError:  # of this call alone: another thread makes one
+            raise
+        except CodecError as error:
+            self._error = error._again()
+            raise
 
     def end(self, *, complete: Callable[[], bool]) -> None:
         """The input has ended: an error unless it did so after a message, and all is `complete`."""
@@ -341,6 +351,7 @@ class ServerExchange(Generic[T]):
             StateError: there was no request yet, or `receive_eof` was called.
             DecodeError: the bytes are no valid message, or there is none inside a signed one.
             VerificationError: an event is not what was signed, or comes after the end; see `EventVerifier.verify`.
+            Exception: what the clock, or who is asked for the credentials, raises; the event is kept for the next try.
         """
         self.check_opened()
         return self._incoming.feed(data)
@@ -351,7 +362,7 @@ class ServerExchange(Generic[T]):
             assert self._unwrap is not None
             try:
                 inner = self._unwrap(message)
-            except CodecError:
+            except (DecodeError, VerificationError):
                 raise
             except BaseException:
                 self._incoming.keep(message)  # the clock failed, or who was asked for the credentials: not the client

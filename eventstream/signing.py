@@ -531,6 +531,11 @@ def _by_name(headers: _Pairs) -> dict[str, str]:
     return values
 
 
+def _is_one_host(values: Mapping[str, str]) -> bool:
+    """Whether nobody can be sent elsewhere than the signature says."""
+    return values.get("host", "").lower() == values.get(":authority", "").lower()
+
+
 def _signable(headers: _Pairs) -> set[str]:
     return {name.lower() for name, _ in headers if not name.startswith(":")} - _NOT_SIGNED | {"host"}
 
@@ -590,7 +595,7 @@ def sign_request(
     if credentials.session_token is not None:
         sent.append(("x-amz-security-token", credentials.session_token))
     values = _by_name(sent)
-    if values.get("host") != values.get(":authority"):
+    if not _is_one_host(values):
         raise ValueError("host and :authority differ: nobody could tell which of them is meant")
     names = sorted(_signable(sent))
     signature = request_signature(credentials, region, service, method, path, sent, signed_headers=names)
@@ -677,7 +682,7 @@ def _check_signed(signed: set[str], values: Mapping[str, str]) -> None:
             raise _refusal(VerificationError, f"the header {_quote(name)} is missing")
     if "host" not in signed and ":authority" not in signed:
         raise _refusal(VerificationError, "its host is not signed")
-    if values["host"] != values[":authority"]:
+    if not _is_one_host(values):
         raise _refusal(VerificationError, "its host is not its :authority")
     for name in values:
         if name.strip().startswith(("x-amz-", "x-amzn-")) and name not in signed and name not in _NOT_SIGNED:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     class Readable(Protocol):
         """A binary file."""
 
-        def read(self, size: int, /) -> Buffer: ...
+        def read(self, size: int, /) -> Buffer | None: ...
 
     class AsyncReadable(Protocol):
         """An ``asyncio.StreamReader``, or the like."""
 
-        def read(self, size: int, /) -> Awaitable[Buffer]: ...
+        def read(self, size: int, /) -> Awaitable[Buffer | None]: ...
 
 
 READ_SIZE = 65_536

@@ -541,10 +541,22 @@ def test_a_call_while_another_thread_makes_one_has_no_effect():
     client.receive_eof()
 
 
+def test_what_parse_raises_is_final_whatever_it_is():
+    def parse(message):
+        raise StateError("of the caller's own")
+
+    client = ClientExchange(None, parse)
+    received = client.receive(EVENTS[0].encode() + EVENTS[1].encode())
+    for _ in range(2):
+        with pytest.raises(StateError, match="of the caller's own"):
+            next(received)
+
+
 @pytest.mark.parametrize("failing", ["credentials", "clock"])
 def test_what_fails_on_this_side_costs_no_event(failing):
     """It is nothing that the client did: the event is verified when it is asked for again."""
-    failures = iter([None, OSError("refresh failed"), OSError("again"), KeyboardInterrupt(), None, None])
+    failures = [OSError("refresh failed"), KeyboardInterrupt(), StateError("of theirs"), ServiceError("Theirs", "")]
+    failures = iter([None, *failures, None, None])
     begun = False
 
     def fail(value):
@@ -563,7 +575,7 @@ def test_what_fails_on_this_side_costs_no_event(failing):
     begun = True
     received = server.receive(b"".join(map(client.send, EVENTS[:2])) + client.finish())
     assert next(received) == EVENTS[0]
-    for error in (OSError, OSError, KeyboardInterrupt):
+    for error in (OSError, KeyboardInterrupt, StateError, ServiceError):
         with pytest.raises(error):
             next(received)
     assert list(received) == [EVENTS[1]]

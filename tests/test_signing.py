@@ -818,7 +818,7 @@ def test_host_and_authority_must_be_the_same():
     both = [(":authority", "localhost:8443"), ("Host", "elsewhere")]
     with pytest.raises(ValueError, match=r"^host and :authority differ: "):
         sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", both)
-    assert sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", [both[0], ("Host", " localhost:8443")])
+    assert sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", [both[0], ("Host", " LocalHost:8443")])
 
 
 @pytest.mark.parametrize("name", [" x-amz-target", "x-amz-target ", "X-Amzn-Target"])

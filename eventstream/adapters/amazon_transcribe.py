@@ -163,7 +163,7 @@ class EventStreamBuffer(_library.EventStreamBuffer):
         # Streams repeat their headers, and the decoder gives repeated headers as the same object.
         self._headers = Headers()
         self._plain: dict[str, Any] = {}
-        self._unconverted: Message | None = None  # for want of memory
+        self._unconverted: Message | None = None  # as that failed
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an EventStreamBuffer cannot be copied or pickled")
@@ -340,9 +340,11 @@ class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
             try:
                 super().encode_headers(headers)
             except SerializationError as theirs:
-                raise theirs from error
+                raise theirs from None if isinstance(error, InvalidHeaderValue) else error
             except Exception:
                 pass
+            if isinstance(error, InvalidHeaderValue):
+                raise
             raise SerializationError(str(error)) from error
 
     def _wire_value(self, value: HEADER_SERIALIZATION_VALUE) -> Any:

@@ -334,9 +334,11 @@ def _refuse(headers: Mapping[str, Any], before: Set[str], error: Exception) -> N
     try:
         _library_encode_headers(encoder, headers)
     except EventError as first:
-        raise first from error
+        raise first from None if isinstance(error, InvalidHeaderValue) else error
     except Exception:
         pass
+    if isinstance(error, InvalidHeaderValue):
+        raise error
     raise EventError(str(error)) from error
 
 

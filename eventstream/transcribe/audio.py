@@ -163,7 +163,7 @@ def iter_chunks(
         ValueError: the duration is out of its bounds.
         InvalidAudio: the audio ends in the middle of a sample; the whole ones have been yielded.
         BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
-        Exception: what the source raises, after all whole samples before.
+        Exception: what the source raises, after all whole samples before. The iteration is over then.
         BufferError: a piece is not C-contiguous.
     """
     length = format.chunk_length(duration)
@@ -185,7 +185,7 @@ def aiter_chunks(
         ValueError: the duration is out of its bounds.
         InvalidAudio: the audio ends in the middle of a sample; the whole ones have been yielded.
         BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
-        Exception: what the source raises, after all whole samples before.
+        Exception: what the source raises, after all whole samples before. The iteration is over then.
         BufferError: a piece is not C-contiguous.
     """
     length = format.chunk_length(duration)
@@ -200,19 +200,16 @@ class _Cutter:
         self.length = length
         self.rest = bytearray()
 
-    def cut(self, piece: Buffer) -> Iterator[bytes]:
-        """The chunks that are whole with this piece."""
-        view = memoryview(piece)
-        if not view.c_contiguous:
-            raise BufferError("a piece of audio is not C-contiguous")
-        view = view.cast("B")
+    def cut(self, view: memoryview) -> Iterator[bytes]:
+        """The chunks that are whole with this piece, of bytes."""
         start = 0
         if self.rest:
             start = self.length - len(self.rest)
             self.rest += view[:start]
             if len(self.rest) < self.length:
                 return
-            yield bytes(self.rest)
+            chunk, self.rest = bytes(self.rest), bytearray()
+            yield chunk
         end = len(view) - (len(view) - start) % self.length
         for position in range(start, end, self.length):
             yield bytes(view[position : position + self.length])
@@ -227,30 +224,45 @@ class _Cutter:
 
 
 def _iter_chunks(pieces: Iterable[Buffer], cutter: _Cutter) -> Iterator[bytes]:
-    try:
-        for piece in pieces:
-            yield from cutter.cut(piece)
-    except Exception:  # a WAV that ends too early, or a microphone that is pulled out: what there is comes first
-        if last := cutter.last():
-            yield last
-        raise
+    source = iter(pieces)
+    while True:
+        try:
+            piece = _bytes_of(next(source))
+        except StopIteration:
+            break
+        except Exception:  # a WAV that ends too early, or a microphone that is pulled out: what there is comes first
+            if last := cutter.last():
+                yield last
+            raise
+        yield from cutter.cut(piece)
     if last := cutter.last():
         yield last
     cutter.check_end()
 
 
 async def _aiter_chunks(pieces: AsyncIterable[Buffer], cutter: _Cutter) -> AsyncGenerator[bytes, None]:
-    try:
-        async for piece in pieces:
-            for chunk in cutter.cut(piece):
-                yield chunk
-    except Exception:
-        if last := cutter.last():
-            yield last
-        raise
+    source = aiter(pieces)
+    while True:
+        try:
+            piece = _bytes_of(await anext(source))
+        except StopAsyncIteration:
+            break
+        except Exception:
+            if last := cutter.last():
+                yield last
+            raise
+        for chunk in cutter.cut(piece):
+            yield chunk
     if last := cutter.last():
         yield last
     cutter.check_end()
+
+
+def _bytes_of(piece: Buffer) -> memoryview:
+    view = memoryview(piece)
+    if not view.c_contiguous:
+        raise BufferError("a piece of audio is not C-contiguous")
+    return view.cast("B")
 
 
 def _pieces(source: Buffer | Iterable[Buffer] | Readable, length: int) -> Iterable[Buffer]:
@@ -355,34 +367,49 @@ class WavFile:
     """
 
     def __init__(
-        self, file: BytesReadable, format: AudioFormat, length: int | None, opened: BinaryIO | None, *, unwritten: bool
+        self,
+        file: BytesReadable,
+        format: AudioFormat,
+        length: int | None,
+        opened: BinaryIO | None,
+        *,
+        unwritten: bool = False,
     ) -> None:
         self.format = format
         self.duration = None if length is None else format.duration(length)
         self._file = file
         self._length = None if unwritten else length
         self._position = 0
+        self._kept = b""  # what a call has read that failed then
         self._opened = opened
 
     def read(self, size: int, /) -> bytes:
         """At most so many of the next bytes of audio, and at most 32,768; all that are left if `size` is negative; none
-        at the end.
+        at the end. Fewer also where the file does not block, and has no more now.
 
         Raises:
-            InvalidAudio: the file ends before the audio does.
+            InvalidAudio: the file ends before the audio does; what it has was returned before.
             BlockingIOError: the file does not block, and has no data now.
-            OSError: the file cannot be read.
+            OSError: the file cannot be read. What this call has read comes with the next one.
         """
+        if self._kept and size >= 0:
+            size = min(size, MAX_CHUNK_LENGTH)
+            data, self._kept = self._kept[:size], self._kept[size:]
+            return data
         left = sys.maxsize if self._length is None else self._length - self._position
         wanted = left if size < 0 else min(size, left)
         # In pieces: a file may reserve all that it is asked for, and a header may declare anything.
-        pieces: list[bytes] = []
+        pieces = [self._kept] if self._kept else []
+        self._kept = b""
         while wanted:
             try:
                 piece = _read(self._file, min(wanted, MAX_CHUNK_LENGTH))
-            except Exception:
+            except BlockingIOError:
                 if pieces:
-                    break  # they come first, and the next call meets what is wrong
+                    break
+                raise
+            except BaseException:
+                self._kept = b"".join(pieces)
                 raise
             if not piece and not pieces and self._length is not None:
                 raise InvalidAudio(f"the WAV ends after {self._position} of its {self._length} bytes of audio")

@@ -45,7 +45,7 @@ _ERROR_TYPE = "x-amzn-errortype"
 _REQUEST_ID = "x-amzn-request-id"
 
 # What a field of HTTP cannot hold: the end of a line would begin another one.
-_NO_FIELD = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_NO_FIELD = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 # What may succeed when it is tried again, if nothing better than the status or the code is known: the transient and the
 # throttling errors of the AWS SDKs' standard retry mode

@@ -363,6 +363,6 @@ def _encode(event: msgspec.Struct) -> bytes:
 def _is_finite(value: object) -> bool:
     if isinstance(value, msgspec.Struct):
         return all(_is_finite(getattr(value, name)) for name in value.__struct_fields__)
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return all(map(_is_finite, value))
     return not isinstance(value, float) or isfinite(value)

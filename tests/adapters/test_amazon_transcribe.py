@@ -481,6 +481,13 @@ def test_what_the_library_accepts_or_does_not_document_is_a_serialization_error(
     assert not isinstance(error_of(library, headers), library.SerializationError)
 
 
+@pytest.mark.parametrize("bad", [{"a": "\ud800"}, {"a" * 300: 1}])
+def test_a_value_of_no_type_is_said_where_the_library_does_not_document_what_it_meets_first(bad):
+    error = error_of(adapter, {**bad, "b": object()})
+    assert type(error) is library.InvalidHeaderValue
+    assert error.__cause__ is None
+
+
 # Signing
 
 

@@ -403,6 +403,13 @@ def test_what_the_library_accepts_or_does_not_document_is_an_event_error(headers
     assert str(error) == str(error.__cause__)
 
 
+@pytest.mark.parametrize("bad", [{"a": "\ud800"}, {"a" * 300: 1}])
+def test_a_value_of_no_type_is_said_where_the_library_does_not_document_what_it_meets_first(bad):
+    error = error_of(adapter, {**bad, "b": object()})
+    assert type(error) is exceptions.InvalidHeaderValue
+    assert error.__cause__ is None
+
+
 def encoded_one_by_one(encoder: Any) -> bytes:
     encoder.encode_boolean("true", True)
     encoder.encode_byte("byte", 1)

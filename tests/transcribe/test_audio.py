@@ -538,13 +538,54 @@ def test_a_file_without_data_now_has_not_ended():
     assert chunks == [b"abcd"]
 
 
-@pytest.mark.parametrize("failure", [None, OSError("unplugged")])
-def test_what_was_read_of_a_wav_comes_before_what_is_wrong(failure):
-    audio = open_wav(Slow(wav(samples(50_000)), [12, 8, 16, 8, 32_768, failure, failure]))
+def test_what_was_read_of_a_wav_comes_before_there_is_nothing_now():
+    audio = open_wav(Slow(wav(samples(50_000)), [12, 8, 16, 8, 32_768, None, None]))
     assert audio.read(-1) == samples(50_000)[:32_768]
-    with pytest.raises(OSError, match=r"unplugged|no data now"):
+    with pytest.raises(BlockingIOError, match="no data now"):
         audio.read(-1)
     assert audio.read(-1) == samples(50_000)[32_768:]
+
+
+@pytest.mark.parametrize("sizes", [[-1], [40_000, -1], [0, 10, 32_758, 5, 50_000]])
+def test_what_a_failing_read_has_read_comes_with_the_next(sizes):
+    data = samples(50_000)
+    audio = open_wav(Slow(wav(data), [12, 8, 16, 8, 32_768, OSError("unplugged"), 100, OSError("again")]))
+    with pytest.raises(OSError, match="unplugged"):
+        audio.read(-1)
+    with pytest.raises(OSError, match="again"):
+        audio.read(-1)
+    assert b"".join(map(audio.read, sizes)) + audio.read(-1) == data
+    assert audio.read(-1) == b""
+
+
+def test_what_is_kept_is_read_in_pieces_that_are_not_too_long():
+    audio = open_wav(Slow(wav(samples(70_000)), [12, 8, 16, 8, 32_768, 32_768, OSError("unplugged")]))
+    with pytest.raises(OSError, match="unplugged"):
+        audio.read(-1)
+    assert [len(audio.read(2**40)) for _ in range(3)] == [32_768, 32_768, 70_000 - 65_536]
+
+
+@pytest.mark.parametrize("first", [400, 800, 1000])
+def test_who_throws_into_the_iteration_gets_no_chunk_twice(first):
+    """It is the consumer's error, and none of the source's."""
+    pieces = [bytes(first), bytes(6000)]
+
+    async def apieces():
+        for piece in pieces:
+            yield piece
+
+    chunks = iter_chunks(pieces, AudioFormat(8000))
+    assert next(chunks) == bytes(1600)
+    with pytest.raises(KeyError):
+        chunks.throw(KeyError())
+
+    async def main():
+        chunks = aiter_chunks(apieces(), AudioFormat(8000))
+        assert await anext(chunks) == bytes(1600)
+        with pytest.raises(KeyError):
+            await chunks.athrow(KeyError())
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("failure", [InvalidAudio("cut"), ConnectionResetError("unplugged")])

@@ -672,6 +672,7 @@ def test_numbers_that_json_does_not_have(number):
         Result(start_time=number),
         Result(alternatives=[Alternative(items=[Item(confidence=number)])]),
         Result(language_identification=[LanguageIdentification(score=number)]),
+        Result(language_identification=(LanguageIdentification(score=number),)),
     ):
         with pytest.raises(EncodeError, match=r"^TranscriptEvent: JSON cannot say it \(a number is not finite\)$"):
             event_to_message(TranscriptEvent(Transcript(results=[result])))

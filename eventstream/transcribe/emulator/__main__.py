@@ -22,6 +22,8 @@ from eventstream.transcribe.emulator.scripted import Scripted
 from eventstream.transcribe.emulator.server import DOCUMENTATION_CREDENTIALS, Emulator
 from eventstream.transcribe.emulator.service import Limits
 
+_STOPPED_BY = signal.SIGTERM, signal.SIGINT
+
 _T = TypeVar("_T")
 
 
@@ -31,11 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.WARNING if options.quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    before = {number: signal.getsignal(number) for number in _STOPPED_BY}
     try:
         recogniser = _recogniser(options)
         try:
             asyncio.run(_serve(options, recogniser))
         finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
             getattr(recogniser, "close", lambda: None)()
     except (ImportError, OSError, ValueError) as error:
         print(f"emulator: {error}", file=sys.stderr)
@@ -88,18 +93,17 @@ def _stop_signal() -> asyncio.Future[None]:
     """Done with the first SIGTERM or SIGINT; a second one ends the process, whatever it is doing."""
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[None] = loop.create_future()
-    numbers = signal.SIGTERM, signal.SIGINT
 
     def stop() -> None:
         if not stopped.done():
             stopped.set_result(None)
 
     def handle(*_: object) -> None:
-        for number in numbers:
+        for number in _STOPPED_BY:
             signal.signal(number, signal.SIG_DFL)  # asyncio's own handler would wait for recognisers
         loop.call_soon_threadsafe(stop)
 
-    for number in numbers:
+    for number in _STOPPED_BY:
         signal.signal(number, handle)
     return stopped
 

@@ -377,6 +377,22 @@ def test_credentials_with_a_token(monkeypatch):
     assert command(["--credentials", "a:b/c:d:e", "--credentials", "f:g"]) == 0
 
 
+def test_who_calls_the_command_keeps_its_signal_handlers(monkeypatch):
+    def handler(*_):
+        pass
+
+    async def serve(options, recogniser):
+        module._stop_signal()
+        signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+
+    monkeypatch.setattr(module, "_serve", serve)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
+    assert command([]) == 0
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == [handler] * 2
+
+
 def test_a_recogniser_is_closed(monkeypatch):
     closed = []
 
