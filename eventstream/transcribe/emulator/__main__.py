@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -104,6 +105,9 @@ def _stop_signal() -> asyncio.Future[None]:
         loop.call_soon_threadsafe(stop)
 
     for number in _STOPPED_BY:
+        # `signal` alone does not wake a loop that is just going to sleep. Windows has no such method, and needs none.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop)
         signal.signal(number, handle)
     return stopped
 

@@ -12,6 +12,8 @@ import socket
 import ssl
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -402,6 +404,42 @@ def test_a_recogniser_is_closed(monkeypatch):
     monkeypatch.setattr(module, "_serve", serve)
     assert command([]) == 0
     assert closed == [True]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="a signal cannot be sent to a thread")
+def test_a_signal_that_does_not_interrupt_the_loop_wakes_it(run):
+    """As one that comes just before the loop goes to sleep: the system call that it sleeps in is not interrupted."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        stopped = module._stop_signal()
+        asleep = threading.Event()
+        loop.call_later(0.05, asleep.set)
+
+        def send():
+            asleep.wait()
+            time.sleep(0.05)
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+        threading.Thread(target=send).start()
+        await asyncio.wait_for(stopped, 5)
+
+    run(main)
+
+
+def test_a_signal_where_the_loop_handles_none(run, monkeypatch):
+    """As on Windows."""
+
+    def add_signal_handler(*_):
+        raise NotImplementedError
+
+    async def main():
+        monkeypatch.setattr(asyncio.get_running_loop(), "add_signal_handler", add_signal_handler)
+        stopped = module._stop_signal()
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(stopped, 5)
+
+    run(main)
 
 
 def test_a_signal_when_nobody_waits_for_it_any_more(run):
