@@ -435,17 +435,11 @@ def test_each_kind_shrinks_to_its_simplest(kind):
 
 
 def test_every_kind_is_found():
-    found = set()
-
-    @settings(max_examples=300, database=None)
-    @given(testing.corruptions())
-    def collect(corruption: Corruption) -> None:
-        found.add(corruption.kind)
-
-    collect()
-    assert found == set(CORRUPTION_KINDS)
+    corruptions = testing.corruptions()
+    for kind in CORRUPTION_KINDS:
+        assert some(corruptions, lambda corruption, kind=kind: corruption.kind == kind)
     for kind in ("message_cut_short", "trailing_bytes"):
-        assert least(testing.corruptions(), lambda corruption, kind=kind: corruption.kind == kind).wire == LEAST[kind]
+        assert least(corruptions, lambda corruption, kind=kind: corruption.kind == kind).wire == LEAST[kind]
 
 
 def test_a_corruption_says_what_it_is():
