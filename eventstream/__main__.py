@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from eventstream.values import HeaderValue
 
 _SHOWN = 48
+_SHOWN_OF_A_HEADER = 200
 _MAX_DEPTH = 4
 _SECONDS_OF_THROUGHPUT = 0.2
 _BYTES_OF_THROUGHPUT = 1 << 24
@@ -45,13 +46,26 @@ def main(arguments: list[str] | None = None) -> int:
             sound = (_show(name, _standard_input()) if name == "-" else _show_file(name)) and sound
         except KeyboardInterrupt:
             return 130
-        except BrokenPipeError:  # the reader has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except _OutputError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes there
+            if not isinstance(error.__cause__, BrokenPipeError):  # whose reader has seen enough
+                print(f"standard output: {error}", file=sys.stderr)
             return 1
         except OSError as error:
             print(f"{_shown(name)}: {error.strerror}", file=sys.stderr)
             sound = False
     return 0 if sound else 1
+
+
+class _OutputError(Exception):
+    """Standard output takes no more, of which no input is to blame."""
+
+
+def _print(line: str, *, flush: bool = False) -> None:
+    try:
+        print(line, flush=flush)
+    except OSError as error:
+        raise _OutputError(error.strerror) from error
 
 
 def _standard_input() -> BinaryIO:
@@ -67,7 +81,7 @@ def _show_file(name: str) -> bool:
 
 def _show(name: str, file: BinaryIO) -> bool:
     """Print the messages of one stream; whether it has no fault."""
-    print(f"{_shown(name)}:")
+    _print(f"{_shown(name)}:")
     decoder = Decoder()
     sample: list[Buffer] = []
     messages = nested = payload_bytes = 0
@@ -86,11 +100,11 @@ def _show(name: str, file: BinaryIO) -> bool:
     except (CodecError, BlockingIOError) as error:
         fault = error
     throughput = _throughput(b"".join(sample)[: decoder.offset])
-    print(
+    _print(
         f"{messages} messages ({nested} nested in them), {decoder.offset} bytes, {payload_bytes} of them payload; "
-        f"decoded at {throughput} ({implementation})"
+        f"decoded at {throughput} ({implementation})",
+        flush=True,  # before a fault is told, and while a reader that is gone is still expected
     )
-    sys.stdout.flush()  # before a fault is told, and while a reader that is gone is still expected
     if fault is not None:
         unknown = decoder.offset == 0 and not isinstance(fault, (TruncatedMessage, BlockingIOError))
         hint = "; is this an event stream?" if unknown else ""
@@ -100,11 +114,13 @@ def _show(name: str, file: BinaryIO) -> bool:
 
 def _print_message(message: Message, margin: str, depth: int = 0) -> int:
     """Print a message and those nested in it; the number of the latter."""
-    headers = ", ".join(f"{_shown(name)}={_shown(value)}" for name, value in message.headers.items())
+    headers = ", ".join(
+        f"{_shown_header(name, ',|=')}={_shown_header(value, ',|')}" for name, value in message.headers.items()
+    )
     payload = bytes(message.payload)
     inner = _nested_in(payload) if depth < _MAX_DEPTH else None
     what = "a message:" if inner is not None else _shown_text(payload)
-    print(f"{margin}{headers or '(no headers)'} | {len(payload)} bytes{' ' if what else ''}{what}")
+    _print(f"{margin}{headers or '(no headers)'} | {len(payload)} bytes{' ' if what else ''}{what}")
     return 0 if inner is None else 1 + _print_message(inner, " " * (len(margin) + 2), depth + 1)
 
 
@@ -115,7 +131,12 @@ def _nested_in(payload: bytes) -> Message | None:
         return None
 
 
-def _shown(value: HeaderValue) -> str:
+def _shown(text: str) -> str:
+    return text if text.isprintable() else repr(text)
+
+
+def _shown_header(value: HeaderValue, delimiters: str) -> str:
+    """A name or value; in quotes if it might be taken for more than one."""
     if isinstance(value, Timestamp):
         try:
             return value.datetime.isoformat(timespec="milliseconds")
@@ -123,7 +144,11 @@ def _shown(value: HeaderValue) -> str:
             return repr(value)
     if isinstance(value, bytes):
         return value[:8].hex() + ("..." if len(value) > 8 else "")
-    return str(value) if isinstance(value, str) and value.isprintable() else repr(value)
+    if not isinstance(value, str):
+        return repr(value)
+    text = value[:_SHOWN_OF_A_HEADER]
+    ambiguous = text[:1] in ("'", '"') or any(delimiter in text for delimiter in delimiters)
+    return (repr(text) if ambiguous else _shown(text)) + "..." * (len(value) > len(text))
 
 
 def _shown_text(payload: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import subprocess
@@ -351,3 +352,49 @@ def test_the_speed_of_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = frames.frame(b"", bytes(999_984)) * 3
     assert _throughput(stream) == "6,291,456 MB/s, 6,291,456 messages/s"
     assert _throughput(b"") == _throughput(stream[:100]) == "no measurable speed"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")
+@pytest.mark.parametrize("count", [1, 2_000])
+def test_an_output_that_is_full_is_not_the_input_s_fault(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "some.bin"
+    path.write_bytes(frames.EVENT_FRAME * count)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "eventstream", str(path), str(path)],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUNBUFFERED": ""},
+            cwd=tmp_path,
+        )
+    assert done.stderr.decode() == f"standard output: {os.strerror(errno.ENOSPC)}{os.linesep}"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("a", "v, b=w", "a='v, b=w'"),
+        ("a", "v | 9 bytes", "a='v | 9 bytes'"),
+        ("a", "'v", 'a="\'v"'),
+        ("a", '"v"', "a='\"v\"'"),
+        ("a", 'it\'s "v"', 'a=it\'s "v"'),
+        ("a", "v\n", "a='v\\n'"),
+        ("a", "application/json; charset=utf-8", "a=application/json; charset=utf-8"),
+        ("a=v", "w", "'a=v'=w"),
+        ("a, b", "w", "'a, b'=w"),
+        ("a|b", "w", "'a|b'=w"),
+        ("a", "v" * 200, f"a={'v' * 200}"),
+        ("a", "v" * 201, f"a={'v' * 200}..."),
+        ("a", "," * 201, f"a='{',' * 200}'..."),
+        ("a", 5, "a=5"),
+    ],
+)
+def test_a_header_cannot_be_taken_for_several(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, value: str | int, shown: str
+) -> None:
+    path = tmp_path / "one.bin"
+    path.write_bytes(eventstream.encode({name: value}))
+    assert main([str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == f"        0  {shown} | 0 bytes"
