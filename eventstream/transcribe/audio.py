@@ -373,7 +373,7 @@ class WavFile:
         length: int | None,
         opened: BinaryIO | None,
         *,
-        unwritten: bool = False,
+        unwritten: bool,
     ) -> None:
         self.format = format
         self.duration = None if length is None else format.duration(length)

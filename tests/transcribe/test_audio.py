@@ -10,6 +10,7 @@ import struct
 import tempfile
 import wave
 from pathlib import Path
+from types import SimpleNamespace
 
 import byteorder
 import pytest
@@ -498,14 +499,15 @@ def test_a_long_wav_that_is_cut_off(length):
 def test_a_wav_whose_lengths_were_never_written():
     """As that of a recorder that crashed: by its header nothing follows, and it does."""
     info = b"LIST" + struct.pack("<I", 3) + b"abc\0"
-    for before in (b"", info):
+    for before in (b"", info, 2 * info):
         header = wav(before=before)
         for form_length in (0, len(header) - 8):
             data = header[:4] + struct.pack("<I", form_length) + header[8:] + b"abcd"
             audio = opened(data)
             assert audio.duration == 0.0
             assert list(iter_chunks(audio, audio.format)) == [b"abcd"]
-    assert opened(wav(after=info)).read(100) == b"", "what follows is another chunk"
+    for after in (info, b"\0\0"):
+        assert opened(wav(after=after)).read(100) == b"", "what follows is no audio"
 
 
 class Slow(io.BytesIO):
@@ -562,7 +564,26 @@ def test_what_is_kept_is_read_in_pieces_that_are_not_too_long():
     audio = open_wav(Slow(wav(samples(70_000)), [12, 8, 16, 8, 32_768, 32_768, OSError("unplugged")]))
     with pytest.raises(OSError, match="unplugged"):
         audio.read(-1)
-    assert [len(audio.read(2**40)) for _ in range(3)] == [32_768, 32_768, 70_000 - 65_536]
+    assert [len(audio.read(size)) for size in (0, 2**40, 2**40, 2**40)] == [0, 32_768, 32_768, 70_000 - 65_536]
+
+
+def test_a_live_source_is_asked_for_one_chunk_at_a_time():
+    """For more it might wait."""
+
+    class Source(Asked):
+        async def aread(self, size):
+            return self.read(size)
+
+    source = Source(bytes(8000))
+    assert len(list(iter_chunks(source, AudioFormat(16000)))) == 3
+    assert set(source.asked) == {3200}
+    source = Source(bytes(8000))
+
+    async def main():
+        return [chunk async for chunk in aiter_chunks(SimpleNamespace(read=source.aread), AudioFormat(16000))]
+
+    assert len(asyncio.run(main())) == 3
+    assert set(source.asked) == {3200}
 
 
 @pytest.mark.parametrize("first", [400, 800, 1000])
@@ -653,7 +674,7 @@ def test_an_asynchronous_source_without_data_now():
 
 
 def test_a_piece_that_is_not_contiguous():
-    with pytest.raises(BufferError, match="not C-contiguous"):
+    with pytest.raises(BufferError, match=r"^a piece of audio is not C-contiguous$"):
         list(iter_chunks([memoryview(b"abcdef")[::2]], AudioFormat(16000)))
 
 
