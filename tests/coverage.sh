@@ -8,7 +8,8 @@
 #
 # The copy, because Cython's plug-in for coverage finds a .pyx by what lies beside its extension; if it does not, the .pyx
 # silently leaves the report, which is therefore searched for it. Kernels for other CPUs run in an emulator (Debian:
-# gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user); those that cannot be run are named, and not judged.
+# gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user); those that cannot be run are named, and not judged. What is
+# reached is counted atomically, because tests use threads: counts that these lose can become negative, an error of gcovr.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$(command -v "$1") || { echo "tests/coverage.sh: there is no $1" >&2; exit 2; }
@@ -22,7 +23,8 @@ mkdir -p "$tree" "$base/x86" "$base/arm64"
 tar -c --exclude='./.?*' --exclude='*.so' --exclude='*.egg-info' --exclude=__pycache__ --exclude=./build --exclude=./dist \
   --exclude=./eventstream/_native.c . | tar -x -C "$tree"
 cd "$tree"
-EVENTSTREAM_TRACE=1 EVENTSTREAM_REQUIRE_NATIVE=1 CC=gcc CFLAGS="-O0 --coverage -DES_ADDRESS_SANITIZER=1" \
+cflags="-O0 --coverage -fprofile-update=atomic -DES_ADDRESS_SANITIZER=1"
+EVENTSTREAM_TRACE=1 EVENTSTREAM_REQUIRE_NATIVE=1 CC=gcc CFLAGS=$cflags \
   "$python" -W ignore setup.py --quiet build_ext --inplace --build-temp build > "$base/build.log" 2>&1 ||
   { cat "$base/build.log" >&2; exit 1; }
 

@@ -406,6 +406,23 @@ def test_a_pipe_that_does_not_block_has_not_ended_before_it_is_closed(buffering,
         assert wires(iter_messages(reader)) == [frames.EVENT_FRAME]
 
 
+def test_after_an_empty_read1_one_byte_is_asked_for():
+    """What came in between is there at once; for a second byte, or the end, `read` might wait."""
+
+    class Reader:
+        file = io.BytesIO(STREAM)
+        late = iter([b"", b""])
+
+        def read1(self, size):
+            return next(self.late, None) or self.file.read(size)
+
+        def read(self, size):
+            assert size == 1
+            return self.file.read(size)
+
+    assert wires(iter_messages(Reader())) == PARTS
+
+
 def test_a_source_may_have_read1_alone():
     class Reader:
         read1 = io.BytesIO(STREAM).read
