@@ -533,7 +533,7 @@ def _by_name(headers: _Pairs) -> dict[str, str]:
 
 def _is_one_host(values: Mapping[str, str]) -> bool:
     """Whether nobody can be sent elsewhere than the signature says."""
-    return values.get("host", "").lower() == values.get(":authority", "").lower()
+    return "host" not in values or values["host"].lower() == values[":authority"].lower()
 
 
 def _signable(headers: _Pairs) -> set[str]:

@@ -43,6 +43,7 @@ from amazon_transcribe.model import AudioStream, TranscriptResultStream
 from amazon_transcribe.serialize import AudioEventSerializer
 from amazon_transcribe.structures import BufferableByteStream
 
+from eventstream import EncodeError
 from eventstream.adapters import amazon_transcribe as adapter
 
 ORIGINAL = dict(vars(library))
@@ -483,7 +484,18 @@ def test_what_the_library_accepts_or_does_not_document_is_a_serialization_error(
 
 @pytest.mark.parametrize("bad", [{"a": "\ud800"}, {"a" * 300: 1}])
 def test_a_value_of_no_type_is_said_where_the_library_does_not_document_what_it_meets_first(bad):
-    error = error_of(adapter, {**bad, "b": object()})
+    value = object()
+    error = error_of(adapter, {**bad, "b": value})
+    assert isinstance(error, library.InvalidHeaderValue)
+    assert error.value is value
+    assert error.__cause__ is None
+
+
+def test_what_the_library_documents_has_ours_as_its_cause_where_that_is_another():
+    error = error_of(adapter, {"x": bytes(32_768)})
+    assert type(error) is library.HeaderValueBytesExceedMaxLength
+    assert isinstance(error.__cause__, EncodeError)
+    error = error_of(adapter, {"x": object()})
     assert type(error) is library.InvalidHeaderValue
     assert error.__cause__ is None
 
