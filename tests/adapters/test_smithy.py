@@ -40,6 +40,7 @@ from smithy_aws_event_stream import exceptions
 from smithy_aws_event_stream.aio import AWSEventPublisher, AWSEventReceiver
 from smithy_core.aio.types import AsyncBytesReader
 
+from eventstream import EncodeError
 from eventstream.adapters import smithy as adapter
 
 CLASSES = (library.Event, library.EventMessage, library.EventHeaderEncoder, library.EventHeaderDecoder)
@@ -405,7 +406,18 @@ def test_what_the_library_accepts_or_does_not_document_is_an_event_error(headers
 
 @pytest.mark.parametrize("bad", [{"a": "\ud800"}, {"a" * 300: 1}])
 def test_a_value_of_no_type_is_said_where_the_library_does_not_document_what_it_meets_first(bad):
-    error = error_of(adapter, {**bad, "b": object()})
+    value = object()
+    error = error_of(adapter, {**bad, "b": value})
+    assert isinstance(error, exceptions.InvalidHeaderValue)
+    assert error.value is value
+    assert error.__cause__ is None
+
+
+def test_what_the_library_documents_has_ours_as_its_cause_where_that_is_another():
+    error = error_of(adapter, {"x": bytes(32_768)})
+    assert type(error) is exceptions.InvalidHeaderValueLength
+    assert isinstance(error.__cause__, EncodeError)
+    error = error_of(adapter, {"x": object()})
     assert type(error) is exceptions.InvalidHeaderValue
     assert error.__cause__ is None
 
