@@ -384,6 +384,7 @@ def test_an_output_that_is_full_is_not_the_input_s_fault(
         ("a", "v" * 200, f"a={'v' * 200}"),
         ("a", "v" * 201, f"a={'v' * 200}..."),
         ("a", "," * 201, f"a='{',' * 200}'..."),
+        ("X", "X", "X=X"),
         ("a", 5, "a=5"),
     ],
 )
