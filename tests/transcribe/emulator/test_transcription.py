@@ -966,7 +966,7 @@ def test_an_exception_of_a_recogniser_that_cannot_be_sent(run, client, caplog):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_recogniser_that_is_made_too_late_is_closed(run, client, monkeypatch, fails):
+def test_a_recogniser_that_is_made_too_late_is_closed(run, client, monkeypatch, caplog, fails):
     """Its stream was cancelled meanwhile: nobody else would do it."""
     monkeypatch.setattr("eventstream.transcribe.emulator.service._INTERRUPTED_WITHIN", 0.01)
 
@@ -996,6 +996,7 @@ def test_a_recogniser_that_is_made_too_late_is_closed(run, client, monkeypatch, 
 
     run(main)
     assert [recogniser.closed for recogniser in RECOGNISERS] == ["recogniser"] * (not fails)
+    assert "concurrent.futures" not in {record.name for record in caplog.records}, "it logs what a callback raises"
 
 
 def test_a_recogniser_that_fails_to_close(run, client, caplog):
