@@ -594,8 +594,7 @@ def sign_request(
         sent.append(("x-amz-content-sha256", payload_hash))
     if credentials.session_token is not None:
         sent.append(("x-amz-security-token", credentials.session_token))
-    values = _by_name(sent)
-    if not _is_one_host(values):
+    if not _is_one_host(_by_name(sent)):
         raise ValueError("host and :authority differ: nobody could tell which of them is meant")
     names = sorted(_signable(sent))
     signature = request_signature(credentials, region, service, method, path, sent, signed_headers=names)

@@ -367,13 +367,7 @@ class WavFile:
     """
 
     def __init__(
-        self,
-        file: BytesReadable,
-        format: AudioFormat,
-        length: int | None,
-        opened: BinaryIO | None,
-        *,
-        unwritten: bool,
+        self, file: BytesReadable, format: AudioFormat, length: int | None, opened: BinaryIO | None, *, unwritten: bool
     ) -> None:
         self.format = format
         self.duration = None if length is None else format.duration(length)
