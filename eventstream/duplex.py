@@ -15,6 +15,7 @@ ends them, as on some WebSockets. A server without credentials also takes signed
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -78,7 +79,7 @@ class _Incoming(Generic[T]):
 
     def check(self) -> None:
         if self._error is not None:
-            raise self._error._again()
+            raise copy.copy(self._error)
 
     def feed(self, data: Buffer) -> Iterator[T]:
         self.check()
@@ -103,7 +104,7 @@ class _Incoming(Generic[T]):
                 raise
             except (CodecError, ServiceError) as error:
                 if self._message is None:
-                    self._error = error._again()
+                    self._error = copy.copy(error)
                 raise
             if event is not None:
                 return event
@@ -119,7 +120,7 @@ class _Incoming(Generic[T]):
         except StateError:  # of this call alone: another thread makes one
             raise
         except CodecError as error:
-            self._error = error._again()
+            self._error = copy.copy(error)
             raise
 
     def end(self, *, complete: Callable[[], bool]) -> None:
@@ -134,7 +135,7 @@ class _Incoming(Generic[T]):
         except StateError:
             raise
         except CodecError as error:
-            self._error = error._again()
+            self._error = copy.copy(error)
             raise
 
 
@@ -294,7 +295,7 @@ class ServerExchange(Generic[T]):
             StateError: a request was accepted before.
         """
         if self._refused is not None:
-            raise self._refused._again()
+            raise copy.copy(self._refused)
         if self._unwrap is not None:
             raise StateError("the request was received before")
         if self._credentials is None:
@@ -312,7 +313,7 @@ class ServerExchange(Generic[T]):
                 max_clock_skew=self._max_clock_skew,
             )
         except VerificationError as error:
-            self._refused = error._again()
+            self._refused = copy.copy(error)
             raise
         max_headers, max_payload = self._limits
         self._unwrap = EventVerifier(
@@ -332,7 +333,7 @@ class ServerExchange(Generic[T]):
             VerificationError: it was refused with an equal one.
         """
         if self._refused is not None:
-            raise self._refused._again()
+            raise copy.copy(self._refused)
         if self._unwrap is None:
             raise StateError("the request comes first: call receive_request")
 

@@ -5,10 +5,12 @@ The caller's fault (`EncodeError`), the sender's fault (`DecodeError`, `Verifica
 attributes, and builds its text from them, so that both implementations of the codec say the same. A text quotes at most
 64 bytes of input; a `ServiceError`'s is the service's own, whole. All of them pickle and copy.
 
-This module imports nothing of the package, and nothing else while it is imported.
+This module imports nothing but `_text`, which imports nothing.
 """
 
 from __future__ import annotations
+
+from eventstream._text import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,14 +38,11 @@ if TYPE_CHECKING:
         def error_message(self) -> str | None: ...
 
 
-def _quote(text: str) -> str:
-    """The text in quotes, cut to 64 bytes of UTF-8."""
-    raw = str.encode(text, "utf-8", "surrogatepass")
-    return str.__repr__(text) if len(raw) <= 64 else repr(raw[:61].decode("utf-8", "ignore")) + "..."
+_quote = quote  # its old name, until nobody uses it
 
 
 def _header(name: str | None) -> str:
-    return "header" if name is None else f"header {_quote(name)}"
+    return "header" if name is None else f"header {quote(name)}"
 
 
 def _restore(cls: type[Exception], args: tuple[Any, ...], attributes: dict[str, Any]) -> Exception:
@@ -84,7 +83,7 @@ class InvalidHeaderName(EncodeError):
     """
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"header name {_quote(name)}: {reason}")
+        super().__init__(f"header name {quote(name)}: {reason}")
         self.name = name
 
 

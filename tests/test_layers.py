@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "eventstream"
 
 LAYERS = [
+    "eventstream._text",
     "eventstream.exceptions",
     "eventstream.wire",
     "eventstream.values",
@@ -18,6 +19,9 @@ LAYERS = [
     "eventstream._codec",
     "eventstream.streams",
     "eventstream",
+    "eventstream.signing._keys",
+    "eventstream.signing.events",
+    "eventstream.signing.requests",
     "eventstream.signing",
     "eventstream.duplex",
     "eventstream.http2",

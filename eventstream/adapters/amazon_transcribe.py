@@ -37,8 +37,7 @@ import datetime
 import struct
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
-from functools import lru_cache, partial
-from hashlib import sha256
+from functools import partial
 from operator import attrgetter, index
 from typing import TYPE_CHECKING, Any, NoReturn
 from zlib import crc32
@@ -73,7 +72,8 @@ from amazon_transcribe.eventstream import (
 from eventstream import exceptions
 from eventstream._codec import Decoder, Headers, decode, encode
 from eventstream.adapters._install import Installation, Replacement
-from eventstream.signing import _EPOCH, _amz_date, _encode_date, _SigningKey
+from eventstream.signing import ChunkSigner
+from eventstream.signing.events import encode_date
 from eventstream.values import Byte, Long, Short, Timestamp
 from eventstream.wire import PRELUDE_LENGTH
 
@@ -363,15 +363,6 @@ class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
 # Signing
 
 
-def _begin_second(secret_key: str, region: str, service: str, second: int) -> tuple[Any, Any]:
-    """What the signatures of a second have in common: the inner hash up to the scope, and the outer one."""
-    stamp = _amz_date(_EPOCH + datetime.timedelta(seconds=second))
-    key = _SigningKey(secret_key, stamp[:8], region, service)
-    inner = key.inner.copy()
-    inner.update(f"AWS4-HMAC-SHA256-PAYLOAD\n{stamp}\n{stamp[:8]}/{region}/{service}/aws4_request\n".encode())
-    return inner, key.outer
-
-
 _now = partial(datetime.datetime.now, datetime.timezone.utc)
 
 
@@ -380,18 +371,14 @@ class EventSigner(_library.EventSigner):
 
     def __init__(self, signing_name: str, region: str, utc_now: Callable[[], datetime.datetime] | None = None) -> None:
         super().__init__(signing_name, region, utc_now or _now)
-        self._seconds = lru_cache(maxsize=4)(_begin_second)
+        self._chunks = ChunkSigner(region, signing_name)
 
     def sign(self, payload: bytes, prior_signature: bytes, credentials: Credentials) -> HEADERS_SERIALIZATION_DICT:
         """The headers of the event that carries the payload: ``:date`` and ``:chunk-signature``."""
         now = self._utc_now()
         date = _timestamp(now)
-        inner, outer = self._seconds(credentials.secret_access_key, self.region, self.signing_name, date // 1000)
-        inner, outer = inner.copy(), outer.copy()
-        text = f"{prior_signature.hex()}\n{sha256(_encode_date(date)).hexdigest()}\n{sha256(payload).hexdigest()}"
-        inner.update(text.encode())
-        outer.update(inner.digest())
-        return {":date": now, ":chunk-signature": outer.digest()}
+        signature = self._chunks.sign(credentials.secret_access_key, date, prior_signature, encode_date(date), payload)
+        return {":date": now, ":chunk-signature": signature}
 
 
 # Installing

@@ -44,7 +44,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from eventstream import http2
-from eventstream.exceptions import CodecError, StateError, _quote
+from eventstream._text import quote
+from eventstream.exceptions import CodecError, StateError
 from eventstream.http2 import ErrorCodes, StreamError
 from eventstream.signing import Credentials, CredentialsSource, EventSigner, sign_request
 from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, WavFile, aiter_chunks, iter_chunks, open_wav
@@ -605,11 +606,11 @@ def _split_endpoint(endpoint: str) -> tuple[str, str, str, int]:
         url = urlsplit(endpoint)
         port = url.port
     except ValueError:
-        raise ConfigurationError(f"the endpoint {_quote(endpoint)} is no URL") from None
+        raise ConfigurationError(f"the endpoint {quote(endpoint)} is no URL") from None
     host = url.hostname
     if url.scheme not in ("http", "https") or not host or url.path not in ("", "/") or "@" in url.netloc:
         raise ConfigurationError(
-            f"the endpoint {_quote(endpoint)}; it must be http or https, a host, and if need be a port"
+            f"the endpoint {quote(endpoint)}; it must be http or https, a host, and if need be a port"
         )
     authority = f"[{host}]" if ":" in host else host
     default = 443 if url.scheme == "https" else 80

@@ -17,7 +17,8 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from eventstream._codec import Message
-from eventstream.exceptions import CodecError, ServiceError, _quote
+from eventstream._text import quote
+from eventstream.exceptions import CodecError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -254,7 +255,7 @@ class InvalidEvent(CodecError, ValueError):
     """
 
     def __init__(self, event_type: str | None, reason: str, path: str | None = None) -> None:
-        what = "message" if event_type is None else f"event {_quote(event_type)}"
+        what = "message" if event_type is None else f"event {quote(event_type)}"
         super().__init__(f"{what}: {reason}" if path is None else f"{what}: {reason} at {path}")
         self.event_type = event_type
         self.path = path

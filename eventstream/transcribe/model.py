@@ -22,7 +22,8 @@ from typing import Any, TypeAlias, TypeVar, get_args, get_origin
 import msgspec
 
 from eventstream._codec import Headers, Message
-from eventstream.exceptions import EncodeError, _quote
+from eventstream._text import quote
+from eventstream.exceptions import EncodeError
 from eventstream.transcribe.exceptions import InvalidEvent, TranscribeError
 
 __all__ = [
@@ -297,7 +298,7 @@ def _not_an_event(message: Message) -> TranscribeError | InvalidEvent:
         return TranscribeError.from_message(message)
     if message_type is None:
         return InvalidEvent(message.event_type, "it has no :message-type")
-    return InvalidEvent(message.event_type, f"unknown :message-type {_quote(message_type)}")
+    return InvalidEvent(message.event_type, f"unknown :message-type {quote(message_type)}")
 
 
 def _decode(decoder: msgspec.json.Decoder[_Struct], message: Message) -> _Struct:
@@ -308,14 +309,16 @@ def _decode(decoder: msgspec.json.Decoder[_Struct], message: Message) -> _Struct
         if b"null" not in payload:
             raise _invalid_json(message.event_type, error) from None
     try:
-        event = _with_nulls(decoder.type).decode(payload)
-        return msgspec.convert(_without_nulls(msgspec.to_builtins(event)), decoder.type)
+        type: Any = decoder.type
+        event = _with_nulls(type).decode(payload)
+        converted: _Struct = msgspec.convert(_without_nulls(msgspec.to_builtins(event)), type)
+        return converted
     except _UNDECODABLE as error:
         raise _invalid_json(message.event_type, error) from None
 
 
 @cache
-def _with_nulls(type: type[_Struct]) -> msgspec.json.Decoder[Any]:
+def _with_nulls(type: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_nullable(type))
 
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from eventstream.exceptions import _quote
+from eventstream._text import shown
 from eventstream.transcribe.exceptions import InvalidRequest
 
 if TYPE_CHECKING:
@@ -180,15 +180,6 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
-def _shown(value: object) -> str:
-    """The value as it would be written in Python, at most some 64 bytes of it."""
-    if isinstance(value, str):
-        return _quote(value)
-    text = repr(value)
-    raw = text.encode("utf-8", "surrogatepass")
-    return text if len(raw) <= 64 else raw[:61].decode("utf-8", "ignore") + "..."
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
 class _Parameters:
     """What a request says and its response repeats. None, False and an empty list stand for a parameter not given."""
@@ -312,7 +303,7 @@ class StartStreamTranscriptionRequest(_Parameters):
         for field, value in given.items():
             allowed = _PARAMETERS[field].check(value)
             if allowed is not None:
-                problems[field] = f"{_shown(value)} (allowed: {allowed})"
+                problems[field] = f"{shown(value)} (allowed: {allowed})"
         chosen = [field for field in _LANGUAGE_CHOICES if field in given]
         if len(chosen) != 1:
             field = chosen[-1] if chosen else "language_code"

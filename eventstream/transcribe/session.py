@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from eventstream._codec import Message
+from eventstream._text import quote
 from eventstream.duplex import ClientExchange, ServerExchange
-from eventstream.exceptions import StateError, _quote
+from eventstream.exceptions import StateError
 from eventstream.signing import MAX_CLOCK_SKEW, CredentialsSource, EventSigner, utc_now
 from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.exceptions import (
@@ -218,9 +219,9 @@ class ServerSession:
         pairs = list(headers)
         problems = {}
         if method != METHOD:
-            problems["method"] = f"{_quote(method)} (allowed: {METHOD})"
+            problems["method"] = f"{quote(method)} (allowed: {METHOD})"
         if path.partition("?")[0].rstrip("/") != PATH:
-            problems["path"] = f"{_quote(path)} (allowed: {PATH})"
+            problems["path"] = f"{quote(path)} (allowed: {PATH})"
         if problems:
             try:
                 self._exchange.check_opened()  # what was refused before is refused again; what was accepted, below

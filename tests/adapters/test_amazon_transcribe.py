@@ -547,16 +547,6 @@ def test_one_signer_serves_several_threads():
     assert sign(adapter.EventSigner) == sign(library.EventSigner)
 
 
-def test_what_a_second_has_in_common_is_made_once_and_of_few_seconds_kept():
-    moments = iter(datetime.datetime(2026, 1, 1, 0, 0, n // 10, n % 10 * 100_000, UTC) for n in range(100))
-    signer = adapter.EventSigner("transcribe", "us-east-1", lambda: next(moments))
-    for number in range(100):
-        signer.sign(b"", b"prior", CREDENTIALS)
-        made = signer._seconds.cache_info()
-        assert made.misses == number // 10 + 1
-        assert made.currsize == min(made.misses, 4)
-
-
 def test_the_default_clock_is_now():
     before = datetime.datetime.now(UTC)
     signed = adapter.EventSigner("transcribe", "us-east-1").sign(b"", b"prior", CREDENTIALS)

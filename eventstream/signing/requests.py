@@ -1,0 +1,312 @@
+"""The signature of an HTTP request that opens an event stream; it is the seed of the events' signatures.
+
+Source: "Signature Version 4 for API requests"
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from urllib.parse import quote, unquote_to_bytes
+
+from eventstream._text import quote as in_quotes
+from eventstream.exceptions import DateSkew, SignatureMismatch, VerificationError
+from eventstream.signing._keys import (
+    EPOCH,
+    MAX_CLOCK_SKEW,
+    MILLISECOND,
+    Credentials,
+    CredentialsSource,
+    SigningKey,
+    amz_date,
+    describe_skew,
+    encode_text,
+    utc_now,
+)
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = [
+    "EMPTY_PAYLOAD",
+    "EVENTS_PAYLOAD",
+    "VerifiedRequest",
+    "request_signature",
+    "sign_request",
+    "verify_request",
+]
+
+EMPTY_PAYLOAD = sha256().hexdigest()
+"""The payload hash of a request without a body, which some clients also sign for a body of events."""
+
+EVENTS_PAYLOAD = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
+"""The payload hash of a request whose body is signed event by event, as the AWS SDKs send it."""
+
+_T = TypeVar("_T", bound=VerificationError)
+
+_Pairs: TypeAlias = "Iterable[tuple[str, str]]"
+
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256\s+"
+    r"Credential=(?P<access_key>[^/,\s]+)/(?P<day>[0-9]{8})/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)/aws4_request\s*,\s*"
+    r"SignedHeaders=(?P<signed_headers>[^,\s]+)\s*,\s*"  # one client writes no spaces
+    r"Signature=(?P<signature>[0-9a-f]{64})"
+)
+_AMZ_DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+
+_ADDED = frozenset({"authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
+"""The headers that `sign_request` writes."""
+
+_NOT_SIGNED = frozenset(
+    {"authorization", "connection", "expect", "te", "transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id"}
+)
+"""What carries the signature, and what a proxy may change on the way (the AWS SDKs leave them out too)."""
+
+
+def request_signature(
+    credentials: Credentials,
+    region: str,
+    service: str,
+    method: str,
+    path: str,
+    headers: _Pairs,
+    *,
+    signed_headers: Iterable[str] | None = None,
+    payload_hash: str | None = None,
+) -> bytes:
+    """The signature of an HTTP request; that of the request which opens an event stream is the stream's seed.
+
+    Args:
+        credentials: of them the secret key is used; a session token counts as the header that it is.
+        region: such as ``"us-east-1"``.
+        service: the signing name, such as ``"transcribe"``.
+        method: such as ``"POST"``.
+        path: as it is sent, with its query if it has one. As for every service but S3, it is normalised and encoded
+            once more. In the query ``+`` is the same as ``%2B``, and not a space.
+        headers: names (of any case) and values; ``x-amz-date`` must be there. Where ``host`` is missing ``:authority``
+            stands for it, and the other way round: over HTTP/2 clients sign either, and send the latter.
+        signed_headers: the names of those that are signed; None: all but pseudo-headers and what proxies change.
+        payload_hash: what stands for the body: the SHA-256 in hex, or a word such as `EVENTS_PAYLOAD`; None: the
+            ``x-amz-content-sha256`` header, or else the hash of an empty body.
+
+    Returns:
+        32 bytes.
+
+    Raises:
+        ValueError: a header that is to be signed, or the date, is missing.
+    """
+    pairs = list(headers)
+    values = _by_name(pairs)
+    names = sorted(_signable(pairs) if signed_headers is None else {name.lower() for name in signed_headers})
+    for name in ("x-amz-date", *names):
+        if name not in values:
+            raise ValueError(f"the header {in_quotes(name)} is missing")
+    stamp = values["x-amz-date"]
+    canonical_path, canonical_query = _canonical_target(path)
+    canonical_request = "\n".join(
+        (
+            method,
+            canonical_path,
+            canonical_query,
+            *(f"{name}:{values[name]}" for name in names),
+            "",
+            ";".join(names),
+            payload_hash or values.get("x-amz-content-sha256", EMPTY_PAYLOAD),
+        )
+    )
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{sha256(encode_text(canonical_request)).hexdigest()}"
+    return SigningKey(credentials.secret_key, stamp[:8], region, service).sign(text)
+
+
+def _by_name(headers: _Pairs) -> dict[str, str]:
+    """The headers' canonical values by lower-case name; of repeated ones the values are joined."""
+    lists: dict[str, list[str]] = {}
+    for name, value in headers:
+        lists.setdefault(name.lower(), []).append(" ".join(value.split()))
+    values = {name: ",".join(several) for name, several in lists.items()}
+    for name, other in (("host", ":authority"), (":authority", "host")):
+        if name not in values and other in values:
+            values[name] = values[other]
+    return values
+
+
+def _is_one_host(values: Mapping[str, str]) -> bool:
+    """Whether nobody can be sent elsewhere than the signature says."""
+    return "host" not in values or values["host"].lower() == values[":authority"].lower()
+
+
+def _signable(headers: _Pairs) -> set[str]:
+    return {name.lower() for name, _ in headers if not name.startswith(":")} - _NOT_SIGNED | {"host"}
+
+
+def _canonical_target(path: str) -> tuple[str, str]:
+    path, _, query = path.partition("?")
+    segments: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in ("", "."):
+            segments.append(segment)
+    tail = "/" if segments and path.endswith(("/", "/.", "/..")) else ""
+    normalised = "/" + "/".join(segments) + tail
+    parameters = (parameter.partition("=") for parameter in query.split("&") if parameter)
+    pairs = sorted((_requote(name), _requote(value)) for name, _, value in parameters)
+    return quote(encode_text(normalised)), "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def _requote(text: str) -> str:
+    return quote(unquote_to_bytes(encode_text(text)), safe="")
+
+
+def sign_request(
+    credentials: Credentials,
+    region: str,
+    service: str,
+    method: str,
+    path: str,
+    headers: _Pairs,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    payload_hash: str | None = EVENTS_PAYLOAD,
+) -> tuple[list[tuple[str, str]], bytes]:
+    """Sign an HTTP request.
+
+    Args:
+        credentials, region, service, method, path: as for `request_signature`.
+        headers: those that the request has, ``host`` or ``:authority`` among them. What an earlier signature brought
+            with it is replaced.
+        clock: gives the request's date, as an aware datetime.
+        payload_hash: what stands for the body: the SHA-256 in hex, or the word for a body of signed events; None: the
+            hash of an empty body, which is not sent.
+
+    Returns:
+        The headers to send, and the signature, 32 bytes: the seed of an `EventSigner`.
+
+    Raises:
+        ValueError: there is neither ``host`` nor ``:authority``, or they differ.
+        TypeError: the clock gave a naive datetime.
+    """
+    stamp = amz_date(EPOCH + (clock() - EPOCH))  # in UTC; astimezone would take a naive one for local time
+    sent = [(name, value) for name, value in headers if name.lower() not in _ADDED]
+    sent.append(("x-amz-date", stamp))
+    if payload_hash is not None:
+        sent.append(("x-amz-content-sha256", payload_hash))
+    if credentials.session_token is not None:
+        sent.append(("x-amz-security-token", credentials.session_token))
+    if not _is_one_host(_by_name(sent)):
+        raise ValueError("host and :authority differ: nobody could tell which of them is meant")
+    names = sorted(_signable(sent))
+    signature = request_signature(credentials, region, service, method, path, sent, signed_headers=names)
+    authorization = (
+        f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{stamp[:8]}/{region}/{service}/aws4_request, "
+        f"SignedHeaders={';'.join(names)}, Signature={signature.hex()}"
+    )
+    sent.append(("authorization", authorization))
+    return sent, signature
+
+
+class VerifiedRequest(NamedTuple):
+    """Who signed a request, and for what: the first arguments of an `EventVerifier`."""
+
+    credentials: CredentialsSource
+    region: str
+    service: str
+    signature: bytes
+    """The seed of the events' signatures, 32 bytes."""
+
+
+def verify_request(
+    credentials: CredentialsSource | Mapping[str, CredentialsSource],
+    region: str | None,
+    service: str | None,
+    method: str,
+    path: str,
+    headers: _Pairs,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
+) -> VerifiedRequest:
+    """Verify an HTTP request by its ``authorization`` header. Its body is left to the signatures of the events.
+
+    Args:
+        credentials: of the one account that is known, or of all by their access keys; callables are asked for them.
+        region: the one that the request must be signed for; None: any.
+        service: the signing name that the request must be signed for; None: any.
+        method, path, headers: as for `request_signature`. ``host`` or ``:authority``, which must be the same where both
+            are there, and every header ``x-amz-…`` and ``x-amzn-…`` but ``x-amzn-trace-id`` must be among the signed
+            ones, since others could be added on the way.
+        clock: the time that the request's date is compared with, as an aware datetime.
+        max_clock_skew: how far that date may be from the clock, to either side; None: any date will do.
+
+    Raises:
+        SignatureMismatch: the signature is not that of this request and key.
+        DateSkew: the date is too far from the clock.
+        VerificationError: the header is missing or malformed, what must be signed is not, or the access key, session
+            token, region or service is another. All have the `index` None: they are of no event.
+        TypeError: the clock gave a naive datetime.
+    """
+    pairs = list(headers)
+    values = _by_name(pairs)
+    claim = _AUTHORIZATION.fullmatch(values.get("authorization", ""))
+    if claim is None:
+        raise _refusal(VerificationError, "it has no valid authorization header (AWS4-HMAC-SHA256)")
+    for what, claimed, wanted in (("region", claim["region"], region), ("service", claim["service"], service)):
+        if wanted is not None and claimed != wanted:
+            raise _refusal(
+                VerificationError, f"it is signed for the {what} {in_quotes(claimed)}, not {in_quotes(wanted)}"
+            )
+    source = credentials.get(claim["access_key"]) if isinstance(credentials, Mapping) else credentials
+    account = source() if callable(source) else source
+    if source is None or account is None or account.access_key != claim["access_key"]:
+        raise _refusal(VerificationError, f"the access key {in_quotes(claim['access_key'])} is unknown")
+
+    signed = set(claim["signed_headers"].lower().split(";"))
+    _check_signed(signed, values)
+    date = _parse_date(values["x-amz-date"], claim["day"])
+    expected = request_signature(account, claim["region"], claim["service"], method, path, pairs, signed_headers=signed)
+    signature = bytes.fromhex(claim["signature"])
+    if not hmac.compare_digest(expected, signature):
+        raise _refusal(SignatureMismatch, "its signature does not match")
+    token = values.get("x-amz-security-token", "")
+    if not hmac.compare_digest(encode_text(token), encode_text(account.session_token or "")):
+        raise _refusal(VerificationError, "its session token is not that of the access key")
+    skew = date - clock()
+    if max_clock_skew is not None and abs(skew) > max_clock_skew:
+        raise _refusal(DateSkew, describe_skew(skew // MILLISECOND, max_clock_skew // MILLISECOND))
+    return VerifiedRequest(source, claim["region"], claim["service"], signature)
+
+
+def _check_signed(signed: set[str], values: Mapping[str, str]) -> None:
+    for name in ("x-amz-date", *sorted(signed)):
+        if name not in values:
+            raise _refusal(VerificationError, f"the header {in_quotes(name)} is missing")
+    if "host" not in signed and ":authority" not in signed:
+        raise _refusal(VerificationError, "its host is not signed")
+    if not _is_one_host(values):
+        raise _refusal(VerificationError, "its host is not its :authority")
+    for name in values:
+        if name.strip().startswith(("x-amz-", "x-amzn-")) and name not in signed and name not in _NOT_SIGNED:
+            raise _refusal(VerificationError, f"the header {in_quotes(name)} is not signed")
+
+
+def _parse_date(stamp: str, day: str) -> datetime:
+    try:
+        if not _AMZ_DATE.fullmatch(stamp):
+            raise ValueError
+        date = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise _refusal(VerificationError, f"x-amz-date: {in_quotes(stamp)} is no date YYYYMMDDTHHMMSSZ") from None
+    if not stamp.startswith(day):
+        raise _refusal(VerificationError, "the day of its credential is not that of its date")
+    return date
+
+
+def _refusal(error: type[_T], reason: str) -> _T:
+    """An error of the request, which is no event of the stream and has no index."""
+    return error(None, reason)

@@ -1,0 +1,392 @@
+"""Signatures of requests: published vectors, recorded clients, and everything that must be refused."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from signatures import (
+    CREDENTIALS,
+    EVENTS,
+    NOON,
+    REGION,
+    SECOND,
+    SECRET,
+    SERVICE,
+    SHOWS_NOON,
+    at,
+    signed,
+)
+
+from eventstream import (
+    decode,
+)
+from eventstream.signing import (
+    Credentials,
+    DateSkew,
+    EventVerifier,
+    SignatureMismatch,
+    VerificationError,
+    request_signature,
+    requests,
+    sign_request,
+    verify_request,
+)
+
+# AWS's test suite for Signature Version 4: https://github.com/awslabs/aws-c-auth/tree/main/tests/aws-signing-test-suite
+REQUESTS = {
+    "get-vanilla": ("GET", "/", (), "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+    "post-vanilla": ("POST", "/", (), "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+    "get-vanilla-query-order-key-case": (
+        *("GET", "/?Param2=value2&Param1=value1", ()),
+        "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+    ),
+    "get-vanilla-query-order-encoded": (
+        *("GET", "/?Param-3=Value3&Param=Value2&%E1%88%B4=Value1", ()),
+        "371d3713e185cc334048618a97f809c9ffe339c62934c032af5a0e595648fcac",
+    ),
+    "post-vanilla-query": (
+        *("POST", "/?Param1=value1", ()),
+        "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11",
+    ),
+    "get-utf8": ("GET", "/ሴ", (), "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85"),
+    "get-space-normalized": (
+        *("GET", "/example space/", ()),
+        "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741",
+    ),
+    "get-slashes-normalized": (
+        *("GET", "//example//", ()),
+        "9a624bd73a37c9a373b5312afbebe7a714a789de108f0bdfe846570885f57e84",
+    ),
+    "get-slash-pointless-dot-normalized": (
+        *("GET", "/./example", ()),
+        "ef75d96142cf21edca26f06005da7988e4f8dc83a165a80865db7089db637ec5",
+    ),
+    "get-relative-relative-normalized": (
+        *("GET", "/example1/example2/../..", ()),
+        "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+    ),
+    "get-header-key-duplicate": (
+        *("GET", "/", (("My-Header1", "value2"), ("My-Header1", "value2"), ("My-Header1", "value1"))),
+        "c9d5ea9f3f72853aea855b47ea873832890dbdd183b4468f858259531a5138ea",
+    ),
+    "get-header-value-trim": (
+        *("GET", "/", (("My-Header1", " value1"), ("My-Header2", ' "a   b   c"'))),
+        "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
+    ),
+    "get-vanilla-with-session-token": (
+        "GET",
+        "/",
+        (("X-Amz-Security-Token", "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267"),),
+        "07ec1639c89043aa0e3e2de82b96708f198cceab042d4a97044c66dd9f74e7f8",
+    ),
+    "post-x-www-form-urlencoded": (
+        "POST",
+        "/",
+        (
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Content-Length", "13"),
+            ("x-amz-content-sha256", hashlib.sha256(b"Param1=value1").hexdigest()),
+        ),
+        "d3875051da38690788ef43de4db0d8f280229d82040bfac253562e56c3f20e0b",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_the_signature_of_a_published_request(name):
+    method, path, headers, signature = REQUESTS[name]
+    sent = [("Host", "example.amazonaws.com"), *headers, ("X-Amz-Date", "20150830T123600Z")]
+    assert request_signature(CREDENTIALS, "us-east-1", "service", method, path, sent).hex() == signature
+
+
+@pytest.mark.parametrize("name", ["get-vanilla", "get-header-key-duplicate", "get-vanilla-with-session-token"])
+def test_sign_request_adds_the_headers_of_a_published_request(name):
+    method, path, headers, signature = REQUESTS[name]
+    token = dict(headers).get("X-Amz-Security-Token")
+    sent, seed = sign_request(
+        Credentials("AKIDEXAMPLE", SECRET, token),
+        *("us-east-1", "service", method, path),
+        [("Host", "example.amazonaws.com"), *headers],
+        clock=at(datetime(2015, 8, 30, 12, 36, tzinfo=timezone.utc)),
+        payload_hash=None,
+    )
+    assert seed.hex() == signature
+    assert dict(sent)["authorization"].startswith(
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;"
+    )
+    assert dict(sent)["authorization"].endswith(f", Signature={signature}")
+
+
+# Requests: to sign
+
+
+HEADERS = [
+    (":method", "POST"),
+    (":authority", "localhost:8443"),
+    (":path", "/stream-transcription"),
+    ("content-type", "application/vnd.amazon.eventstream"),
+    ("user-agent", "may be changed on the way"),
+    ("x-amzn-transcribe-sample-rate", "16000"),
+]
+
+
+def signed_request(credentials=CREDENTIALS, headers=HEADERS, clock=SHOWS_NOON, path="/stream-transcription", **others):
+    return sign_request(credentials, REGION, SERVICE, "POST", path, headers, clock=clock, **others)[0]
+
+
+def verify(headers, credentials=CREDENTIALS, path="/stream-transcription", clock=SHOWS_NOON, method="POST", **others):
+    region, service = others.pop("region", REGION), others.pop("service", SERVICE)
+    return verify_request(credentials, region, service, method, path, headers, clock=clock, **others)
+
+
+def replaced(headers, **values):
+    values = {name.replace("_", "-"): value for name, value in values.items()}
+    kept = [(name, values.get(name, value)) for name, value in headers]
+    return [(name, value) for name, value in kept if value is not None]
+
+
+def test_a_signed_request_carries_what_verifies_it():
+    headers, seed = sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", HEADERS, clock=SHOWS_NOON)
+    assert headers[: len(HEADERS)] == HEADERS
+    added = dict(headers[len(HEADERS) :])
+    assert list(added) == ["x-amz-date", "x-amz-content-sha256", "authorization"]
+    assert added["x-amz-date"] == "20261122T120000Z"
+    assert added["x-amz-content-sha256"] == "STREAMING-AWS4-HMAC-SHA256-EVENTS"
+    assert re.fullmatch(
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/us-east-1/transcribe/aws4_request, "
+        "SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amzn-transcribe-sample-rate, "
+        f"Signature={seed.hex()}",
+        added["authorization"],
+    )
+    assert verify(headers, path="/").signature == seed
+
+
+def test_a_request_can_be_signed_again():
+    once = signed_request()
+    later = signed_request(headers=once, clock=at(NOON + SECOND))
+    assert [name for name, _ in later] == [name for name, _ in once]
+    assert verify(later).signature != verify(once).signature
+
+
+def test_a_clock_in_another_time_zone_shows_the_same_moment():
+    assert signed_request(clock=at(NOON.astimezone(timezone(timedelta(hours=13))))) == signed_request()
+
+
+def test_a_session_token_is_sent_signed_and_compared():
+    temporary = Credentials("AKIDEXAMPLE", SECRET, "token")
+    headers = signed_request(temporary)
+    assert ("x-amz-security-token", "token") in headers
+    assert "x-amz-security-token" in dict(headers)["authorization"]
+    assert verify(headers, temporary).credentials is temporary
+    for other in (CREDENTIALS, Credentials("AKIDEXAMPLE", SECRET, "expired")):
+        with pytest.raises(VerificationError, match=r"\bits session token is not that of the access key$"):
+            verify(headers, other)
+    with pytest.raises(VerificationError, match="session token"):
+        verify(signed_request(), temporary)
+
+
+def test_credentials_are_one_account_or_many_or_asked_for():
+    headers = signed_request()
+    ask = lambda: CREDENTIALS  # noqa: E731
+    for known in (CREDENTIALS, ask, {"AKIDEXAMPLE": CREDENTIALS}, {"AKIDEXAMPLE": ask, "other": CREDENTIALS}):
+        request = verify(headers, known)
+        assert request.credentials in (CREDENTIALS, ask)
+        by = EventVerifier(*request, clock=SHOWS_NOON)
+        assert by.verify(signed(seed=request.signature)[0]) == decode(EVENTS[0])
+
+
+def test_host_and_authority_must_be_the_same():
+    """Only one of them is signed: whoever adds the other must not say where it goes."""
+    with pytest.raises(VerificationError, match=r"\bits host is not its :authority$"):
+        verify([("host", "localhost:8443"), *replaced(signed_request(), **{":authority": "elsewhere"})])
+    assert verify([("host", "localhost:8443"), *signed_request()])
+    both = [(":authority", "localhost:8443"), ("Host", "elsewhere")]
+    with pytest.raises(ValueError, match=r"^host and :authority differ: "):
+        sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", both)
+    assert sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", [both[0], ("Host", " LocalHost:8443")])
+    with pytest.raises(ValueError, match=r"^the header 'host' is missing$"):
+        sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", [("x", "y")])
+
+
+@pytest.mark.parametrize("name", [" x-amz-target", "x-amz-target ", "X-Amzn-Target"])
+def test_what_is_added_is_signed_however_it_is_written(name):
+    with pytest.raises(VerificationError, match="is not signed"):
+        verify([*signed_request(), (name, "elsewhere")])
+    assert verify([*signed_request(), ("x-amzn-trace-id", "Root=1")])
+
+
+def test_host_and_authority_stand_for_each_other():
+    plain = [("host", "localhost:8443"), *HEADERS[3:]]
+    assert verify([*replaced(signed_request(), **{":authority": None}), ("Host", "localhost:8443")])
+    assert verify([*signed_request(headers=plain)[1:], (":authority", "localhost:8443")])
+    signatures = {
+        request_signature(CREDENTIALS, REGION, SERVICE, "POST", "/", [host, date], signed_headers=[":authority"])
+        for host in (("host", "localhost:8443"), (":authority", "localhost:8443"))
+        for date in [("x-amz-date", "20261122T120000Z")]
+    }
+    assert len(signatures) == 1
+    with pytest.raises(SignatureMismatch):
+        verify(replaced(signed_request(), **{":authority": "elsewhere"}))
+    with pytest.raises(ValueError, match="host"):
+        signed_request(headers=HEADERS[2:])
+
+
+@pytest.mark.parametrize("path", ["/stream-transcription?", "//stream-transcription", "/./stream-transcription"])
+def test_paths_that_mean_the_same_have_one_signature(path):
+    assert verify(signed_request(path=path))
+    assert verify(signed_request(), path=path)
+
+
+@pytest.mark.parametrize(
+    ("path", "canonical"),
+    [
+        ("", ("/", "")),
+        ("/..", ("/", "")),
+        ("/a/b/../c/", ("/a/c/", "")),
+        ("/a/.", ("/a/", "")),
+        ("/a/b/..", ("/a/", "")),
+        ("/-_.~!", ("/-_.~%21", "")),
+        ("/model/a%3A0/invoke", ("/model/a%253A0/invoke", "")),
+        ("/?b=2&a=1&a=0&c&&d=", ("/", "a=0&a=1&b=2&c=&d=")),
+        ("/?q=a%20b+c/~", ("/", "q=a%20b%2Bc%2F~")),
+        ("/\udcff?\udcff", ("/%ED%B3%BF", "%ED%B3%BF=")),
+    ],
+)
+def test_the_canonical_form_of_a_path(path, canonical):
+    assert requests._canonical_target(path) == canonical
+
+
+# Requests: to refuse
+
+
+def test_changes_to_a_request_are_found():
+    headers = signed_request()
+    for fault in (
+        lambda: verify(headers, method="GET"),
+        lambda: verify(headers, path="/other"),
+        lambda: verify(headers, path="/stream-transcription?a=1"),
+        lambda: verify(replaced(headers, x_amzn_transcribe_sample_rate="8000")),
+        lambda: verify(replaced(headers, x_amz_content_sha256="UNSIGNED-PAYLOAD")),
+        lambda: verify(replaced(headers, x_amz_date="20261122T120001Z")),
+        lambda: verify([*headers, ("content-type", "twice")]),
+        lambda: verify(headers, Credentials("AKIDEXAMPLE", "other")),
+    ):
+        with pytest.raises(SignatureMismatch, match=r"\bits signature does not match$") as raised:
+            fault()
+        assert raised.value.index is None
+    assert verify(replaced(headers, user_agent="changed on the way"))
+    assert verify([*headers, ("x-amzn-trace-id", "added on the way")])
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer token",
+        "AWS4-HMAC-SHA512 Credential=A/20261122/r/s/aws4_request, SignedHeaders=host, Signature=" + "0" * 64,
+        "AWS4-HMAC-SHA256 Credential=A/20261122/r/s/aws4_request, SignedHeaders=host, Signature=" + "0" * 63,
+        "AWS4-HMAC-SHA256 Credential=A/20261122/r/aws4_request, SignedHeaders=host, Signature=" + "0" * 64,
+        "AWS4-HMAC-SHA256 Credential=A/2026112\u0662/r/s/aws4_request, SignedHeaders=host, Signature=" + "0" * 64,
+    ],
+)
+def test_without_a_valid_authorization_header_a_request_is_refused(authorization):
+    with pytest.raises(
+        VerificationError, match=r"\bit has no valid authorization header \(AWS4-HMAC-SHA256\)$"
+    ) as raised:
+        verify(replaced(signed_request(), authorization=authorization))
+    assert raised.value.index is None
+
+
+def test_two_authorization_headers_are_none():
+    headers = signed_request()
+    with pytest.raises(VerificationError, match="authorization"):
+        verify([*headers, headers[-1]])
+
+
+def test_what_must_be_signed_and_is_not_is_refused():
+    def claim(old, new):
+        headers = signed_request()
+        return replaced(headers, authorization=dict(headers)["authorization"].replace(old, new))
+
+    for headers, reason in (
+        (claim(";host;", ";"), r"\bits host is not signed$"),
+        (claim(";x-amzn-transcribe-sample-rate", ""), "'x-amzn-transcribe-sample-rate' is not signed"),
+        (claim(";x-amz-date", ""), "'x-amz-date' is not signed"),
+        (claim("content-type;", "content-type;content-length;"), "'content-length' is missing"),
+        ([*signed_request(), ("X-Amz-Added", "1")], "'x-amz-added' is not signed"),
+        (replaced(signed_request(), x_amz_date=None), "'x-amz-date' is missing"),
+    ):
+        with pytest.raises(VerificationError, match=reason):
+            verify(headers)
+
+
+@pytest.mark.parametrize(
+    "date", ["2026-11-22T12:00:00Z", "20261322T120000Z", "20261122T120000", "", "20261122T12000\u0660Z"]
+)
+def test_a_date_that_is_none_is_refused(date):
+    with pytest.raises(VerificationError, match="x-amz-date"):
+        verify(replaced(signed_request(), x_amz_date=date))
+
+
+def test_the_credentials_day_must_be_the_dates():
+    with pytest.raises(VerificationError, match=r"\bthe day of its credential is not that of its date$"):
+        verify(replaced(signed_request(), x_amz_date="20261123T120000Z"))
+
+
+@pytest.mark.parametrize("skew", [-301, 301])
+def test_a_request_outside_the_window_is_refused(skew):
+    headers = signed_request()
+    date = NOON.replace(microsecond=0)  # a request's date has whole seconds
+    with pytest.raises(DateSkew) as raised:
+        verify(headers, clock=at(date - skew * SECOND))
+    assert raised.value.index is None
+    side = "ahead of" if skew > 0 else "behind"
+    assert str(raised.value).endswith(f"its date is 301.000 s {side} the clock; 300 s are allowed")
+    assert verify(headers, clock=at(date - skew // 301 * 300 * SECOND))
+    assert verify(headers, clock=at(NOON - skew * SECOND), max_clock_skew=None)
+    assert verify(headers, clock=at(NOON - skew * SECOND), max_clock_skew=timedelta(hours=1))
+
+
+def test_another_region_service_or_access_key_is_refused():
+    headers = signed_request()
+    with pytest.raises(VerificationError, match="region 'us-east-1', not 'eu-west-1'"):
+        verify(headers, region="eu-west-1")
+    with pytest.raises(VerificationError, match="service 'transcribe', not 'lex'"):
+        verify(headers, service="lex")
+    nobody = lambda: None  # noqa: E731
+    for known in ({}, {"AKIDOTHER": CREDENTIALS}, {"AKIDEXAMPLE": nobody}, nobody, Credentials("AKIDOTHER", SECRET)):
+        with pytest.raises(VerificationError, match="access key 'AKIDEXAMPLE' is unknown"):
+            verify(headers, known)
+    assert verify(headers, region=None, service=None).region == REGION
+
+
+def test_an_error_quotes_at_most_64_bytes_of_the_request():
+    long = "A" * 10_000
+    headers = signed_request(Credentials(long, SECRET))
+    with pytest.raises(VerificationError) as raised:
+        verify(headers)
+    assert len(str(raised.value)) < 200
+
+
+def test_no_text_of_a_request_breaks_the_verifier():
+    odd = "\ud800\udcff\x00é"
+    for headers in (
+        [*signed_request(), ("odd", odd)],
+        replaced(signed_request(), content_type=odd),
+        replaced(signed_request(), authorization=odd),
+        replaced(signed_request(), x_amz_date=odd),
+        signed_request(Credentials(odd.strip(), SECRET)),
+    ):
+        for path in ("/", odd):
+            with pytest.raises(VerificationError):
+                verify(headers, path=path, method=odd)
+
+
+def test_what_is_no_message_is_a_type_error():
+    verifier = EventVerifier(Credentials("AKIDEXAMPLE", "secret"), "us-east-1", "transcribe", bytes(32))
+    with pytest.raises(TypeError, match=r"^a Message is verified, not bytes: decode the bytes first$"):
+        verifier.verify(b"bytes")
