@@ -36,7 +36,12 @@ TESTS = {
     "transcribe/session": ("transcribe/session",),
     "__main__": ("main",),
     "testing": ("testing",),
-    "http2": ("http2",),
+    "http2/_h2": ("http2/h2", "http2/connection"),
+    "http2/_waiting": ("http2/stream", "http2/client"),
+    "http2/stream": ("http2/stream", "http2/connection", "http2/server"),
+    "http2/connection": ("http2/connection", "http2/stream", "http2/client", "http2/server"),
+    "http2/client": ("http2/client", "http2/connection"),
+    "http2/server": ("http2/server", "http2/connection"),
     "transcribe/client": ("transcribe/client",),
     "transcribe/emulator/__main__": ("transcribe/emulator/main",),
     "transcribe/emulator/certificate": ("transcribe/emulator/certificate",),
@@ -55,7 +60,7 @@ TESTS = {
     "adapters/smithy": ("adapters/smithy",),
 }
 
-SAMPLED = {"http2"}
+SAMPLED = {"http2/connection", "http2/stream", "http2/server"}
 
 NEEDED = {"adapters/smithy": "smithy_aws_event_stream"}  # which needs Python 3.12
 

@@ -1,0 +1,38 @@
+"""HTTP/2 with asyncio, for exchanges whose two sides send at once: `connect` and `serve`.
+
+h2 knows the protocol; this module moves its bytes, and gives each stream a reader and a writer. Over TLS (ALPN ``h2``),
+or in plaintext with prior knowledge (``h2c``).
+
+How it stays out of trouble:
+
+- Flow control is by stream. What a stream receives is kept until somebody takes it, at most 65,535 bytes, and only then
+  its window opens again; the connection's own window opens at once. So who does not read stops one stream, and no
+  other, and the memory held for a peer is bounded by its streams.
+- Who sends waits while the stream's window, the connection's, or the socket's buffer is full. Everything that the tasks
+  send in one turn of the event loop is written in one piece.
+- No task is made for a chunk: a stream that waits costs one future, and a timer if there is a timeout.
+- The end of a stream is what the peer said was its end. Resets, GOAWAY, lost connections and bytes that are no HTTP/2
+  raise a `StreamError` instead, after what was received before them.
+
+Sources: RFC 9113 (HTTP/2), RFC 7541 (HPACK).
+"""
+
+from __future__ import annotations
+
+from eventstream.http2._h2 import ErrorCodes
+from eventstream.http2.client import ClientConnection, connect
+from eventstream.http2.server import MAX_CONCURRENT_STREAMS, Server, serve
+from eventstream.http2.stream import ClientStream, Response, ServerStream, StreamError
+
+__all__ = [
+    "MAX_CONCURRENT_STREAMS",
+    "ClientConnection",
+    "ClientStream",
+    "ErrorCodes",
+    "Response",
+    "Server",
+    "ServerStream",
+    "StreamError",
+    "connect",
+    "serve",
+]

@@ -1,0 +1,68 @@
+"""Waiting with a deadline for what another task, or the peer, does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+class Deadline:
+    """When a call gives up, however often it is woken until then."""
+
+    __slots__ = ("time", "waited")
+
+    def __init__(self, timeout: float) -> None:
+        self.time = asyncio.get_running_loop().time() + timeout
+        self.waited = False
+
+
+class Signal:
+    """Wakes all who wait for it."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: list[asyncio.Future[bool]] = []
+
+    def wake(self) -> None:
+        for future in self._waiting:
+            _resolve(future, True)
+
+    async def wait(self, deadline: Deadline | None, what: str) -> None:
+        """Until somebody wakes it, or the loop's clock passes the deadline: then it raises a TimeoutError."""
+        loop = asyncio.get_running_loop()
+        if deadline is not None:
+            # What arrives is handled before timers that are due, so a peer that never pauses would outrun them all. The
+            # first wait alone may begin late: what arrives in the same turn is in time, even if the timeout is 0.
+            if deadline.waited and loop.time() >= deadline.time:
+                raise TimeoutError(what)
+            deadline.waited = True
+        future: asyncio.Future[bool] = loop.create_future()
+        timer = None if deadline is None else loop.call_at(deadline.time, _resolve, future, False)
+        self._waiting.append(future)
+        try:
+            if not await future:
+                raise TimeoutError(what)
+        finally:
+            self._waiting.remove(future)
+            if timer is not None:
+                timer.cancel()
+
+
+def _resolve(future: asyncio.Future[bool], result: bool) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def deadline_in(timeout: float | None) -> Deadline | None:
+    return None if timeout is None else Deadline(timeout)
+
+
+async def within(timeout: float | None, awaitable: Awaitable[_T], what: str) -> _T:
+    try:
+        return await asyncio.wait_for(awaitable, timeout)
+    except asyncio.TimeoutError:  # before Python 3.11 it is another class than TimeoutError
+        raise TimeoutError(what) from None

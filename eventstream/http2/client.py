@@ -1,0 +1,144 @@
+"""The client's end of a connection, and `connect`."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated, RemoteSettingsChanged, ResponseReceived
+from h2.settings import SettingCodes
+
+from eventstream.http2._waiting import Signal, deadline_in, within
+from eventstream.http2.connection import Connection
+from eventstream.http2.stream import ClientStream, Stream, StreamError, checked, text
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+_REQUEST_FIELDS = [":authority", ":method", ":path", ":scheme"]
+
+
+class ClientConnection(Connection):
+    """A client's connection, as `connect` makes it."""
+
+    def __init__(self) -> None:
+        super().__init__(client=True, settings={SettingCodes.ENABLE_PUSH: 0})
+        self._handlers[ResponseReceived] = self._response_received
+        self._ready = False
+        self._changed = Signal()
+
+    async def request(self, headers: Iterable[tuple[str, str]], *, timeout: float | None = None) -> ClientStream:
+        """Begin a request, whose body is then sent on the stream. It waits while the server takes no more streams.
+
+        Args:
+            headers: names and values; first the pseudo-headers ``:method``, ``:scheme``, ``:authority`` and ``:path``
+                in any order, then the others.
+            timeout: seconds to wait at most; None: as long as it takes.
+
+        Raises:
+            StreamError: the connection was lost or closed, or the server is closing it; the request was not sent.
+            TimeoutError: the server takes no more streams.
+            ValueError: HTTP/2 does not allow such headers.
+        """
+        given = list(headers)
+        count = len(_REQUEST_FIELDS)
+        if sorted(name for name, _ in given[:count]) != _REQUEST_FIELDS:
+            raise ValueError("the headers of a request begin with :method, :scheme, :authority and :path")
+        fields = [(name, *checked([(name[1:], value)])[0][1:]) for name, value in given[:count]]
+        fields += checked(given[count:])
+        deadline = deadline_in(timeout)
+        while True:
+            self._check_open()
+            if len(self._streams) < self._h2.remote_settings.max_concurrent_streams:
+                break
+            await self._changed.wait(deadline, f"the server has taken no more streams for {timeout} s")
+        stream = ClientStream(self, self._h2.get_next_available_stream_id())
+        self.send_headers(stream.id, fields, end=False)
+        self._streams[stream.id] = stream
+        return stream
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise copy.copy(self._closed)
+        if self._leaving:
+            raise StreamError("the server takes no more streams on this connection", ErrorCodes.REFUSED_STREAM)
+
+    async def _opened(self) -> None:
+        """Wait for the server's settings: they say that it speaks HTTP/2, and how many streams it takes."""
+        ssl = self._transport.get_extra_info("ssl_object")
+        if ssl is not None and ssl.selected_alpn_protocol() != "h2":
+            raise StreamError("the server does not speak HTTP/2 (ALPN)")
+        while not self._ready:
+            self._check_open()
+            await self._changed.wait(None, "")
+
+    def _settings_received(self, event: RemoteSettingsChanged) -> None:
+        super()._settings_received(event)
+        self._ready = True
+        self._changed.wake()
+
+    def _response_received(self, event: ResponseReceived) -> None:
+        stream = self._streams.get(event.stream_id)
+        if isinstance(stream, ClientStream):
+            stream._feed_response(text(event.headers))
+
+    def _going_away(self, event: ConnectionTerminated) -> None:
+        if event.error_code == ErrorCodes.NO_ERROR:
+            error = StreamError("the server closes the connection, and did not look", ErrorCodes.REFUSED_STREAM)
+            for stream in list(self._streams.values()):
+                if stream.id > cast("int", event.last_stream_id):
+                    stream._fail(error)
+        super()._going_away(event)
+        self._changed.wake()
+
+    def forget(self, stream: Stream) -> None:
+        """Neither side will say anything more on the stream."""
+        super().forget(stream)
+        self._changed.wake()
+
+    def _fail(self, error: StreamError) -> None:
+        super()._fail(error)
+        self._changed.wake()
+
+
+@asynccontextmanager
+async def connect(
+    host: str, port: int, *, ssl: SSLContext | None = None, connect_timeout: float | None = 10.0
+) -> AsyncIterator[ClientConnection]:
+    """A connection to a server; on leaving the block, streams that are still open are cancelled, and it is closed.
+
+    Args:
+        host: a name or an address; with TLS also the name that the certificate must have.
+        port: as 443.
+        ssl: a context with the certificates that are trusted; its ALPN protocols are set. None: plaintext, HTTP/2 from
+            the first byte.
+        connect_timeout: seconds until the server has said that it speaks HTTP/2; None: as long as it takes.
+
+    Raises:
+        OSError: the server cannot be reached, or with TLS not be trusted (``ssl.SSLCertVerificationError``).
+        TimeoutError: it did not answer in time.
+        StreamError: it does not speak HTTP/2, or hung up.
+    """
+    what = f"{host}:{port} did not answer in {connect_timeout} s"
+    connection = await within(connect_timeout, _open(host, port, ssl), what)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _open(host: str, port: int, ssl: SSLContext | None) -> ClientConnection:
+    if ssl is not None:
+        ssl.set_alpn_protocols(["h2"])
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(ClientConnection, host, port, ssl=ssl)
+    try:
+        await connection._opened()
+    except BaseException:
+        await connection.close()
+        raise
+    return connection

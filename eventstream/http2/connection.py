@@ -1,0 +1,254 @@
+"""Either end of a connection, between asyncio's transport, h2 and the streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Event,
+    RemoteSettingsChanged,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
+from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes, Settings
+
+from eventstream._text import quote
+from eventstream.http2._h2 import H2
+from eventstream.http2.stream import STREAM_WINDOW, Stream, StreamError
+
+CONNECTION_WINDOW = 1 << 20
+"""Bytes that a peer may have under way on all streams together, until they arrive here."""
+
+WRITE_SIZE = 65_536
+"""Bytes after which is written what was sent so far in this turn of the event loop; asyncio's own high-water mark."""
+
+MAX_UNWRITTEN = 1 << 20
+"""Bytes waiting for a peer that does not read, above which it is dropped. Senders wait much earlier: the answers to
+its frames are what grows."""
+
+CLOSE_TIMEOUT = 2.0
+"""Seconds that a connection may take to write its last bytes and close."""
+
+_SETTINGS = {SettingCodes.MAX_HEADER_LIST_SIZE: H2Connection.DEFAULT_MAX_HEADER_LIST_SIZE}
+
+
+class Connection(asyncio.Protocol):
+    """Either end of a connection: between asyncio's transport, h2, and the streams."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, *, client: bool, settings: dict[SettingCodes, int]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._h2 = H2(H2Configuration(client_side=client), self._handle)
+        self._h2.local_settings = Settings(client=client, initial_values={**_SETTINGS, **settings})
+        self._streams: dict[int, Stream] = {}
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            DataReceived: self._data_frame_received,
+            WindowUpdated: self._window_updated,
+            StreamEnded: self._stream_ended,
+            StreamReset: self._stream_reset,
+            RemoteSettingsChanged: self._settings_received,
+            ConnectionTerminated: self._going_away,
+        }
+        self._unreturned = 0
+        self._unwritten = 0
+        self._write_planned = False
+        self._paused = False
+        self._leaving = False  # GOAWAY was sent or received
+        self._closed: StreamError | None = None
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._lost = self._loop.create_future()
+
+    # From the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_SIZE)
+        self._h2.initiate_connection()
+        self._h2.increment_flow_control_window(CONNECTION_WINDOW - STREAM_WINDOW)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closed is not None:
+            return
+        try:
+            self._h2.receive_data(data)
+        except ProtocolError as error:
+            # h2 has prepared the GOAWAY. What its error says may quote the peer at any length.
+            reason = f"the peer broke the rules of HTTP/2: {quote(str(error))}"
+            self._disconnect(StreamError(reason, error.error_code, remote=False))
+        else:
+            self._flush()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._wake_senders()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(StreamError("the connection was lost" if exc is None else f"the connection was lost: {exc}"))
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._lost.set_result(None)
+
+    # From h2
+
+    def _handle(self, event: Event) -> None:
+        handler = self._handlers.get(type(event))
+        if handler is not None and self._closed is None:
+            handler(event)
+
+    def _data_frame_received(self, event: DataReceived) -> None:
+        self._unreturned += event.flow_controlled_length
+        if self._unreturned > CONNECTION_WINDOW // 4:
+            self._h2.increment_flow_control_window(self._unreturned)
+            self._unreturned = 0
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            stream._feed(event.data, event.flow_controlled_length, last=event.stream_ended is not None)
+
+    def _window_updated(self, event: WindowUpdated) -> None:
+        if event.stream_id == 0:
+            self._wake_senders()
+        elif event.stream_id in self._streams:
+            self._streams[event.stream_id]._writable.wake()
+
+    def _stream_ended(self, event: StreamEnded) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            stream._feed_end()
+
+    def _stream_reset(self, event: StreamReset) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            reason = "the stream was reset by the peer" if event.remote_reset else "the peer broke the rules of HTTP/2"
+            stream._fail(StreamError(reason, event.error_code, remote=event.remote_reset))
+
+    def _settings_received(self, event: RemoteSettingsChanged) -> None:
+        self._wake_senders()  # the windows of the streams may have grown
+
+    def _going_away(self, event: ConnectionTerminated) -> None:
+        code = cast("int", event.error_code)
+        if code != ErrorCodes.NO_ERROR:
+            self._disconnect(StreamError("the peer ended the connection", code))
+        else:
+            self._leaving = True
+            self._rest_if_idle()
+
+    # From the streams
+
+    def room(self, stream_id: int) -> int:
+        """How many bytes of data can be sent on the stream now, in one frame, which need not be as long as it may."""
+        if self._paused:
+            return 0
+        return max(0, min(self._h2.local_flow_control_window(stream_id), self._h2.max_outbound_frame_size, WRITE_SIZE))
+
+    def send_headers(self, stream_id: int, fields: list[tuple[str, str]], end: bool) -> None:
+        try:
+            self._h2.send_headers(stream_id, fields, end_stream=end)
+        except ProtocolError as error:
+            # What is left of it in the compressor, the peer's decompressor does not know.
+            self._h2.go_away()
+            reason = quote(str(error))
+            self._disconnect(StreamError(f"headers could not be compressed: {reason}", remote=False))
+            raise ValueError(f"the headers cannot be sent over HTTP/2: {reason}") from None
+        self._flush()
+
+    def send_data(self, stream_id: int, data: memoryview) -> None:
+        self._h2.send_data(stream_id, data)
+        self._unwritten += len(data)
+        if self._unwritten >= WRITE_SIZE:
+            self._write()  # a task that sends without ever waiting must meet the limit, too
+        else:
+            self._flush()
+
+    def end_stream(self, stream_id: int) -> None:
+        self._h2.end_stream(stream_id)
+        self._flush()
+
+    def reset_stream(self, stream_id: int, code: int) -> None:
+        self._h2.reset_stream(stream_id, code)
+        self._flush()
+
+    def open_window(self, stream_id: int, size: int) -> None:
+        self._h2.increment_flow_control_window(size, stream_id)
+        self._flush()
+
+    def forget(self, stream: Stream) -> None:
+        """Neither side will say anything more on the stream."""
+        del self._streams[stream.id]
+        if stream._linger_timer is not None:
+            stream._linger_timer.cancel()  # which would keep the stream until it is due
+        self._rest_if_idle()
+
+    # To the transport
+
+    def _flush(self) -> None:
+        """Write what h2 has to send when all tasks have had their turn."""
+        if not self._write_planned:
+            self._write_planned = True
+            self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        self._write_planned = False
+        self._unwritten = 0
+        data = self._h2.data_to_send()
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+            if self._transport.get_write_buffer_size() > MAX_UNWRITTEN:
+                self._fail(StreamError("the peer does not read", ErrorCodes.ENHANCE_YOUR_CALM, remote=False))
+                self._transport.abort()
+
+    def _wake_senders(self) -> None:
+        for stream in self._streams.values():
+            stream._writable.wake()
+
+    # The end
+
+    def _rest_if_idle(self) -> None:
+        if not self._streams:
+            self._rest()
+
+    def _rest(self) -> None:
+        """No stream is open."""
+        if self._leaving and self._closed is None:
+            self._h2.go_away()
+            self._disconnect(StreamError("the connection was closed", ErrorCodes.NO_ERROR))
+
+    def _fail(self, error: StreamError) -> None:
+        """The connection is no longer good for anything, nor are its streams."""
+        if self._closed is None:
+            self._closed = error
+        for stream in list(self._streams.values()):
+            stream._fail(error)
+
+    def _disconnect(self, error: StreamError) -> None:
+        """Fail the streams, write what is to be written, and close."""
+        self._fail(error)
+        self._write()
+        self._transport.close()
+        self._close_timer = self._loop.call_later(CLOSE_TIMEOUT, self._transport.abort)
+
+    async def close(self) -> None:
+        """Cancel the streams that are open, say goodbye, and wait until the connection is closed, at most 2 s."""
+        for stream in list(self._streams.values()):
+            stream._reset(ErrorCodes.NO_ERROR if stream._lingering else ErrorCodes.CANCEL)
+        if self._closed is None:
+            self._h2.go_away()
+            self._disconnect(StreamError("the connection was closed here", ErrorCodes.NO_ERROR, remote=False))
+        try:
+            await asyncio.wait([self._lost])
+        except asyncio.CancelledError:
+            self._transport.abort()
+            raise

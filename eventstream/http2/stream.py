@@ -1,0 +1,359 @@
+"""A stream: one request and its response, from either end."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from h2.errors import ErrorCodes
+
+from eventstream._text import quote
+from eventstream.exceptions import StateError
+from eventstream.http2._waiting import Signal, deadline_in
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer, Self
+
+    from eventstream.http2.connection import Connection
+
+STREAM_WINDOW = 65_535
+"""Bytes that a peer may send on a stream before somebody takes them: HTTP/2's initial window (RFC 9113, 6.9.2)."""
+
+LINGER_TIMEOUT = 1.0
+"""Seconds for which a client may go on sending when its response has ended, before the stream is reset. RFC 9113, 8.1,
+allows that at once, but some clients then forget the response."""
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[^\0\r\n]*")
+
+
+class StreamError(ConnectionError):
+    """A stream ended before its end: it was reset, its connection was lost, or the peer does not speak HTTP/2.
+
+    Args:
+        reason: what happened.
+        code: HTTP/2's error code (RFC 9113, section 7), if one was said.
+        remote: whether the peer is the one who ended it.
+
+    Attributes:
+        code: an ``ErrorCodes`` or an unknown code as int; None if the connection broke without one.
+        remote: whether the peer ended it; False if it was this side.
+    """
+
+    code: int | None
+    remote: bool
+
+    def __init__(self, reason: str, code: int | None = None, *, remote: bool = True) -> None:
+        with suppress(ValueError):
+            code = code if code is None else ErrorCodes(code)
+        name = getattr(code, "name", code)
+        super().__init__(reason if name is None else f"{reason} ({name})")
+        self.code = code
+        self.remote = remote
+
+    @property
+    def unprocessed(self) -> bool:
+        """Whether the peer promises that it did nothing with the request, which can safely be sent again."""
+        return self.remote and self.code == ErrorCodes.REFUSED_STREAM
+
+
+class Response(NamedTuple):
+    """The beginning of a response.
+
+    Attributes:
+        status: as 200.
+        headers: names, in lower case, and values, without the pseudo-header.
+    """
+
+    status: int
+    headers: list[tuple[str, str]]
+
+
+class Stream:
+    """Either end of a stream. One task may read while another sends.
+
+    Attributes:
+        id: its number on the connection.
+    """
+
+    def __init__(self, connection: Connection, id: int) -> None:
+        self.id = id
+        self._connection = connection
+        self._received = bytearray()
+        self._unreturned = 0  # bytes that were taken, or were padding, and for which the window is not yet open again
+        self._peer_ended = False
+        self._ended = False
+        self._sending = False
+        self._lingering = False
+        self._linger_timer: asyncio.TimerHandle | None = None
+        self._error: StreamError | None = None
+        self._readable = Signal()
+        self._writable = Signal()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}>"
+
+    @property
+    def peer_ended(self) -> bool:
+        """Whether all of the peer's body has arrived; some of it may still wait for `receive`, which does not."""
+        return self._peer_ended
+
+    @property
+    def readable(self) -> bool:
+        """Whether `receive` would not wait: bytes have arrived, or the end, or the stream was cut short."""
+        return bool(self._received) or self._peer_ended or self._error is not None
+
+    # Receiving
+
+    async def receive(self, timeout: float | None = None) -> bytes:
+        """All bytes of the body that have arrived, once there are any.
+
+        Args:
+            timeout: seconds to wait at most; None: as long as it takes.
+
+        Returns:
+            At most 65,535 bytes; none at the end of the body, and whenever it is called after that.
+
+        Raises:
+            StreamError: the stream was cut short. What had arrived before has been returned.
+            TimeoutError: nothing came; the stream goes on.
+        """
+        received = self._received
+        if not received:
+            deadline = deadline_in(timeout)
+            while not received:
+                if self._peer_ended:
+                    return b""
+                self._check()
+                await self._readable.wait(deadline, f"nothing was received for {timeout} s")
+        data = bytes(received)
+        received.clear()
+        self._return_window(len(data))
+        return data
+
+    def __aiter__(self) -> Self:
+        """The body, in the pieces that `receive` returns."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        data = await self.receive()
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+    def _feed(self, data: bytes, flow_controlled_length: int, *, last: bool) -> None:
+        self._peer_ended = last  # already here, as no window can be opened any more
+        # What is padding, or what nobody will take, is done with.
+        if self._lingering:
+            data = b""
+        if flow_controlled_length > len(data):
+            self._return_window(flow_controlled_length - len(data))
+        self._received += data  # in one buffer, since a peer may send many tiny frames
+        self._readable.wake()
+
+    def _return_window(self, size: int) -> None:
+        self._unreturned += size
+        if self._unreturned > STREAM_WINDOW // 2 and not self._peer_ended and self._error is None:
+            self._connection.open_window(self.id, self._unreturned)
+            self._unreturned = 0
+
+    def _feed_end(self) -> None:
+        self._peer_ended = True
+        self._readable.wake()
+        if self._ended:
+            self._connection.forget(self)
+
+    # Sending
+
+    async def send(self, data: Buffer, *, timeout: float | None = None) -> None:
+        """Send bytes of the body, in DATA frames; it waits while the peer, or the network, takes no more.
+
+        Args:
+            data: any C-contiguous buffer; an empty one sends nothing.
+            timeout: seconds to wait at most; None: as long as it takes.
+
+        Raises:
+            StreamError: the stream was cut short.
+            TimeoutError: not all could be sent; as some of it may have been, the stream is only good for `reset`.
+            StateError: `end` was called, or another task is sending.
+        """
+        self._check_sending()
+        view = memoryview(data).cast("B")
+        deadline = None
+        while True:
+            size = min(len(view), self._connection.room(self.id))
+            if size:
+                self._connection.send_data(self.id, view[:size])
+                self._check()  # the peer may have been dropped, as one that does not read
+                view = view[size:]
+            if not view:
+                return
+            if deadline is None:
+                deadline = deadline_in(timeout)
+            if not size:
+                self._sending = True
+                try:
+                    await self._writable.wait(deadline, f"the peer has taken no more data for {timeout} s")
+                finally:
+                    self._sending = False
+                self._check()
+
+    async def end(self) -> None:
+        """End the body. The other direction goes on until the peer ends it.
+
+        Raises:
+            StreamError: the stream was cut short.
+            StateError: it was called before, or another task is sending.
+        """
+        self._check_sending()
+        self._connection.end_stream(self.id)
+        self._mark_ended()
+
+    def _mark_ended(self) -> None:
+        self._ended = True
+        if self._peer_ended:
+            self._connection.forget(self)
+
+    async def reset(self, code: int = ErrorCodes.CANCEL) -> None:
+        """Cut the stream short in both directions; nothing happens if both have ended, or it was cut before.
+
+        Args:
+            code: HTTP/2's error code (RFC 9113, section 7): why.
+        """
+        self._reset(code)
+
+    def _reset(self, code: int) -> None:
+        if self._error is None and not (self._ended and self._peer_ended):
+            self._connection.reset_stream(self.id, code)
+            self._received.clear()
+            self._fail(StreamError("the stream was reset here", code, remote=False))
+
+    def _linger(self) -> None:
+        """All is said here: let the peer finish, or if it takes too long, reset the stream."""
+        if not self._peer_ended and self._error is None:
+            self._lingering = True
+            self._return_window(len(self._received))
+            self._received.clear()
+            loop = asyncio.get_running_loop()
+            self._linger_timer = loop.call_later(LINGER_TIMEOUT, self._reset, ErrorCodes.NO_ERROR)
+
+    def _fail(self, error: StreamError) -> None:
+        self._error = error
+        self._connection.forget(self)
+        self._readable.wake()
+        self._writable.wake()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise copy.copy(self._error)
+
+    def _check_sending(self) -> None:
+        self._check()
+        if self._ended:
+            raise StateError("nothing can be sent after the end of the body")
+        if self._sending:
+            raise StateError("another task is sending on this stream")
+
+
+class ClientStream(Stream):
+    """A request and its response; both bodies flow at once. One task may read while another sends.
+
+    Attributes:
+        id: its number on the connection.
+    """
+
+    def __init__(self, connection: Connection, id: int) -> None:
+        super().__init__(connection, id)
+        self._response: Response | None = None
+
+    async def response(self, timeout: float | None = None) -> Response:
+        """The beginning of the response, once it has come; the body of the request may still be on its way.
+
+        Args:
+            timeout: seconds to wait at most; None: as long as it takes.
+
+        Raises:
+            StreamError: the stream was cut short before.
+            TimeoutError: it did not come; the stream goes on.
+        """
+        deadline = deadline_in(timeout)
+        while self._response is None:
+            self._check()
+            await self._readable.wait(deadline, f"the peer has not responded for {timeout} s")
+        return self._response
+
+    def _feed_response(self, fields: list[tuple[str, str]]) -> None:
+        status = dict(fields)[":status"]
+        if re.fullmatch("[1-9][0-9][0-9]", status):
+            self._response = Response(int(status), [field for field in fields if not field[0].startswith(":")])
+            self._readable.wake()
+        else:
+            self._reset(ErrorCodes.PROTOCOL_ERROR)
+
+
+class ServerStream(Stream):
+    """A request that a handler answers; both bodies flow at once. One task may read while another sends.
+
+    Attributes:
+        id: its number on the connection.
+        method: as ``POST``.
+        path: as it was sent, with its query if it has one.
+        headers: names, in lower case, and values, the pseudo-headers among them.
+    """
+
+    def __init__(self, connection: Connection, id: int, fields: list[tuple[str, str]]) -> None:
+        super().__init__(connection, id)
+        self.headers = fields
+        by_name = dict(fields)
+        self.method = by_name[":method"]
+        self.path = by_name.get(":path", "")  # CONNECT has none
+        self._responded = False
+
+    async def respond(self, status: int, headers: Iterable[tuple[str, str]] = (), *, end: bool = False) -> None:
+        """Send the beginning of the response.
+
+        Args:
+            status: 200 to 999.
+            headers: names and values, without pseudo-headers.
+            end: whether the response has no body, and ends with it.
+
+        Raises:
+            ValueError: HTTP does not allow such a status or header.
+            StreamError: the stream was cut short.
+            StateError: it was called before.
+        """
+        if not 200 <= status <= 999:
+            raise ValueError(f"the status {status}; 200 to 999 are allowed")
+        fields = [(":status", str(status)), *checked(headers)]
+        super()._check_sending()
+        if self._responded:
+            raise StateError("the response was begun before")
+        self._connection.send_headers(self.id, fields, end)
+        self._responded = True
+        if end:
+            self._mark_ended()
+
+    def _check_sending(self) -> None:
+        super()._check_sending()
+        if not self._responded:
+            raise StateError("the response has not begun: call respond")
+
+
+def checked(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers, if they may be sent. h2 finds out while it compresses them, when it is too late to go back."""
+    fields = [(name.lower(), value.strip(" \t")) for name, value in headers]
+    for name, value in fields:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or name == "te":
+            raise ValueError(f"the header {quote(f'{name}: {value}')} cannot be sent over HTTP/2")
+    return fields
+
+
+def text(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """Headers as they were received; bytes that are no UTF-8 become surrogates."""
+    return [
+        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in fields
+    ]

@@ -1,0 +1,496 @@
+"""Connections: windows, floods, GOAWAY, and peers that are none."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
+from h2.settings import SettingCodes
+from http2.loopback import (
+    RESPONSE,
+    SOON,
+    FakeTransport,
+    Peer,
+    connected_to,
+    echo,
+    exchange,
+    lonely,
+    opened,
+    pair,
+    raw_client,
+    raw_server,
+    read,
+    request,
+    run,
+)
+from hyperframe.frame import (
+    DataFrame,
+    GoAwayFrame,
+    PingFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventstream import http2
+from eventstream.http2 import ClientConnection, Server, StreamError
+from eventstream.http2._h2 import PREFACE
+from eventstream.http2.connection import CONNECTION_WINDOW, MAX_UNWRITTEN, WRITE_SIZE
+from eventstream.http2.server import ServerConnection
+from eventstream.http2.stream import STREAM_WINDOW
+
+
+def test_many_streams_at_once():
+    async def main():
+        async with pair(echo) as (_, connection):
+            bodies = [bytes([number]) * 100_000 for number in range(100)]
+            assert await asyncio.gather(*(exchange(connection, body) for body in bodies)) == bodies
+
+    run(main())
+
+
+def test_windows_open_again_for_what_was_taken_when_that_is_enough():
+    """A stream's, when it is more than half of it; a connection's, when it is more than a quarter."""
+
+    async def main():
+        connection = lonely()
+        await asyncio.sleep(0)
+        assert opened(connection._transport) == [(0, CONNECTION_WINDOW - STREAM_WINDOW)]
+        stream = await connection.request(request())
+        connection.data_received(RESPONSE)
+
+        async def take(size):
+            for start in range(0, size, 16_384):
+                connection.data_received(DataFrame(1, data=bytes(min(16_384, size - start))).serialize())
+                await stream.receive()
+            await asyncio.sleep(0)
+            return opened(connection._transport)
+
+        half, quarter = STREAM_WINDOW // 2, CONNECTION_WINDOW // 4
+        for _ in range(2):
+            assert await take(half) == []
+            assert await take(1) == [(1, half + 1)]
+        left = quarter - 2 * (half + 1)
+        assert [number for number, _ in await take(left)] == [1] * (left // (half + 1))
+        assert (0, quarter + 1) in await take(1)
+        assert 0 not in [number for number, _ in await take(quarter)]
+        assert (0, quarter + 1) in await take(1)
+
+    run(main())
+
+
+def test_bodies_that_nobody_reads_give_the_connection_its_window_back():
+    async def handler(stream):
+        if stream.path == "/echo":
+            await echo(stream)
+        else:
+            await stream.respond(200, end=True)
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            for _ in range(40):  # 2.6 MB, more than two windows of the connection
+                stream = await connection.request(request("/unread"))
+                with suppress(StreamError):
+                    await stream.send(bytes(65_535))
+                await stream.response()
+                assert await stream.receive() == b""
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+def test_a_peer_whose_socket_is_full():
+    """What is sent waits for the socket too, not only for HTTP/2's windows."""
+
+    async def main():
+        filled = asyncio.Event()
+
+        async def behave(reader, writer):
+            peer = Peer(reader, writer, client=False)
+            peer.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
+            peer.h2.increment_flow_control_window(2**30)
+            await peer.flush()
+            await filled.wait()
+            while await reader.read(65_536):
+                pass
+
+        async with raw_server(behave) as port, http2.connect("127.0.0.1", port) as connection:
+            stuck, other = [await connection.request(request()) for _ in range(2)]
+            with pytest.raises(TimeoutError):
+                await stuck.send(bytes(100_000_000), timeout=0.2)
+            assert connection._transport.get_write_buffer_size() < 2 * WRITE_SIZE
+            sending = asyncio.create_task(other.send(bytes(100_000)))
+            await asyncio.sleep(0)
+            assert not sending.done()
+            filled.set()
+            await sending
+
+    run(main())
+
+
+def test_a_peer_that_asks_and_does_not_read_the_answers_is_dropped():
+    async def main():
+        server = Server(echo, 100, None)
+        connection = ServerConnection(server)
+        transport = FakeTransport(buffered=MAX_UNWRITTEN + 1)
+        connection.connection_made(transport)
+        ping = PingFrame(0)
+        ping.opaque_data = bytes(8)
+        connection.data_received(PREFACE + ping.serialize())
+        await asyncio.sleep(0)
+        assert transport.aborted
+        assert connection._closed.code == ErrorCodes.ENHANCE_YOUR_CALM
+
+    run(main())
+
+
+def test_who_waits_for_the_connections_window_goes_on_when_it_opens():
+    async def main():
+        connection = lonely()
+        connection.data_received(SettingsFrame(0, settings={SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1}).serialize())
+        stream = await connection.request(request())
+        sending = asyncio.create_task(stream.send(bytes(100_000)))
+        await asyncio.sleep(SOON)
+        assert not sending.done()
+        connection.data_received(WindowUpdateFrame(0, window_increment=100_000).serialize())
+        await sending
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [WRITE_SIZE, 10 * WRITE_SIZE])
+def test_who_sends_to_a_peer_that_is_dropped_meanwhile_learns_it(size):
+    """Also with its last bytes."""
+
+    async def main():
+        connection = lonely()
+        transport = connection._transport
+        connection.data_received(SettingsFrame(0, settings={SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1}).serialize())
+        connection.data_received(WindowUpdateFrame(0, window_increment=2**30).serialize())
+        stream = await connection.request(request())
+        transport.buffered = MAX_UNWRITTEN + 1
+        with pytest.raises(StreamError, match="the peer does not read"):
+            await stream.send(bytes(size))
+        assert transport.aborted
+
+    run(main())
+
+
+def test_a_peer_that_takes_large_frames_is_sent_what_it_reads():
+    size = 8 << 20
+
+    async def handler(stream):
+        await stream.respond(200)
+        await stream.send(bytes(size))
+        await stream.end()
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            large = {SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1, SettingCodes.MAX_FRAME_SIZE: 2**24 - 1}
+            peer.h2.update_settings(large)
+            peer.h2.increment_flow_control_window(2**30)
+            peer.h2.send_headers(1, request(), end_stream=True)
+            received = 0
+            while received < size:
+                received += len((await peer.until(DataReceived)).data)
+            await peer.until(StreamEnded)
+            assert received == size
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("call", "frame"),
+    [
+        (lambda connection, stream: stream.receive(SOON), b"\x00\x00\x00\x00\x00\x00\x00\x00\x01"),
+        (
+            lambda connection, stream: stream.send(bytes(100_000), timeout=SOON),
+            b"\x00\x00\x04\x08\x00\x00\x00\x00\x00" + b"\x00\x00\x00\x01",
+        ),
+        (
+            lambda connection, stream: connection.request(request(), timeout=SOON),
+            b"\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+        ),
+    ],
+    ids=["receive, empty DATA", "send, WINDOW_UPDATE", "request, SETTINGS"],
+)
+def test_a_flood_holds_up_no_timeout(call, frame):
+    async def flood(connection):
+        while True:
+            connection.data_received(frame)
+            await asyncio.sleep(0)
+
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        connection.data_received(RESPONSE)
+        flooding = asyncio.create_task(flood(connection))
+        with pytest.raises(TimeoutError, match=r"for 0\.05 s"):
+            await call(connection, stream)
+        assert connection._closed is None
+        flooding.cancel()
+        connection.connection_lost(None)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("happen", "text", "code", "remote"),
+    [
+        (
+            lambda connection: connection.data_received(RstStreamFrame(1, error_code=8).serialize()),
+            "the stream was reset by the peer (CANCEL)",
+            ErrorCodes.CANCEL,
+            True,
+        ),
+        (
+            lambda connection: connection.data_received(WindowUpdateFrame(1, window_increment=2**31 - 1).serialize()),
+            "the peer broke the rules of HTTP/2 (FLOW_CONTROL_ERROR)",
+            ErrorCodes.FLOW_CONTROL_ERROR,
+            False,
+        ),
+        (
+            lambda connection: connection.data_received(GoAwayFrame(0, last_stream_id=0).serialize()),
+            "the server closes the connection, and did not look (REFUSED_STREAM)",
+            ErrorCodes.REFUSED_STREAM,
+            True,
+        ),
+        (
+            lambda connection: connection.data_received(GoAwayFrame(0, last_stream_id=1, error_code=12).serialize()),
+            "the peer ended the connection (INADEQUATE_SECURITY)",
+            ErrorCodes.INADEQUATE_SECURITY,
+            True,
+        ),
+        (lambda connection: connection.connection_lost(None), "the connection was lost", None, True),
+        (lambda connection: connection.connection_lost(OSError("gone")), "the connection was lost: gone", None, True),
+    ],
+    ids=["reset", "window", "not seen", "GOAWAY", "lost", "broken"],
+)
+def test_what_cut_a_stream_short(happen, text, code, remote):
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        connection._write()
+        happen(connection)
+        for call in (stream.response(), stream.send(b""), stream.receive()):
+            with pytest.raises(StreamError) as raised:
+                await call
+            assert (str(raised.value), raised.value.code, raised.value.remote) == (text, code, remote)
+
+    run(main())
+
+
+def test_broken_rules_are_quoted_in_short():
+    async def main():
+        quoted = asyncio.get_running_loop().create_future()
+
+        async def handler(stream):
+            try:
+                await stream.receive()
+            except StreamError as error:
+                quoted.set_result(str(error))
+
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            peer.h2.config.normalize_outbound_headers = peer.h2.config.validate_outbound_headers = False
+            peer.h2.send_headers(1, request())
+            peer.h2.send_headers(3, [*request(), ("X" * 9_000, "value")])
+            await peer.flush()
+            text = await quoted
+            assert "broke the rules of HTTP/2" in text
+            assert 0 < text.count("X") <= 64
+            await peer.until_closed()
+
+    run(main())
+
+
+def test_a_window_that_grows_too_far_ends_the_stream_alone():
+    async def main():
+        async with http2.serve(echo) as server, raw_client(server) as peer:
+            for stream_id in (1, 3):
+                peer.h2.send_headers(stream_id, request())
+            await peer.until(ResponseReceived)
+            peer.writer.write(b"\x00\x00\x04\x08\x00\x00\x00\x00\x01\x7f\xff\xff\xff")
+            reset = await peer.until(StreamReset)
+            assert (reset.stream_id, reset.error_code) == (1, ErrorCodes.FLOW_CONTROL_ERROR)
+            peer.h2.send_data(3, b"hello")
+            assert (await peer.until(DataReceived)).data == b"hello"
+
+    run(main())
+
+
+def test_what_comes_on_streams_that_a_goaway_has_refused_is_passed_over():
+    async def behave(peer):
+        for _ in range(3):
+            await peer.until(DataReceived)
+        peer.writer.write(GoAwayFrame(0, last_stream_id=1).serialize())
+        peer.h2.send_headers(3, [(":status", "200")])
+        peer.h2.send_data(3, b"too late")
+        peer.h2.increment_flow_control_window(10, 3)
+        peer.h2.end_stream(3)
+        peer.h2.reset_stream(5)
+        peer.h2.send_headers(1, [(":status", "200")])
+        peer.h2.send_data(1, b"in time", end_stream=True)
+        await peer.flush()
+        await peer.until_closed()
+
+    async def main():
+        async with connected_to(behave) as connection:
+            streams = [await connection.request(request()) for _ in range(3)]
+            for stream in streams:
+                await stream.send(b"hello")
+            assert await streams[0].receive() == b"in time"
+            await streams[0].end()
+            for stream in streams[1:]:
+                with pytest.raises(StreamError, match="REFUSED_STREAM"):
+                    await stream.response()
+
+    run(main())
+
+
+def test_a_server_that_ends_the_connection_for_a_reason():
+    async def behave(peer):
+        await peer.until(DataReceived)
+        peer.h2.close_connection(ErrorCodes.INADEQUATE_SECURITY)
+        await peer.flush()
+        await peer.until_closed()
+
+    async def main():
+        async with connected_to(behave) as connection:
+            stream = await connection.request(request())
+            await stream.send(b"hello")
+            with pytest.raises(StreamError, match="INADEQUATE_SECURITY") as raised:
+                await stream.receive()
+            assert raised.value.code == ErrorCodes.INADEQUATE_SECURITY
+
+    run(main())
+
+
+def test_closing_a_connection_can_be_cancelled():
+    """To a peer that does not read, there is always something left to write."""
+
+    async def main():
+        done = asyncio.Event()
+
+        async def behave(reader, writer):
+            peer = Peer(reader, writer, client=False)
+            peer.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
+            peer.h2.increment_flow_control_window(2**30)
+            await peer.flush()
+            await done.wait()
+
+        async def client(port):
+            async with http2.connect("127.0.0.1", port) as connection:
+                connections.append(connection)
+                stream = await connection.request(request())
+                with pytest.raises(TimeoutError):
+                    await stream.send(bytes(100_000_000), timeout=0.2)
+
+        connections = []
+        async with raw_server(behave) as port:
+            task = asyncio.create_task(client(port))
+            while not (connections and connections[0]._closed):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await connections[0]._lost
+            done.set()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        bytes(100),
+        PREFACE + b"\xff" * 100,
+        PREFACE[:10] + b"?" * 50,
+    ],
+)
+def test_garbage_from_a_client(garbage):
+    async def main():
+        async with pair(echo) as (server, connection):
+            async with raw_client(server) as peer:
+                peer.writer.write(garbage)
+                while await peer.reader.read(65_536):
+                    pass
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n", bytes(100), b"\xff" * 100, b""]
+)
+def test_garbage_from_a_server(garbage):
+    async def behave(reader, writer):
+        await reader.read(1)
+        writer.write(garbage)
+        with suppress(ConnectionError):
+            while garbage and await reader.read(65_536):
+                pass
+
+    async def main():
+        async with raw_server(behave) as port:
+            with pytest.raises(StreamError, match="broke the rules" if garbage else "lost"):
+                async with http2.connect("127.0.0.1", port):
+                    pass
+
+    run(main())
+
+
+@st.composite
+def frames(draw):
+    """Frames of any type, with any flags and content, on few streams."""
+    wire = b""
+    for _ in range(draw(st.integers(1, 8))):
+        payload = draw(st.binary(max_size=40))
+        kind = draw(st.integers(0, 12))
+        flags = draw(st.sampled_from([0, 1, 4, 5, 8, 9, 32, 255]))
+        stream_id = draw(st.integers(0, 5))
+        wire += len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream_id.to_bytes(4, "big") + payload
+    return wire
+
+
+@given(frames(), st.booleans(), st.integers(1, 60))
+def test_no_bytes_break_a_connection_otherwise(wire, is_client, size):
+    """Whatever comes, the connection goes on or is closed; no exception reaches the event loop."""
+
+    async def main():
+        if is_client:
+            connection = ClientConnection()
+            first = H2Connection(H2Configuration(client_side=False))
+        else:
+            connection = ServerConnection(Server(echo, 100, None))
+            first = H2Connection(H2Configuration(client_side=True))
+        connection.connection_made(FakeTransport())
+        first.initiate_connection()
+        if is_client:
+            streams = [await connection.request(request()) for _ in range(2)]
+        else:
+            for stream_id in (1, 3):
+                first.send_headers(stream_id, request())
+        data = first.data_to_send() + wire
+        for start in range(0, len(data), size):
+            connection.data_received(data[start : start + size])
+        await asyncio.sleep(0)
+        connection.connection_lost(None)
+        if is_client:
+            for stream in streams:
+                with suppress(StreamError):
+                    await read(stream)
+        else:
+            while connection.running:
+                await asyncio.sleep(0)
+        if connection._close_timer:
+            assert connection._close_timer.cancelled()
+
+    run(main())

@@ -1,0 +1,23 @@
+"""The names that the package exports."""
+
+from __future__ import annotations
+
+from eventstream import http2
+from eventstream.http2 import ClientStream
+
+
+def test_names():
+    assert http2.__all__ == [
+        "MAX_CONCURRENT_STREAMS",
+        "ClientConnection",
+        "ClientStream",
+        "ErrorCodes",
+        "Response",
+        "Server",
+        "ServerStream",
+        "StreamError",
+        "connect",
+        "serve",
+    ]
+    assert all(hasattr(http2, name) for name in http2.__all__)
+    assert repr(ClientStream(None, 3)) == "<ClientStream 3>"

@@ -1,0 +1,485 @@
+"""The server's end of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
+from hpack import Encoder
+from http2.loopback import (
+    LIMIT,
+    SOON,
+    FakeTransport,
+    echo,
+    exchange,
+    pair,
+    raw_client,
+    read,
+    request,
+    run,
+    server_context,
+    settled,
+)
+from hyperframe.frame import (
+    GoAwayFrame,
+    HeadersFrame,
+    SettingsFrame,
+)
+
+from eventstream import http2
+from eventstream.http2 import StreamError
+from eventstream.http2 import server as server_module
+from eventstream.http2._h2 import PREFACE
+from eventstream.http2.server import ServerConnection
+
+
+def test_who_never_finishes_the_handshake_is_left(certificate):
+    """After the time that a connection without streams has."""
+
+    async def main():
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        async with http2.serve(echo, ssl=context, idle_timeout=SOON) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_a_connection_that_a_client_drops(how):
+    async def main():
+        seen = asyncio.get_running_loop().create_future()
+
+        async def handler(stream):
+            if stream.path == "/echo":
+                return await echo(stream)
+            await stream.respond(200)
+            try:
+                async for _ in stream:
+                    pass
+            except StreamError as error:
+                seen.set_result(error)
+
+        async with pair(handler) as (server, connection):
+            async with raw_client(server) as peer:
+                peer.h2.send_headers(1, request("/half"))
+                await peer.until(ResponseReceived)
+                getattr(peer.writer.transport, how)()
+                error = await seen
+                assert error.code is None
+                assert error.remote
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+def test_a_handler_that_fails(caplog):
+    async def handler(stream):
+        if stream.path == "/echo":
+            await echo(stream)
+        elif stream.path == "/failing":
+            await stream.respond(200)
+            raise ZeroDivisionError("oops")
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            streams = [await connection.request(request(path)) for path in ("/failing", "/forgetful")]
+            for stream in streams:
+                with pytest.raises(StreamError) as raised:
+                    await read(stream)
+                assert raised.value.code == ErrorCodes.INTERNAL_ERROR
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+    assert [record.getMessage() for record in caplog.records] == ["the handler of 'POST /failing' failed"]
+    assert caplog.records[0].exc_info[0] is ZeroDivisionError
+
+
+@pytest.mark.parametrize(("failure", "logged"), [(ZeroDivisionError("oops"), 1), (StreamError("of this one"), 0)])
+def test_of_a_handler_whose_stream_was_cut_another_error_is_logged(caplog, failure, logged):
+    async def handler(stream):
+        await stream.respond(200)
+        try:
+            await stream.receive()
+        except StreamError:
+            raise failure from None
+
+    async def main():
+        async with pair(handler) as (server, connection):
+            stream = await connection.request(request())
+            await stream.response()
+            await stream.reset()
+            while server._tasks:
+                await asyncio.sleep(0)
+
+    run(main())
+    assert len(caplog.records) == logged
+
+
+def test_a_stream_error_of_another_stream_is_logged(caplog):
+    async def handler(stream):
+        raise StreamError("of another one")
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            with pytest.raises(StreamError, match="INTERNAL_ERROR"):
+                await (await connection.request(request())).response()
+
+    run(main())
+    assert len(caplog.records) == 1
+
+
+def test_what_is_logged_is_short_and_controls_no_terminal(caplog):
+    async def handler(stream):
+        raise ZeroDivisionError("oops")
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            for stream_id, path in ((1, "/\x1b]0;title\x07\x1b[2J"), (3, "/" + "A" * 10_000)):
+                peer.h2.send_headers(stream_id, [(":method", "P\x1b[31m"), *request(path)[1:]])
+                await peer.until(StreamReset)
+
+    run(main())
+    short, cut = (record.getMessage() for record in caplog.records)
+    assert short == r"the handler of 'P\x1b[31m /\x1b]0;title\x07\x1b[2J' failed"
+    assert cut == rf"the handler of 'P\x1b[31m /{'A' * 53}'... failed"
+
+
+def test_closing_a_server_drains_it():
+    async def main():
+        async with pair(echo) as (server, connection):
+            stream = await connection.request(request())
+            await stream.response()
+            closing = asyncio.create_task(server.close())
+            while not connection._leaving:
+                await stream.send(b"hello")
+                assert await stream.receive()
+            with pytest.raises(StreamError, match=r"^the server takes no more streams on this connection"):
+                await connection.request(request())
+            with pytest.raises(OSError):  # noqa: PT011 (refused, or reset)
+                async with http2.connect("127.0.0.1", server.port):
+                    pass
+            assert not closing.done()
+            await stream.send(b"bye")
+            await stream.end()
+            assert await read(stream) == b"bye"
+            await closing
+
+    run(main())
+
+
+def test_closing_a_server_waits_for_the_streams_of_a_client_that_is_leaving():
+    async def main():
+        async with http2.serve(echo) as server, raw_client(server) as peer:
+            peer.h2.send_headers(1, request())
+            await peer.until(ResponseReceived)
+            peer.writer.write(GoAwayFrame(0, last_stream_id=0).serialize())
+            peer.h2.ping(b"got that")
+            await peer.until(PingAckReceived)
+            closing = asyncio.create_task(server.close())
+            peer.h2.send_data(1, b"bye", end_stream=True)
+            assert (await peer.until(DataReceived)).data == b"bye"
+            await peer.until(StreamEnded)
+            await closing
+
+    run(main())
+
+
+def test_a_server_that_drains_takes_no_more_connections():
+    """Also none that had been accepted, and is only now begun."""
+
+    async def main():
+        async with pair(echo) as (server, connection):
+            stream = await connection.request(request())
+            await stream.response()
+            closing = asyncio.create_task(server.close())
+            await asyncio.sleep(0)
+            late, transport = ServerConnection(server), FakeTransport()
+            late.connection_made(transport)
+            assert transport.closed
+            late.connection_lost(None)
+            await stream.end()
+            assert await read(stream) == b""
+            await closing
+
+    run(main())
+
+
+def test_a_server_s_stream_tells_how_its_connection_was_lost():
+    errors = []
+
+    async def handler(stream):
+        await stream.respond(200)
+        try:
+            await stream.receive()
+        except StreamError as error:
+            errors.append(str(error))
+            raise
+
+    async def main():
+        headers = HeadersFrame(1, data=Encoder().encode(request()), flags=["END_HEADERS"])
+        connection = settled(SettingsFrame(0).serialize(), headers.serialize(), handler=handler)
+        await asyncio.sleep(SOON)
+        connection.connection_lost(OSError("gone"))
+        while connection._server._tasks:
+            await asyncio.sleep(0)
+
+    run(main())
+    assert errors == ["the connection was lost: gone"]
+
+
+def test_a_drained_server_resets_what_comes_late():
+    async def main():
+        async with http2.serve(echo) as server, raw_client(server) as peer:
+            peer.h2.send_headers(1, request())
+            await peer.until(ResponseReceived)
+            closing = asyncio.create_task(server.close())
+            peer.h2._frame_dispatch_table[GoAwayFrame] = lambda frame: ([], [ConnectionTerminated()])
+            await peer.until(ConnectionTerminated)
+            peer.h2.send_headers(3, request())
+            assert (await peer.until(StreamReset)).error_code == ErrorCodes.REFUSED_STREAM
+            peer.h2.end_stream(1)
+            await peer.until(StreamEnded)
+            await closing
+
+    run(main())
+
+
+def test_handlers_that_take_too_long_are_cancelled():
+    async def main():
+        cancelled = []
+
+        async def handler(stream):
+            await stream.respond(200)
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.append(stream.id)
+                raise
+
+        async with pair(handler) as (server, connection):
+            stream = await connection.request(request())
+            await stream.response()
+            await server.close(timeout=SOON)
+            assert cancelled == [1]
+            with pytest.raises(StreamError) as raised:
+                await stream.receive()
+            assert raised.value.code == ErrorCodes.CANCEL
+
+    run(main())
+
+
+def test_a_block_that_fails_closes_its_server_at_once():
+    finished = []
+
+    async def main():
+        async def handler(stream):
+            await stream.respond(200)
+            await asyncio.sleep(0.9)
+            finished.append(stream)
+
+        async def fail():
+            async with pair(handler) as (_, connection):
+                streams.append(await connection.request(request()))
+                await streams[0].response()
+                raise ZeroDivisionError
+
+        streams = []
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        with pytest.raises(StreamError):
+            await streams[0].receive()
+        assert not finished
+
+    run(main())
+
+
+@asynccontextmanager
+async def draining(cleanup):
+    """A task that drains a server; the server, with one handler, which cleans up so; and the client's stream."""
+
+    async def handler(stream):
+        await stream.respond(200)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await cleanup()
+
+    async def serving():
+        async with http2.serve(handler, drain_timeout=None) as server:
+            started.set_result(server)
+            await left.wait()
+
+    started, left = asyncio.get_running_loop().create_future(), asyncio.Event()
+    task = asyncio.create_task(serving())
+    server = await started
+    async with http2.connect("127.0.0.1", server.port) as connection:
+        stream = await connection.request(request())
+        await stream.response()
+        left.set()
+        while not connection._leaving:
+            await asyncio.sleep(0)
+        yield task, server, stream
+
+
+def test_draining_that_is_cancelled_closes_at_once():
+    """The handlers are cancelled once, and may clean up."""
+    cleaned = []
+
+    async def cleanup():
+        await asyncio.sleep(SOON)
+        cleaned.append(True)
+
+    async def main():
+        async with draining(cleanup) as (task, server, stream):
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert cleaned == [True]
+            assert not server._tasks
+            with pytest.raises(StreamError, match="CANCEL"):
+                await stream.receive()
+
+    run(main())
+
+
+def test_closing_at_once_can_be_cancelled():
+    """Then nobody waits for the handlers, whose connections are gone."""
+
+    async def main():
+        cleaning, released = asyncio.Event(), asyncio.Event()
+
+        async def cleanup():
+            cleaning.set()
+            await released.wait()
+
+        async with draining(cleanup) as (task, server, stream):
+            task.cancel()
+            await cleaning.wait()
+            await asyncio.sleep(SOON)
+            assert not task.done()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert server._tasks
+            with pytest.raises(StreamError):
+                await stream.receive()
+            while server._connections:
+                await asyncio.sleep(0)
+            released.set()
+            while server._tasks:
+                await asyncio.sleep(0)
+
+    run(main())
+
+
+@pytest.mark.parametrize("sent", [b"", PREFACE[:5], "preface"])
+def test_a_client_that_never_sends_is_dropped(sent):
+    async def main():
+        async with http2.serve(echo, idle_timeout=SOON) as server, raw_client(server) as peer:
+            peer.writer.write(peer.h2.data_to_send() if sent == "preface" else sent)
+            while await peer.reader.read(65_536):
+                pass
+
+    run(main())
+
+
+def test_a_connection_with_streams_is_not_idle():
+    async def main():
+        async with pair(echo) as (server, connection):
+            (other_end,) = server._connections
+            assert other_end._idle_timer is not None
+            assert await exchange(connection) == b"hello"
+            assert other_end._idle_timer is not None
+            stream = await connection.request(request())
+            await stream.response()
+            assert other_end._idle_timer is None
+
+    run(main())
+
+
+def test_streams_that_are_reset_at_once_do_not_pile_up():
+    async def main():
+        release = asyncio.Event()
+        handled = []
+
+        async def handler(stream):
+            handled.append(stream.id)
+            await release.wait()
+
+        async with http2.serve(handler, max_concurrent_streams=5) as server, raw_client(server) as peer:
+            for stream_id in range(1, 101, 2):
+                peer.h2.send_headers(stream_id, request())
+                peer.h2.reset_stream(stream_id)
+            peer.h2.ping(b"are you?")
+            await peer.until(PingAckReceived)
+            assert len(handled) == 10
+            release.set()
+
+    run(main())
+
+
+def test_over_tls(certificate):
+    trusting = ssl.create_default_context(cafile=certificate)
+
+    async def main():
+        async with (
+            http2.serve(echo, ssl=server_context(certificate)) as server,
+            http2.connect("localhost", server.port, ssl=trusting) as connection,
+        ):
+            assert await exchange(connection, bytes(300_000)) == bytes(300_000)
+            assert connection._transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+
+    run(main())
+
+
+def test_closing_a_tls_server_does_not_wait_for_who_never_begins_tls(certificate, monkeypatch):
+    accepted = asyncio.Event()
+
+    class Accepted(ServerConnection):
+        def __init__(self, server):
+            super().__init__(server)
+            accepted.set()
+
+    monkeypatch.setattr(server_module, "ServerConnection", Accepted)
+    drops = sys.version_info >= (3, 13)
+    monkeypatch.setattr(server_module, "CLOSE_TIMEOUT", 2 * LIMIT if drops else SOON)
+
+    async def main():
+        async with http2.serve(echo, ssl=server_context(certificate)) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            await accepted.wait()
+        if drops:
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    run(main())
+
+
+def test_plaintext_to_a_tls_server_and_the_reverse(certificate):
+    trusting = ssl.create_default_context(cafile=certificate)
+
+    async def main():
+        async with http2.serve(echo, ssl=server_context(certificate)) as server:
+            with pytest.raises(StreamError):
+                async with http2.connect("127.0.0.1", server.port):
+                    pass
+            async with http2.connect("localhost", server.port, ssl=trusting) as connection:
+                assert await exchange(connection) == b"hello"
+        async with http2.serve(echo) as server:
+            with pytest.raises(OSError):  # noqa: PT011 (an SSLError, or the connection was lost)
+                async with http2.connect("localhost", server.port, ssl=trusting):
+                    pass
+
+    run(main())
