@@ -32,6 +32,7 @@ LAYERS = [
     "eventstream.http2.server",
     "eventstream.http2",
     "eventstream.transcribe.exceptions",
+    "eventstream.transcribe._json",
     "eventstream.transcribe.model",
     "eventstream.transcribe.request",
     "eventstream.transcribe.audio",

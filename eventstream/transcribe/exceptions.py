@@ -251,7 +251,8 @@ class InvalidEvent(CodecError, ValueError):
 
     Attributes:
         event_type: the message's ``:event-type``, None if it has none.
-        path: where in the JSON, as ``$.Transcript.Results[...]``; None if the fault is elsewhere.
+        path: where in the JSON, e.g. ``$.Transcript.Results[0]``; None if the fault has no place there, or the JSON is
+            longer than 128 KiB.
     """
 
     def __init__(self, event_type: str | None, reason: str, path: str | None = None) -> None:

@@ -15,7 +15,6 @@ Source: the service model "Amazon Transcribe Streaming Service" (2017-10-26), an
 from __future__ import annotations
 
 from functools import cache, reduce
-from math import isfinite
 from operator import or_
 from typing import Any, TypeAlias, TypeVar, get_args, get_origin
 
@@ -24,6 +23,7 @@ import msgspec
 from eventstream._codec import Headers, Message
 from eventstream._text import quote
 from eventstream.exceptions import EncodeError
+from eventstream.transcribe._json import reason_not_decoded, reason_not_encoded
 from eventstream.transcribe.exceptions import InvalidEvent, TranscribeError
 
 __all__ = [
@@ -250,7 +250,8 @@ TRANSCRIPT_EVENT_HEADERS = _headers("TranscriptEvent", "application/json")
 _ENCODER = msgspec.json.Encoder()
 _TRANSCRIPT_EVENT = msgspec.json.Decoder(TranscriptEvent)
 _CONFIGURATION_EVENT = msgspec.json.Decoder(ConfigurationEvent)
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# Wider than what msgspec raises today for JSON that it refuses: the class differs between its versions.
+_UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 def event_from_message(message: Message) -> Event | Message:
@@ -265,11 +266,11 @@ def event_from_message(message: Message) -> Event | Message:
         raise _not_an_event(message)
     event_type = message.event_type
     if event_type == "TranscriptEvent":
-        return _decode(_TRANSCRIPT_EVENT, message)
+        return _decode(_TRANSCRIPT_EVENT, TranscriptEvent, message)
     if event_type == "AudioEvent":
         return AudioEvent(bytes(message.payload))
     if event_type == "ConfigurationEvent":
-        return _decode(_CONFIGURATION_EVENT, message)
+        return _decode(_CONFIGURATION_EVENT, ConfigurationEvent, message)
     if event_type is None:
         raise InvalidEvent(None, "it has no :event-type")
     return message
@@ -301,24 +302,23 @@ def _not_an_event(message: Message) -> TranscribeError | InvalidEvent:
     return InvalidEvent(message.event_type, f"unknown :message-type {quote(message_type)}")
 
 
-def _decode(decoder: msgspec.json.Decoder[_Struct], message: Message) -> _Struct:
+def _decode(decoder: msgspec.json.Decoder[_Struct], type: type[_Struct], message: Message) -> _Struct:
     try:
         return decoder.decode(message.payload)
     except _UNDECODABLE as error:
-        payload = bytes(message.payload)
-        if b"null" not in payload:
-            raise _invalid_json(message.event_type, error) from None
-    try:
-        type: Any = decoder.type
-        event = _with_nulls(type).decode(payload)
-        converted: _Struct = msgspec.convert(_without_nulls(msgspec.to_builtins(event)), type)
-        return converted
-    except _UNDECODABLE as error:
-        raise _invalid_json(message.event_type, error) from None
+        payload, fault = bytes(message.payload), error
+    if b"null" in payload:
+        try:
+            event = _with_nulls(type).decode(payload)
+            converted: _Struct = msgspec.convert(_without_nulls(msgspec.to_builtins(event)), type)
+            return converted
+        except _UNDECODABLE as error:
+            fault = error
+    raise InvalidEvent(message.event_type, *reason_not_decoded(payload, type, fault)) from None
 
 
 @cache
-def _with_nulls(type: Any) -> msgspec.json.Decoder[Any]:
+def _with_nulls(type: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_nullable(type))
 
 
@@ -343,29 +343,17 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-def _invalid_json(event_type: str | None, fault: Exception) -> InvalidEvent:
-    if isinstance(fault, UnicodeDecodeError):
-        return InvalidEvent(event_type, "its JSON is not UTF-8")
-    if isinstance(fault, RecursionError):
-        return InvalidEvent(event_type, "its JSON is nested too deeply")
-    reason, _, path = str(fault).partition(" - at ")
-    return InvalidEvent(event_type, reason, path.strip("`") or None)
-
-
 def _encode(event: msgspec.Struct) -> bytes:
+    name = type(event).__name__
+    reason: str | None
     try:
         payload = _ENCODER.encode(event)
-    except (msgspec.EncodeError, UnicodeEncodeError, OverflowError) as error:
-        raise EncodeError(f"{type(event).__name__}: JSON cannot say it ({error})") from None
-    # msgspec writes null for a number that is none.
-    if b"null" in payload and not _is_finite(event):
-        raise EncodeError(f"{type(event).__name__}: JSON cannot say it (a number is not finite)")
-    return payload
-
-
-def _is_finite(value: object) -> bool:
-    if isinstance(value, msgspec.Struct):
-        return all(_is_finite(getattr(value, name)) for name in value.__struct_fields__)
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_finite, value))
-    return not isinstance(value, float) or isfinite(value)
+    except TypeError:
+        raise TypeError(f"{name}: a value has a type that its JSON does not have") from None
+    except (msgspec.MsgspecError, ValueError, OverflowError):
+        reason = reason_not_encoded(event) or "a number is out of range"
+    else:
+        # msgspec writes null for a number that is not finite.
+        if b"null" not in payload or (reason := reason_not_encoded(event)) is None:
+            return payload
+    raise EncodeError(f"{name}: JSON cannot say it ({reason})")

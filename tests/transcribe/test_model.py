@@ -452,7 +452,7 @@ def test_the_text_says_where_and_what():
     with pytest.raises(InvalidEvent) as caught:
         parsed(within(("Transcript", "Results", 0, "StartTime"), "soon"))
     assert str(caught.value) == (
-        "event 'TranscriptEvent': Expected `float | null`, got `str` at $.Transcript.Results[0].StartTime"
+        "event 'TranscriptEvent': expected a number, got a string at $.Transcript.Results[0].StartTime"
     )
     assert (caught.value.event_type, caught.value.path) == ("TranscriptEvent", "$.Transcript.Results[0].StartTime")
 
@@ -642,13 +642,15 @@ def test_no_event_is_a_type_error(value):
 
 
 def test_values_of_other_types_are_a_type_error():
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"^TranscriptEvent: a value has a type that its JSON does not have$"):
         event_to_message(TranscriptEvent(Transcript(results=[Result(result_id=object())])))
 
 
 def test_text_with_lone_surrogates_is_an_encode_error():
-    with pytest.raises(EncodeError, match="TranscriptEvent"):
+    reason = r"^TranscriptEvent: JSON cannot say it \(a text has a lone surrogate\)$"
+    with pytest.raises(EncodeError, match=reason) as caught:
         event_to_message(TranscriptEvent(Transcript(results=[Result(result_id="\ud800")])))
+    assert caught.value.__context__ is None
 
 
 # Any event
