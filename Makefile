@@ -55,22 +55,22 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 	$(BIN)/stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
 
 sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/test
-	CHECKS="$(CHECKS)" tests/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
+	CHECKS="$(CHECKS)" tools/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
 
 planted: $(VENV)/installed $(VENV)/test
-	tests/planted_faults.sh $(BIN)/python $(FAULTS)
+	tools/planted_faults.sh $(BIN)/python $(FAULTS)
 
 coverage: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/coverage $(VENV)/peers
-	tests/coverage.sh $(BIN)/python $(PYTEST_OPTIONS)
+	tools/coverage.sh $(BIN)/python $(PYTEST_OPTIONS)
 
 mutation: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/peers $(VENV)/mutation
-	PYTHONPATH=tests $(BIN)/python -m mutation $(MODULES)
+	PYTHONPATH=tests:tools $(BIN)/python -m mutation $(MODULES)
 
 portability: $(VENV)/installed $(VENV)/test
-	ARCHITECTURES="$(ARCHITECTURES)" tests/portability.sh $(BIN)/python $(PYTEST_OPTIONS)
+	ARCHITECTURES="$(ARCHITECTURES)" tools/portability.sh $(BIN)/python $(PYTEST_OPTIONS)
 
 soak: $(VENV)/installed $(VENV)/demo
-	$(BIN)/python tests/soak.py $(GB)
+	PYTHONPATH=tests $(BIN)/python tools/soak.py $(GB)
 
 interop: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	EVENTSTREAM_INTEROP=1 $(BIN)/pytest tests/interop $(PYTEST_OPTIONS)
@@ -83,11 +83,11 @@ adapters-here: $(VENV)/installed $(VENV)/test $(VENV)/adapters
 	EVENTSTREAM_ADAPTERS=1 $(BIN)/pytest tests/adapters $(PYTEST_OPTIONS)
 
 conformance: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/peers
-	PYTHONPATH=tests $(BIN)/python -m peers
+	PYTHONPATH=tests:tools $(BIN)/python -m peers
 	$(BIN)/pytest tests/peers $(PYTEST_OPTIONS)
 
 fuzz: $(VENV)/installed $(VENV)/demo $(VENV)/fuzz
-	tests/fuzz.sh $(BIN)/python $(SECONDS)
+	tools/fuzz.sh $(BIN)/python $(SECONDS)
 
 bench: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/bench
 	$(BIN)/python -m benchmarks
@@ -99,7 +99,7 @@ docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 dist: $(VENV)/installed
-	tests/dist.sh $(BIN)/python
+	tools/release/dist.sh $(BIN)/python
 
 clean:
 	rm -rf .venv* .cache build dist *.egg-info eventstream/_native.c eventstream/*.so

@@ -3,7 +3,7 @@
 The interface is compiled into other packages, and so pinned literally, in the order of the file. Methods are called by
 their place in it, and attributes read where they lie, so that an addition comes after what is stable already, and
 before what is private. Whatever else changes here raises `API_VERSION`. What a package makes of it, and how it is
-refused, `tests/door.sh` tries on an installed wheel.
+refused, `tools/release/door.sh` tries on an installed wheel.
 """
 
 from __future__ import annotations

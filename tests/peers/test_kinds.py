@@ -6,7 +6,6 @@ import random
 
 import pytest
 from fuzz import peers
-
 from peers.cases import CASES
 from peers.kinds import PEERS
 from peers.outcomes import Outcome

@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from peers import matrix
 from peers.cases import CASES
 from peers.kinds import KINDS, OURS, PEERS, Peer, asked, predict
@@ -90,7 +89,7 @@ def test_versions_are_those_that_are_installed():
     assert group is not None
     wanted = dict(re.findall(r'"([\w-]+)==([\d.]+)', group[1]))
     assert wanted.pop("awscrt") == pinned.pop("aws-c-event-stream")
-    assert f'"@smithy/core": "{pinned.pop("@smithy/core")}"' in (ROOT / "tests/peers/package.json").read_text()
+    assert f'"@smithy/core": "{pinned.pop("@smithy/core")}"' in (ROOT / "tools/peers/package.json").read_text()
     assert pinned == wanted
 
 

@@ -10,9 +10,9 @@ import string
 import uuid
 
 import pytest
+from peers import matrix, outcomes
 
 from eventstream import Byte, Headers, Long, Message, Short, Timestamp, encode
-from peers import matrix, outcomes
 
 MAX_DATE = 8_640_000_000_000_000
 """Milliseconds: a Date of JavaScript reaches that far, both ways."""

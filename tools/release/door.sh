@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build the example package of tests/door against the installed wheel, and run it; then see that it is refused where it
-# was compiled against another C-level interface: tests/door.sh PYTHON WHEEL.
+# was compiled against another C-level interface: tools/release/door.sh PYTHON WHEEL.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -9,7 +9,7 @@ python="$work/venv/bin/python"
 pip="$python -m pip --quiet --disable-pip-version-check"
 $pip install --upgrade pip
 $pip install "$2" 'setuptools>=77' 'Cython>=3.1'
-cd "$(dirname "$0")/door"
+cd "$(dirname "$0")/../../tests/door"
 
 build() { # DIRECTORY TARGET: from door.pyx there, into the target
   cp door.pyx pyproject.toml setup.py "$1"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Whether the checks of tests/sanitize find what they are for: tests/planted_faults.sh PYTHON [FAULT ...]
+# Whether the checks of tools/sanitize find what they are for: tools/planted_faults.sh PYTHON [FAULT ...]
 #
-# Each FAULT, of tests/sanitize/faults, is a patch of the native code that most tests do not notice. It says which check
+# Each FAULT, of tools/sanitize/faults, is a patch of the native code that most tests do not notice. It says which check
 # must find it, by which tests, and what the report says. Each is planted in a copy of the sources, where these tests
 # must pass before and fail after; a race, which needs two threads to meet, has three tries. A fault whose check this
 # machine cannot run is skipped, unless it was asked for.
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 shift
-patches=$PWD/tests/sanitize/faults
+patches=$PWD/tools/sanitize/faults
 faults=("$@")
 [[ $# -gt 0 ]] || mapfile -t faults < <(cd "$patches" && ls -- *.patch | sed 's/\.patch$//')
 export SANITIZE_ENVIRONMENTS=${SANITIZE_ENVIRONMENTS:-$PWD/.cache/sanitize} MODULES_ONLY=1
@@ -21,12 +21,12 @@ field() { sed -n "s/^$1: //p" "$patches/$2.patch"; }
 copy() { # the sources, as they are
   rm -rf "$work/tree"
   mkdir "$work/tree"
-  cp -a eventstream setup.py pyproject.toml README.md LICENSE tests "$work/tree"
+  cp -a eventstream setup.py pyproject.toml README.md LICENSE tests tools "$work/tree"
   rm -f "$work"/tree/eventstream/_native*.so
 }
 
 run() { # CHECK TESTS: its exit status; what it printed is in $work/log
-  "$work/tree/tests/sanitize/$1.sh" "$python" -q -x -k "native and ($2)" > "$work/log" 2>&1
+  "$work/tree/tools/sanitize/$1.sh" "$python" -q -x -k "native and ($2)" > "$work/log" 2>&1
 }
 
 failed=0

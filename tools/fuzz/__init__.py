@@ -9,7 +9,7 @@ Both return if everything documented holds for these bytes, and raise if not. Wh
 exception than the documented ones, implementations that disagree, a hang, memory beyond the bound. A target may also
 have `WORDS`, a dictionary for libFuzzer.
 
-`tests/fuzz.sh` runs the targets on atheris, with the extension built for coverage and with sanitizers. There one input
+`tools/fuzz.sh` runs the targets on atheris, with the extension built for coverage and with sanitizers. There one input
 in `SAMPLE` is checked thoroughly, chosen by its bytes, so that a finding repeats; of what reaches new code, every one
 is, as is all of the corpus. pytest replays the corpus without atheris (`tests/test_fuzz_corpus.py`).
 

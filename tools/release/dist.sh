@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Build sdist and wheel, check what they hold, run the sdist's tests and a Cython package against the wheel, and install
-# without a compiler: tests/dist.sh PYTHON, whose version is used.
+# without a compiler: tools/release/dist.sh PYTHON, whose version is used.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 python=$(readlink -f "$(dirname "$1")")/$(basename "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -29,7 +29,7 @@ PYTHON
 
 $pip install "$work"/dist/*.whl
 (cd "$source" && $pip install --group test --group demo && "$work/venv/bin/pytest" -q -p no:cacheprovider)
-tests/door.sh "$python" "$work"/dist/*.whl
+tools/release/door.sh "$python" "$work"/dist/*.whl
 
 # Where the compiler fails the package still installs, says so when it is imported, and works.
 "$python" -m venv "$work/bare"

@@ -1,7 +1,7 @@
 /*
  * Checks every CRC-32 kernel that can run here against a CRC computed bit by bit, beside guard pages.
  *
- *     cc -O2 -I eventstream/_crc32 tests/crc32_check.c eventstream/_crc32/crc32.c -o crc32_check && ./crc32_check
+ *     cc -O2 -I eventstream/_crc32 tools/crc32_check.c eventstream/_crc32/crc32.c -o crc32_check && ./crc32_check
  *
  * It prints a line for each kernel, and fails if one of them is wrong. It needs the C library alone, so that it can be
  * cross-compiled and run under emulation; there an argument, `crc32_check 37`, thins the lengths: all up to 300, then

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The thread sanitizer, on a Python without the GIL that is built with it: tests/sanitize/threads.sh PYTHON [OPTION ...]
+# The thread sanitizer, on a Python without the GIL that is built with it: tools/sanitize/threads.sh PYTHON [OPTION ...]
 #
-# No distribution has such a Python; tests/sanitize/free_threaded.sh makes one, which takes some minutes once.
+# No distribution has such a Python; tools/sanitize/free_threaded.sh makes one, which takes some minutes once.
 # FREE_THREADED_PYTHON names another, whose compiler is used.
 source "$(dirname "$0")/common.sh"
 interpreter=${FREE_THREADED_PYTHON:-}
 if [[ -z $interpreter ]]; then
   interpreter=$environments/free-threaded/bin/python3.13t
-  [[ -e $interpreter ]] || tests/sanitize/free_threaded.sh "$environments/free-threaded" || missing "there is no such Python"
+  [[ -e $interpreter ]] || tools/sanitize/free_threaded.sh "$environments/free-threaded" || missing "there is no such Python"
 fi
 suppressions=$(dirname "$(dirname "$interpreter")")/suppressions.txt  # the interpreter's own, which come with its source
 

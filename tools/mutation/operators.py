@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import eventstream._native
-from mutation import ROOT, change_of, copied, equivalents
+from mutation import ROOT, copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FAIL_UNDER = 90
+FAIL_UNDER = 80
 TIMEOUT = 600.0
 """Seconds for the tests of one mutant."""
 
@@ -144,7 +144,7 @@ TARGETS = {
     ),
     "kernels": Target(
         _KERNELS,
-        ("gcc", "-O1", "-w", "-static", "-Ieventstream/_crc32", "-o", "check", "tests/crc32_check.c", _KERNELS[0]),
+        ("gcc", "-O1", "-w", "-static", "-Ieventstream/_crc32", "-o", "check", "tools/crc32_check.c", _KERNELS[0]),
         (
             ("./check", "37", FIRST_KERNEL),
             *(("qemu-x86_64", "-cpu", cpu, "./check", "997", first) for cpu, first in _LESSER_CPUS.items()),
@@ -212,7 +212,7 @@ def check(name: str, *, count: int | None, seed: int, only: str | None) -> bool:
     for mutant in chosen:
         source = sources[mutant.file]
         (tree / mutant.file).write_text(mutant.apply(source))
-        outcome = "equivalent" if change_of(mutant.diff(source)) in equivalents() else fate(target, tree)
+        outcome = fate(target, tree)
         (tree / mutant.file).write_text(source)
         print(f"{outcome:17} {mutant.describe(source)}", flush=True)
         counts["killed" if outcome.startswith(("exit", "timed")) else outcome] += 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# References that are never given back, on a debug Python, which counts them: tests/sanitize/references.sh PYTHON [OPTION ...]
+# References that are never given back, on a debug Python, which counts them: tools/sanitize/references.sh PYTHON [OPTION ...]
 #
 # A lost reference to what lives for ever leaks nothing, and no other check sees it. DEBUG_PYTHON names the interpreter.
 source "$(dirname "$0")/common.sh"
@@ -11,5 +11,5 @@ export CFLAGS="-O1 -g"
 environment "$interpreter"
 build "$venv/bin/python"
 is_loaded "$venv/bin/python"
-PYTHONPATH=$PYTHONPATH:tests/sanitize "$venv/bin/pytest" -p references "${options[@]}" \
+PYTHONPATH=$PYTHONPATH:tools/sanitize "$venv/bin/pytest" -p references "${options[@]}" \
   -k "native and not thread" -m "not hypothesis" "$@" "${modules[@]}"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The package on other CPUs, as far as this machine can emulate them: tests/portability.sh PYTHON [OPTION ...]
+# The package on other CPUs, as far as this machine can emulate them: tools/portability.sh PYTHON [OPTION ...]
 #
 # First the checksum kernels as C programs against a bit-at-a-time CRC: natively, for each CPU for which there are a
 # cross-compiler and an emulator, and on x86-64 for older CPUs, where the choice of kernels walks down. Then that choice
-# in PYTHON's extension. Then the whole suite on the Pythons of ARCHITECTURES (tests/foreign.sh, which takes the options):
+# in PYTHON's extension. Then the whole suite on the Pythons of ARCHITECTURES (tools/foreign.sh, which takes the options):
 # by default 64 bits little- and big-endian, and 32 bits. What cannot be run is named; on Debian 12 all of it needs
 #   apt-get install qemu-user gcc-{aarch64,s390x,i686}-linux-gnu gcc-arm-linux-gnueabihf \
 #     libc6-dev-{arm64,s390x,i386,armhf}-cross
@@ -28,7 +28,7 @@ check() { # NAME COMPILER EMULATOR... -- ARGUMENT...
   local static=()
   [ ${#runner[@]} -eq 0 ] || static=(-static)
   "$compiler" -std=c11 -O2 -Wall -Wextra -Werror "${static[@]}" -Ieventstream/_crc32 -o "$build/$name" \
-    tests/crc32_check.c eventstream/_crc32/crc32.c
+    tools/crc32_check.c eventstream/_crc32/crc32.c
   echo "$name:"
   "${runner[@]}" "$build/$name" "$@"
 }
@@ -65,7 +65,7 @@ fi
 for architecture in ${ARCHITECTURES-arm64 s390x i386}; do
   echo "the suite on $architecture:"
   status=0
-  tests/foreign.sh "$python" "$architecture" "$@" || status=$?
+  tools/foreign.sh "$python" "$architecture" "$@" || status=$?
   case $status in
     0) ;;
     3) skipped+=("the suite on $architecture") ;;

@@ -1,6 +1,6 @@
 """Endurance: gigabytes of good and bad streams through decoders, verifiers and sessions; memory stays as it was.
 
-    python tests/soak.py [GIGABYTES]        20 unless given
+    PYTHONPATH=tests python tools/soak.py [GIGABYTES]        20 unless given
 
 A round takes the same number of bytes through every kind of work below, which asserts what must come out; one of them
 abandons hundreds of decoders and some sessions in the middle of what they do. In the first rounds caches find their

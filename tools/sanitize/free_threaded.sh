@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds a Python without the GIL and with the thread sanitizer: tests/sanitize/free_threaded.sh PREFIX
+# Builds a Python without the GIL and with the thread sanitizer: tools/sanitize/free_threaded.sh PREFIX
 #
 # Its source is that of Debian's newest release with Python 3.13, from the mirror that this machine's apt uses; nothing is
 # installed, and apt's own state is left alone. CLANG names the compiler (clang-19). Exit 3: this machine lacks something.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What a test by itself cannot see of the extension: tests/sanitize.sh PYTHON [OPTION ...]
+# What a test by itself cannot see of the extension: tools/sanitize.sh PYTHON [OPTION ...]
 #
-# Runs the checks of tests/sanitize, each in a build of its own; the options are pytest's, such as -k and -x. What this
+# Runs the checks of tools/sanitize, each in a build of its own; the options are pytest's, such as -k and -x. What this
 # machine lacks is skipped, and it is said how to install it. CHECKS names those to run, which then must not be skipped:
 #
 #   address     reads and writes out of bounds, undefined behaviour: gcc's sanitizers
@@ -18,7 +18,7 @@ skipped=
 for check in ${CHECKS:-address leaks valgrind references threads}; do
   printf '\n-- %s\n' "$check"
   status=0
-  "tests/sanitize/$check.sh" "$python" "$@" || status=$?
+  "tools/sanitize/$check.sh" "$python" "$@" || status=$?
   case $status in
     0) ;;
     3) skipped+=" $check" ;;

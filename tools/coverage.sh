@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests reach: tests/coverage.sh PYTHON [PYTEST OPTION ...]
+# What the tests reach: tools/coverage.sh PYTHON [PYTEST OPTION ...]
 #
 # The tests run twice, on the native core and on the reference, on a copy of the project whose extension is built with
 # line tracing and for gcov. It fails unless they reach every line and branch of the Python code, every line of
@@ -12,7 +12,7 @@
 # reached is counted atomically, because tests use threads: counts that these lose can become negative, an error of gcovr.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-python=$(command -v "$1") || { echo "tests/coverage.sh: there is no $1" >&2; exit 2; }
+python=$(command -v "$1") || { echo "tools/coverage.sh: there is no $1" >&2; exit 2; }
 [[ $python == /* ]] || python=$PWD/$python
 shift
 base=$PWD/.cache/coverage
@@ -53,7 +53,7 @@ grep -q '^eventstream/_native.pyx ' "$base/report" || { echo "_native.pyx is not
 emulated() { # FOLDER COMPILER EMULATOR...
   (
     cd "$base/$1"
-    "$2" -O0 --coverage -static -I"$tree/eventstream/_crc32" -o check "$tree"/{tests/crc32_check,eventstream/_crc32/crc32}.c
+    "$2" -O0 --coverage -static -I"$tree/eventstream/_crc32" -o check "$tree"/{tools/crc32_check,eventstream/_crc32/crc32}.c
     "${@:3}" ./check 997
   ) > "$base/check.log" 2>&1 || { cat "$base/check.log" >&2; exit 1; }
 }

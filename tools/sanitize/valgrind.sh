@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# valgrind, which sees what is read before it is written: tests/sanitize/valgrind.sh PYTHON [OPTION ...]
+# valgrind, which sees what is read before it is written: tools/sanitize/valgrind.sh PYTHON [OPTION ...]
 #
 # With the distribution's own Python, which valgrind has suppressions for: others are built with optimisations that look
 # like faults. VALGRIND_PYTHON names another.
@@ -15,5 +15,5 @@ environment "$interpreter"
 build "$venv/bin/python"
 is_loaded "$venv/bin/python"
 PYTHONMALLOC=malloc valgrind --quiet --error-exitcode=99 --num-callers=20 \
-  --suppressions="$suppressions" --suppressions=tests/sanitize/valgrind.supp \
+  --suppressions="$suppressions" --suppressions=tools/sanitize/valgrind.supp \
   "$venv/bin/python" "$venv/bin/pytest" "${options[@]}" -k "native and not thread" "$@" "${modules[@]}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole suite on another CPU's Python, emulated: tests/foreign.sh PYTHON ARCHITECTURE [OPTION ...]
+# The whole suite on another CPU's Python, emulated: tools/foreign.sh PYTHON ARCHITECTURE [OPTION ...]
 #
 # ARCHITECTURE is Debian's name: arm64, s390x (big-endian), i386 or armhf (32 bits). The Python is the one of this
 # machine's release, from apt's own sources, unpacked into .cache/portability/ARCHITECTURE; dpkg and apt's own state
@@ -17,7 +17,7 @@ case $architecture in
   s390x) triplet=s390x-linux-gnu emulator=qemu-s390x machine=s390x ;;
   i386) triplet=i686-linux-gnu emulator=qemu-i386 machine=i686 ;;
   armhf) triplet=arm-linux-gnueabihf emulator=qemu-arm machine=armv7l ;;
-  *) echo "tests/foreign.sh: unknown architecture $architecture" >&2; exit 2 ;;
+  *) echo "tools/foreign.sh: unknown architecture $architecture" >&2; exit 2 ;;
 esac
 for tool in "$emulator" "$triplet-gcc" apt-get dpkg-deb; do
   command -v "$tool" > /dev/null || { echo "$architecture: $tool is not here"; exit 3; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The fuzz targets on atheris: tests/fuzz.sh PYTHON SECONDS [TARGET ...]
+# The fuzz targets on atheris: tools/fuzz.sh PYTHON SECONDS [TARGET ...]
 #
-# Each target runs for SECONDS from its corpus in tests/fuzz/corpus and from what earlier runs found, which is kept in
+# Each target runs for SECONDS from its corpus in tools/fuzz/corpus and from what earlier runs found, which is kept in
 # .cache/fuzz/corpus: three quarters of the time on an extension that is built for coverage alone, then on one with the
 # address and undefined-behaviour sanitizers too, which takes some four times as long for an input. It begins with all
 # that the first one found. Both are built outside the tree; CLANG names the compiler (clang-19).
@@ -9,14 +9,14 @@
 # A finding ends its target; all other targets run, and the exit is 1. Exit 2: this machine lacks what is needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-python=$(command -v "$1") || { echo "tests/fuzz.sh: there is no $1" >&2; exit 2; }
+python=$(command -v "$1") || { echo "tools/fuzz.sh: there is no $1" >&2; exit 2; }
 [[ $python == /* ]] || python=$PWD/$python
 seconds=$2
 shift 2
 clang=${CLANG:-clang-19}
 base=$PWD/.cache/fuzz
 
-missing() { echo "tests/fuzz.sh: $*" >&2; exit 2; }
+missing() { echo "tools/fuzz.sh: $*" >&2; exit 2; }
 command -v "$clang" > /dev/null ||
   missing "$clang is missing: apt-get install clang-19 libclang-rt-19-dev llvm-19, or name another with CLANG"
 atheris=$("$python" -c 'import atheris; print(atheris.path())' 2> /dev/null) ||
@@ -40,7 +40,7 @@ export UBSAN_OPTIONS=print_stacktrace=1 PYTHONDONTWRITEBYTECODE=1
 symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer || true)
 [[ -z $symbolizer ]] || export ASAN_SYMBOLIZER_PATH=$symbolizer
 run() { # BUILD ARGUMENT-OF-PYTHON ...
-  local name=$1 settings=(PYTHONPATH="$(echo "$base/$1"/lib.*):$PWD/tests")
+  local name=$1 settings=(PYTHONPATH="$(echo "$base/$1"/lib.*):$PWD/tests:$PWD/tools")
   shift
   case $name in
     plain) settings+=(LD_PRELOAD="$atheris/ubsan_with_fuzzer.so") ;;
@@ -66,7 +66,7 @@ failed=0
 leg() { # TARGET BUILD SECONDS; sets executions, speed, state
   local target=$1 name=$2 log=$base/$1-$2.log status=0 finding
   run "$name" -m fuzz "$target" "${options[@]}" -max_total_time="$3" -artifact_prefix="findings/$target-" \
-    "corpus/$target" "$PWD/tests/fuzz/corpus/$target" > "$log" 2>&1 || status=$?
+    "corpus/$target" "$PWD/tools/fuzz/corpus/$target" > "$log" 2>&1 || status=$?
   executions=$(number 'stat::number_of_executed_units:' "$(grep -a number_of_executed "$log" || true)")
   speed=$(number 'stat::average_exec_per_sec:' "$(grep -a average_exec "$log" || true)")
   state=$(grep -aE '^#[0-9]+\s.*\bcov: ' "$log" | tail -1 || true)
@@ -80,12 +80,12 @@ leg() { # TARGET BUILD SECONDS; sets executions, speed, state
     # A timeout may be the machine's; whatever it is, it is said and fails.
     run "$name" -m fuzz "$target" -timeout=30 -rss_limit_mb=1024 "$finding" >> "$log" 2>&1 &&
       echo "  it did not repeat when it was run alone" >&2
-    echo "  again: cp $base/$finding tests/fuzz/corpus/$target/ and run pytest tests/test_fuzz_corpus.py" >&2
+    echo "  again: cp $base/$finding tools/fuzz/corpus/$target/ and run pytest tests/test_fuzz_corpus.py" >&2
   fi
   return 1
 }
 
-read -ra targets <<< "${*:-$("$python" -c 'import sys; sys.path[:0] = ["tests"]; import fuzz; print(*fuzz.TARGETS)')}"
+read -ra targets <<< "${*:-$("$python" -c 'import sys; sys.path[:0] = ["tools"]; import fuzz; print(*fuzz.TARGETS)')}"
 printf '%-12s %12s %9s %9s %9s %9s %7s\n' target executions plain/s sanit./s edges features corpus
 for target in "${targets[@]}"; do
   mkdir -p "$base/corpus/$target"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The address and undefined-behaviour sanitizers of gcc, over all tests: tests/sanitize/address.sh PYTHON [OPTION ...]
+# The address and undefined-behaviour sanitizers of gcc, over all tests: tools/sanitize/address.sh PYTHON [OPTION ...]
 #
 # Python's allocator is switched off, so that every block has its own guards. In such a build the native code reads each
 # message, and each header block, from a heap block of exactly its size.

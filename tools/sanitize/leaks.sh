@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The leak sanitizer of gcc, behind the tests of the native code: tests/sanitize/leaks.sh PYTHON [OPTION ...]
+# The leak sanitizer of gcc, behind the tests of the native code: tools/sanitize/leaks.sh PYTHON [OPTION ...]
 #
 # What other libraries leak is not our business, so these are the modules that run no other native code. Since Python 3.12
 # the interpreter itself leaves its interned strings behind, so PYTHON or another one here must be older; LEAKS_PYTHON
@@ -20,7 +20,7 @@ fi
 
 sanitized() {
   LD_PRELOAD=$(gcc -print-file-name=libasan.so) PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=$leaks:abort_on_error=1 \
-    LSAN_OPTIONS=suppressions=$PWD/tests/sanitize/leaks.supp:print_suppressions=0 "$@"
+    LSAN_OPTIONS=suppressions=$PWD/tools/sanitize/leaks.supp:print_suppressions=0 "$@"
 }
 
 export CC=gcc CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address"
