@@ -185,6 +185,16 @@ cdef uint8_t[10] VALUE_LENGTHS = [0, 0, 1, 2, 4, 8, 0, 0, 8, 16]
 cdef uint64_t DEFAULT_MAX_HEADERS = DEFAULT_MAX_HEADERS_LENGTH
 cdef uint64_t DEFAULT_MAX_PAYLOAD = DEFAULT_MAX_PAYLOAD_LENGTH
 
+# Globals of the module that every call needs, as variables of C: Cython would look them up by name each time.
+cdef object DEFAULT_HEADERS_LIMIT = DEFAULT_MAX_HEADERS_LENGTH
+cdef object DEFAULT_PAYLOAD_LIMIT = DEFAULT_MAX_PAYLOAD_LENGTH
+cdef object BYTE = Byte
+cdef object SHORT = Short
+cdef object LONG = Long
+cdef object TIMESTAMP = Timestamp
+cdef object DATETIME = datetime.datetime
+cdef object MAPPING = Mapping
+
 
 cdef list UUID = [None]
 
@@ -305,11 +315,11 @@ cdef uint64_t limit_of(str name, object limit) except? 0xFFFFFFFF:
 
 
 cdef inline uint64_t max_headers_of(object limit) except? 0xFFFFFFFF:
-    return DEFAULT_MAX_HEADERS if limit is DEFAULT_MAX_HEADERS_LENGTH else limit_of("max_headers_length", limit)
+    return DEFAULT_MAX_HEADERS if limit is DEFAULT_HEADERS_LIMIT else limit_of("max_headers_length", limit)
 
 
 cdef inline uint64_t max_payload_of(object limit) except? 0xFFFFFFFF:
-    return DEFAULT_MAX_PAYLOAD if limit is DEFAULT_MAX_PAYLOAD_LENGTH else limit_of("max_payload_length", limit)
+    return DEFAULT_MAX_PAYLOAD if limit is DEFAULT_PAYLOAD_LIMIT else limit_of("max_payload_length", limit)
 
 
 # Encoding headers
@@ -451,13 +461,13 @@ cdef int write_value(Writer *writer, object name, object value) except -1:
     if isinstance(value, int):
         if type(value) is int:
             return write_integer(writer, name, TYPE_INTEGER, value)
-        if isinstance(value, Timestamp):
+        if isinstance(value, TIMESTAMP):
             return write_integer(writer, name, TYPE_TIMESTAMP, value)
-        if isinstance(value, Long):
+        if isinstance(value, LONG):
             return write_integer(writer, name, TYPE_LONG, value)
-        if isinstance(value, Short):
+        if isinstance(value, SHORT):
             return write_integer(writer, name, TYPE_SHORT, value)
-        if isinstance(value, Byte):
+        if isinstance(value, BYTE):
             return write_integer(writer, name, TYPE_BYTE, value)
         return write_integer(writer, name, TYPE_INTEGER, value)
     if PyBytes_CheckExact(value):
@@ -466,7 +476,7 @@ cdef int write_value(Writer *writer, object name, object value) except -1:
         )
     if isinstance(value, str):
         return write_text(writer, name, value)
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, DATETIME):
         try:
             timestamp = Timestamp.from_datetime(value)
         except InvalidHeaderValue as error:
@@ -485,7 +495,7 @@ cdef bint is_plain(dict mapping):
             return False
         # Which class it is, by identity: even the hash of a class may be code of the caller's.
         if not (type(value) is str or type(value) is bytes or type(value) is int or type(value) is bool):
-            if not (type(value) is Byte or type(value) is Short or type(value) is Long or type(value) is Timestamp):
+            if not (type(value) is BYTE or type(value) is SHORT or type(value) is LONG or type(value) is TIMESTAMP):
                 return False
     return True
 
@@ -499,7 +509,7 @@ cdef int write_headers(Writer *writer, object mapping) except -1:
         for name, value in (<dict> mapping).items():
             write_name(writer, name, names)
             write_value(writer, name, value)
-    elif isinstance(mapping, Mapping):
+    elif isinstance(mapping, MAPPING):
         names = set()
         for name, value in mapping.items():
             write_name(writer, name, names)
@@ -716,15 +726,15 @@ cdef object value_of(Field *field):
     if field.type == TYPE_BYTE_ARRAY:
         return value[: field.value_length]
     if field.type == TYPE_TIMESTAMP:
-        return new_integer(Timestamp, <int64_t> load_u64(value))
+        return new_integer(TIMESTAMP, <int64_t> load_u64(value))
     if field.type == TYPE_INTEGER:
         return <int32_t> load_u32(value)
     if field.type == TYPE_LONG:
-        return new_integer(Long, <int64_t> load_u64(value))
+        return new_integer(LONG, <int64_t> load_u64(value))
     if field.type == TYPE_SHORT:
-        return new_integer(Short, <int16_t> (<uint16_t> value[0] << 8 | value[1]))
+        return new_integer(SHORT, <int16_t> (<uint16_t> value[0] << 8 | value[1]))
     if field.type == TYPE_BYTE:
-        return new_integer(Byte, <int8_t> value[0])
+        return new_integer(BYTE, <int8_t> value[0])
     if field.type == TYPE_UUID:
         return uuid_class()(bytes=value[:16])
     return field.type == TYPE_TRUE
@@ -877,7 +887,7 @@ cdef class Headers:
     def __eq__(self, other, /):
         if type(other) is Headers:
             return self.raw == (<Headers> other).raw or self.mapping() == (<Headers> other).mapping()
-        if isinstance(other, Mapping):
+        if isinstance(other, MAPPING):
             return self.mapping() == dict(other)
         return NotImplemented
 
