@@ -69,12 +69,16 @@ cdef class Message:
 
 @cython.final
 cdef class _HeaderCache:  # private
+    # Of each block: what tells it from most others, its length and its bytes, which its `Headers` in `_blocks` own.
     cdef uint64_t _keys[8]
+    cdef size_t _lengths[8]
+    cdef const uint8_t *_data[8]
     cdef list _blocks
     cdef unsigned int _recent
     cdef unsigned int _oldest
 
     cdef Headers find(self, const uint8_t *block, size_t length, uint64_t offset)
+    cdef bint _is_block(self, unsigned int i, const uint8_t *block, size_t length) noexcept
 
 
 @cython.final
@@ -119,6 +123,7 @@ cdef class Decoder:
     cdef int _release_chunk(self) except -1
     cdef bint _gather(self, size_t length) except -1
     cdef Message _take(self)
+    cdef object _payload_view(self, size_t position, size_t length, bint last)
     cdef Message _take_from_buffer(self)
     cdef int _assemble(self, size_t head_length, size_t payload_length) except -1
     cdef int _grow_payload(self, size_t needed) except -1
