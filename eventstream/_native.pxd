@@ -129,6 +129,8 @@ cdef class Decoder:
     cdef int _grow_payload(self, size_t needed) except -1
     cdef int _drop_payload(self) noexcept
     cdef object _truncation(self)
+    cdef bytes _beginning(self)
+    cdef size_t _peek(self, size_t start, uint8_t *target, size_t length) noexcept
 
 
 # The next header of a block, whose position is 0 at first and moves on; False at its end. The field points into

@@ -182,6 +182,7 @@ cdef enum:
     MIN_MESSAGE_LENGTH = 16
     MAX_NAME_LENGTH = 255
     MAX_VALUE_LENGTH = 32767
+    MAX_SHOWN = 64  # bytes of input in an error: see `_text.py`
 
 # Bytes of the values of a fixed length.
 cdef uint8_t[10] VALUE_LENGTHS = [0, 0, 1, 2, 4, 8, 0, 0, 8, 16]
@@ -1275,16 +1276,22 @@ cdef struct Prelude:
 
 
 cdef int check_prelude(
-    const uint8_t *data, Prelude *prelude, uint64_t offset, uint64_t max_headers, uint64_t max_payload
+    const uint8_t *data,
+    size_t available,
+    Prelude *prelude,
+    uint64_t offset,
+    uint64_t max_headers,
+    uint64_t max_payload,
 ) except -1:
-    """The total and the headers length that 12 bytes declare: the checks that need no byte more."""
+    """The total and the headers length that the first 12 bytes declare: the checks that need no byte more. Those that are
+    available beyond are only shown."""
     cdef uint32_t total_length = load_u32(data)
     cdef uint32_t headers_length = load_u32(data + 4)
     cdef uint32_t expected = load_u32(data + 8)
     cdef uint32_t computed = crc32(0, data, 8)
     cdef uint32_t payload_length
     if expected != computed:
-        raise PreludeChecksumMismatch(offset, expected, computed)
+        raise PreludeChecksumMismatch(offset, expected, computed, data[: min(available, <size_t> MAX_SHOWN)])
     if total_length < MIN_MESSAGE_LENGTH or headers_length > total_length - MIN_MESSAGE_LENGTH:
         raise InvalidLength(offset, total_length, headers_length)
     if headers_length > max_headers:
@@ -1436,8 +1443,8 @@ cdef Message decode_span(const uint8_t *data, size_t length, uint64_t max_header
     cdef Prelude prelude
     cdef Message message
     if length < PRELUDE_LENGTH:
-        raise TruncatedMessage(0, length, PRELUDE_LENGTH)
-    check_prelude(data, &prelude, 0, max_headers, max_payload)
+        raise TruncatedMessage(0, length, PRELUDE_LENGTH, data[:length])
+    check_prelude(data, length, &prelude, 0, max_headers, max_payload)
     if length < prelude.total_length:
         raise TruncatedMessage(0, length, prelude.total_length)
     message = read_frame(decode_cache, data, &prelude, 0, None)
@@ -1649,6 +1656,8 @@ cdef class Decoder:
             return self._take()
         except DecodeError as error:
             if isinstance(error, DecodeError):  # a MemoryError takes its place where its traceback finds no memory
+                if isinstance(error, PreludeChecksumMismatch):
+                    error.__init__(error.offset, error.expected, error.computed, self._beginning())
                 self._error = error._again()
                 self._release_chunk()
                 self._discard(self._stop - self._start)
@@ -1668,7 +1677,7 @@ cdef class Decoder:
             return self._take_from_buffer()
         chunk = self._chunk
         frame = <const uint8_t *> PyBytes_AS_STRING(chunk) + self._position
-        check_prelude(frame, &prelude, self._offset, self._max_headers, self._max_payload)
+        check_prelude(frame, PRELUDE_LENGTH, &prelude, self._offset, self._max_headers, self._max_payload)
         if available < prelude.total_length:
             return self._take_from_buffer()
         if not self._copy:
@@ -1706,7 +1715,8 @@ cdef class Decoder:
         cdef const uint8_t *frame
         if not self._gather(PRELUDE_LENGTH):
             return None
-        check_prelude(self._data + self._start, &prelude, self._offset, self._max_headers, self._max_payload)
+        frame = self._data + self._start
+        check_prelude(frame, PRELUDE_LENGTH, &prelude, self._offset, self._max_headers, self._max_payload)
         head_length = PRELUDE_LENGTH + prelude.headers_length
         payload_length = prelude.total_length - head_length - CRC_LENGTH
         if self._payload == NULL and payload_length >= ASSEMBLED_LENGTH:
@@ -1876,34 +1886,45 @@ cdef class Decoder:
     cdef object _truncation(self):
         """The error if what was received ends in mid-message; a faulty message raises when it is iterated over."""
         cdef size_t end = self._buffered
-        cdef size_t live = self._stop - self._start
         cdef size_t position = 0
-        cdef size_t start, needed, from_buffer
+        cdef size_t needed, length
         cdef uint8_t[PRELUDE_LENGTH] data
         cdef Prelude prelude
         while position < end:
             needed = PRELUDE_LENGTH
+            length = self._peek(position - self._filled if position else 0, data, PRELUDE_LENGTH)
             if end - position >= needed:
-                # Where the prelude begins, as if the buffer and the chunk were one. It may lie across the two.
-                start = position - self._filled if position else 0
-                from_buffer = min(live - start, <size_t> PRELUDE_LENGTH) if start < live else 0
-                if from_buffer:
-                    memcpy(data, self._data + self._start + start, from_buffer)
-                if from_buffer < PRELUDE_LENGTH:
-                    memcpy(
-                        data + from_buffer,
-                        PyBytes_AS_STRING(self._chunk) + self._position + (start + from_buffer - live),
-                        PRELUDE_LENGTH - from_buffer,
-                    )
                 try:
-                    check_prelude(data, &prelude, self._offset + position, self._max_headers, self._max_payload)
+                    check_prelude(
+                        data, length, &prelude, self._offset + position, self._max_headers, self._max_payload
+                    )
                 except DecodeError:
                     return None
                 needed = prelude.total_length
+                length = 0
             if end - position < needed:
-                return TruncatedMessage(self._offset + position, end - position, needed)
+                return TruncatedMessage(self._offset + position, end - position, needed, data[:length])
             position += needed
         return None
+
+    cdef bytes _beginning(self):
+        """Return the first bytes that are not yet delivered, as many as errors show."""
+        cdef uint8_t[MAX_SHOWN] data
+        return data[: self._peek(0, data, MAX_SHOWN)]
+
+    cdef size_t _peek(self, size_t start, uint8_t *target, size_t length) noexcept:
+        """Copy what is not yet delivered from `start` on, as if the buffer and the chunk were one. Return how many bytes
+        that are, at most `length`."""
+        cdef size_t live = self._stop - self._start
+        cdef size_t from_buffer = min(live - start, length) if start < live else 0
+        cdef size_t position = self._position + (start + from_buffer - live)
+        if from_buffer:
+            memcpy(target, self._data + self._start + start, from_buffer)
+        if from_buffer == length or self._chunk is None:
+            return from_buffer
+        length = min(length - from_buffer, self._end - position)
+        memcpy(target + from_buffer, PyBytes_AS_STRING(self._chunk) + position, length)
+        return from_buffer + length
 
 
 cdef object base_of(object data):

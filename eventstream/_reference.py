@@ -26,6 +26,7 @@ from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from operator import index
 from typing import TYPE_CHECKING, Any, overload
 
+from eventstream._text import MAX_SHOWN
 from eventstream.exceptions import (
     CodecError,
     DecodeError,
@@ -602,13 +603,13 @@ def _address_of(view: memoryview) -> int:
 # Decoding
 
 
-def _check_prelude(prelude: bytes, offset: int, max_headers: int, max_payload: int) -> tuple[int, int]:
-    """The total and the headers length that 12 bytes declare: the checks that need no byte more."""
-    total_length, headers_length = _LENGTHS.unpack_from(prelude)
-    (expected,) = _CRC.unpack_from(prelude, 8)
-    computed = zlib.crc32(prelude[:8])
+def _check_prelude(received: bytes, offset: int, max_headers: int, max_payload: int) -> tuple[int, int]:
+    """The total and the headers length that the first 12 bytes declare: the checks that need no byte more."""
+    total_length, headers_length = _LENGTHS.unpack_from(received)
+    (expected,) = _CRC.unpack_from(received, 8)
+    computed = zlib.crc32(received[:8])
     if expected != computed:
-        raise PreludeChecksumMismatch(offset, expected, computed)
+        raise PreludeChecksumMismatch(offset, expected, computed, received)
     if total_length < MIN_MESSAGE_LENGTH or headers_length > total_length - MIN_MESSAGE_LENGTH:
         raise InvalidLength(offset, total_length, headers_length)
     if headers_length > max_headers:
@@ -671,8 +672,8 @@ def decode(
     max_payload = _limit_of("max_payload_length", max_payload_length)
     view = memoryview(_bytes_of(data))
     if len(view) < PRELUDE_LENGTH:
-        raise TruncatedMessage(0, len(view), PRELUDE_LENGTH)
-    total_length, headers_length = _check_prelude(bytes(view[:PRELUDE_LENGTH]), 0, max_headers, max_payload)
+        raise TruncatedMessage(0, len(view), PRELUDE_LENGTH, bytes(view))
+    total_length, headers_length = _check_prelude(bytes(view[:MAX_SHOWN]), 0, max_headers, max_payload)
     if len(view) < total_length:
         raise TruncatedMessage(0, len(view), total_length)
     headers = _check_message(view[:total_length], headers_length, 0, _HeaderCache())
@@ -851,8 +852,8 @@ class Decoder:
         available = len(self._chunk) - self._position
         needed = PRELUDE_LENGTH
         if available >= needed:
-            prelude = bytes(self._chunk[self._position : self._position + PRELUDE_LENGTH])
-            needed, headers_length = _check_prelude(prelude, self._offset, self._max_headers, self._max_payload)
+            received = bytes(self._chunk[self._position : self._position + MAX_SHOWN])
+            needed, headers_length = _check_prelude(received, self._offset, self._max_headers, self._max_payload)
         if available < needed:
             self._gather(needed)
             return None
@@ -870,8 +871,8 @@ class Decoder:
         """The message that began in an earlier chunk; the current one may hold the rest of it."""
         if not self._gather(PRELUDE_LENGTH):
             return None
-        prelude = bytes(self._buffer[self._start : self._start + PRELUDE_LENGTH])
-        total_length, headers_length = _check_prelude(prelude, self._offset, self._max_headers, self._max_payload)
+        received = self._peek(0)
+        total_length, headers_length = _check_prelude(received, self._offset, self._max_headers, self._max_payload)
         if not self._gather(total_length):
             return None
         start, offset = self._start + total_length, self._offset + total_length
@@ -933,16 +934,20 @@ class Decoder:
                 except DecodeError:
                     return None
             if available < needed:
-                return TruncatedMessage(offset, available, needed)
+                received = self._peek(position) if available < PRELUDE_LENGTH else b""
+                return TruncatedMessage(offset, available, needed, received)
             position += needed
         return None
 
     def _peek(self, position: int) -> bytes:
-        """The prelude at a position in what is not yet delivered; it may begin in the buffer and end in the chunk."""
+        """Return the first bytes from a position on in what is not yet delivered, as many as errors show.
+
+        They may begin in the buffer and end in the chunk.
+        """
         start = self._start + position
-        prelude = self._buffer[start : start + PRELUDE_LENGTH]
+        received = self._buffer[start : start + MAX_SHOWN]
         start = self._position + max(position - self._live(), 0)
-        return bytes(prelude + self._chunk[start : start + PRELUDE_LENGTH - len(prelude)])
+        return bytes(received + self._chunk[start : start + MAX_SHOWN - len(received)])
 
 
 @final

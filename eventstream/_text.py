@@ -35,3 +35,73 @@ def shown(value: object) -> str:
 def printable(text: str) -> str:
     """Return the text with everything that is not printable replaced by U+FFFD, so that it stays on one line."""
     return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def escaped(text: str, limit: int) -> str:
+    """Return the text on one line, cut to `limit` characters; what is not printable is written as Python escapes it."""
+    text = text[: limit + 1]
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def text_of(data: bytes, *, cut: bool = False) -> str | None:
+    """Return the data as text if they are: UTF-8 without control characters other than tabs and ends of lines.
+
+    Args:
+        data: the bytes; a byte order mark is left out.
+        cut: they may end in the middle of a character, which is left out.
+
+    Returns:
+        None if they are not text, or are empty.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        if not cut or error.reason != "unexpected end of data":
+            return None
+        text = data[: error.start].decode()
+    text = text.removeprefix("\ufeff")
+    return text if text and text.translate(_ENDS_OF_LINES).isprintable() else None
+
+
+_ENDS_OF_LINES = {ord(char): " " for char in "\t\r\n"}
+
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n")
+
+_BEGINNINGS = (
+    (("<!doctype html", "<html"), "HTML"),
+    (("<",), "XML"),
+    (("{", "["), "JSON"),
+    (("data:", "event:", "id:", "retry:", ":"), "server-sent events"),
+)
+"""How texts begin, in lower case, that servers send in place of an event stream; the first that fits."""
+
+
+def describe(data: bytes) -> str | None:
+    """Return what the data are, and their beginning, if they begin as no event stream does.
+
+    Args:
+        data: the first bytes, at most 64; from 12 bytes on all kinds are told apart.
+
+    Returns:
+        For example ``JSON: '{"message":"Forbidden"}'``; None if they may be a message, or are of no known kind.
+    """
+    if data.startswith(b"\x1f\x8b"):
+        return "gzip, which must be decompressed first"
+    text = text_of(data, cut=True)
+    if text is None:
+        return None
+    return f"{_kind_of(text)}: {quote(text)}"
+
+
+def _kind_of(text: str) -> str:
+    if text.startswith("HTTP/1."):
+        return "an HTTP/1 response, of which only the body may be an event stream"
+    if text.startswith("AA") and _BASE64.issuperset(text):  # the first byte of a length below 16 MiB is 0
+        return "base64, which must be decoded first"
+    begin = text.lstrip()[:16].lower()
+    for beginnings, kind in _BEGINNINGS:
+        if begin.startswith(beginnings):
+            return kind
+    return "text"

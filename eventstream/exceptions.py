@@ -1,20 +1,21 @@
 """Every error of the codec and of signatures.
 
-The caller's fault (`EncodeError`), the sender's fault (`DecodeError`, `VerificationError`), a call at the wrong time
-(`StateError`) and the service's own word (`ServiceError`) are different errors. Each carries what it is about as
-attributes, and builds its text from them, so that both implementations of the codec say the same. A text quotes at most
-64 bytes of input; a `ServiceError`'s is the service's own, whole. All of them pickle and copy.
+The caller's fault (`EncodeError`), the sender's fault (`DecodeError`, `VerificationError`), an end that came too early
+(`IncompleteStream`), a call at the wrong time (`StateError`) and what the service reports (`ServiceError`) are
+different errors. Each carries what it is about as attributes, and builds its text from them, so that both
+implementations of the codec say the same. A text quotes at most 64 bytes of input; that of a `ServiceError` has at most
+1,024 characters. All of them pickle and copy.
 
 This module imports nothing but `_text`, which imports nothing.
 """
 
 from __future__ import annotations
 
-from eventstream._text import quote
+from eventstream._text import MAX_SHOWN, describe, escaped, quote, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from typing import Any, Literal, Protocol
 
     from typing_extensions import Self
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 
 _quote = quote  # its old name, until nobody uses it
+
+MAX_SERVICE_TEXT = 1024
+"""Characters that the text of a `ServiceError` has at most."""
 
 
 def _header(name: str | None) -> str:
@@ -131,29 +135,31 @@ class DecodeError(CodecError, ValueError):
         self.offset = offset
 
 
-class _ChecksumMismatch(DecodeError):
-    _what = ""
-
-    def __init__(self, offset: int, expected: int, computed: int) -> None:
-        super().__init__(
-            offset, f"{self._what} checksum mismatch: it says 0x{expected:08x}, the bytes give 0x{computed:08x}"
-        )
-        self.expected = expected
-        self.computed = computed
-
-
-class PreludeChecksumMismatch(_ChecksumMismatch):
+class PreludeChecksumMismatch(DecodeError):
     """The CRC of the prelude does not match its two lengths.
+
+    The usual cause is that the input is not an event stream. The text says so where the bytes are JSON, XML, HTML,
+    server-sent events, HTTP/1, other text, gzip or base64, and shows their beginning.
 
     Attributes:
         expected: the CRC-32 that the message carries.
         computed: the CRC-32 of its bytes.
+        received: the first bytes, at most 64, of those that had arrived when the error was found: 12 or more.
     """
 
-    _what = "prelude"
+    def __init__(self, offset: int, expected: int, computed: int, received: bytes = b"") -> None:
+        found = describe(received[:MAX_SHOWN])
+        if found is None:
+            reason = f"prelude checksum mismatch: expected 0x{expected:08x}, computed 0x{computed:08x}"
+        else:
+            reason = f"expected a message, found {found}"
+        super().__init__(offset, reason)
+        self.expected = expected
+        self.computed = computed
+        self.received = received[:MAX_SHOWN]
 
 
-class MessageChecksumMismatch(_ChecksumMismatch):
+class MessageChecksumMismatch(DecodeError):
     """The CRC of the message does not match its bytes.
 
     Attributes:
@@ -161,11 +167,19 @@ class MessageChecksumMismatch(_ChecksumMismatch):
         computed: the CRC-32 of its bytes.
     """
 
-    _what = "message"
+    def __init__(self, offset: int, expected: int, computed: int) -> None:
+        super().__init__(offset, f"message checksum mismatch: expected 0x{expected:08x}, computed 0x{computed:08x}")
+        self.expected = expected
+        self.computed = computed
 
 
 class InvalidLength(DecodeError):
-    """A total length under 16, or headers longer than the message has room for."""
+    """A total length under 16, or headers longer than the message has room for.
+
+    Attributes:
+        total_length: the declared length of the message in bytes.
+        headers_length: the declared length of its headers in bytes.
+    """
 
     def __init__(self, offset: int, total_length: int, headers_length: int) -> None:
         if total_length < 16:
@@ -175,6 +189,8 @@ class InvalidLength(DecodeError):
                 f"headers length {headers_length}: a message of {total_length} bytes has room for {total_length - 16}"
             )
         super().__init__(offset, reason)
+        self.total_length = total_length
+        self.headers_length = headers_length
 
 
 class DecodeLimitExceeded(DecodeError):
@@ -239,21 +255,64 @@ class InvalidHeaderText(InvalidHeader):
 
 
 class TruncatedMessage(DecodeError):
-    """The input ends in the middle of a message, or where one must come; `offset` is that message's first byte."""
+    """The input ends in the middle of a message, or where one must come; `offset` is that message's first byte.
 
-    def __init__(self, offset: int, available: int, needed: int) -> None:
+    Attributes:
+        available: how many bytes of the message have arrived.
+        needed: how many it has; 12 while its length is not known.
+        received: the bytes that have arrived, if they are fewer than 12; empty otherwise. Text such as ``Forbidden`` is
+            shown.
+    """
+
+    def __init__(self, offset: int, available: int, needed: int, received: bytes = b"") -> None:
         if available:
             reason = f"the input ends in the middle of a message: {available} bytes of {needed}"
         else:
             reason = "the input ends where a message must come"
-        super().__init__(offset, reason)
+        found = describe(received[:MAX_SHOWN])
+        super().__init__(offset, reason if found is None else f"{reason}; found {found}")
+        self.available = available
+        self.needed = needed
+        self.received = received[:MAX_SHOWN]
 
 
 class TrailingData(DecodeError):
-    """Bytes follow the one message that was expected; `offset` is the first of them."""
+    """Bytes follow the one message that was expected; `offset` is the first of them.
+
+    Attributes:
+        length: how many bytes follow.
+    """
 
     def __init__(self, offset: int, length: int) -> None:
         super().__init__(offset, f"{length} bytes follow the message")
+        self.length = length
+
+
+# An end between two messages
+
+
+class IncompleteStream(CodecError, EOFError):
+    """The stream ended between two messages, before it was complete. The operation may be tried again.
+
+    Attributes:
+        offset: where the stream ended: the length in bytes of the messages that came.
+        last: the event type of the last message; None if it has none, or no message came.
+        expected: the event types with one of which a complete stream ends; empty where it ends in another way.
+    """
+
+    def __init__(
+        self, offset: int, last: str | None = None, expected: Collection[str] = (), reason: str | None = None
+    ) -> None:
+        """Make the error; `reason` says what is missing where `last` and `expected` do not."""
+        if reason is None:
+            ended = "a message without an event type" if last is None else quote(last)
+            reason = f"the stream is incomplete: it ended with {ended if offset else 'no message'}"
+            if expected:
+                reason = f"{reason}, not {' or '.join(sorted(map(quote, expected)))}"
+        super().__init__(f"{reason} (at byte {offset})")
+        self.offset = offset
+        self.last = last
+        self.expected = frozenset(expected)
 
 
 # Signatures
@@ -291,48 +350,63 @@ class StateError(CodecError):
 
 
 class ServiceError(_Restorable):
-    """The service's word: it answered with an ``exception`` or an ``error`` message.
+    """An error that the service reports: it answered with an ``exception`` or an ``error`` message.
+
+    The text of this error, its ``str()``, has at most 1,024 characters, and control characters are escaped in it. The
+    attributes hold everything.
 
     Attributes:
         code: the exception's type or the error's code, empty if the message names none.
         message: the service's text, empty if it gave none.
         headers: the message's headers.
         payload: the message's payload, as bytes.
+        status_code: the HTTP status that belongs to the error; None where the operation does not say.
+        request_id: the id of the request, for the service's support; None where it is not known.
     """
+
+    status_code: int | None = None
+    request_id: str | None = None
 
     def __init__(
         self, code: str, message: str, headers: Mapping[str, HeaderValue] | None = None, payload: bytes = b""
     ) -> None:
         text = f"{code or 'unnamed error'}: {message}" if message else code or "unnamed error"
-        super().__init__(text.encode("utf-8", "replace").decode())  # JSON may hold what cannot be printed
+        super().__init__(escaped(text, MAX_SERVICE_TEXT))
         self.code = code
         self.message = message
         self.headers = headers
         self.payload = payload
 
+    @property
+    def retryable(self) -> bool | None:
+        """Whether the same request may succeed later; None where the operation does not say."""
+        return None
+
     @classmethod
     def from_message(cls, message: Message) -> Self:
-        """The error that an ``exception`` or ``error`` message stands for.
+        """Return the error that an ``exception`` or ``error`` message reports.
 
-        Its text is the ``:error-message`` header or else the ``Message`` or ``message`` of a JSON payload.
+        Its text is the ``:error-message`` header, or else the ``Message`` or ``message`` of a JSON payload, or else a
+        payload that is plain text.
         """
         try:
             payload = bytes(message.payload)
         except ValueError as error:  # as a released memoryview says it
             raise BufferError(str(error)) from None
         code = message.exception_type or message.error_code or ""
-        return cls(code, message.error_message or _text_of_json(payload), message.headers, payload)
+        return cls(code, message.error_message or _text_of_payload(payload), message.headers, payload)
 
 
-def _text_of_json(payload: bytes) -> str:
+def _text_of_payload(payload: bytes) -> str:
     import json  # here: only this rare path needs it, and it would double the import time of the package
 
     try:
         body = json.loads(payload)
     except (ValueError, RecursionError):
-        return ""
+        body = (text_of(payload) or "").strip()
+        return "" if body.startswith(("{", "[")) else body  # JSON that is broken is not a text
     if isinstance(body, dict):
         for key in ("Message", "message"):
             if isinstance(body.get(key), str):
                 return str(body[key])
-    return ""
+    return body if isinstance(body, str) else ""

@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eventstream import Byte, Long, Short, Timestamp, TrailingData, TruncatedMessage
+from eventstream import Byte, Long, PreludeChecksumMismatch, Short, Timestamp, TrailingData, TruncatedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -123,6 +123,13 @@ def same_headers(first: Any, second: Any) -> bool:
     return list(first) == list(second) and all(same_value(first[name], second[name]) for name in second)
 
 
+def prelude_alone(error: BaseException) -> BaseException:
+    """The error as if no more than the prelude had arrived. How much had, which it shows, depends on the pieces."""
+    if not isinstance(error, PreludeChecksumMismatch):
+        return error
+    return PreludeChecksumMismatch(error.offset, error.expected, error.computed, error.received[:12])
+
+
 def fault(error: BaseException) -> tuple[type, tuple[Any, ...], dict[str, Any]]:
     """What must be equal in two equal errors: the class, the text and the attributes."""
     return type(error), error.args, dict(vars(error))
@@ -159,7 +166,7 @@ def read(codec: ModuleType, pieces: Iterable[Any], *, at_once: bool = False, **o
             messages.extend(message.encode() for message in decoder)
         decoder.close()
     except Exception as error:
-        return Outcome(tuple(messages), fault(error), error)
+        return Outcome(tuple(messages), fault(prelude_alone(error)), error)
     return Outcome(tuple(messages), None)
 
 
@@ -168,7 +175,7 @@ def read_one(codec: ModuleType, data: Any, **options: Any) -> Outcome:
     try:
         return Outcome((codec.decode(data, **options).encode(),), None)
     except Exception as error:
-        return Outcome((), fault(error), error)
+        return Outcome((), fault(prelude_alone(error)), error)
 
 
 def two_way_splits(data: bytes, step: int = 1) -> Iterator[list[bytes]]:

@@ -32,6 +32,7 @@ TREE = {
     "InvalidHeaderText": "InvalidHeader",
     "TruncatedMessage": "DecodeError",
     "TrailingData": "DecodeError",
+    "IncompleteStream": "CodecError",
     "VerificationError": "CodecError",
     "SignatureMismatch": "VerificationError",
     "DateSkew": "VerificationError",
@@ -51,17 +52,28 @@ SAMPLES = [
     (exceptions.InvalidHeaderValue, (None, "reason"), {"name": None}),
     (exceptions.EncodeLimitExceeded, ("payload", 5, 4), {"part": "payload", "length": 5, "limit": 4}),
     (exceptions.DecodeError, (7, "reason"), {"offset": 7}),
-    (exceptions.PreludeChecksumMismatch, (7, 1, 2), {"offset": 7, "expected": 1, "computed": 2}),
+    (
+        exceptions.PreludeChecksumMismatch,
+        (7, 1, 2, b"{" * 70),
+        {"offset": 7, "expected": 1, "computed": 2, "received": b"{" * 64},
+    ),
     (exceptions.MessageChecksumMismatch, (7, 1, 2), {"offset": 7, "expected": 1, "computed": 2}),
-    (exceptions.InvalidLength, (7, 15, 0), {"offset": 7}),
+    (exceptions.InvalidLength, (7, 15, 0), {"offset": 7, "total_length": 15, "headers_length": 0}),
     (exceptions.DecodeLimitExceeded, (7, "headers", 5, 4), {"offset": 7, "part": "headers", "length": 5, "limit": 4}),
     (exceptions.InvalidHeader, (7, None, "reason"), {"offset": 7, "name": None}),
     (exceptions.TruncatedHeader, (7, "name"), {"offset": 7, "name": "name"}),
     (exceptions.UnknownHeaderType, (7, "name", 10), {"offset": 7, "name": "name", "type": 10}),
     (exceptions.DuplicateHeader, (7, "name"), {"offset": 7, "name": "name"}),
     (exceptions.InvalidHeaderText, (7, "name"), {"offset": 7, "name": "name"}),
-    (exceptions.TruncatedMessage, (7, 3, 12), {"offset": 7}),
-    (exceptions.TrailingData, (7, 3), {"offset": 7}),
+    (exceptions.TruncatedMessage, (7, 20, 30), {"offset": 7, "available": 20, "needed": 30, "received": b""}),
+    (exceptions.TruncatedMessage, (7, 3, 12, b"\0ab"), {"available": 3, "needed": 12, "received": b"\0ab"}),
+    (exceptions.TrailingData, (7, 3), {"offset": 7, "length": 3}),
+    (
+        exceptions.IncompleteStream,
+        (7, "Records", ["End", "End"]),
+        {"offset": 7, "last": "Records", "expected": frozenset({"End"})},
+    ),
+    (exceptions.IncompleteStream, (0,), {"offset": 0, "last": None, "expected": frozenset()}),
     (exceptions.VerificationError, (2, "reason"), {"index": 2}),
     (exceptions.SignatureMismatch, (2, "reason"), {"index": 2}),
     (exceptions.DateSkew, (2, "reason"), {"index": 2}),
@@ -70,7 +82,15 @@ SAMPLES = [
     (
         exceptions.ServiceError,
         ("Code", "text", eventstream.Headers({"a": 1}), b"payload"),
-        {"code": "Code", "message": "text", "headers": eventstream.Headers({"a": 1}), "payload": b"payload"},
+        {
+            "code": "Code",
+            "message": "text",
+            "headers": eventstream.Headers({"a": 1}),
+            "payload": b"payload",
+            "status_code": None,
+            "request_id": None,
+            "retryable": None,
+        },
     ),
 ]
 """Classes, arguments, and attributes. The errors are made in the tests, so that a fault in making one fails there."""
@@ -187,12 +207,22 @@ def test_notes_survive_pickling():
         (
             exceptions.PreludeChecksumMismatch,
             (7, 1, 2),
-            "prelude checksum mismatch: it says 0x00000001, the bytes give 0x00000002 (at byte 7)",
+            "prelude checksum mismatch: expected 0x00000001, computed 0x00000002 (at byte 7)",
+        ),
+        (
+            exceptions.PreludeChecksumMismatch,
+            (7, 1, 2, b"\0\0\0\x10\0\0\0\0\0\0\0\0"),
+            "prelude checksum mismatch: expected 0x00000001, computed 0x00000002 (at byte 7)",
+        ),
+        (
+            exceptions.PreludeChecksumMismatch,
+            (0, 1, 2, b'{"message":"Access denied"}'),
+            """expected a message, found JSON: '{"message":"Access denied"}' (at byte 0)""",
         ),
         (
             exceptions.MessageChecksumMismatch,
             (7, 1, 2),
-            "message checksum mismatch: it says 0x00000001, the bytes give 0x00000002 (at byte 7)",
+            "message checksum mismatch: expected 0x00000001, computed 0x00000002 (at byte 7)",
         ),
         (exceptions.InvalidLength, (7, 15, 0), "total length 15: a message has at least 16 bytes (at byte 7)"),
         (
@@ -221,7 +251,31 @@ def test_notes_survive_pickling():
             "the input ends in the middle of a message: 3 bytes of 12 (at byte 7)",
         ),
         (exceptions.TruncatedMessage, (7, 0, 12), "the input ends where a message must come (at byte 7)"),
+        (
+            exceptions.TruncatedMessage,
+            (0, 9, 12, b"Forbidden"),
+            "the input ends in the middle of a message: 9 bytes of 12; found text: 'Forbidden' (at byte 0)",
+        ),
+        (
+            exceptions.TruncatedMessage,
+            (0, 3, 12, b"\0\0\0"),
+            "the input ends in the middle of a message: 3 bytes of 12 (at byte 0)",
+        ),
         (exceptions.TrailingData, (7, 3), "3 bytes follow the message (at byte 7)"),
+        (
+            exceptions.IncompleteStream,
+            (7, "Records", {"End"}),
+            "the stream is incomplete: it ended with 'Records', not 'End' (at byte 7)",
+        ),
+        (
+            exceptions.IncompleteStream,
+            (7, None, ["metadata", "messageStop"]),
+            "the stream is incomplete: it ended with a message without an event type, not 'messageStop' or 'metadata' "
+            "(at byte 7)",
+        ),
+        (exceptions.IncompleteStream, (0,), "the stream is incomplete: it ended with no message (at byte 0)"),
+        (exceptions.IncompleteStream, (7, "A"), "the stream is incomplete: it ended with 'A' (at byte 7)"),
+        (exceptions.IncompleteStream, (7, "A", (), "audio is left"), "audio is left (at byte 7)"),
         (exceptions.DateSkew, (2, "too old"), "event 2: too old"),
         (exceptions.VerificationError, (None, "unsigned"), "the request: unsigned"),
     ],
@@ -254,6 +308,103 @@ def test_the_error_of_a_message_whose_view_was_released(codec):
 )
 def test_the_text_of_a_service_error(code, message, text):
     assert str(exceptions.ServiceError(code, message)) == text
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "text"),
+    [
+        ("Code", "two\nlines", "Code: two\\nlines"),
+        ("Co\x00de", "\x1b[31mred\x7f\u202e\ud800", "Co\\x00de: \\x1b[31mred\\x7f\\u202e\\ud800"),
+        ("Code", "ü" * 1018, "Code: " + "ü" * 1018),
+        ("Code", "ü" * 1019, "Code: " + "ü" * 1015 + "..."),
+        ("Code", "\x1b" * 1000, "Code: " + "\\x1b" * 253 + "\\x1b"[:3] + "..."),
+        ("c" * 2000, "text", "c" * 1021 + "..."),
+    ],
+    ids=["lines", "controls", "longest", "too long", "escaped", "long code"],
+)
+def test_service_error_text_is_escaped_and_bounded(code, message, text):
+    error = exceptions.ServiceError(code, message)
+    assert str(error) == text
+    assert len(text) <= 1024
+    assert (error.code, error.message) == (code, message), "the attributes are whole"
+
+
+def test_service_error_text_of_16_million_characters_is_short():
+    error = exceptions.ServiceError("c" * 2**24, "\x1b" * 2**24)
+    assert len(str(error)) == len(repr(error)) - len("ServiceError('')") == 1024
+
+
+FOUND = {
+    b'{"message":"Access denied"}': "JSON",
+    b'[{"message":"Access denied"}]': "JSON",
+    b'<?xml version="1.0"?>\n<Error>': "XML",
+    b"<!DOCTYPE html>\n<html>": "HTML",
+    b"data: {}\n\ndata: {}\n": "server-sent events",
+    b"HTTP/1.1 403 Forbidden\r\n": "HTTP/1",
+    b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c": "gzip",
+    b"AAAAVgAAAEUpgbD5C2V2": "base64",
+    b"Internal Server Error": "text",
+}
+"""What is no event stream, and what the error calls it."""
+
+
+@pytest.mark.parametrize("before", [b"", frames.EVENT_FRAME], ids=["at the start", "after a message"])
+@pytest.mark.parametrize(("data", "name"), FOUND.items(), ids=FOUND.values())
+def test_input_of_another_kind_is_named_and_shown(codec, data, name, before):
+    decoder = codec.Decoder()
+    with pytest.raises(exceptions.PreludeChecksumMismatch, match=name) as raised:
+        list(decoder.feed(before + data))
+    assert raised.value.received == data[:64]
+    assert raised.value.offset == len(before)
+    if name != "gzip":
+        assert repr(data.decode()) in str(raised.value)
+    with pytest.raises(exceptions.PreludeChecksumMismatch) as again:
+        next(decoder)
+    assert frames.fault(again.value) == frames.fault(raised.value)
+
+
+@pytest.mark.parametrize("data", FOUND, ids=FOUND.values())
+def test_input_of_another_kind_is_named_by_decode(codec, data):
+    with pytest.raises(exceptions.PreludeChecksumMismatch, match=FOUND[data]) as raised:
+        codec.decode(data)
+    assert raised.value.received == data[:64]
+
+
+@pytest.mark.parametrize("step", [1, 5, 11, 12, 13, 30, 63, 64, 65])
+def test_received_is_what_has_arrived_up_to_64_bytes(codec, first_capacities, step):
+    """Also where it lies in the decoder's buffer and in the chunk that was fed last."""
+    data = b"x" * 100
+    for _ in first_capacities:
+        for before in (b"", frames.EMPTY_FRAME, frames.EVENT_FRAME):
+            decoder = codec.Decoder()
+            fed = bytearray()
+            stream = before + data
+
+            def feed(decoder=decoder, stream=stream, fed=fed):
+                for start in range(0, len(stream), step):
+                    fed += stream[start : start + step]
+                    list(decoder.feed(stream[start : start + step]))
+
+            with pytest.raises(exceptions.PreludeChecksumMismatch) as raised:
+                feed()
+            assert raised.value.received == fed[len(before) :][:64]
+            assert len(raised.value.received) >= 12
+
+
+@pytest.mark.parametrize("step", [1, 5, 11])
+@pytest.mark.parametrize("before", [b"", frames.EMPTY_FRAME], ids=["alone", "after a message"])
+def test_text_shorter_than_a_prelude_is_shown(codec, before, step):
+    data = before + b"Forbidden"
+    for taken in (True, False):
+        decoder = codec.Decoder()
+        for start in range(0, len(data), step):
+            decoder.feed(data[start : start + step])
+            messages = list(decoder) if taken else []
+        with pytest.raises(exceptions.TruncatedMessage, match="found text: 'Forbidden'") as raised:
+            decoder.close()
+        assert raised.value.received == b"Forbidden"
+        assert (raised.value.offset, raised.value.available, raised.value.needed) == (len(before), 9, 12)
+        assert len(messages) <= 1
 
 
 def quoted(error: Exception, letter: str) -> int:
@@ -335,6 +486,10 @@ def test_encode_errors_quote_at_most_64_bytes(codec, headers):
     with pytest.raises((exceptions.EncodeError, TypeError)) as raised:
         codec.encode(headers)
     assert str(raised.value).count("nn") * 2 <= 64
+
+
+def test_incomplete_stream_is_an_end_of_file():
+    assert issubclass(exceptions.IncompleteStream, EOFError)
 
 
 def test_the_module_imports_nothing():

@@ -9,10 +9,10 @@ import eventstream
 
 NAMES = """
 Byte CodecError DateSkew DecodeError DecodeLimitExceeded Decoder DuplicateHeader EncodeError EncodeLimitExceeded Headers
-InvalidHeader InvalidHeaderName InvalidHeaderText InvalidHeaderValue InvalidLength Long Message MessageChecksumMismatch
-PreludeChecksumMismatch ServiceError Short SignatureMismatch StateError Timestamp TrailingData TruncatedHeader
-TruncatedMessage UnexpectedMessage UnknownHeaderType VerificationError aiter_messages decode encode encode_into
-implementation iter_messages
+IncompleteStream InvalidHeader InvalidHeaderName InvalidHeaderText InvalidHeaderValue InvalidLength Long Message
+MessageChecksumMismatch PreludeChecksumMismatch ServiceError Short SignatureMismatch StateError Timestamp TrailingData
+TruncatedHeader TruncatedMessage UnexpectedMessage UnknownHeaderType VerificationError aiter_messages decode encode
+encode_into implementation iter_messages
 """.split()  # noqa: SIM905
 
 

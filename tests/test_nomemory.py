@@ -199,8 +199,13 @@ def test_a_decoder_loses_and_doubles_nothing(codec, first_capacities, pieces, ki
 
 @pytest.mark.parametrize(
     "data",
-    [frames.prelude(15, 0), frames.frame(b"\0"), frames.frame(b"", bytes(70_000), message_crc=1)],
-    ids=["length", "header", "checksum"],
+    [
+        b"HTTP/1.1 403 Forbidden",
+        frames.prelude(15, 0),
+        frames.frame(b"\0"),
+        frames.frame(b"", bytes(70_000), message_crc=1),
+    ],
+    ids=["text", "length", "header", "checksum"],
 )
 def test_a_fault_is_raised_in_the_end(codec, data, alone):
     """After the messages before it; and the decoder is dead, though memory was short all the time."""

@@ -59,3 +59,71 @@ def test_shown(value, shown):
 @pytest.mark.parametrize(("text", "shown"), [("GET /", "GET /"), ("a\r\nb", "a\ufffd\ufffdb"), ("\ud800é", "\ufffdé")])
 def test_printable(text, shown):
     assert _text.printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("text", 4, "text"),
+        ("texts", 4, "t..."),
+        ("a\nb", 4, "a\\nb"),
+        ("a\nb", 3, "..."),
+        ("a\n", 3, "a\\n"),
+        ("it's", 9, "it's"),
+        ("\x1b\u2028\ud800\U000e0001", 99, "\\x1b\\u2028\\ud800\\U000e0001"),
+        ("", 3, ""),
+    ],
+)
+def test_escaped(text, limit, shown):
+    assert _text.escaped(text, limit) == shown
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"text\t\r\n", "text\t\r\n"),
+        ("\ufefftext é".encode(), "text é"),
+        (b"", None),
+        (b"\xef\xbb\xbf", None),
+        (b"bell\x07", None),
+        (b"\xc3", None),
+        (b"caf\xc3", None),
+        (b"\xff text", None),
+    ],
+)
+def test_text_of(data, text):
+    assert _text.text_of(data) == text
+
+
+def test_text_of_data_that_are_cut():
+    assert _text.text_of(b"caf\xc3", cut=True) == "caf"
+    assert _text.text_of(b"\xc3", cut=True) is None
+    assert _text.text_of(b"\xff text", cut=True) is None
+    assert _text.text_of(b"caf\xc3 ", cut=True) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b'{"a": 1}', """JSON: '{"a": 1}'"""),
+        (b"\n [1, 2]", "JSON: '\\n [1, 2]'"),
+        (b"<HTML><body>", "HTML: '<HTML><body>'"),
+        (b"  <!doctype HTML>", "HTML: '  <!doctype HTML>'"),
+        (b"<Error/>", "XML: '<Error/>'"),
+        (b"event: a", "server-sent events: 'event: a'"),
+        (b":\n\n", "server-sent events: ':\\n\\n'"),
+        (b"HTTP/1.0 200 OK", "an HTTP/1 response, of which only the body may be an event stream: 'HTTP/1.0 200 OK'"),
+        (b"HTTP/2 200", "text: 'HTTP/2 200'"),
+        (b"\x1f\x8b\x08", "gzip, which must be decompressed first"),
+        (b"\x1f\x8c\x08", None),
+        (b"AAAAEAAAAAAF", "base64, which must be decoded first: 'AAAAEAAAAAAF'"),
+        (b"AA, and more", "text: 'AA, and more'"),
+        (b"BAAAEAAAAAAF", "text: 'BAAAEAAAAAAF'"),
+        ("Zugriff verweigert: schön".encode()[:-2], "text: 'Zugriff verweigert: sch'"),
+        (b"", None),
+        (b"\0\0\0\x10\0\0\0\0", None),
+        (bytes(range(32, 64)) + b"\xff", None),
+    ],
+)
+def test_describe(data, found):
+    assert _text.describe(data) == found

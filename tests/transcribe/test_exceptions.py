@@ -130,7 +130,7 @@ def test_one_made_here_of_nothing_more():
         (b'{"Message": null}', ""),
         (b"[]", ""),
         (b"", ""),
-        (b"not JSON", ""),
+        (b"not JSON", "not JSON"),
         (b"\xff", ""),
         (b"[" * 100_000, ""),
     ],

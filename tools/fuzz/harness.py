@@ -13,7 +13,7 @@ import tracemalloc
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from eventstream import CodecError, DecodeError, ServiceError
+from eventstream import CodecError, DecodeError, PreludeChecksumMismatch, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -123,6 +123,24 @@ def read(codec: ModuleType, pieces: list[Any], documented: type[Exception], **op
     return messages, fault, decoder.offset, decoder.buffered
 
 
+def unsplit(outcome: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The messages, the error and the offset of `read`, without what depends on the pieces.
+
+    That is how much had arrived of what is not a prelude, which the error shows.
+    """
+    messages, fault, offset = outcome[:3]
+    if isinstance(fault, Fault) and fault.type is PreludeChecksumMismatch:
+        attributes = dict(fault.attributes)
+        return messages, Fault(fault.type, (), tuple(prelude_alone(attributes).items())), offset
+    return messages, fault, offset
+
+
+def prelude_alone(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of an error as if no more than the prelude had arrived."""
+    received = attributes.get("received")
+    return attributes if received is None else {**attributes, "received": received[:12]}
+
+
 def delivered(decoder: Any, pieces: Iterable[Any]) -> tuple[list[bytes], tuple[type, dict[str, Any]] | None]:
     """The same in a hurry: the wire forms of the messages, and the error's class and attributes."""
     wires = []
@@ -132,7 +150,7 @@ def delivered(decoder: Any, pieces: Iterable[Any]) -> tuple[list[bytes], tuple[t
                 wires.append(message.encode())  # noqa: PERF401 (those before a fault are kept)
         decoder.close()
     except DecodeError as error:
-        return wires, (type(error), error.__dict__)
+        return wires, (type(error), prelude_alone(error.__dict__))
     return wires, None
 
 
