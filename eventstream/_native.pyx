@@ -83,7 +83,8 @@ cdef extern from "_crc32/crc32.h" nogil:
         const char *name
         es_crc32_fn *crc32
         es_crc32_copy_fn *copy
-    const es_crc32_kernel *es_crc32_kernels(size_t *count)
+    enum: ES_CRC32_KERNELS
+    size_t es_crc32_kernels(const es_crc32_kernel **kernels)
 
 cdef extern from *:
     """
@@ -231,8 +232,8 @@ cdef inline void store_u32(uint8_t *data, uint32_t value) noexcept nogil:
 
 # Checksums
 
-cdef size_t kernel_count = 0
-cdef const es_crc32_kernel *kernels = es_crc32_kernels(&kernel_count)
+cdef const es_crc32_kernel *kernels[ES_CRC32_KERNELS]
+cdef size_t kernel_count = es_crc32_kernels(kernels)
 cdef es_crc32_fn *crc32 = kernels[0].crc32
 cdef es_crc32_copy_fn *crc32_copy = kernels[0].copy
 
@@ -259,7 +260,7 @@ cdef const es_crc32_kernel *kernel_named(str name) except NULL:
     cdef size_t i
     for i in range(kernel_count):
         if kernels[i].name.decode() == name:
-            return &kernels[i]
+            return kernels[i]
     raise ValueError(f"no kernel {name!r} on this machine")
 
 

@@ -8,6 +8,8 @@ import os
 import platform
 import random
 import re
+import shutil
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -16,7 +18,10 @@ import pytest
 
 ALIGNMENTS = range(16)
 MAX_LENGTH = 4096
+PROJECT = Path(__file__).parent.parent
 CPUINFO = Path("/proc/cpuinfo")
+SLOWED_BY_512_BITS = {0x6A, 0x6C, 0x7D, 0x7E, 0x9D, 0x8C, 0x8D}
+"""The models of Intel's Ice Lake and Tiger Lake, which lower their frequency for 512-bit vectors."""
 EMULATED = "vgpreload" in os.environ.get("LD_PRELOAD", "")  # valgrind's CPU is another than Linux knows of
 CHECK = 0xCBF43926
 """The CRC-32 of b"123456789", as every description of it gives."""
@@ -84,11 +89,28 @@ def test_the_kernels_have_names(native):
     reason="it knows Linux's names of x86-64's features",
 )
 def test_the_kernels_are_those_that_this_cpu_can_run(native):
-    flags = set(re.search(r"^flags\s*:(.*)", CPUINFO.read_text(), re.MULTILINE)[1].split())
+    facts = dict(re.findall(r"^([^\t:]+)\t*: ?(.*)", CPUINFO.read_text(), re.MULTILINE))
+    flags = set(facts["flags"].split())
+    if facts["vendor_id"] != "GenuineIntel" or int(facts["model"]) not in SLOWED_BY_512_BITS:
+        flags.add("fast 512")
     needed = {"portable": set(), "x86-pclmulqdq": {"pclmulqdq", "ssse3", "sse4_1"}}
     needed["x86-vpclmulqdq-avx2"] = needed["x86-pclmulqdq"] | {"avx", "avx2", "vpclmulqdq"}
-    needed["x86-vpclmulqdq-avx512"] = needed["x86-vpclmulqdq-avx2"] | {"avx512f", "avx512bw", "avx512vl"}
+    needed["x86-vpclmulqdq-avx512vl"] = needed["x86-vpclmulqdq-avx2"] | {"avx512f", "avx512bw", "avx512vl"}
+    needed["x86-vpclmulqdq-avx512"] = needed["x86-vpclmulqdq-avx512vl"] | {"fast 512"}
     assert list(native._crc32_kernels()) == [name for name in reversed(needed) if needed[name] <= flags]
+
+
+@pytest.mark.parametrize("options", [[], ["-DES_VPCLMULQDQ_IMPLIES_AVX512"]], ids=["any compiler", "as with MSVC"])
+def test_kernel_dispatch_on_cpus_that_are_not_here(native, tmp_path, options):
+    compiler = shutil.which("cc")
+    if platform.machine() != "x86_64" or compiler is None:
+        pytest.skip("this takes a C compiler for x86-64")
+    program = tmp_path / "dispatch"
+    source = [f"-I{PROJECT / 'eventstream' / '_crc32'}", str(PROJECT / "tools" / "crc32_dispatch.c")]
+    subprocess.run([compiler, "-O0", *options, *source, "-o", str(program)], check=True)
+    done = subprocess.run([str(program)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"crc32_dispatch: [1-9]\d* CPUs, 0 failures\n", done.stdout)
 
 
 def test_an_unknown_kernel_is_refused(native):

@@ -12,9 +12,9 @@
 #define _DEFAULT_SOURCE /* MAP_ANON under -std=c11 */
 #include <sys/mman.h>
 #include <unistd.h>
-#define GUARDED 1
-#else
-#define GUARDED 0
+#elif defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
 #endif
 
 #include <stdio.h>
@@ -50,18 +50,23 @@ typedef struct {
 static region guarded_region(size_t size)
 {
     region r;
-#if GUARDED
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = 4096;
     uint8_t *all;
 
+#if defined(_WIN32)
+    size = (size + page - 1) / page * page;
+    all = must(VirtualAlloc(NULL, size + 2 * page, MEM_RESERVE, PAGE_NOACCESS));
+    must(VirtualAlloc(all + page, size, MEM_COMMIT, PAGE_READWRITE));
+#elif defined(MAP_ANON)
+    page = (size_t)sysconf(_SC_PAGESIZE);
     size = (size + page - 1) / page * page;
     all = mmap(NULL, size + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);
     if (all == MAP_FAILED || mprotect(all + page, size, PROT_READ | PROT_WRITE) != 0)
         must(NULL);
-    r.start = all + page;
 #else
-    r.start = must(malloc(size));
+    all = must(malloc(size + page));
 #endif
+    r.start = all + page;
     r.end = r.start + size;
     return r;
 }
@@ -126,8 +131,8 @@ int main(int argc, char **argv)
     uint32_t *expected = must(malloc((LARGE + 1) * sizeof *expected)); /* of the first n bytes */
     region source = guarded_region(LONGEST + MARGIN), target = guarded_region(LONGEST + MARGIN);
     region large_source = guarded_region(LARGE), large_target = guarded_region(LARGE);
-    const es_crc32_kernel *kernels;
-    size_t count, i, n, align, other;
+    const es_crc32_kernel *kernels[ES_CRC32_KERNELS];
+    size_t count = es_crc32_kernels(kernels), i, n, align, other;
 
     if (step == 0)
         step = 1;
@@ -139,16 +144,15 @@ int main(int argc, char **argv)
     }
     memset(source.start, 0xA5, (size_t)(source.end - source.start));
 
-    kernels = es_crc32_kernels(&count);
-    if (argc > 2 && strcmp(kernels[0].name, argv[2]) != 0) {
-        fprintf(stderr, "the first choice is %s, not %s\n", kernels[0].name, argv[2]);
+    if (argc > 2 && strcmp(kernels[0]->name, argv[2]) != 0) {
+        fprintf(stderr, "the first choice is %s, not %s\n", kernels[0]->name, argv[2]);
         failures++;
     }
     for (i = 0; i < count; i++) {
         unsigned long failed_before = failures;
         unsigned long checks = 0;
 
-        kernel = &kernels[i];
+        kernel = kernels[i];
         expect(kernel->crc32(0, "123456789", 9) == 0xCBF43926, "wrong check value", 9, NULL, NULL);
         expect(kernel->crc32(0x12345678, NULL, 0) == 0x12345678, "wrong crc of nothing", 0, NULL, NULL);
         expect(kernel->copy(0x12345678, NULL, NULL, 0) == 0x12345678, "wrong copy of nothing", 0, NULL, NULL);

@@ -6,7 +6,7 @@
 # in PYTHON's extension. Then the whole suite on the Pythons of ARCHITECTURES (tools/foreign.sh, which takes the options):
 # by default 64 bits little- and big-endian, and 32 bits. What cannot be run is named; on Debian 12 all of it needs
 #   apt-get install qemu-user gcc-{aarch64,s390x,i686}-linux-gnu gcc-arm-linux-gnueabihf \
-#     libc6-dev-{arm64,s390x,i386,armhf}-cross
+#     libc6-dev-{arm64,s390x,i386,armhf}-cross gcc-mingw-w64-x86-64 wine64 wine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$1
@@ -33,6 +33,12 @@ check() { # NAME COMPILER EMULATOR... -- ARGUMENT...
   "${runner[@]}" "$build/$name" "$@"
 }
 
+# The choice of kernels on x86 CPUs that are not here, and the same under MSVC, whose 256-bit VPCLMULQDQ needs AVX-512.
+for option in "" -DES_VPCLMULQDQ_IMPLIES_AVX512; do
+  "${CC:-cc}" -std=c11 -Wall -Wextra -Werror $option -Ieventstream/_crc32 -o "$build/dispatch" tools/crc32_dispatch.c
+  "$build/dispatch"
+done
+
 check native "${CC:-cc}" --
 check arm64 aarch64-linux-gnu-gcc qemu-aarch64 -- 7 arm64-pmull
 check s390x s390x-linux-gnu-gcc qemu-s390x -- 7 portable
@@ -45,6 +51,15 @@ if [ "$(uname -m)" = x86_64 ]; then
   for cpu in Westmere Westmere,level=4 Haswell; do
     check "x86-64-$cpu" "${CC:-cc}" qemu-x86_64 -cpu "$cpu" -- 7 x86-pclmulqdq
   done
+fi
+
+# The Windows build. Wine runs it on this machine's own CPU, so the first choice must be the same as here.
+if [ "$(uname -m)" = x86_64 ]; then
+  export WINEPREFIX=$build/wine WINEDEBUG=-all
+  mkdir "$WINEPREFIX"
+  check windows.exe x86_64-w64-mingw32-gcc wine -- 7 \
+    "$("$python" -c 'from eventstream import _native; print(_native._crc32_kernels()[0])')"
+  ! command -v wineserver > /dev/null || wineserver -w # until its own files are written
 fi
 
 # The kernels that the extension must offer on a CPU, the chosen one first.

@@ -42,26 +42,32 @@
 #include <sys/auxv.h>
 #endif
 
-/* How many of ES_KERNELS this CPU and this operating system cannot run. */
-static size_t es_unusable_kernels(void)
+enum { ES_CRC = 1 << 0, ES_PMULL = 1 << 1 };
+
+/* The features that both this CPU and the operating system support. */
+static uint32_t es_features(void)
 {
-    int crc = 0, pmull = 0;
+    uint32_t features = 0;
 
 #if defined(__APPLE__)
-    crc = pmull = 1; /* every one that runs macOS */
+    features = ES_CRC | ES_PMULL; /* every one that runs macOS */
 #elif defined(_WIN32)
-    crc = IsProcessorFeaturePresent(31); /* PF_ARM_V8_CRC32_INSTRUCTIONS_AVAILABLE */
-    pmull = IsProcessorFeaturePresent(30); /* PF_ARM_V8_CRYPTO_INSTRUCTIONS_AVAILABLE */
+    if (IsProcessorFeaturePresent(31)) /* PF_ARM_V8_CRC32_INSTRUCTIONS_AVAILABLE */
+        features |= ES_CRC;
+    if (IsProcessorFeaturePresent(30)) /* PF_ARM_V8_CRYPTO_INSTRUCTIONS_AVAILABLE */
+        features |= ES_PMULL;
 #elif defined(__linux__)
-    crc = (getauxval(AT_HWCAP) & 1 << 7) != 0; /* HWCAP_CRC32 */
-    pmull = (getauxval(AT_HWCAP) & 1 << 4) != 0; /* HWCAP_PMULL */
+    if (getauxval(AT_HWCAP) & 1 << 7) /* HWCAP_CRC32 */
+        features |= ES_CRC;
+    if (getauxval(AT_HWCAP) & 1 << 4) /* HWCAP_PMULL */
+        features |= ES_PMULL;
 #endif
-    return !crc ? 2 : !pmull ? 1 : 0;
+    return features;
 }
 
 #define ES_KERNELS \
-    {"arm64-pmull", es_arm64_pmull, es_arm64_pmull_copy}, \
-    {"arm64-crc", es_arm64_crc, es_arm64_crc_copy},
+    {ES_CRC | ES_PMULL, {"arm64-pmull", es_arm64_pmull, es_arm64_pmull_copy}}, \
+    {ES_CRC, {"arm64-crc", es_arm64_crc, es_arm64_crc_copy}},
 
 /* The register in, the register out: without the inversions. */
 ES_INLINE ES_TARGET(ES_ARM64_CRC) uint32_t es_arm64_crc_update(uint32_t crc, const uint8_t *src, size_t n)

@@ -118,8 +118,7 @@ static uint32_t es_portable_copy(uint32_t crc, void *dst, const void *src, size_
 
 /*
  * Each of these headers defines, where the compiler and the target allow it, the entries of its kernels for the table
- * below, and how many of them this CPU cannot run. A kernel needs all that the ones after it need, so that those which
- * can run are always the end of the table.
+ * below, and a function that returns the features of this CPU and operating system as a mask.
  */
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
 #include "x86.h"
@@ -129,18 +128,36 @@ static uint32_t es_portable_copy(uint32_t crc, void *dst, const void *src, size_
 
 #ifndef ES_KERNELS
 #define ES_KERNELS
-#define es_unusable_kernels() 0
+ES_INLINE uint32_t es_features(void)
+{
+    return 0;
+}
 #endif
 
-static const es_crc32_kernel es_table[] = {
+/* The fastest first. Each names all the features it needs, and none depends on its neighbours. */
+static const struct {
+    uint32_t needs;
+    es_crc32_kernel kernel;
+} es_table[] = {
     ES_KERNELS
-    {"portable", es_portable, es_portable_copy},
+    {0, {"portable", es_portable, es_portable_copy}},
 };
 
-const es_crc32_kernel *es_crc32_kernels(size_t *count)
-{
-    size_t unusable = es_unusable_kernels();
+/* The array that callers have must hold them all. */
+typedef char es_table_fits[sizeof es_table / sizeof es_table[0] <= ES_CRC32_KERNELS ? 1 : -1];
 
-    *count = sizeof es_table / sizeof es_table[0] - unusable;
-    return es_table + unusable;
+static size_t es_kernels_for(uint32_t features, const es_crc32_kernel **kernels)
+{
+    size_t count = 0, i;
+
+    for (i = 0; i < sizeof es_table / sizeof es_table[0]; i++) {
+        if ((es_table[i].needs & ~features) == 0)
+            kernels[count++] = &es_table[i].kernel;
+    }
+    return count;
+}
+
+size_t es_crc32_kernels(const es_crc32_kernel *kernels[ES_CRC32_KERNELS])
+{
+    return es_kernels_for(es_features(), kernels);
 }

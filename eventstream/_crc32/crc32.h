@@ -1,8 +1,8 @@
 /*
  * CRC-32 as gzip, zlib and the event stream format use it (polynomial 0x04C11DB7, bit-reflected).
  *
- * One function lists the kernels that can run here. The caller picks entry 0 once, when it is imported; tests look up
- * every entry by its name. Nothing here keeps state, allocates or fails, so all of it may be called from any thread.
+ * One function lists the kernels that can run here. The caller picks number 0 once, when it is imported; tests look up
+ * every kernel by its name. Nothing here keeps state, allocates or fails, so all of it may be called from any thread.
  */
 #ifndef ES_CRC32_H
 #define ES_CRC32_H
@@ -22,13 +22,15 @@ typedef struct {
     es_crc32_copy_fn *copy;
 } es_crc32_kernel;
 
+enum { ES_CRC32_KERNELS = 5 }; /* at most, on any machine */
+
 /*
- * The kernels that both this CPU and its operating system support: a constant array, the fastest first, the portable
- * one last; *count is how many there are, at least one. The CPU is asked at each call and the answer is not cached.
+ * Write the kernels that both this CPU and its operating system support, the fastest first, the portable one last, and
+ * return how many they are, at least one. The CPU is asked at each call and the answer is not cached.
  */
 #if defined(__GNUC__) && !defined(_WIN32) && !defined(__CYGWIN__)
 __attribute__((visibility("hidden")))
 #endif
-const es_crc32_kernel *es_crc32_kernels(size_t *count);
+size_t es_crc32_kernels(const es_crc32_kernel *kernels[ES_CRC32_KERNELS]);
 
 #endif

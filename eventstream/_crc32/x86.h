@@ -1,8 +1,8 @@
 /*
  * The x86 kernels: folding with PCLMULQDQ, 128 bits wide, and with VPCLMULQDQ, 256 and 512 bits wide.
  *
- * This file includes itself: the first part is common to all widths; the second is the kernel, instantiated for each
- * ES_WIDTH (bytes in a vector). Functions carry the CPU features they need as an attribute, so that no file needs
+ * This file includes itself: the first part is common to all kernels; the second is the kernel, instantiated for each
+ * ES_WIDTH (bytes in a vector) and, at 32 bytes, without and with AVX-512VL: masked loads and a XOR of three. Functions carry the CPU features they need as an attribute, so that no file needs
  * compiler flags of its own. vzeroupper, without which SSE code after AVX code is slow, is left to the compilers, which
  * put it where the upper halves were used; MSVC does so only when it targets AVX, and gets it by hand.
  */
@@ -37,7 +37,8 @@
 
 #define ES_X86_16 "pclmul,sse4.1"
 #define ES_X86_32 "pclmul,sse4.1,avx2,vpclmulqdq"
-#define ES_X86_64 "pclmul,sse4.1,avx2,vpclmulqdq,avx512f,avx512bw,avx512vl"
+#define ES_X86_32vl "pclmul,sse4.1,avx2,vpclmulqdq,avx512f,avx512bw,avx512vl"
+#define ES_X86_64 ES_X86_32vl
 
 /* From here on a copy leaves the first cache, and gains from aligned stores: the bytes before have their own call. */
 #define ES_ALIGN_FROM 16384
@@ -131,10 +132,100 @@ ES_INLINE ES_TARGET(ES_X86_16) uint32_t es_x86_short(uint32_t crc, uint8_t *dst,
     return es_x86_reduce(_mm_xor_si128(lane, es_x86_load_short(dst, src, n, copy)), 16 - n);
 }
 
-/* How many of ES_KERNELS this CPU and this operating system cannot run. */
-static size_t es_unusable_kernels(void)
+/* Bits of the mask of features: those that the CPU has and the operating system allows. */
+enum {
+    ES_PCLMULQDQ = 1 << 0,
+    ES_SSSE3 = 1 << 1,
+    ES_SSE41 = 1 << 2,
+    ES_AVX = 1 << 3,
+    ES_AVX2 = 1 << 4,
+    ES_VPCLMULQDQ = 1 << 5,
+    ES_AVX512F = 1 << 6,
+    ES_AVX512BW = 1 << 7,
+    ES_AVX512VL = 1 << 8,
+    ES_FAST_512 = 1 << 9, /* 512-bit vectors do not make the CPU lower its frequency */
+
+    ES_NEEDS_16 = ES_PCLMULQDQ | ES_SSSE3 | ES_SSE41,
+    ES_NEEDS_32 = ES_NEEDS_16 | ES_AVX | ES_AVX2 | ES_VPCLMULQDQ,
+    ES_NEEDS_32vl = ES_NEEDS_32 | ES_AVX512F | ES_AVX512BW | ES_AVX512VL,
+    ES_NEEDS_64 = ES_NEEDS_32vl | ES_FAST_512,
+};
+
+/*
+ * MSVC has no target attributes. It takes an intrinsic of 256-bit VPCLMULQDQ as leave to use AVX-512VL in that function,
+ * which a CPU with VPCLMULQDQ and AVX2 only, such as Alder Lake or Zen 3, cannot run.
+ */
+#ifdef ES_MSVC
+#define ES_VPCLMULQDQ_IMPLIES_AVX512
+#endif
+#ifdef ES_VPCLMULQDQ_IMPLIES_AVX512
+#define ES_NEEDS_AVX2_KERNEL ES_NEEDS_32vl
+#else
+#define ES_NEEDS_AVX2_KERNEL ES_NEEDS_32
+#endif
+
+/* What CPUID and XGETBV say, as far as it matters here. What a CPU does not have is 0. */
+typedef struct {
+    uint32_t vendor;    /* leaf 0, EBX: the first four letters */
+    uint32_t signature; /* leaf 1, EAX: family, model and stepping */
+    uint32_t ecx1, ebx7, ecx7, xcr0;
+} es_x86_cpu;
+
+/*
+ * The Intel CPUs with VPCLMULQDQ that lower their frequency for 512-bit vectors, and for all that runs beside them: those
+ * before Rocket Lake and Sapphire Rapids, as the Linux kernel lists them for its own CRC and AES. Skylake and Cascade Lake
+ * lack VPCLMULQDQ.
+ */
+ES_INLINE int es_x86_slows_down(uint32_t vendor, uint32_t signature)
 {
-    uint32_t ecx1, ebx7 = 0, ecx7 = 0, xcr0 = 0;
+    if (vendor != 0x756E6547) /* "Genu", of GenuineIntel */
+        return 0;
+    switch (signature & 0x0FFF0FF0) { /* without type and stepping */
+    case 0x606A0: /* Ice Lake, servers */
+    case 0x606C0: /* Ice Lake D */
+    case 0x706D0: /* Ice Lake, desktops */
+    case 0x706E0: /* Ice Lake, notebooks */
+    case 0x906D0: /* Ice Lake NNP-I */
+    case 0x806C0: /* Tiger Lake, notebooks */
+    case 0x806D0: /* Tiger Lake H */
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static uint32_t es_x86_features(const es_x86_cpu *cpu)
+{
+    const uint32_t ymm = 0x06; /* the system saves SSE's registers (bit 1) and AVX's (2) */
+    const uint32_t zmm = 0xE6; /* also AVX-512's masks (5), upper halves (6) and upper 16 vectors (7) */
+    uint32_t features = 0;
+
+#define FEATURE(word, bit, feature) \
+    if ((word) >> (bit) & 1) \
+        features |= (feature);
+    FEATURE(cpu->ecx1, 1, ES_PCLMULQDQ)
+    FEATURE(cpu->ecx1, 9, ES_SSSE3)
+    FEATURE(cpu->ecx1, 19, ES_SSE41)
+    if ((cpu->xcr0 & ymm) == ymm) {
+        FEATURE(cpu->ecx1, 28, ES_AVX)
+        FEATURE(cpu->ebx7, 5, ES_AVX2)
+        FEATURE(cpu->ecx7, 10, ES_VPCLMULQDQ)
+    }
+    /* macOS shows the bits of AVX-512 only to threads that have used it, so there it is not used. */
+    if ((cpu->xcr0 & zmm) == zmm) {
+        FEATURE(cpu->ebx7, 16, ES_AVX512F)
+        FEATURE(cpu->ebx7, 30, ES_AVX512BW)
+        FEATURE(cpu->ebx7, 31, ES_AVX512VL)
+        if (!es_x86_slows_down(cpu->vendor, cpu->signature))
+            features |= ES_FAST_512;
+    }
+#undef FEATURE
+    return features;
+}
+
+static uint32_t es_features(void)
+{
+    es_x86_cpu cpu = {0, 0, 0, 0, 0, 0};
 
 #ifdef ES_MSVC
     int info[4];
@@ -142,56 +233,49 @@ static size_t es_unusable_kernels(void)
 
     __cpuid(info, 0);
     leaves = info[0];
+    cpu.vendor = (uint32_t)info[1];
     __cpuid(info, 1);
-    ecx1 = (uint32_t)info[2];
+    cpu.signature = (uint32_t)info[0];
+    cpu.ecx1 = (uint32_t)info[2];
     if (leaves >= 7) {
         __cpuidex(info, 7, 0);
-        ebx7 = (uint32_t)info[1];
-        ecx7 = (uint32_t)info[2];
+        cpu.ebx7 = (uint32_t)info[1];
+        cpu.ecx7 = (uint32_t)info[2];
     }
 #else
-    uint32_t eax, ebx, edx;
+    uint32_t eax, ebx, ecx, edx;
 
-    if (!__get_cpuid(1, &eax, &ebx, &ecx1, &edx))
-        return 3; /* GCOVR_EXCL_LINE: a 486 */
-    if (!__get_cpuid_count(7, 0, &eax, &ebx7, &ecx7, &edx))
-        ebx7 = ecx7 = 0;
+    /* A leaf that the CPU does not have leaves zeros. */
+    if (__get_cpuid(0, &eax, &ebx, &ecx, &edx))
+        cpu.vendor = ebx;
+    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
+        cpu.signature = eax;
+        cpu.ecx1 = ecx;
+    }
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
+        cpu.ebx7 = ebx;
+        cpu.ecx7 = ecx;
+    }
 #endif
-
-#define HAS(word, bit) ((word) >> (bit) & 1)
-    /* PCLMULQDQ, SSSE3, SSE4.1 */
-    if (!(HAS(ecx1, 1) && HAS(ecx1, 9) && HAS(ecx1, 19)))
-        return 3;
-    /*
-     * With OSXSAVE one may ask which registers the system saves: SSE (bit 1) and AVX (2); for AVX-512 also the masks
-     * (5), the upper halves (6) and the upper 16 vectors (7). macOS shows those three only to threads that have used
-     * them, so it has the next kernel.
-     */
-    if (HAS(ecx1, 27)) {
+    if (cpu.ecx1 >> 27 & 1) { /* OSXSAVE: one may ask which registers the system saves */
 #ifdef ES_MSVC
-        xcr0 = (uint32_t)_xgetbv(0);
+        cpu.xcr0 = (uint32_t)_xgetbv(0);
 #else
         uint32_t high;
 
         __asm__ volatile(".byte 0x0F, 0x01, 0xD0" /* xgetbv, by bytes: old assemblers do not know it */
-                         : "=a"(xcr0), "=d"(high)
+                         : "=a"(cpu.xcr0), "=d"(high)
                          : "c"(0));
 #endif
     }
-    /* AVX, AVX2, VPCLMULQDQ */
-    if (!((xcr0 & 0x06) == 0x06 && HAS(ecx1, 28) && HAS(ebx7, 5) && HAS(ecx7, 10)))
-        return 2;
-    /* AVX512F, AVX512BW, AVX512VL */
-    if (!((xcr0 & 0xE6) == 0xE6 && HAS(ebx7, 16) && HAS(ebx7, 30) && HAS(ebx7, 31)))
-        return 1; /* GCOVR_EXCL_LINE: AVX2 with VPCLMULQDQ but no AVX-512, which no emulator has */
-    return 0;
-#undef HAS
+    return es_x86_features(&cpu);
 }
 
 #define ES_KERNELS \
-    {"x86-vpclmulqdq-avx512", es_x86_crc32_64, es_x86_copy_64}, \
-    {"x86-vpclmulqdq-avx2", es_x86_crc32_32, es_x86_copy_32}, \
-    {"x86-pclmulqdq", es_x86_crc32_16, es_x86_copy_16},
+    {ES_NEEDS_64, {"x86-vpclmulqdq-avx512", es_x86_crc32_64, es_x86_copy_64}}, \
+    {ES_NEEDS_32vl, {"x86-vpclmulqdq-avx512vl", es_x86_crc32_32vl, es_x86_copy_32vl}}, \
+    {ES_NEEDS_AVX2_KERNEL, {"x86-vpclmulqdq-avx2", es_x86_crc32_32, es_x86_copy_32}}, \
+    {ES_NEEDS_16, {"x86-pclmulqdq", es_x86_crc32_16, es_x86_copy_16}},
 
 #define ES_JOIN_(a, b) a##b
 #define ES_JOIN(a, b) ES_JOIN_(a, b)
@@ -201,6 +285,9 @@ static size_t es_unusable_kernels(void)
 #undef ES_WIDTH
 #define ES_WIDTH 32
 #include "x86.h"
+#define ES_AVX512VL_KERNEL
+#include "x86.h"
+#undef ES_AVX512VL_KERNEL
 #undef ES_WIDTH
 #define ES_WIDTH 64
 #include "x86.h"
@@ -210,9 +297,14 @@ static size_t es_unusable_kernels(void)
 
 #else
 
-/* The kernel, for vectors of ES_WIDTH bytes. NAME(f) is f for this width. */
-#define NAME(name) ES_JOIN(ES_JOIN(es_x86_, name), ES_JOIN(_, ES_WIDTH))
-#define ES_X86_FEATURES ES_JOIN(ES_X86_, ES_WIDTH)
+/* The kernel, for vectors of ES_WIDTH bytes. NAME(f) is f for this kernel. */
+#ifdef ES_AVX512VL_KERNEL
+#define ES_KIND ES_JOIN(ES_WIDTH, vl)
+#else
+#define ES_KIND ES_WIDTH
+#endif
+#define NAME(name) ES_JOIN(ES_JOIN(es_x86_, name), ES_JOIN(_, ES_KIND))
+#define ES_X86_FEATURES ES_JOIN(ES_X86_, ES_KIND)
 
 #if ES_WIDTH == 16
 #define VECTOR __m128i
@@ -230,7 +322,11 @@ static size_t es_unusable_kernels(void)
 #define STORE(p, v) _mm256_storeu_si256((__m256i *)(p), v)
 #define ZERO() _mm256_setzero_si256()
 #define XOR(a, b) _mm256_xor_si256(a, b)
+#ifdef ES_AVX512VL_KERNEL
+#define XOR3(a, b, c) _mm256_ternarylogic_epi64(a, b, c, 0x96)
+#else
 #define XOR3(a, b, c) _mm256_xor_si256(a, _mm256_xor_si256(b, c))
+#endif
 #define CLMUL(v, w, which) _mm256_clmulepi64_epi128(v, w, which)
 #define FIRST_WORD(crc) _mm256_set_epi32(0, 0, 0, 0, 0, 0, 0, (int)(crc))
 #define IN_EACH_LANE(pair) _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(pair)))
@@ -268,6 +364,9 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) VECTOR NAME(load_last)(const uint8_t *src, 
 {
 #if ES_WIDTH == 16
     return es_x86_load_last(src + n, n);
+#elif defined(ES_AVX512VL_KERNEL)
+    /* Bytes outside the mask are not accessed. */
+    return _mm256_maskz_loadu_epi8(~(__mmask32)0 >> (32 - n), src);
 #elif ES_WIDTH == 32
     if (n > 16)
         return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)src)),
@@ -406,6 +505,7 @@ static ES_TARGET(ES_X86_FEATURES) uint32_t NAME(copy)(uint32_t crc, void *dst, c
 }
 
 #undef NAME
+#undef ES_KIND
 #undef ES_X86_FEATURES
 #undef VECTOR
 #undef LOAD
