@@ -1,6 +1,6 @@
 # make demo         speech to typed results, on this machine alone, and what a recorded client exchanged
 # make test         the tests, on both implementations
-# make lint         ruff, strict mypy, stubtest
+# make lint         ruff, strict mypy, stubtest, codespell
 # make sanitize     the tests under sanitizers of memory, undefined behaviour, leaks, references and threads: CHECKS, or
 #                   all that this machine has
 # make planted      plant faults in a copy of the native code, which these checks must find; FAULTS="leak ..." names some
@@ -53,6 +53,7 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 	$(BIN)/mypy
 	$(BIN)/mypy examples
 	$(BIN)/stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
+	$(BIN)/codespell
 
 sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	CHECKS="$(CHECKS)" tools/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)

@@ -37,6 +37,13 @@ from eventstream.exceptions import (
 from eventstream.streams import aiter_messages, iter_messages
 from eventstream.values import Byte, Long, Short, Timestamp
 
+__version__: str
+
+TYPE_CHECKING = False
+if not TYPE_CHECKING:  # type checkers would take it to have every name
+    from eventstream._version import __getattr__ as __getattr__
+del TYPE_CHECKING
+
 __all__ = [
     "Byte",
     "CodecError",

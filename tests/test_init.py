@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
+
+import pytest
 
 import eventstream
 
@@ -31,6 +34,35 @@ def test_nothing_else_is_public_but_the_modules():
     assert public - modules == set(NAMES)
 
 
+def test_version_is_that_of_the_metadata():
+    assert eventstream.__version__ == importlib.metadata.version("eventstream-codec")
+    assert vars(eventstream)["__version__"] == eventstream.__version__
+
+
+def test_version_is_read_on_first_access():
+    program = "import sys, eventstream; before = 'importlib.metadata' in sys.modules; "
+    program += "print(before, '__version__' in vars(eventstream), eventstream.__version__)"
+    assert run(program) == ["False", "False", importlib.metadata.version("eventstream-codec")]
+
+
+def test_version_without_an_installation(monkeypatch):
+    def version(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.delitem(vars(eventstream), "__version__", raising=False)
+    monkeypatch.setattr("importlib.metadata.version", version)
+    with pytest.raises(AttributeError, match=r"eventstream\.__version__ is read .* install the package") as caught:
+        eventstream.__version__  # noqa: B018
+    assert caught.value.name == "__version__"
+    assert not hasattr(eventstream, "__version__")
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match=r"^module 'eventstream' has no attribute 'nonsense'$") as caught:
+        eventstream.nonsense  # noqa: B018
+    assert caught.value.name == "nonsense"
+
+
 def test_the_examples_of_the_documentation():
     wire = eventstream.encode({":event-type": "AudioEvent"}, b"...")
     message = eventstream.decode(wire)
@@ -45,10 +77,13 @@ def test_the_examples_of_the_documentation():
 def test_the_import_brings_in_no_costly_module():
     program = "import sys; before = set(sys.modules); import eventstream; "
     program += "print(*{'asyncio', 'ctypes', 'json', 'typing_extensions'} & set(sys.modules) - before)"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program], check=True, capture_output=True, text=True, env=environment()
-    )
-    assert done.stdout.split() == []
+    assert run(program) == []
+
+
+def run(program: str) -> list[str]:
+    """The words that a fresh interpreter prints."""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment()).stdout.split()
 
 
 def environment() -> dict[str, str]:

@@ -18,6 +18,7 @@ LAYERS = [
     "eventstream._reference",
     "eventstream._codec",
     "eventstream.streams",
+    "eventstream._version",
     "eventstream",
     "eventstream.signing._keys",
     "eventstream.signing.events",
