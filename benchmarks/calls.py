@@ -30,7 +30,9 @@ def calls(codec: ModuleType, *, large: bool = True) -> dict[str, Work]:
         found |= _of_length(codec, headers, payload, codec.encode(headers, payload))
     found["encode of a signature's headers, 142 B"] = _signed(codec)
     found["headers all different, 142 B, one look-up"] = _all_different(codec, payload_of(142))
-    found["feed of a bytearray, 64 KiB"] = _feed(codec.Decoder(), bytearray(codec.encode(headers, payload_of(64 * KIB))))
+    found["feed of a bytearray, 64 KiB"] = _feed(
+        codec.Decoder(), bytearray(codec.encode(headers, payload_of(64 * KIB)))
+    )
     return found
 
 
@@ -69,9 +71,7 @@ def _signed(codec: ModuleType) -> Work:
 def _all_different(codec: ModuleType, payload: bytes) -> Work:
     """A signed stream repeats no header block."""
     wires = [
-        codec.encode(
-            {":date": codec.Timestamp(1_795_327_397_708 + 100 * i), ":chunk-signature": b"%032d" % i}, payload
-        )
+        codec.encode({":date": codec.Timestamp(1_795_327_397_708 + 100 * i), ":chunk-signature": b"%032d" % i}, payload)
         for i in range(64)
     ]
     feed = codec.Decoder().feed
