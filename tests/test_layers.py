@@ -25,11 +25,13 @@ LAYERS = [
     "eventstream.signing.requests",
     "eventstream.signing",
     "eventstream.duplex",
+    "eventstream.http2.budget",
     "eventstream.http2._h2",
     "eventstream.http2._waiting",
     "eventstream.http2.stream",
     "eventstream.http2.connection",
     "eventstream.http2.client",
+    "eventstream.http2.listener",
     "eventstream.http2.server",
     "eventstream.http2",
     "eventstream.transcribe.exceptions",
@@ -46,7 +48,7 @@ LAYERS = [
 UPWARDS = {"eventstream._reference": {"eventstream._codec"}}
 """What is imported when it is called: a pickle names the function that restores it with whichever codec is at work."""
 
-SANS_IO = LAYERS[: LAYERS.index("eventstream.http2._h2")]
+SANS_IO = LAYERS[: LAYERS.index("eventstream.http2.budget")]
 REACH = {
     "asyncio",
     "io",

@@ -14,18 +14,29 @@ How it stays out of trouble:
 - The end of a stream is what the peer said was its end. Resets, GOAWAY, lost connections and bytes that are no HTTP/2
   raise a `StreamError` instead, after what was received before them.
 
+How it stays fair, when others on the same connection or the same server are not:
+
+- A malformed message, too many or too large headers, and a stream beyond the limit end their stream, and no other.
+- In one turn of the event loop a connection is read for at most 16 KiB, and 64 of its frames are processed.
+- What costs a peer nothing has a budget: resets, and frames that carry nothing. A connection that is over it takes no
+  more streams; one that goes on is closed. Connections are bounded, of one peer and in all.
+
 Sources: RFC 9113 (HTTP/2), RFC 7541 (HPACK).
 """
 
 from __future__ import annotations
 
 from eventstream.http2._h2 import ErrorCodes
+from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.client import ClientConnection, connect
 from eventstream.http2.server import MAX_CONCURRENT_STREAMS, Server, serve
 from eventstream.http2.stream import ClientStream, Response, ServerStream, StreamError
 
 __all__ = [
+    "IDLE_FRAMES",
     "MAX_CONCURRENT_STREAMS",
+    "RESETS",
+    "Budget",
     "ClientConnection",
     "ClientStream",
     "ErrorCodes",

@@ -6,25 +6,40 @@ them, and fails when a release drops one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 try:
     from h2.config import H2Configuration
     from h2.connection import H2Connection
     from h2.errors import ErrorCodes as ErrorCodes
-    from h2.events import ConnectionTerminated, Event
-    from h2.exceptions import FrameTooLargeError
+    from h2.events import ConnectionTerminated, DataReceived, Event, StreamReset
+    from h2.exceptions import (
+        DenialOfServiceError,
+        FrameTooLargeError,
+        NoSuchStreamError,
+        ProtocolError,
+        StreamIDTooLowError,
+    )
     from h2.settings import SettingCodes
-    from hyperframe.frame import Frame, GoAwayFrame, SettingsFrame
+    from h2.stream import StreamClosedBy
+    from h2.utilities import SizeLimitDict
+    from hpack import Decoder, Encoder, HeaderTuple, HPACKDecodingError
+    from hyperframe.frame import (
+        ContinuationFrame,
+        DataFrame,
+        Frame,
+        GoAwayFrame,
+        HeadersFrame,
+        RstStreamFrame,
+        SettingsFrame,
+    )
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "eventstream.http2 needs h2: install eventstream-codec with its extra [http2], [client] or [emulator]",
         name=error.name,
     ) from error
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from eventstream.http2.budget import REFILL, Bucket
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """The first bytes of a client (RFC 9113, 3.4)."""
@@ -35,11 +50,53 @@ FRAME_HEADER_LENGTH = 9
 HEADER_TABLE_SIZE = 4_096
 """Bytes that the compressor of headers remembers of those that were sent: HTTP/2's initial size (RFC 9113, 6.5.2)."""
 
+MAX_HEADER_LIST_SIZE = 65_536
+"""Bytes of the headers of a request or a response, as SETTINGS_MAX_HEADER_LIST_SIZE counts and says them."""
+
+MAX_DECODED_HEADER_LIST_SIZE = 2 * MAX_HEADER_LIST_SIZE
+"""Bytes of headers, compressed or not, up to which they are decoded to answer that they are too many. Beyond this the
+connection ends, since the decompressor's state is lost with headers that are not decoded."""
+
+MAX_TABLE_SIZE_UPDATES = 2
+"""At the beginning of a block of headers (RFC 7541, 4.2)."""
+
+MIN_REMEMBERED_STREAMS = 128
+"""Closed streams whose late frames are still told from frames of streams that never were."""
+
 _KNOWN_SETTINGS = frozenset(SettingCodes)
 
 
+class _Decoder(Decoder):
+    """Tells how large the last headers were, and whether they were decoded.
+
+    Attributes:
+        list_size: bytes of the last headers, as SETTINGS_MAX_HEADER_LIST_SIZE counts them; None if they could not be
+            decoded, and the connection is lost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.list_size: int | None = 0
+
+    def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
+        self.list_size = None
+        if all(octet & 0xE0 == 0x20 for octet in data[: MAX_TABLE_SIZE_UPDATES + 1]) and len(data) > 2:
+            raise HPACKDecodingError("more updates of the table's size than the two that are allowed")
+        self.max_header_list_size = MAX_DECODED_HEADER_LIST_SIZE
+        headers = list(super().decode(data, raw))
+        self.list_size = sum(len(name) + len(value) + 32 for name, value in headers)
+        return headers
+
+
+class _Encoder(Encoder):
+    """Takes headers that h2 is still checking whole or not at all."""
+
+    def encode(self, headers: Iterable[tuple[bytes, bytes]], huffman: bool = True) -> bytes:  # type: ignore[override]
+        return super().encode(list(headers), huffman)
+
+
 class H2(H2Connection):
-    """h2's connection, with four of its habits changed.
+    """h2's connection, with these of its habits changed.
 
     Any GOAWAY closes h2's connection, whose frames are errors from then on. But GOAWAY with NO_ERROR only says that no
     more streams will be opened, or taken; those there are go on (RFC 9113, 6.8).
@@ -55,37 +112,181 @@ class H2(H2Connection):
     gave the table of our compressor of headers, until headers are sent; and that table, which is searched for each
     header, may have 4 GiB. Here settings that nobody knows are ignored (RFC 9113, 6.5.2), the table has HTTP/2's
     initial size or less, and of the sizes the smallest and the last are said, as they must be (RFC 7541, 4.2).
+
+    Malformed messages, headers beyond the limit and streams beyond the limit end the connection. Here they end their
+    stream (RFC 9113, 5.1.2, 8.1.1 and 10.5.1): streams of one connection may be those of strangers to each other,
+    behind a proxy. `handle` gets a request that is too large, see `header_list_size`, and streams beyond the limit.
+
+    Headers that h2 refuses to send leave half of them in the compressor, which the peer does not know. Here they leave
+    nothing.
+
+    A stream that was reset is reset again for each frame that was under way. Here it is not.
+
+    65,536 closed streams are remembered, 8 MB. Here it is twice the number that may be open.
+
+    Args:
+        config: h2's configuration.
+        handle: called with each event.
+        max_streams: that the peer may have open; those beyond are for `handle` to refuse.
+        resets: a budget for streams that are reset, by the peer or because of what it sent; None: no bound.
+        idle: a budget for frames that carry nothing; None: no bound.
     """
 
-    def __init__(self, config: H2Configuration, handle: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        config: H2Configuration,
+        handle: Callable[[Event], None],
+        *,
+        max_streams: int,
+        resets: Bucket | None,
+        idle: Bucket | None,
+    ) -> None:
         super().__init__(config)
+        self.decoder = self._decompressor = _Decoder()
+        self.encoder = _Encoder()
+        self._closed_streams = SizeLimitDict(size_limit=max(MIN_REMEMBERED_STREAMS, 2 * max_streams))
         self._handle = handle
-        self._skip = 0 if config.client_side else len(PREFACE)
-        self._header = b""
+        self._resets = resets
+        self._idle = idle
+        self._receiving = False
+        self._preface = 0 if config.client_side else len(PREFACE)
+        self._header_block = 0  # bytes so far of headers that continue
 
-    def receive_data(self, data: Buffer) -> list[Event]:
-        super().receive_data(data)
-        # Go from frame header to frame header; one may come in pieces.
-        received = self._header + data
-        position = self._skip
-        while position + FRAME_HEADER_LENGTH <= len(received):
-            length = int.from_bytes(received[position : position + 3], "big")
+    @property
+    def header_list_size(self) -> int:
+        """The bytes of the headers that were received last, as SETTINGS_MAX_HEADER_LIST_SIZE counts them."""
+        return self._decompressor.list_size or 0
+
+    @property
+    def open_inbound_streams(self) -> int:
+        """Fewer than the limit, always, so that `handle` gets streams beyond it.
+
+        h2 asks before it decodes headers, and would end the connection. It forgets closed streams when it is asked.
+        """
+        return min(super().open_inbound_streams, self.local_settings.max_concurrent_streams - 1)
+
+    # Budgets
+
+    @property
+    def is_over_budget(self) -> bool:
+        """Whether the peer has spent a budget, and should open no more streams."""
+        return any(bucket.is_spent for bucket in (self._resets, self._idle) if bucket is not None)
+
+    def earn(self) -> None:
+        """A frame with data was sent or received."""
+        if self._idle is not None:
+            self._idle.give(REFILL)
+
+    def _account(self, kind: int, length: int) -> None:
+        """Count a frame by its header."""
+        if kind == HeadersFrame.type or (kind == DataFrame.type and length):
+            self.earn()
+        elif kind == RstStreamFrame.type:
+            if self._resets is not None:
+                self._resets.take()
+        elif self._idle is not None and (kind != ContinuationFrame.type or not length):
+            self._idle.take()
+        if kind == ContinuationFrame.type:
+            self._header_block += length
+        else:
+            self._header_block = length
+
+    def _excess(self) -> ProtocolError | None:
+        """What the peer has too much of to be kept."""
+        if self._header_block > MAX_DECODED_HEADER_LIST_SIZE:
+            return DenialOfServiceError("a block of headers that is too long")
+        if self._resets is not None and self._resets.is_overdrawn:
+            return DenialOfServiceError("too many streams that were reset")
+        if self._idle is not None and self._idle.is_overdrawn:
+            return DenialOfServiceError("too many frames that carry nothing")
+        return None
+
+    # Receiving
+
+    def receive(self, data: bytes, frames: int) -> tuple[bytes, bool]:
+        """Process whole frames of what has come, at most so many.
+
+        Args:
+            data: what came, behind what was left before.
+            frames: how many at most.
+
+        Returns:
+            What is left: frames beyond that number, or the beginning of one that is not whole; and whether that number
+            was reached.
+
+        Raises:
+            h2.exceptions.ProtocolError: the connection is over; what is to be sent last is ready.
+        """
+        end = min(self._preface, len(data))
+        self._preface -= end
+        error: ProtocolError | None = None
+        while len(data) - end >= FRAME_HEADER_LENGTH and frames:
+            length = int.from_bytes(data[end : end + 3], "big")
             if length > self.max_inbound_frame_size:
-                self._terminate_connection(ErrorCodes.FRAME_SIZE_ERROR)
-                raise FrameTooLargeError(f"a frame of {length} bytes")
-            position += FRAME_HEADER_LENGTH + length
-        self._header = received[position:]
-        self._skip = max(0, position - len(received))
-        return []
-
-    def go_away(self) -> None:
-        """Say that no more streams are opened or taken."""
-        self._prepare_for_sending([GoAwayFrame(0, last_stream_id=self.highest_inbound_stream_id)])
+                error = FrameTooLargeError(f"a frame of {length} bytes")
+                break
+            if len(data) - end < FRAME_HEADER_LENGTH + length:
+                break
+            self._account(data[end + 3], length)
+            end += FRAME_HEADER_LENGTH + length
+            frames -= 1
+        self._receiving = True
+        try:
+            self.receive_data(data[:end])
+        finally:
+            self._receiving = False
+        error = error or self._excess()
+        if error is not None:
+            self._terminate_connection(error.error_code)
+            raise error
+        return data[end:], not frames
 
     def _receive_frame(self, frame: Frame) -> list[Event]:
         for event in super()._receive_frame(frame):
             self._handle(event)
         return []
+
+    def _receive_headers_frame(self, frame: HeadersFrame) -> tuple[list[Frame], list[Event]]:
+        was_reset_here = self._is_reset_here(frame.stream_id)
+        try:
+            return super()._receive_headers_frame(frame)
+        except (NoSuchStreamError, StreamIDTooLowError):
+            if was_reset_here:
+                return [], []
+            raise  # the stream is closed: h2 knows what that means
+        except ProtocolError as error:
+            if self._decompressor.list_size is None or frame.stream_id not in self.streams:
+                raise
+            return self._fail_stream(frame.stream_id, error.error_code)
+
+    def _receive_data_frame(self, frame: DataFrame) -> tuple[list[Frame], list[Event]]:
+        was_reset_here = self._is_reset_here(frame.stream_id)
+        try:
+            frames, events = super()._receive_data_frame(frame)
+        except NoSuchStreamError:
+            raise
+        except ProtocolError as error:
+            if self.inbound_flow_control_window < 0 or frame.stream_id not in self.streams:
+                raise
+            frames, events = self._fail_stream(frame.stream_id, error.error_code)
+            # The connection's window is still to be given back.
+            length = frame.flow_controlled_length
+            return frames, [*events, DataReceived(stream_id=frame.stream_id, data=b"", flow_controlled_length=length)]
+        if was_reset_here:
+            frames = [answer for answer in frames if not isinstance(answer, RstStreamFrame)]
+        return frames, events
+
+    def _is_reset_here(self, stream_id: int) -> bool:
+        """Whether the peer may not know yet that the stream is over. It is told once (RFC 9113, 5.1)."""
+        return self._stream_closed_by(stream_id) is StreamClosedBy.SEND_RST_STREAM
+
+    def _fail_stream(self, stream_id: int, code: ErrorCodes) -> tuple[list[Frame], list[Event]]:
+        """End a stream alone, for what the peer sent on it."""
+        del self.streams[stream_id]
+        self._closed_streams[stream_id] = StreamClosedBy.SEND_RST_STREAM
+        return [RstStreamFrame(stream_id, error_code=code)], [
+            StreamReset(stream_id=stream_id, error_code=code, remote_reset=False)
+        ]
 
     def _receive_settings_frame(self, frame: SettingsFrame) -> tuple[list[Frame], list[Event]]:
         frame.settings = {code: value for code, value in frame.settings.items() if code in _KNOWN_SETTINGS}
@@ -104,3 +305,30 @@ class H2(H2Connection):
         event.error_code = frame.error_code
         event.last_stream_id = frame.last_stream_id
         return [], [event]
+
+    # Sending
+
+    def send_fields(self, stream_id: int, fields: Iterable[tuple[str, str]], *, end: bool) -> None:
+        """Send headers, which begin a stream here at the client.
+
+        Raises:
+            h2.exceptions.ProtocolError: they may not be sent; a stream that they were to begin has not begun.
+        """
+        begins = stream_id not in self.streams
+        try:
+            self.send_headers(stream_id, fields, end_stream=end)
+        except ProtocolError:
+            if begins:
+                self.streams.pop(stream_id, None)
+            raise
+
+    def go_away(self) -> None:
+        """Say that no more streams are opened or taken."""
+        self._prepare_for_sending([GoAwayFrame(0, last_stream_id=self.highest_inbound_stream_id)])
+
+    def _prepare_for_sending(self, frames: list[Frame]) -> None:
+        super()._prepare_for_sending(frames)
+        if self._receiving and self._resets is not None:
+            for frame in frames:
+                if isinstance(frame, RstStreamFrame):
+                    self._resets.take()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, RemoteSettingsChanged, ResponseReceived
 from h2.settings import SettingCodes
 
+from eventstream.http2._h2 import MAX_HEADER_LIST_SIZE
 from eventstream.http2._waiting import Signal, deadline_in, within
+from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.connection import Connection
 from eventstream.http2.stream import ClientStream, Stream, StreamError, checked, text
 
@@ -25,11 +28,16 @@ _REQUEST_FIELDS = [":authority", ":method", ":path", ":scheme"]
 class ClientConnection(Connection):
     """A client's connection, as `connect` makes it."""
 
-    def __init__(self) -> None:
-        super().__init__(client=True, settings={SettingCodes.ENABLE_PUSH: 0})
+    def __init__(self, *, resets: Budget | None = RESETS, idle_frames: Budget | None = IDLE_FRAMES) -> None:
+        super().__init__(client=True, settings={SettingCodes.ENABLE_PUSH: 0}, resets=resets, idle_frames=idle_frames)
         self._handlers[ResponseReceived] = self._response_received
         self._ready = False
         self._changed = Signal()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        while self._waits_for_turn and self._closed is None:  # what came before counts
+            self._take_turn()
+        super().connection_lost(exc)
 
     async def request(self, headers: Iterable[tuple[str, str]], *, timeout: float | None = None) -> ClientStream:
         """Begin a request, whose body is then sent on the stream. It waits while the server takes no more streams.
@@ -56,7 +64,7 @@ class ClientConnection(Connection):
             if len(self._streams) < self._h2.remote_settings.max_concurrent_streams:
                 break
             await self._changed.wait(deadline, f"the server has taken no more streams for {timeout} s")
-        stream = ClientStream(self, self._h2.get_next_available_stream_id())
+        stream = ClientStream(self, self._h2.get_next_available_stream_id(), dict(fields)[":method"])
         self.send_headers(stream.id, fields, end=False)
         self._streams[stream.id] = stream
         return stream
@@ -83,7 +91,9 @@ class ClientConnection(Connection):
 
     def _response_received(self, event: ResponseReceived) -> None:
         stream = self._streams.get(event.stream_id)
-        if isinstance(stream, ClientStream):
+        if isinstance(stream, ClientStream) and self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
+            stream._reset(ErrorCodes.ENHANCE_YOUR_CALM)
+        elif isinstance(stream, ClientStream):
             stream._feed_response(text(event.headers))
 
     def _going_away(self, event: ConnectionTerminated) -> None:
@@ -107,7 +117,13 @@ class ClientConnection(Connection):
 
 @asynccontextmanager
 async def connect(
-    host: str, port: int, *, ssl: SSLContext | None = None, connect_timeout: float | None = 10.0
+    host: str,
+    port: int,
+    *,
+    ssl: SSLContext | None = None,
+    connect_timeout: float | None = 10.0,
+    resets: Budget | None = RESETS,
+    idle_frames: Budget | None = IDLE_FRAMES,
 ) -> AsyncIterator[ClientConnection]:
     """A connection to a server; on leaving the block, streams that are still open are cancelled, and it is closed.
 
@@ -117,6 +133,8 @@ async def connect(
         ssl: a context with the certificates that are trusted; its ALPN protocols are set. None: plaintext, HTTP/2 from
             the first byte.
         connect_timeout: seconds until the server has said that it speaks HTTP/2; None: as long as it takes.
+        resets: a budget for streams that the server resets, or that are reset for what it sent on them; see `serve`.
+        idle_frames: a budget for its frames that carry nothing.
 
     Raises:
         OSError: the server cannot be reached, or with TLS not be trusted (``ssl.SSLCertVerificationError``).
@@ -124,18 +142,19 @@ async def connect(
         StreamError: it does not speak HTTP/2, or hung up.
     """
     what = f"{host}:{port} did not answer in {connect_timeout} s"
-    connection = await within(connect_timeout, _open(host, port, ssl), what)
+    make = partial(ClientConnection, resets=resets, idle_frames=idle_frames)
+    connection = await within(connect_timeout, _open(make, host, port, ssl), what)
     try:
         yield connection
     finally:
         await connection.close()
 
 
-async def _open(host: str, port: int, ssl: SSLContext | None) -> ClientConnection:
+async def _open(make: Callable[[], ClientConnection], host: str, port: int, ssl: SSLContext | None) -> ClientConnection:
     if ssl is not None:
         ssl.set_alpn_protocols(["h2"])
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(ClientConnection, host, port, ssl=ssl)
+    _, connection = await loop.create_connection(make, host, port, ssl=ssl)
     try:
         await connection._opened()
     except BaseException:

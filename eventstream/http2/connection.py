@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -16,13 +15,15 @@ from h2.events import (
     RemoteSettingsChanged,
     StreamEnded,
     StreamReset,
+    TrailersReceived,
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from eventstream._text import quote
-from eventstream.http2._h2 import H2
+from eventstream.http2._h2 import H2, MAX_HEADER_LIST_SIZE
+from eventstream.http2.budget import Bucket, Budget
 from eventstream.http2.stream import STREAM_WINDOW, Stream, StreamError
 
 CONNECTION_WINDOW = 1 << 20
@@ -38,24 +39,43 @@ its frames are what grows."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that a connection may take to write its last bytes and close."""
 
-_SETTINGS = {SettingCodes.MAX_HEADER_LIST_SIZE: H2Connection.DEFAULT_MAX_HEADER_LIST_SIZE}
+READ_SIZE = 16_384
+"""Bytes that are read of a connection in one turn of the event loop. asyncio would read 262,144."""
+
+FRAMES_PER_TURN = 64
+"""Frames of a connection that are processed in one turn of the event loop, so that others have their turn meanwhile."""
+
+_NO_BUFFER = memoryview(b"")
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Either end of a connection: between asyncio's transport, h2, and the streams."""
 
     _transport: asyncio.Transport
 
-    def __init__(self, *, client: bool, settings: dict[SettingCodes, int]) -> None:
+    def __init__(
+        self, *, client: bool, settings: dict[SettingCodes, int], resets: Budget | None, idle_frames: Budget | None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._h2 = H2(H2Configuration(client_side=client), self._handle)
-        self._h2.local_settings = Settings(client=client, initial_values={**_SETTINGS, **settings})
+        self._h2 = H2(
+            H2Configuration(client_side=client),
+            self._handle,
+            max_streams=settings.get(SettingCodes.MAX_CONCURRENT_STREAMS, 0),
+            resets=None if resets is None else Bucket(resets),
+            idle=None if idle_frames is None else Bucket(idle_frames),
+        )
+        settings = {SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_LIST_SIZE, **settings}
+        self._h2.local_settings = Settings(client=client, initial_values=settings)
+        self._buffer = _NO_BUFFER
+        self._arrived = b""  # and not processed
+        self._waits_for_turn = False
         self._streams: dict[int, Stream] = {}
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             DataReceived: self._data_frame_received,
             WindowUpdated: self._window_updated,
             StreamEnded: self._stream_ended,
             StreamReset: self._stream_reset,
+            TrailersReceived: self._trailers_received,
             RemoteSettingsChanged: self._settings_received,
             ConnectionTerminated: self._going_away,
         }
@@ -77,17 +97,59 @@ class Connection(asyncio.Protocol):
         self._h2.increment_flow_control_window(CONNECTION_WINDOW - STREAM_WINDOW)
         self._flush()
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where asyncio puts what it reads. A connection that is silent has none."""
+        self._buffer = memoryview(bytearray(READ_SIZE))
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes were put into the buffer."""
+        data = bytes(self._buffer[:nbytes])
+        self._buffer = _NO_BUFFER
+        self.data_received(data)
+
     def data_received(self, data: bytes) -> None:
+        """Process it, or in this turn of the event loop its first frames."""
+        if self._closed is None:
+            self._arrived += data
+            if not self._waits_for_turn:
+                self._take_turn()
+
+    def _take_turn(self) -> None:
         if self._closed is not None:
             return
+        waited, self._waits_for_turn = self._waits_for_turn, False
         try:
-            self._h2.receive_data(data)
+            self._arrived, more = self._h2.receive(self._arrived, FRAMES_PER_TURN)
         except ProtocolError as error:
             # h2 has prepared the GOAWAY. What its error says may quote the peer at any length.
             reason = f"the peer broke the rules of HTTP/2: {quote(str(error))}"
             self._disconnect(StreamError(reason, error.error_code, remote=False))
-        else:
+            return
+        self._flush()
+        if self._closed is not None:
+            return
+        if self._h2.is_over_budget and not self._leaving:
+            self._over_budget()
+        if more:
+            self._waits_for_turn = True
+            if not waited:
+                self._transport.pause_reading()
+            self._loop.call_soon(self._take_turn)
+        elif waited:
+            self._transport.resume_reading()
+
+    def _over_budget(self) -> None:
+        """Take no more streams, and let those there are go on; who goes on as well is left by `H2.receive`."""
+        self.leave()
+
+    def leave(self) -> None:
+        """Say that no more streams are taken, and close when those there are have ended."""
+        if self._closed is None and not self._leaving:
+            self._leaving = True
+            self._h2.go_away()
             self._flush()
+            self._rest_if_idle()
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -135,6 +197,11 @@ class Connection(asyncio.Protocol):
             reason = "the stream was reset by the peer" if event.remote_reset else "the peer broke the rules of HTTP/2"
             stream._fail(StreamError(reason, event.error_code, remote=event.remote_reset))
 
+    def _trailers_received(self, event: TrailersReceived) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is not None and self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
+            stream._reset(ErrorCodes.ENHANCE_YOUR_CALM)
+
     def _settings_received(self, event: RemoteSettingsChanged) -> None:
         self._wake_senders()  # the windows of the streams may have grown
 
@@ -156,17 +223,14 @@ class Connection(asyncio.Protocol):
 
     def send_headers(self, stream_id: int, fields: list[tuple[str, str]], end: bool) -> None:
         try:
-            self._h2.send_headers(stream_id, fields, end_stream=end)
+            self._h2.send_fields(stream_id, fields, end=end)
         except ProtocolError as error:
-            # What is left of it in the compressor, the peer's decompressor does not know.
-            self._h2.go_away()
-            reason = quote(str(error))
-            self._disconnect(StreamError(f"headers could not be compressed: {reason}", remote=False))
-            raise ValueError(f"the headers cannot be sent over HTTP/2: {reason}") from None
+            raise ValueError(f"the headers cannot be sent over HTTP/2: {quote(str(error))}") from None
         self._flush()
 
     def send_data(self, stream_id: int, data: memoryview) -> None:
         self._h2.send_data(stream_id, data)
+        self._h2.earn()
         self._unwritten += len(data)
         if self._unwritten >= WRITE_SIZE:
             self._write()  # a task that sends without ever waiting must meet the limit, too
@@ -230,6 +294,7 @@ class Connection(asyncio.Protocol):
         """The connection is no longer good for anything, nor are its streams."""
         if self._closed is None:
             self._closed = error
+            self._arrived = b""
         for stream in list(self._streams.values()):
             stream._fail(error)
 

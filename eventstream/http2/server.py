@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived
 from h2.settings import SettingCodes
 
 from eventstream._text import quote
-from eventstream.http2._waiting import within
-from eventstream.http2.connection import CLOSE_TIMEOUT, Connection
+from eventstream.http2._h2 import MAX_HEADER_LIST_SIZE
+from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
+from eventstream.http2.connection import Connection
+from eventstream.http2.listener import Complaints, Listener, Place
 from eventstream.http2.stream import ServerStream, StreamError, text
 
 if TYPE_CHECKING:
@@ -36,31 +38,58 @@ class Server:
         port: the port that it listens on.
     """
 
-    def __init__(self, handler: Handler, max_concurrent_streams: int, idle_timeout: float | None) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        max_concurrent_streams: int = MAX_CONCURRENT_STREAMS,
+        idle_timeout: float | None = None,
+        resets: Budget | None = RESETS,
+        idle_frames: Budget | None = IDLE_FRAMES,
+    ) -> None:
         self._handler = handler
         self._idle_timeout = idle_timeout
         self._max_concurrent_streams = max_concurrent_streams
+        self._resets = resets
+        self._idle_frames = idle_frames
         self._connections: set[ServerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelled: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._complaints = Complaints(_log)
+        self._listener: Listener | None = None
 
-    async def _listen(self, host: str | None, port: int, ssl: SSLContext | None) -> None:
+    async def _listen(
+        self,
+        host: str | None,
+        port: int,
+        *,
+        ssl: SSLContext | None,
+        backlog: int,
+        max_connections: int | None,
+        max_connections_per_peer: int | None,
+    ) -> None:
         if ssl is not None:
             ssl.set_alpn_protocols(["h2"])
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: ServerConnection(self),
-            *(host, port),
+        self._listener = Listener(
+            partial(ServerConnection, self),
             ssl=ssl,
-            ssl_handshake_timeout=self._idle_timeout if ssl is not None else None,
-            backlog=1024,
+            handshake_timeout=self._idle_timeout,
+            max_connections=max_connections,
+            max_connections_per_peer=max_connections_per_peer,
         )
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        await self._listener.listen(host, port, backlog)
+        self.port: int = self._listener.port
 
     def _start(self, connection: ServerConnection, stream: ServerStream) -> None:
-        task = asyncio.get_running_loop().create_task(self._handler(stream))
+        task = asyncio.get_running_loop().create_task(self._run(stream))
         self._tasks.add(task)
         task.add_done_callback(partial(self._finish, connection, stream))
+
+    async def _run(self, stream: ServerStream) -> None:
+        """Call the handler, unless the stream was reset in the same breath as it was opened."""
+        if stream._error is None:
+            await self._handler(stream)
 
     def _finish(self, connection: ServerConnection, stream: ServerStream, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -76,16 +105,17 @@ class Server:
     async def close(self, timeout: float | None = None) -> None:
         """Take no more connections and streams, let the handlers finish those there are, and close.
 
-        Who has connected, and not begun or finished TLS, holds it up for 2 s at most. If it is cancelled, the handlers
-        go on, and it can be called again.
+        A client that has not completed its TLS handshake is dropped. If `close` is cancelled, handlers keep running and
+        it may be called again.
 
         Args:
             timeout: seconds until the handlers that still run are cancelled; None: as long as they take.
         """
         self._closing = True
-        self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for connection in list(self._connections):
-            connection.drain()
+            connection.leave()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout)
         for task in self._tasks - self._cancelled:  # once each: what it still does then, it can finish
@@ -95,13 +125,8 @@ class Server:
             await asyncio.wait(self._tasks)
         if self._connections:
             await asyncio.gather(*(connection.close() for connection in self._connections))
-        self._abort_unfinished_tls()
-        with suppress(TimeoutError):
-            await within(CLOSE_TIMEOUT, self._server.wait_closed(), "")
-
-    def _abort_unfinished_tls(self) -> None:
-        """Before Python 3.13 only the timeout of its handshake ends it."""
-        getattr(self._server, "abort_clients", lambda: None)()
+        if self._listener is not None:
+            await self._listener.wait_closed()
 
     async def _close_at_once(self) -> None:
         """Cancel the handlers, and close; if that is cancelled, do not wait for them."""
@@ -110,7 +135,6 @@ class Server:
         except asyncio.CancelledError:
             for connection in self._connections:
                 connection._transport.abort()
-            self._abort_unfinished_tls()
             raise
 
 
@@ -121,16 +145,32 @@ class ServerConnection(Connection):
         running: the handlers that have not finished.
     """
 
-    def __init__(self, server: Server) -> None:
-        super().__init__(client=False, settings={SettingCodes.MAX_CONCURRENT_STREAMS: server._max_concurrent_streams})
+    def __init__(self, server: Server, place: Place | None = None) -> None:
+        super().__init__(
+            client=False,
+            settings={SettingCodes.MAX_CONCURRENT_STREAMS: server._max_concurrent_streams},
+            resets=server._resets,
+            idle_frames=server._idle_frames,
+        )
         self._handlers[RequestReceived] = self._request_received
         self._server = server
+        self._place = place
         self._idle_timer: asyncio.TimerHandle | None = None
         self.running = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        ssl = transport.get_extra_info("ssl_object")
+        if ssl is not None and ssl.selected_alpn_protocol() != "h2":
+            self._server._connections.add(self)
+            self._transport = cast("asyncio.Transport", transport)
+            self._fail(StreamError("the client does not speak HTTP/2 (ALPN)"))
+            self._complain("the client does not speak HTTP/2 (ALPN)")
+            self._transport.abort()
+            return
         super().connection_made(transport)
         self._server._connections.add(self)
+        if self._place is not None:
+            self._place.evict = self._evict
         self._leaving = self._server._closing
         self._rest()
 
@@ -138,29 +178,50 @@ class ServerConnection(Connection):
         super().connection_lost(exc)
         self._stop_idle_timer()
         self._server._connections.discard(self)
+        if self._place is not None:
+            self._place.leave()
 
     def _request_received(self, event: RequestReceived) -> None:
         # A client that resets its streams at once may open as many again, while their handlers have not noticed.
-        if self._leaving or self.running >= 2 * self._server._max_concurrent_streams:
+        bound = self._server._max_concurrent_streams
+        if self._leaving or len(self._streams) >= bound or self.running >= 2 * bound:
             self.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
             return
         self._stop_idle_timer()
+        if self._place is not None:
+            self._place.work()
         stream = ServerStream(self, event.stream_id, text(event.headers))
         self._streams[stream.id] = stream
-        self.running += 1
-        self._server._start(self, stream)
+        if self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
+            stream._refuse(431)
+        else:
+            self.running += 1
+            self._server._start(self, stream)
 
-    def drain(self) -> None:
-        """Take no more streams, and close when those there are have ended."""
-        if self._closed is None and not self._leaving:
-            self._leaving = True
-            self._h2.go_away()
-            self._flush()
-            self._rest_if_idle()
+    def _over_budget(self) -> None:
+        self._complain("it resets streams, or sends frames that carry nothing, faster than the budgets allow")
+        super()._over_budget()
+
+    def _disconnect(self, error: StreamError) -> None:
+        if error.code != ErrorCodes.NO_ERROR and not error.remote:
+            self._complain(str(error))
+        super()._disconnect(error)
+
+    def _complain(self, what: str) -> None:
+        address = self._transport.get_extra_info("peername")
+        peer = address[0] if isinstance(address, tuple) else "a client"
+        self._server._complaints(logging.INFO, "a connection from %s failed: %s", peer, what)
+
+    def _evict(self) -> None:
+        self.leave()
+        self._write()
+        self._transport.abort()
 
     def _rest(self) -> None:
         super()._rest()
         self._stop_idle_timer()
+        if self._place is not None:
+            self._place.rest()
         if self._closed is None and self._server._idle_timeout is not None:
             self._idle_timer = self._loop.call_later(self._server._idle_timeout, self._idle)
 
@@ -184,6 +245,11 @@ async def serve(
     max_concurrent_streams: int = MAX_CONCURRENT_STREAMS,
     idle_timeout: float | None = 60.0,
     drain_timeout: float | None = 10.0,
+    max_connections: int | None = 1_000,
+    max_connections_per_peer: int | None = 250,
+    backlog: int = 100,
+    resets: Budget | None = RESETS,
+    idle_frames: Budget | None = IDLE_FRAMES,
 ) -> AsyncIterator[Server]:
     """A server; on leaving the block it drains, or if that is by an exception or cancelled, closes at once.
 
@@ -197,15 +263,36 @@ async def serve(
         ssl: a context with the server's certificate; its ALPN protocols are set. None: plaintext, HTTP/2 from the first
             byte.
         max_concurrent_streams: of one connection.
-        idle_timeout: seconds after which a connection without streams is closed, be it that it never had one; None:
-            never.
+        idle_timeout: seconds after which a connection with no open stream is closed, including one that never opened
+            any. None: never.
         drain_timeout: seconds that the handlers are given when the block is left, see `Server.close`.
+        max_connections: connections at once. The one that has had no stream for longest gives way to a new one; if all
+            have streams, the new one is refused. None: no bound.
+        max_connections_per_peer: the same for the connections from one address; a proxy is one, too.
+        backlog: connections that wait to be accepted.
+        resets: budget for each connection: streams that the client resets, or that are reset for what it sent on them.
+            A connection over its budget takes no more streams (GOAWAY), and one that spends it twice over is closed.
+            None: no bound.
+        idle_frames: budget for each connection: frames that carry nothing, such as PING, SETTINGS, WINDOW_UPDATE and
+            empty DATA. Each frame with data, in either direction, gives some of it back.
 
     Raises:
         OSError: it cannot listen there.
     """
-    server = Server(handler, max_concurrent_streams, idle_timeout)
-    await server._listen(host, port, ssl)
+    server = Server(
+        handler,
+        max_concurrent_streams=max_concurrent_streams,
+        idle_timeout=idle_timeout,
+        resets=resets,
+        idle_frames=idle_frames,
+    )
+    await server._listen(
+        *(host, port),
+        ssl=ssl,
+        backlog=backlog,
+        max_connections=max_connections,
+        max_connections_per_peer=max_connections_per_peer,
+    )
     try:
         yield server
         await server.close(drain_timeout)

@@ -28,7 +28,7 @@ LINGER_TIMEOUT = 1.0
 allows that at once, but some clients then forget the response."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[^\0\r\n]*")
+_VALUE = re.compile(r"[^\0\r\n\ud800-\udfff]*")
 
 
 class StreamError(ConnectionError):
@@ -85,6 +85,8 @@ class Stream:
         self._connection = connection
         self._received = bytearray()
         self._unreturned = 0  # bytes that were taken, or were padding, and for which the window is not yet open again
+        self._length = 0  # of the body so far
+        self._declared_length: int | None = None
         self._peer_ended = False
         self._ended = False
         self._sending = False
@@ -146,6 +148,7 @@ class Stream:
         return data
 
     def _feed(self, data: bytes, flow_controlled_length: int, *, last: bool) -> None:
+        self._length += len(data)
         self._peer_ended = last  # already here, as no window can be opened any more
         # What is padding, or what nobody will take, is done with.
         if self._lingering:
@@ -161,7 +164,21 @@ class Stream:
             self._connection.open_window(self.id, self._unreturned)
             self._unreturned = 0
 
+    def _declare_length(self, fields: list[tuple[str, str]]) -> None:
+        for name, value in fields:
+            if name == "content-length":
+                self._declared_length = int(value)  # h2 has checked that it is a number, and the same if repeated
+
     def _feed_end(self) -> None:
+        # h2 compares where the body ends with DATA. It can also end with the headers, or with trailers.
+        if self._declared_length not in (None, self._length):
+            code = ErrorCodes.PROTOCOL_ERROR
+            if not self._ended:
+                self._connection.reset_stream(self.id, code)
+            length, declared = self._length, self._declared_length
+            reason = f"the body has {length} bytes, and its content-length is {quote(str(declared))}"
+            self._fail(StreamError(reason, code, remote=False))
+            return
         self._peer_ended = True
         self._readable.wake()
         if self._ended:
@@ -266,8 +283,9 @@ class ClientStream(Stream):
         id: its number on the connection.
     """
 
-    def __init__(self, connection: Connection, id: int) -> None:
+    def __init__(self, connection: Connection, id: int, method: str) -> None:
         super().__init__(connection, id)
+        self._method = method
         self._response: Response | None = None
 
     async def response(self, timeout: float | None = None) -> Response:
@@ -290,6 +308,8 @@ class ClientStream(Stream):
         status = dict(fields)[":status"]
         if re.fullmatch("[1-9][0-9][0-9]", status):
             self._response = Response(int(status), [field for field in fields if not field[0].startswith(":")])
+            if self._method != "HEAD" and self._response.status not in (204, 304):  # which have no body
+                self._declare_length(fields)
             self._readable.wake()
         else:
             self._reset(ErrorCodes.PROTOCOL_ERROR)
@@ -308,6 +328,7 @@ class ServerStream(Stream):
     def __init__(self, connection: Connection, id: int, fields: list[tuple[str, str]]) -> None:
         super().__init__(connection, id)
         self.headers = fields
+        self._declare_length(fields)
         by_name = dict(fields)
         self.method = by_name[":method"]
         self.path = by_name.get(":path", "")  # CONNECT has none
@@ -337,6 +358,13 @@ class ServerStream(Stream):
         if end:
             self._mark_ended()
 
+    def _refuse(self, status: int) -> None:
+        """Answer with a status alone, whatever the client still sends."""
+        self._connection.send_headers(self.id, [(":status", str(status))], True)
+        self._responded = True
+        self._mark_ended()
+        self._linger()
+
     def _check_sending(self) -> None:
         super()._check_sending()
         if not self._responded:
@@ -344,7 +372,7 @@ class ServerStream(Stream):
 
 
 def checked(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The headers, if they may be sent. h2 finds out while it compresses them, when it is too late to go back."""
+    """The headers, if they may be sent. What only h2 finds out is found out when a response has begun."""
     fields = [(name.lower(), value.strip(" \t")) for name, value in headers]
     for name, value in fields:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or name == "te":

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager, suppress
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from hyperframe.frame import (
-    WindowUpdateFrame,
-)
+from hpack import Decoder
+from hpack.hpack import encode_integer
+from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame, WindowUpdateFrame
 
 from eventstream import http2
 from eventstream.http2 import ClientConnection, Server
@@ -170,6 +170,13 @@ class FakeTransport(asyncio.Transport):
         self.buffered = buffered
         self.written = b""
         self.closed = self.aborted = False
+        self.reading = True
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
 
     def set_write_buffer_limits(self, high=None, low=None):
         pass
@@ -190,17 +197,70 @@ class FakeTransport(asyncio.Transport):
         self.closed = self.aborted = True
 
 
-def settled(*frames, handler=echo):
+def settled(*frames, handler=echo, **options):
     """A server's connection that has received these frames, the first of them its client's settings."""
-    connection = ServerConnection(Server(handler, 100, None))
+    connection = ServerConnection(Server(handler, **options))
     connection.connection_made(FakeTransport())
     connection.data_received(PREFACE + b"".join(frames))
     return connection
 
 
-def lonely():
+async def processed(connection):
+    """Wait until all that the connection has received had its turn."""
+    while not connection._transport.reading and connection._closed is None:
+        await asyncio.sleep(0)
+
+
+def written(connection):
+    """The frames that were written since this was asked before."""
+    connection._write()
+    data, connection._transport.written = connection._transport.written.removeprefix(PREFACE), b""
+    found = []
+    while data:
+        frame, length = Frame.parse_frame_header(memoryview(data[:9]))
+        frame.parse_body(memoryview(data[9 : 9 + length]))
+        found.append(frame)
+        data = data[9 + length :]
+    return found
+
+
+async def turns(count=20):
+    """Let tasks have their turn."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def status_of(frame):
+    """The status in HEADERS that are the first of a connection."""
+    return dict(Decoder().decode(frame.data, raw=True))[b":status"]
+
+
+def headers(stream_id, fields=None, *, end=False):
+    """A HEADERS frame, which needs nothing that was sent before."""
+    flags = ["END_HEADERS", "END_STREAM"] if end else ["END_HEADERS"]
+    block = b"".join(literal(name, value) for name, value in (request() if fields is None else fields))
+    return HeadersFrame(stream_id, data=block, flags=flags).serialize()
+
+
+def continued(stream_id, fields):
+    """HEADERS that end their stream, with as many CONTINUATION frames as it takes."""
+    block = headers(stream_id, fields)[9:]
+    pieces = [block[start : start + 16_384] for start in range(0, len(block), 16_384)]
+    frames = [HeadersFrame(stream_id, data=pieces[0], flags=["END_STREAM"])]
+    frames += [ContinuationFrame(stream_id, data=piece) for piece in pieces[1:]]
+    frames[-1].flags.add("END_HEADERS")
+    return b"".join(frame.serialize() for frame in frames)
+
+
+def literal(name, value):
+    """A header that is not remembered (RFC 7541, 6.2.2)."""
+    texts = [text if isinstance(text, bytes) else text.encode() for text in (name, value)]
+    return b"\0" + b"".join(bytes(encode_integer(len(text), 7)) + text for text in texts)
+
+
+def lonely(**options):
     """A connection to no server at all, which takes one stream at a time."""
-    connection = ClientConnection()
+    connection = ClientConnection(**options)
     connection.connection_made(FakeTransport())
     connection.data_received(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00" + b"\x00\x03\x00\x00\x00\x01")  # SETTINGS
     return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib.metadata
 import re
 from pathlib import Path
@@ -12,36 +13,63 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded
 from h2.settings import SettingCodes
-from hpack import Encoder
+from h2.stream import StreamClosedBy
+from h2.utilities import SizeLimitDict
+from hpack import Decoder, Encoder
 from hpack.hpack import encode_integer
 from http2.loopback import (
     FakeTransport,
     connected_to,
+    continued,
     echo,
+    headers,
+    literal,
+    lonely,
+    processed,
     raw_client,
     request,
     run,
     settled,
+    turns,
+    written,
 )
 from hyperframe.frame import (
+    DataFrame,
     GoAwayFrame,
+    HeadersFrame,
+    RstStreamFrame,
     SettingsFrame,
+    WindowUpdateFrame,
 )
 
 from eventstream import http2
 from eventstream.http2 import Server, StreamError
-from eventstream.http2._h2 import HEADER_TABLE_SIZE, PREFACE
+from eventstream.http2._h2 import HEADER_TABLE_SIZE, MAX_DECODED_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE, PREFACE
+from eventstream.http2.connection import CONNECTION_WINDOW
 from eventstream.http2.server import ServerConnection
 
 HOOKS = [
     (H2Connection(), "_receive_frame"),
+    (H2Connection(), "_receive_headers_frame"),
+    (H2Connection(), "_receive_data_frame"),
     (H2Connection(), "_receive_settings_frame"),
     (H2Connection(), "_receive_goaway_frame"),
     (H2Connection(), "_prepare_for_sending"),
     (H2Connection(), "_terminate_connection"),
+    (H2Connection(), "_closed_streams"),
+    (H2Connection(), "_stream_closed_by"),
+    (H2Connection(), "streams"),
+    (H2Connection(), "open_inbound_streams"),
+    (H2Connection(), "inbound_flow_control_window"),
     (H2Connection(), "encoder"),
+    (H2Connection(), "decoder"),
     (H2Connection(), "highest_inbound_stream_id"),
     (H2Connection(), "max_inbound_frame_size"),
+    (Encoder(), "encode"),
+    (Decoder(), "decode"),
+    (Decoder(), "max_header_list_size"),
+    (StreamClosedBy, "SEND_RST_STREAM"),
+    (SizeLimitDict(size_limit=1), "_size_limit"),
     (Encoder(), "header_table"),
     (Encoder(), "header_table_size"),
     (Encoder(), "table_size_changes"),
@@ -51,12 +79,12 @@ HOOKS = [
 
 
 def hook_name(value):
-    return value if isinstance(value, str) else type(value).__qualname__
+    return value if isinstance(value, str) else ""
 
 
 @pytest.mark.parametrize(("owner", "name"), HOOKS, ids=hook_name)
 def test_hooks_are_still_in_h2(owner, name):
-    module = type(owner).__module__.partition(".")[0]
+    module = (owner if isinstance(owner, type) else type(owner)).__module__.partition(".")[0]
     version = importlib.metadata.version(module)
     assert hasattr(owner, name), (
         f"{module} {version} has dropped {type(owner).__name__}.{name}, which eventstream/http2/_h2.py uses: "
@@ -111,7 +139,9 @@ def test_of_the_sizes_of_the_headers_table_the_smallest_and_the_last_are_said(si
 
     async def main():
         others = [SettingsFrame(0).serialize(), SettingsFrame(0, flags=["ACK"]).serialize()]
-        connection = settled(*(SettingsFrame(0, settings={1: size}).serialize() for size in sizes), *others)
+        frames = [*(SettingsFrame(0, settings={1: size}).serialize() for size in sizes), *others]
+        connection = settled(*frames, idle_frames=None)
+        await processed(connection)
         assert connection._closed is None
         encoder = connection._h2.encoder
         assert encoder.encode([]) == b"".join(size_update(size) for size in said)
@@ -212,12 +242,192 @@ def test_a_frame_that_is_too_long_is_refused_at_its_header(size):
     wire = PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x40\x01\x00\x00\x00\x00\x00\x01"
 
     async def main():
-        connection = ServerConnection(Server(echo, 100, None))
+        connection = ServerConnection(Server(echo))
         connection.connection_made(FakeTransport())
         for start in range(0, len(wire), size):
             assert connection._closed is None
             connection.data_received(wire[start : start + size])
         assert connection._closed.code == ErrorCodes.FRAME_SIZE_ERROR
         connection.connection_lost(None)
+
+    run(main())
+
+
+# One stream's fault
+
+
+SETTINGS = SettingsFrame(0).serialize()
+
+MALFORMED = {
+    "upper case": [*request(), ("Name", "value")],
+    "no path": request()[:3],
+    "path twice": [*request(), (":path", "/")],
+    "pseudo-header of a response": [(":status", "200"), *request()],
+    "unknown pseudo-header": [(":unknown", "x"), *request()],
+    "pseudo-header last": [*request()[1:], ("name", "value"), request()[0]],
+    "connection": [*request(), ("connection", "close")],
+    "te": [*request(), ("te", "gzip")],
+    "space": [*request(), ("name", " value")],
+    "hosts that differ": [*request(), ("host", "elsewhere")],
+    "content-length": [*request(), ("content-length", "many")],
+    "content-lengths": [*request(), ("content-length", "1"), ("content-length", "2")],
+}
+SHORT = [*request(), ("content-length", "3")]
+FAULTS = {
+    **{name: (headers(3, fields), ErrorCodes.PROTOCOL_ERROR) for name, fields in MALFORMED.items()},
+    "body too long": (headers(3, SHORT) + DataFrame(3, data=b"more").serialize(), ErrorCodes.PROTOCOL_ERROR),
+    "body too short": (
+        headers(3, SHORT) + DataFrame(3, data=b"no", flags=["END_STREAM"]).serialize(),
+        ErrorCodes.PROTOCOL_ERROR,
+    ),
+    "body too short, trailers": (
+        headers(3, SHORT) + DataFrame(3, data=b"no").serialize() + headers(3, [("x-trailer", "")], end=True),
+        ErrorCodes.PROTOCOL_ERROR,
+    ),
+    "no body": (headers(3, SHORT, end=True), ErrorCodes.PROTOCOL_ERROR),
+    "trailers that do not end": (headers(3) + headers(3, [("x-trailer", "")]), ErrorCodes.PROTOCOL_ERROR),
+    "pseudo-header in trailers": (headers(3) + headers(3, [(":path", "/")], end=True), ErrorCodes.PROTOCOL_ERROR),
+    "trailers too large": (
+        headers(3) + continued(3, [("x-trailer", "v" * MAX_HEADER_LIST_SIZE)]),
+        ErrorCodes.ENHANCE_YOUR_CALM,
+    ),
+    "data after the end": (
+        headers(3, end=True) + DataFrame(3, data=b"more").serialize(),
+        ErrorCodes.STREAM_CLOSED,
+    ),
+    "headers after the end": (headers(3, end=True) + headers(3, end=True), ErrorCodes.STREAM_CLOSED),
+    "window": (
+        headers(3) + WindowUpdateFrame(3, window_increment=2**31 - 1).serialize(),
+        ErrorCodes.FLOW_CONTROL_ERROR,
+    ),
+    "more than the stream's window": (
+        headers(3) + b"".join(DataFrame(3, data=bytes(16_384)).serialize() for _ in range(5)),
+        ErrorCodes.FLOW_CONTROL_ERROR,
+    ),
+    "priority over itself": (
+        HeadersFrame(
+            3, data=headers(3)[9:], flags=["END_HEADERS", "PRIORITY"], depends_on=3, stream_weight=1
+        ).serialize(),
+        ErrorCodes.PROTOCOL_ERROR,
+    ),
+}
+
+
+@pytest.mark.parametrize(("wire", "code"), FAULTS.values(), ids=FAULTS)
+def test_stream_fault_ends_its_stream_alone(wire, code):
+    """The streams beside it, those after it, and the connection's window go on."""
+
+    async def handler(stream):
+        if stream.id == 3:
+            await asyncio.Event().wait()
+        await echo(stream)
+
+    async def main():
+        connection = settled(SETTINGS, headers(1), handler=handler)
+        connection.data_received(wire)
+        await turns()
+        frames = written(connection)
+        resets = [(frame.stream_id, frame.error_code) for frame in frames if isinstance(frame, RstStreamFrame)]
+        assert resets == [(3, code)]
+        assert not [frame for frame in frames if isinstance(frame, GoAwayFrame)]
+        connection.data_received(RstStreamFrame(3, error_code=8).serialize())  # it may have crossed ours
+        connection.data_received(WindowUpdateFrame(3, window_increment=1).serialize())
+        connection.data_received(headers(5) + DataFrame(5, data=b"after", flags=["END_STREAM"]).serialize())
+        connection.data_received(DataFrame(1, data=b"beside", flags=["END_STREAM"]).serialize())
+        await turns()
+        bodies = {frame.stream_id: frame.data for frame in written(connection) if getattr(frame, "data", b"")}
+        assert (bodies[1], bodies[5]) == (b"beside", b"after")
+        kept = connection._h2._inbound_flow_control_window_manager._bytes_processed  # h2 returns it with more
+        window = connection._h2.inbound_flow_control_window
+        assert window + connection._unreturned + kept == CONNECTION_WINDOW
+        connection.connection_lost(None)
+        for task in connection._server._tasks:
+            task.cancel()
+        await turns()
+
+    run(main())
+
+
+def test_stream_fault_of_a_response_ends_its_stream_alone():
+    async def main():
+        connection = lonely()
+        connection.data_received(SettingsFrame(0, settings={3: 100}).serialize())
+        first, second, third = [await connection.request(request()) for _ in range(3)]
+        connection.data_received(headers(1, [(":status", "200"), ("Name", "value")]))
+        connection.data_received(headers(3, [(":status", "200"), ("content-length", "3")]))
+        connection.data_received(DataFrame(3, data=b"no", flags=["END_STREAM"]).serialize())
+        for stream in (first, second):
+            with pytest.raises(StreamError, match="broke the rules") as raised:
+                await stream.receive()
+            assert raised.value.code == ErrorCodes.PROTOCOL_ERROR
+        connection.data_received(headers(5, [(":status", "200")]) + DataFrame(5, data=b"body").serialize())
+        assert await third.receive() == b"body"
+        connection.connection_lost(None)
+
+    run(main())
+
+
+@pytest.mark.parametrize("length", ["0", "3"])
+@pytest.mark.parametrize("status", ["204", "304"])
+def test_content_length_of_a_response_without_a_body(status, length):
+    """It may tell how long the body would be (RFC 9110, 8.6)."""
+
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        connection.data_received(headers(1, [(":status", status), ("content-length", length)], end=True))
+        assert await stream.receive() == b""
+        connection.connection_lost(None)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("wire", "code"),
+    [
+        (HeadersFrame(3, data=b"\xff\xff\xff", flags=["END_HEADERS"]).serialize(), ErrorCodes.PROTOCOL_ERROR),
+        (
+            HeadersFrame(3, data=b"\x20" * 3 + headers(3)[9:], flags=["END_HEADERS"]).serialize(),
+            ErrorCodes.PROTOCOL_ERROR,
+        ),
+        (continued(3, [*request(), ("x-large", "v" * MAX_DECODED_HEADER_LIST_SIZE)]), ErrorCodes.ENHANCE_YOUR_CALM),
+        (
+            HeadersFrame(
+                3,
+                data=headers(3)[9:] + literal("a", "b" * 4_000).replace(b"\0", b"\x40", 1) + b"\xbe" * 100,
+                flags=["END_HEADERS"],
+            ).serialize(),
+            ErrorCodes.ENHANCE_YOUR_CALM,
+        ),
+        (DataFrame(3, data=b"on a stream that was never opened").serialize(), ErrorCodes.PROTOCOL_ERROR),
+        (headers(2), ErrorCodes.PROTOCOL_ERROR),
+    ],
+    ids=["not HPACK", "table sizes", "large", "bomb", "idle", "number"],
+)
+def test_connection_fault_ends_the_connection(wire, code):
+    async def main():
+        connection = settled(SETTINGS, headers(1), wire)
+        await processed(connection)
+        assert connection._closed.code == code
+        (goodbye,) = [frame for frame in written(connection) if isinstance(frame, GoAwayFrame)]
+        assert goodbye.error_code == code
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
+def test_closed_streams_are_not_all_remembered():
+    async def main():
+        connection = settled(SETTINGS, resets=None)
+        for stream_id in range(1, 2_001, 2):
+            connection.data_received(headers(stream_id) + RstStreamFrame(stream_id, error_code=8).serialize())
+            await processed(connection)
+        assert connection._closed is None
+        assert len(connection._h2._closed_streams) == 200
+        connection.data_received(headers(1_999, [("x-trailer", "late")], end=True))
+        assert connection._closed is None
+        connection.connection_lost(None)
+        await turns()
 
     run(main())

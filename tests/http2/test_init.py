@@ -8,7 +8,10 @@ from eventstream.http2 import ClientStream
 
 def test_names():
     assert http2.__all__ == [
+        "IDLE_FRAMES",
         "MAX_CONCURRENT_STREAMS",
+        "RESETS",
+        "Budget",
         "ClientConnection",
         "ClientStream",
         "ErrorCodes",
@@ -20,4 +23,4 @@ def test_names():
         "serve",
     ]
     assert all(hasattr(http2, name) for name in http2.__all__)
-    assert repr(ClientStream(None, 3)) == "<ClientStream 3>"
+    assert repr(ClientStream(None, 3, "POST")) == "<ClientStream 3>"

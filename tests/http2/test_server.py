@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
-import sys
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
+from h2.exceptions import StreamClosedError
 from hpack import Encoder
 from http2.loopback import (
-    LIMIT,
     SOON,
     FakeTransport,
+    continued,
     echo,
     exchange,
+    headers,
     pair,
     raw_client,
     read,
@@ -24,17 +26,21 @@ from http2.loopback import (
     run,
     server_context,
     settled,
+    status_of,
+    turns,
+    written,
 )
 from hyperframe.frame import (
+    DataFrame,
     GoAwayFrame,
     HeadersFrame,
+    RstStreamFrame,
     SettingsFrame,
 )
 
 from eventstream import http2
 from eventstream.http2 import StreamError
-from eventstream.http2 import server as server_module
-from eventstream.http2._h2 import PREFACE
+from eventstream.http2._h2 import MAX_DECODED_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE, PREFACE
 from eventstream.http2.server import ServerConnection
 
 
@@ -406,7 +412,30 @@ def test_a_connection_with_streams_is_not_idle():
     run(main())
 
 
-def test_streams_that_are_reset_at_once_do_not_pile_up():
+def test_resets_at_once_call_no_handler():
+    handled = []
+
+    async def handler(stream):
+        handled.append(stream.id)
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            await peer.flush()
+            for stream_id in range(1, 41, 2):
+                peer.h2.send_headers(stream_id, request())
+                peer.h2.reset_stream(stream_id)
+            peer.h2.ping(b"are you?")
+            await peer.until(PingAckReceived)
+            while server._tasks:
+                await asyncio.sleep(0)
+            assert handled == []
+
+    run(main())
+
+
+def test_resets_do_not_pile_up_handlers():
+    """A client that resets its streams when their handlers have begun has at most twice as many as it may have open."""
+
     async def main():
         release = asyncio.Event()
         handled = []
@@ -418,7 +447,10 @@ def test_streams_that_are_reset_at_once_do_not_pile_up():
         async with http2.serve(handler, max_concurrent_streams=5) as server, raw_client(server) as peer:
             for stream_id in range(1, 101, 2):
                 peer.h2.send_headers(stream_id, request())
-                peer.h2.reset_stream(stream_id)
+                peer.h2.ping(b"are you?")
+                await peer.until(PingAckReceived)
+                with suppress(StreamClosedError):  # it was refused
+                    peer.h2.reset_stream(stream_id)
             peer.h2.ping(b"are you?")
             await peer.until(PingAckReceived)
             assert len(handled) == 10
@@ -441,25 +473,14 @@ def test_over_tls(certificate):
     run(main())
 
 
-def test_closing_a_tls_server_does_not_wait_for_who_never_begins_tls(certificate, monkeypatch):
-    accepted = asyncio.Event()
-
-    class Accepted(ServerConnection):
-        def __init__(self, server):
-            super().__init__(server)
-            accepted.set()
-
-    monkeypatch.setattr(server_module, "ServerConnection", Accepted)
-    drops = sys.version_info >= (3, 13)
-    monkeypatch.setattr(server_module, "CLOSE_TIMEOUT", 2 * LIMIT if drops else SOON)
-
+def test_close_drops_clients_in_the_tls_handshake(certificate):
     async def main():
         async with http2.serve(echo, ssl=server_context(certificate)) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            await accepted.wait()
-        if drops:
-            with suppress(ConnectionError):
-                assert await reader.read() == b""
+            while not server._listener.resting:
+                await asyncio.sleep(0)
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
@@ -483,3 +504,99 @@ def test_plaintext_to_a_tls_server_and_the_reverse(certificate):
                     pass
 
     run(main())
+
+
+# Limits
+
+
+@pytest.mark.parametrize("end", [True, False])
+@pytest.mark.parametrize(
+    ("size", "status"),
+    [(MAX_HEADER_LIST_SIZE, b"200"), (MAX_HEADER_LIST_SIZE + 1, b"431"), (MAX_DECODED_HEADER_LIST_SIZE, b"431")],
+)
+def test_header_list_over_the_limit_is_answered(size, status, end):
+    """On the stream, whose client may finish its request, and the handler is not called."""
+    called = []
+
+    async def handler(stream):
+        called.append(stream.id)
+        await stream.respond(200, end=True)
+
+    async def main():
+        fields = [*request(), ("x-large", "")]
+        value = "v" * (size - sum(len(name) + len(value) + 32 for name, value in fields))
+        wire = continued(1, [*request(), ("x-large", value)])
+        if not end:
+            wire = wire[:4] + b"\0" + wire[5:]
+        connection = settled(SettingsFrame(0).serialize(), wire, handler=handler)
+        await turns()
+        (response,) = [frame for frame in written(connection) if isinstance(frame, HeadersFrame)]
+        assert (response.stream_id, status_of(response), "END_STREAM" in response.flags) == (1, status, True)
+        assert called == ([1] if status == b"200" else [])
+        assert connection._closed is None
+        if not end:
+            connection.data_received(DataFrame(1, data=b"body", flags=["END_STREAM"]).serialize())
+        assert not connection._streams
+        connection.connection_lost(None)
+
+    run(main())
+
+
+def test_stream_over_the_limit_is_refused():
+    async def main():
+        opened = b"".join(headers(stream_id) for stream_id in (1, 3, 5))
+        connection = settled(SettingsFrame(0).serialize(), opened, max_concurrent_streams=2)
+        await turns()
+        frames = written(connection)
+        (refused,) = [frame for frame in frames if isinstance(frame, RstStreamFrame)]
+        assert (refused.stream_id, refused.error_code) == (5, ErrorCodes.REFUSED_STREAM)
+        connection.data_received(DataFrame(1, data=b"hello", flags=["END_STREAM"]).serialize())
+        await turns()
+        connection.data_received(headers(7))
+        await turns()
+        answered = [frame.stream_id for frame in written(connection) if isinstance(frame, HeadersFrame)]
+        assert answered == [7]
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
+def test_tls_client_without_alpn_is_refused(certificate, caplog):
+    """RFC 9113, 3.2."""
+
+    async def main():
+        async with http2.serve(echo, ssl=server_context(certificate)) as server:
+            for protocols in ([], ["http/1.1"]):
+                trusting = ssl.create_default_context(cafile=certificate)
+                if protocols:
+                    trusting.set_alpn_protocols(protocols)
+                reader, writer = await asyncio.open_connection("localhost", server.port, ssl=trusting)
+                writer.write(PREFACE + SettingsFrame(0).serialize())
+                with suppress(ConnectionError):
+                    assert await reader.read() == b""
+                writer.close()
+                with suppress(ConnectionError):
+                    await writer.wait_closed()
+            trusting = ssl.create_default_context(cafile=certificate)
+            async with http2.connect("localhost", server.port, ssl=trusting) as connection:
+                assert await exchange(connection) == b"hello"
+
+    caplog.set_level(logging.INFO, "eventstream.http2")
+    run(main())
+    assert "the client does not speak HTTP/2 (ALPN)" in caplog.text
+
+
+def test_connection_that_fails_is_logged(caplog):
+    async def main():
+        async with http2.serve(echo) as server:
+            for _ in range(3):
+                async with raw_client(server) as peer:
+                    peer.writer.write(b"GET / HTTP/1.1\r\n\r\n")
+                    while await peer.reader.read(65_536):
+                        pass
+
+    caplog.set_level(logging.INFO, "eventstream.http2")
+    run(main())
+    (record,) = caplog.records  # and no more in this second
+    assert record.getMessage().startswith("a connection from 127.0.0.1 failed: the peer broke the rules of HTTP/2: ")

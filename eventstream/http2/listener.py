@@ -1,0 +1,225 @@
+"""Accepts connections for a server: not too many, of one peer and in all, and not too many at once.
+
+asyncio's own server accepts as many connections in one turn of the event loop as its backlog is long, bounds none, and
+logs a traceback for each that it has no descriptor for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+ACCEPTS_PER_TURN = 8
+"""Connections that are accepted in one turn of the event loop, so that others have their turn meanwhile."""
+
+ACCEPT_PAUSE = 0.1
+"""Seconds without accepting when the system has no more descriptors or memory."""
+
+_log = logging.getLogger(__name__)
+
+
+class Complaints:
+    """Log lines that strangers can cause: at most one a second, which says how many it stands for."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._next = 0.0
+        self._left_out = 0
+
+    def __call__(self, level: int, text: str, *args: object) -> None:
+        """Log this, or count it."""
+        now = time.monotonic()
+        if now < self._next:
+            self._left_out += 1
+            return
+        self._next = now + 1
+        if self._left_out:
+            text, args = text + " (and %d other faults were not logged)", (*args, self._left_out)
+            self._left_out = 0
+        self._log.log(level, text, *args)
+
+
+class Place:
+    """What a connection takes of the bounds, from when it is accepted until it is lost.
+
+    Attributes:
+        peer: the address of the peer, without its port.
+        evict: closes the connection at once, since another needs its place.
+    """
+
+    def __init__(self, listener: Listener, peer: str) -> None:
+        self._listener = listener
+        self.peer = peer
+        self.evict: Callable[[], object] = lambda: None
+
+    def rest(self) -> None:
+        """The connection has no open stream, and gives way to others before those that have rested for less."""
+        self._listener.resting[self] = None
+
+    def work(self) -> None:
+        """The connection has an open stream."""
+        self._listener.resting.pop(self, None)
+
+    def leave(self) -> None:
+        """The connection is lost."""
+        self._listener.leave(self)
+
+
+class Listener:
+    """Listening sockets, and the connections that were accepted.
+
+    Args:
+        make: makes the protocol of a connection, which tells its place when it rests, works and is lost.
+        ssl: for TLS; None: plaintext.
+        handshake_timeout: seconds for the TLS handshake; None: asyncio's default.
+        max_connections: at once; None: no bound.
+        max_connections_per_peer: at once from one address; None: no bound.
+
+    Attributes:
+        port: of the first socket.
+        resting: the connections without streams; the one that has rested longest comes first.
+        complaints: the lines about connections that fail.
+    """
+
+    port: int
+
+    def __init__(
+        self,
+        make: Callable[[Place], asyncio.BaseProtocol],
+        *,
+        ssl: SSLContext | None,
+        handshake_timeout: float | None,
+        max_connections: int | None,
+        max_connections_per_peer: int | None,
+    ) -> None:
+        self._make = make
+        self._ssl = ssl
+        self._handshake_timeout = handshake_timeout if ssl is not None else None
+        self._max = max_connections
+        self._max_per_peer = max_connections_per_peer
+        self._sockets: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._places: set[Place] = set()
+        self._by_peer: Counter[str] = Counter()
+        self.resting: dict[Place, None] = {}
+        self.complaints = Complaints(_log)
+
+    async def listen(self, host: str | None, port: int, backlog: int) -> None:
+        """Listen on every address that the host has.
+
+        Raises:
+            OSError: that is not possible.
+        """
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        try:
+            for family, kind, protocol, _, address in dict.fromkeys(found):
+                self._sockets.append(_listening(family, kind, protocol, address, backlog))
+        except BaseException:
+            self.close()
+            raise
+        self.port = self._sockets[0].getsockname()[1]
+        for listening in self._sockets:
+            self._begin(self._accept(listening))
+
+    def close(self) -> None:
+        """Accept no more, and drop those whose handshake is not finished."""
+        for task in self._tasks:
+            task.cancel()
+        for listening in self._sockets:
+            listening.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until what `close` has cancelled is over."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                for _ in range(ACCEPTS_PER_TURN):
+                    accepted, address = await loop.sock_accept(listening)
+                    self._admit(accepted, str(address[0]) if isinstance(address, tuple) else "")
+            except ConnectionError:
+                pass  # it was gone before it was accepted
+            except (OSError, MemoryError) as error:
+                self.complaints(logging.WARNING, "connections are not accepted for %s s: %s", ACCEPT_PAUSE, error)
+                await asyncio.sleep(ACCEPT_PAUSE)
+            await asyncio.sleep(0)
+
+    def _admit(self, accepted: socket.socket, peer: str) -> None:
+        for bound, taken, of in (
+            (self._max_per_peer, self._by_peer[peer], peer),
+            (self._max, len(self._places), None),
+        ):
+            if bound is not None and taken >= bound:
+                place = next((place for place in self.resting if of in (None, place.peer)), None)
+                if place is None:
+                    accepted.close()
+                    text = "a connection from %s was refused: %d are open"
+                    self.complaints(logging.WARNING, text, peer, bound)
+                    return
+                self.leave(place)
+                place.evict()
+        place = Place(self, peer)
+        self._places.add(place)
+        self._by_peer[peer] += 1
+        place.rest()
+        task = self._begin(self._start(accepted, place))
+        place.evict = task.cancel
+
+    async def _start(self, accepted: socket.socket, place: Place) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(
+                lambda: self._make(place), accepted, ssl=self._ssl, ssl_handshake_timeout=self._handshake_timeout
+            )
+        except (OSError, MemoryError) as error:
+            self.complaints(logging.INFO, "a connection from %s failed: %s", place.peer, error)
+            place.leave()
+        except BaseException:
+            place.leave()
+            raise
+
+    def leave(self, place: Place) -> None:
+        """The connection is lost, or was told to go."""
+        if place in self._places:
+            self._places.discard(place)
+            self.resting.pop(place, None)
+            self._by_peer[place.peer] -= 1
+            if not self._by_peer[place.peer]:
+                del self._by_peer[place.peer]
+
+
+def _listening(
+    family: socket.AddressFamily, kind: socket.SocketKind, protocol: int, address: Any, backlog: int
+) -> socket.socket:
+    listening = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.setblocking(False)
+        listening.bind(address)
+        listening.listen(backlog)
+    except BaseException:
+        listening.close()
+        raise
+    return listening

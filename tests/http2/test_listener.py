@@ -1,0 +1,238 @@
+"""How a server accepts connections."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+import sys
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+from http2.loopback import echo, exchange, raw_client, request, run, server_context
+
+from eventstream import http2
+from eventstream.http2 import StreamError
+from eventstream.http2.listener import ACCEPT_PAUSE, Complaints
+
+
+async def silent(server):
+    """A connection that says nothing."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    return reader, writer
+
+
+async def is_dropped(reader):
+    with suppress(ConnectionError):
+        while await reader.read(65_536):
+            pass
+    return True
+
+
+@pytest.mark.parametrize("option", ["max_connections", "max_connections_per_peer"])
+def test_connection_beyond_the_bound_takes_the_place_of_a_silent_one(option):
+    """Of the one that has been silent for longest; those with streams stay."""
+
+    async def main():
+        async with http2.serve(echo, **{option: 3}) as server, AsyncExitStack() as stack:
+            busy = await stack.enter_async_context(http2.connect("127.0.0.1", server.port))
+            stream = await busy.request(request())
+            await stream.response()
+            first, second, third = [await silent(server) for _ in range(3)]
+            assert await is_dropped(first[0])
+            assert len(server._listener._places) == 3
+            async with http2.connect("127.0.0.1", server.port) as connection:
+                assert await is_dropped(second[0])
+                assert await exchange(connection) == b"hello"
+            assert not third[0].at_eof()
+            await stream.send(b"still there")
+            assert await stream.receive() == b"still there"
+            for _, writer in (first, second, third):
+                writer.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("option", ["max_connections", "max_connections_per_peer"])
+def test_connection_beyond_the_bound_is_refused_if_all_have_streams(option, caplog):
+    async def main():
+        async with http2.serve(echo, **{option: 2}) as server, AsyncExitStack() as stack:
+            streams = []
+            for _ in range(2):
+                connection = await stack.enter_async_context(http2.connect("127.0.0.1", server.port))
+                streams.append(await connection.request(request()))
+                await streams[-1].response()
+            with pytest.raises(StreamError, match="lost"):
+                async with http2.connect("127.0.0.1", server.port):
+                    pass
+            await streams[0].end()
+            assert await streams[0].receive() == b""
+            async with http2.connect("127.0.0.1", server.port) as connection:
+                assert await exchange(connection) == b"hello"
+
+    run(main())
+    (record,) = caplog.records
+    assert record.getMessage() == "a connection from 127.0.0.1 was refused: 2 are open"
+
+
+def test_connections_can_be_unbounded():
+    async def main():
+        async with http2.serve(echo, max_connections=None, max_connections_per_peer=None) as server:
+            guests = [await silent(server) for _ in range(300)]
+            while len(server._connections) < 300:
+                await asyncio.sleep(0)
+            for _, writer in guests:
+                writer.close()
+            while server._connections:
+                await asyncio.sleep(0)
+            assert not server._listener._places
+            assert not server._listener._by_peer
+
+    run(main())
+
+
+def test_connection_in_the_tls_handshake_gives_way(certificate):
+    async def main():
+        import ssl
+
+        trusting = ssl.create_default_context(cafile=certificate)
+        async with http2.serve(echo, ssl=server_context(certificate), max_connections=2) as server:
+            guests = [await silent(server) for _ in range(2)]
+            while len(server._listener.resting) < 2:
+                await asyncio.sleep(0)
+            async with http2.connect("localhost", server.port, ssl=trusting) as connection:
+                assert await is_dropped(guests[0][0])
+                assert await exchange(connection) == b"hello"
+            for _, writer in guests:
+                writer.close()
+
+    run(main())
+
+
+def test_failed_handshake_gives_its_place_back(certificate, caplog):
+    async def main():
+        async with http2.serve(echo, ssl=server_context(certificate)) as server:
+            for _ in range(5):
+                async with raw_client(server) as peer:
+                    peer.writer.write(b"no TLS at all, but long enough")
+                    assert await is_dropped(peer.reader)
+            while server._listener._places:
+                await asyncio.sleep(0)
+
+    caplog.set_level(logging.INFO, "eventstream.http2")
+    run(main())
+    assert [record.levelno for record in caplog.records] == [logging.INFO]
+    assert caplog.records[0].getMessage().startswith("a connection from 127.0.0.1 failed: ")
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_accepting_pauses_while_there_are_no_descriptors(code, caplog, monkeypatch):
+    async def main():
+        loop = asyncio.get_running_loop()
+        accept, attempts, until = loop.sock_accept, [], loop.time() + 3.5 * ACCEPT_PAUSE
+
+        async def failing(listening):
+            if loop.time() < until:
+                attempts.append(loop.time())
+                raise OSError(code, os.strerror(code))
+            return await accept(listening)
+
+        monkeypatch.setattr(loop, "sock_accept", failing)
+        async with http2.serve(echo) as server, http2.connect("127.0.0.1", server.port) as connection:
+            assert await exchange(connection) == b"hello"
+        assert len(attempts) == 4
+
+    run(main())
+    (record,) = caplog.records
+    assert os.strerror(code) in record.getMessage()
+    assert record.exc_info is None
+
+
+def test_accepting_goes_on_after_a_client_that_was_gone(monkeypatch):
+    async def main():
+        loop = asyncio.get_running_loop()
+        accept, failures = loop.sock_accept, [ConnectionAbortedError(), ConnectionResetError()]
+
+        async def failing(listening):
+            if failures:
+                raise failures.pop()
+            return await accept(listening)
+
+        monkeypatch.setattr(loop, "sock_accept", failing)
+        async with http2.serve(echo) as server, http2.connect("127.0.0.1", server.port) as connection:
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are bounded by setrlimit")
+def test_out_of_descriptors_writes_a_line_a_second(caplog):
+    import resource
+
+    async def main():
+        async with http2.serve(echo, max_connections=None, max_connections_per_peer=None) as server:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            used = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 64
+            clients = []
+            resource.setrlimit(resource.RLIMIT_NOFILE, (used + 20, hard))
+            try:
+                with suppress(OSError):
+                    while True:
+                        client = socket.socket()
+                        clients.append(client)
+                        client.setblocking(False)
+                        with suppress(BlockingIOError):
+                            client.connect(("127.0.0.1", server.port))
+                await asyncio.sleep(5 * ACCEPT_PAUSE)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            async with http2.connect("127.0.0.1", server.port) as connection:
+                assert await exchange(connection) == b"hello"
+            for client in clients:
+                client.close()
+
+    run(main())
+    assert 1 <= len(caplog.records) <= 2
+    assert all(record.exc_info is None for record in caplog.records)
+    assert caplog.records[0].getMessage().startswith("connections are not accepted for 0.1 s: ")
+
+
+def test_listening_on_every_address_of_a_host():
+    async def main():
+        async with http2.serve(echo, None) as server:
+            for address in ("127.0.0.1", "::1") if socket.has_ipv6 else ("127.0.0.1",):
+                ports = [s.getsockname()[1] for s in server._listener._sockets]
+                families = [s.family for s in server._listener._sockets]
+                if ":" in address and socket.AF_INET6 not in families:
+                    continue
+                port = ports[families.index(socket.AF_INET6 if ":" in address else socket.AF_INET)]
+                async with http2.connect(address, port) as connection:
+                    assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+def test_listening_twice_fails():
+    async def main():
+        async with http2.serve(echo) as server:
+            with pytest.raises(OSError) as raised:  # noqa: PT011 (the code is compared)
+                async with http2.serve(echo, "127.0.0.1", server.port):
+                    pass
+            assert raised.value.errno == errno.EADDRINUSE
+
+    run(main())
+
+
+def test_complaints_are_one_a_second(caplog, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    complaints = Complaints(logging.getLogger("eventstream.test"))
+    for _ in range(640):
+        complaints(logging.WARNING, "no %s", "room")
+        now[0] += 1 / 128
+    now[0] += 1
+    complaints(logging.WARNING, "no %s", "room")
+    texts = [record.getMessage() for record in caplog.records]
+    assert texts == ["no room", *["no room (and 127 other faults were not logged)"] * 5]
