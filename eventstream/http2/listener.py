@@ -217,8 +217,12 @@ def _listening(
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.setblocking(False)
-        listening.bind(address)
-        listening.listen(backlog)
+        try:
+            listening.bind(address)
+            listening.listen(backlog)
+        except OSError as error:
+            text = f"cannot listen on the address {address[0]}, port {address[1]}: {error.strerror}"
+            raise OSError(error.errno, text) from None
     except BaseException:
         listening.close()
         raise
