@@ -62,7 +62,7 @@ def chunks(wav: WavFile, fast: bool) -> AsyncIterator[bytes]:
 def load(name: str | None, request: StartStreamTranscriptionRequest) -> RecogniserFactory:
     """The recogniser, its model loaded, so that the first words need not wait for it."""
     try:
-        factory = load_recogniser(name or "pocketsphinx")
+        factory = load_recogniser(name or "moonshine")
     except ImportError as error:
         if name is not None:
             raise
@@ -131,7 +131,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Transcribe a WAV while it is being streamed to a local endpoint.")
     parser.add_argument("wav", nargs="?", type=Path, default=Path(__file__).with_name("speech.wav"), metavar="WAV")
     parser.add_argument("--fast", action="store_true", help="stream as fast as it goes, not as it was spoken")
-    parser.add_argument("--recogniser", metavar="NAME", help="pocketsphinx (default), scripted or module:factory")
+    parser.add_argument("--recogniser", metavar="NAME", help="moonshine (default), scripted or module:factory")
     options = parser.parse_args()
     try:
         with open_wav(options.wav) as wav:

@@ -63,11 +63,11 @@ def test_speech_is_transcribed_live() -> None:
     assert "\r" not in done.stdout
 
 
-@pytest.mark.skipif(find_spec("pocketsphinx") is None, reason="pocketsphinx is not installed")
+@pytest.mark.skipif(find_spec("moonshine_voice") is None, reason="moonshine-voice is not installed")
 def test_speech_is_recognised_live() -> None:
     done = run_live("--fast")
     assert done.returncode == 0, done.stderr
-    assert "he might even have been made a real boy" in done.stdout
+    assert "He might even have been made amiable himself" in done.stdout
     assert "35 signatures" in done.stdout
 
 
@@ -90,10 +90,10 @@ def test_partial_results_grow_in_place_on_a_terminal() -> None:
     assert b"\r\x1b[K   2.60 s   fox jumps over the lazy dog\r" in output, "no line is longer than the terminal"
 
 
-def test_without_pocketsphinx_the_words_are_scripted() -> None:
-    done = run_live("--fast", without="pocketsphinx")
+def test_without_moonshine_the_words_are_scripted() -> None:
+    done = run_live("--fast", without="moonshine_voice")
     assert done.returncode == 0, done.stderr
-    assert "pocketsphinx is not installed" in done.stdout
+    assert "moonshine-voice is not installed" in done.stdout
     assert "The quick brown fox" in done.stdout
 
 

@@ -133,8 +133,8 @@ def _parser() -> argparse.ArgumentParser:
         "--recogniser",
         default="scripted",
         metavar="NAME",
-        help="scripted, which hears the same in any audio (default); pocketsphinx, which tries in earnest, if not with "
-        "much success; or module:factory",
+        help="scripted (default): the same words in any audio; moonshine: real recognition of English; or "
+        "module:factory",
     )
     add("--script", type=Path, metavar="FILE", help="text, in UTF-8, that a scripted recogniser hears")
     add(

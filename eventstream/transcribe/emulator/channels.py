@@ -5,31 +5,67 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from eventstream.transcribe.emulator.compressed import CompressedDecoder
+
 if TYPE_CHECKING:
     from eventstream.transcribe.audio import AudioFormat
 
-__all__ = ["channel_splitter"]
+__all__ = ["Channels"]
 
 
-def channel_splitter(format: AudioFormat) -> Callable[[bytes], list[bytes]]:
-    """What makes of a chunk, which has whole samples, the PCM of each channel: signed, 16 bits, little-endian.
+class Channels:
+    """Turns the chunks of one stream into the PCM of each channel: signed, 16 bits, little-endian.
 
-    G.711 becomes PCM, twice as long. A compressed encoding stays as it is, for the recogniser that can decode it; all
-    its channels are one then.
+    G.711 becomes PCM, twice as long. FLAC, Ogg Opus and G.729 are decoded as they arrive, unless the recogniser takes
+    them as they are; all their channels are one then.
+
+    Args:
+        format: what the chunks are.
+        compressed: whether the recogniser takes compressed audio as it came.
+
+    Attributes:
+        count: the number of channels.
+        is_quick: whether `feed` takes next to no time, so that an event loop may call it.
+
+    Raises:
+        ImportError: the audio is compressed, and PyAV, which decodes it, is not installed.
     """
-    if not format.is_timed:
-        return lambda chunk: [chunk]
-    expand = _EXPANDED.get(format.media_encoding)
-    decode = _same if expand is None else _G711(expand).decode
-    if format.channels == 1:
-        return lambda chunk: [decode(chunk)]
-    channels = range(format.channels)
 
-    def split(chunk: bytes) -> list[bytes]:
-        samples = memoryview(decode(chunk)).cast("H")
-        return [samples[channel :: format.channels].tobytes() for channel in channels]
+    def __init__(self, format: AudioFormat, *, compressed: bool = False) -> None:
+        self.count = format.channels
+        self.is_quick = True
+        self._finish: Callable[[], bytes] = bytes
+        self._decode: Callable[[bytes], bytes] = _same
+        if format.media_encoding in _EXPANDED:
+            self._decode = _G711(_EXPANDED[format.media_encoding]).decode
+        elif not format.is_timed and compressed:
+            self.count = 1
+        elif not format.is_timed:
+            decoder = CompressedDecoder(format)
+            self.is_quick = False
+            self._decode, self._finish = decoder.feed, decoder.finish
 
-    return split
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return what a chunk, which has whole samples, brings for each channel; of compressed audio that may be none.
+
+        Raises:
+            BadRequestException: the chunk cannot be decoded.
+        """
+        return self._split(self._decode(chunk))
+
+    def finish(self) -> list[bytes]:
+        """Return what the end of the audio brings for each channel.
+
+        Raises:
+            BadRequestException: what there is cannot be decoded.
+        """
+        return self._split(self._finish())
+
+    def _split(self, pcm: bytes) -> list[bytes]:
+        if self.count == 1:
+            return [pcm]
+        samples = memoryview(pcm).cast("H")
+        return [samples[channel :: self.count].tobytes() for channel in range(self.count)]
 
 
 def _same(chunk: bytes) -> bytes:

@@ -7,14 +7,15 @@ callable that makes recognisers plugs in, and may refuse a request that is beyon
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from eventstream.transcribe.request import StartStreamTranscriptionRequest
 
-__all__ = ["Hypothesis", "Recogniser", "RecogniserFactory", "Word", "load_recogniser"]
+__all__ = ["Hypothesis", "Recogniser", "RecogniserFactory", "Word", "load_recogniser", "tokens"]
 
 
 class Word(NamedTuple):
@@ -60,8 +61,9 @@ class Recogniser(Protocol):
         """What has changed with the next piece of audio.
 
         Args:
-            pcm: whole 16-bit samples, signed, little-endian, of one channel; 1 to 32,768 bytes, twice as many if they
-                came as G.711. Of a compressed encoding (``flac``, ``ogg-opus``, ``g729``) the bytes as they came.
+            pcm: whole 16-bit samples, signed, little-endian, of one channel, at least one. A chunk has at most 32,768
+                bytes of them, twice as many if they came as G.711; decoded from a compressed encoding (``flac``,
+                ``ogg-opus``, ``g729``) they may be any number of seconds up to 60.
         """
 
     def finish(self) -> Iterable[Hypothesis]:
@@ -75,7 +77,8 @@ class RecogniserFactory(Protocol):
     """Makes the recogniser of one channel: a class, a function, or any other callable.
 
     It is called, and its recognisers are used, on a thread of its own, away from the event loop. If they take next to
-    no time, an attribute ``instant = True`` of the factory saves the way there.
+    no time, an attribute ``instant = True`` of the factory saves the way there. With an attribute ``compressed = True``
+    they are fed compressed audio as it came; without, it is decoded for them.
     """
 
     def __call__(self, request: StartStreamTranscriptionRequest, /) -> Recogniser:
@@ -90,7 +93,7 @@ def load_recogniser(name: str) -> RecogniserFactory:
     """The factory of a name.
 
     Args:
-        name: ``scripted``, ``pocketsphinx``, or ``module:factory`` with dots in either as needed.
+        name: ``scripted``, ``moonshine``, or ``module:factory`` with dots in either as needed.
 
     Raises:
         ValueError: it is neither, or there is no such factory in the module.
@@ -100,16 +103,28 @@ def load_recogniser(name: str) -> RecogniserFactory:
         from eventstream.transcribe.emulator.scripted import Scripted
 
         return Scripted()
-    if name == "pocketsphinx":
-        from eventstream.transcribe.emulator.sphinx import PocketSphinx
+    if name == "moonshine":
+        from eventstream.transcribe.emulator.moonshine import Moonshine
 
-        return PocketSphinx()
+        return Moonshine()
     module, _, path = name.partition(":")
     if not (module and path) or module.startswith("."):
-        raise ValueError(f"no recogniser {name!r}: it is scripted, pocketsphinx or module:factory")
+        raise ValueError(f"no recogniser {name!r}: it is scripted, moonshine or module:factory")
     factory: object = import_module(module)
     for attribute in path.split("."):
         factory = getattr(factory, attribute, None)
     if not callable(factory):
         raise ValueError(f"no recogniser {name!r}: {path} is nothing in {module} that can be called")
     return cast("RecogniserFactory", factory)
+
+
+_TOKEN = re.compile(r"(?P<word>\S+?)(?P<marks>[.?!,;:]*)(?:\s|$)")
+
+
+def tokens(text: str) -> Iterator[tuple[str, str]]:
+    """Split a text into its words, each with the punctuation mark that follows it, or an empty string.
+
+    Of several marks at a word's end the first counts.
+    """
+    for token in _TOKEN.finditer(text):
+        yield token["word"], token["marks"][:1]

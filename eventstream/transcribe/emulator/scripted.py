@@ -7,13 +7,12 @@ a final one for each sentence that ends in it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 from eventstream.transcribe.audio import AudioFormat
-from eventstream.transcribe.emulator.recogniser import Hypothesis, Word
+from eventstream.transcribe.emulator.recogniser import Hypothesis, Word, tokens
 
 if TYPE_CHECKING:
     from eventstream.transcribe.request import StartStreamTranscriptionRequest
@@ -31,7 +30,6 @@ WORD_DURATION = 0.3
 COMPRESSED_BYTES_PER_SECOND = 4_000
 """What is taken for a second where the encoding does not tell: 32 kbit/s, as speech in Opus often has."""
 
-_TOKEN = re.compile(r"(?P<word>\S+?)(?P<mark>[.?!,;:]*)(?:\s|$)")
 _Sentence = list[tuple[str, str]]
 
 
@@ -47,12 +45,13 @@ class Scripted:
     """
 
     instant = True
+    compressed = True
 
     def __init__(self, script: str = DEFAULT_SCRIPT) -> None:
         self._sentences: list[_Sentence] = [[]]
-        for token in _TOKEN.finditer(script):
-            self._sentences[-1].append((token["word"], token["mark"][:1]))
-            if token["mark"].startswith((".", "?", "!")):
+        for word, mark in tokens(script):
+            self._sentences[-1].append((word, mark))
+            if mark in (".", "?", "!"):
                 self._sentences.append([])
         self._sentences = [sentence for sentence in self._sentences if sentence]
         if not self._sentences:

@@ -27,7 +27,7 @@ from uuid import uuid4
 from eventstream.exceptions import DateSkew, DecodeError, InvalidHeaderValue, SignatureMismatch, VerificationError
 from eventstream.http2 import ErrorCodes, StreamError
 from eventstream.transcribe.audio import AudioFormat
-from eventstream.transcribe.emulator.channels import channel_splitter
+from eventstream.transcribe.emulator.channels import Channels
 from eventstream.transcribe.emulator.results import ChannelResults
 from eventstream.transcribe.exceptions import (
     BadRequestException,
@@ -167,7 +167,9 @@ class Transcription:
                 raise self._timed_out()
         self._count_signature()
         results = []
-        for channel in self._channels:
+        for channel, pcm in zip(self._channels, await self._work(self._audio.finish), strict=True):
+            if pcm:
+                results += channel.results.of(await self._work(channel.feed, pcm))
             results += channel.results.of(await self._work(channel.finish))
         if results:
             await self._send_results(results)
@@ -232,11 +234,13 @@ class Transcription:
     async def _begin(self, request: StartStreamTranscriptionRequest) -> None:
         """Make the recognisers, and begin the response."""
         format = AudioFormat.of(request)
-        self._split = channel_splitter(format)
+        try:
+            self._audio = Channels(format, compressed=getattr(self._service.recogniser, "compressed", False))
+        except ImportError as error:
+            raise BadRequestException(f"This emulator has no decoder: {error}.") from None
         seconds = self._service.limits.max_audio
         self._max_audio_length = None if format.bytes_per_second is None else seconds * format.bytes_per_second
-        numbers = range(format.channels) if format.is_timed and format.channels > 1 else [None]
-        for number in numbers:
+        for number in range(self._audio.count) if self._audio.count > 1 else [None]:
             recogniser = await self._work(self._service.recogniser, request, unwanted=_close)
             self._channels.append(_Channel(recogniser, ChannelResults(request, self._session_id, number)))
         response = StartStreamTranscriptionResponse.from_request(
@@ -300,8 +304,10 @@ class Transcription:
         if self._max_audio_length is not None and self._audio_length > self._max_audio_length:
             raise LimitExceededException(f"A stream may have {self._service.limits.max_audio:g} seconds of audio.")
         results = []
-        for channel, pcm in zip(self._channels, self._split(chunk), strict=True):
-            results += channel.results.of(await self._work(channel.feed, pcm))
+        decoded = self._audio.feed(chunk) if self._audio.is_quick else await self._work(self._audio.feed, chunk)
+        for channel, pcm in zip(self._channels, decoded, strict=True):
+            if pcm:
+                results += channel.results.of(await self._work(channel.feed, pcm))
         if results or self._now() - self._sent_at > _QUIET:
             await self._send_results(results)
         self._expect_audio()

@@ -14,10 +14,10 @@ def test_the_default():
     assert isinstance(load_recogniser("scripted"), Scripted)
 
 
-def test_pocketsphinx():
-    pytest.importorskip("pocketsphinx")
-    factory = load_recogniser("pocketsphinx")
-    assert type(factory).__name__ == "PocketSphinx"
+def test_moonshine():
+    pytest.importorskip("moonshine_voice")
+    factory = load_recogniser("moonshine")
+    assert type(factory).__name__ == "Moonshine"
     factory.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+import sys
 import threading
 import time
 import uuid
@@ -144,6 +145,71 @@ def test_other_encodings(run, client, encoding):
             await stream.audio(bytes(800))
             await stream.end()
             assert texts(await stream.receive_all()) == ["The", "The"]
+
+    run(main)
+
+
+class Lengths:
+    """A recogniser that says how much PCM it was fed, and forgets it at the end."""
+
+    instant = True
+
+    def __init__(self, request):
+        self.length = 0
+
+    def feed(self, pcm):
+        assert pcm, "no piece is empty"
+        self.length += len(pcm)
+        return [Hypothesis([Word(str(self.length), 0.0, 1.0)])]
+
+    def finish(self):
+        return [Hypothesis([Word(f"{self.length} bytes", 0.0, 1.0)], is_final=True)]
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("instant", [True, False])
+def test_compressed_audio_is_decoded_for_a_recogniser(run, client, monkeypatch, instant):
+    pytest.importorskip("av")
+    monkeypatch.setattr(Lengths, "instant", instant)
+
+    async def main():
+        async with Emulator(recogniser=Lengths) as emulator, client(emulator) as peer:
+            stream = await peer.open(media_encoding="g729", media_sample_rate_hertz=8000)
+            await stream.audio(bytes(5), bytes(20))
+            await stream.end()
+            *_, last = texts(await stream.receive_all())
+            assert last == "320 bytes"
+
+    run(main)
+
+
+def test_compressed_audio_that_is_not_is_an_error(run, client):
+    pytest.importorskip("av")
+
+    async def main():
+        async with Emulator(recogniser=Lengths) as emulator, client(emulator) as peer:
+            stream = await peer.open(media_encoding="flac")
+            await stream.audio(bytes(100))
+            error = await stream.receive_error()
+            assert error.code == "BadRequestException"
+            assert error.message == "The audio could not be decoded as flac: it does not begin with fLaC."
+
+    run(main)
+
+
+def test_compressed_audio_without_pyav_is_refused(run, client, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    request = StartStreamTranscriptionRequest(
+        language_code="en-US", media_sample_rate_hertz=8000, media_encoding="ogg-opus"
+    )
+
+    async def main():
+        async with Emulator(recogniser=Lengths) as emulator, client(emulator) as peer:
+            error = await peer.refused(request.to_headers())
+            assert error.status_code == 400
+            assert error.message.startswith("This emulator has no decoder: ogg-opus cannot be decoded: PyAV")
 
     run(main)
 
