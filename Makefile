@@ -29,7 +29,7 @@ GB ?= 20
 ARCHITECTURES ?= arm64 s390x i386
 VENV ?= .venv
 BIN := $(VENV)/bin
-GROUPS := build demo test lint coverage mutation adapters peers fuzz bench docs
+GROUPS := build demo http test lint coverage mutation adapters peers fuzz bench docs
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
 .PHONY: demo test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once docs dist clean
@@ -40,11 +40,11 @@ demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python examples/recorded.py
 	$(BIN)/python examples/live.py
 
-test: $(VENV)/installed $(VENV)/demo $(VENV)/test
+test: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
 	$(BIN)/pytest $(PYTEST_OPTIONS)
 
 # The whole package on the reference, as on a machine without a compiler.
-test-reference: $(VENV)/installed $(VENV)/demo $(VENV)/test
+test-reference: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
 	EVENTSTREAM_PURE_PYTHON=1 $(BIN)/pytest $(PYTEST_OPTIONS)
 
 lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
@@ -55,13 +55,13 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 	$(BIN)/stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
 	$(BIN)/codespell
 
-sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/test
+sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
 	CHECKS="$(CHECKS)" tools/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
 
 planted: $(VENV)/installed $(VENV)/test
 	tools/planted_faults.sh $(BIN)/python $(FAULTS)
 
-coverage: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/coverage $(VENV)/peers
+coverage: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/coverage $(VENV)/peers
 	tools/coverage.sh $(BIN)/python $(PYTEST_OPTIONS)
 
 mutation: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/peers $(VENV)/mutation

@@ -34,7 +34,14 @@ from eventstream.exceptions import (
     UnknownHeaderType,
     VerificationError,
 )
-from eventstream.streams import aiter_messages, iter_messages
+from eventstream.streams import (
+    aiter_messages,
+    aiter_payload_lines,
+    aiter_payload_text,
+    iter_messages,
+    iter_payload_lines,
+    iter_payload_text,
+)
 from eventstream.values import Byte, Long, Short, Timestamp
 
 __version__: str
@@ -77,9 +84,13 @@ __all__ = [
     "UnknownHeaderType",
     "VerificationError",
     "aiter_messages",
+    "aiter_payload_lines",
+    "aiter_payload_text",
     "decode",
     "encode",
     "encode_into",
     "implementation",
     "iter_messages",
+    "iter_payload_lines",
+    "iter_payload_text",
 ]

@@ -14,8 +14,9 @@ NAMES = """
 Byte CodecError DateSkew DecodeError DecodeLimitExceeded Decoder DuplicateHeader EncodeError EncodeLimitExceeded Headers
 IncompleteStream InvalidHeader InvalidHeaderName InvalidHeaderText InvalidHeaderValue InvalidLength Long Message
 MessageChecksumMismatch PreludeChecksumMismatch ServiceError Short SignatureMismatch StateError Timestamp TrailingData
-TruncatedHeader TruncatedMessage UnexpectedMessage UnknownHeaderType VerificationError aiter_messages decode encode
-encode_into implementation iter_messages
+TruncatedHeader TruncatedMessage UnexpectedMessage UnknownHeaderType VerificationError aiter_messages
+aiter_payload_lines aiter_payload_text decode encode encode_into implementation iter_messages iter_payload_lines
+iter_payload_text
 """.split()  # noqa: SIM905
 
 

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import io
 import itertools
+import json
 import mmap
 import os
+import pathlib
+import socket
 import threading
+import zlib
 
 import frames
 import pytest
 
+import eventstream
 from eventstream import (
+    DecodeError,
     DecodeLimitExceeded,
+    IncompleteStream,
     MessageChecksumMismatch,
+    ServiceError,
     TruncatedMessage,
     aiter_messages,
+    aiter_payload_lines,
+    aiter_payload_text,
     implementation,
     iter_messages,
+    iter_payload_lines,
+    iter_payload_text,
     streams,
 )
 
@@ -446,3 +459,593 @@ def test_an_asynchronous_source_that_does_not_block_is_an_error_and_no_end():
     with pytest.raises(BlockingIOError, match="has no data now"):
         asyncio.run(read_all())
     assert received == [frames.TEN_FRAME]
+
+
+# Complete streams
+
+
+def event(event_type, payload=b""):
+    return eventstream.encode({":message-type": "event", ":event-type": event_type}, payload)
+
+
+def outcome_of(source, last):
+    """How many messages came, and the error after them; the same for both functions."""
+
+    async def arun():
+        count = 0
+        try:
+            async for _ in aiter_messages(feeding(source), last=last):
+                count += 1
+        except Exception as error:
+            return count, error
+        return count, None
+
+    count = 0
+    raised = None
+    try:
+        for _ in iter_messages(source, last=last):
+            count += 1
+    except Exception as error:
+        raised = error
+    acount, araised = asyncio.run(arun())
+    assert (count, type(raised), str(raised)) == (acount, type(araised), str(araised))
+    return count, raised
+
+
+RECORDS, END = event("Records", b"1,2\n"), event("End")
+
+
+@pytest.mark.parametrize(
+    ("wires", "last"),
+    [
+        ([RECORDS, END], {"End"}),
+        ([RECORDS + END], ["End"]),
+        ([END], ("Other", "End")),
+        ([RECORDS, END, b""], frozenset({"End"})),
+        ([RECORDS], None),
+        ([], None),
+    ],
+)
+def test_last_event_of_a_complete_stream(wires, last):
+    count, raised = outcome_of(wires, last)
+    assert raised is None
+    assert count == sum(wire.count(b":message-type") for wire in wires)
+
+
+@pytest.mark.parametrize(
+    ("wires", "last_type"),
+    [
+        ([RECORDS], "Records"),
+        ([END, RECORDS], "Records"),
+        ([], None),
+        ([b""], None),
+        ([END, eventstream.encode({})], None),
+        ([eventstream.encode({":message-type": "exception", ":exception-type": "End"})], None),
+    ],
+)
+def test_last_event_missing_is_an_incomplete_stream(wires, last_type):
+    stream = b"".join(wires)
+    count, raised = outcome_of(wires, {"End", "Done"})
+    assert type(raised) is IncompleteStream
+    assert (raised.offset, raised.last, raised.expected) == (len(stream), last_type, {"End", "Done"})
+    assert count == len(list(iter_messages(stream)))
+
+
+def test_last_event_then_a_cut_message_is_truncated():
+    count, raised = outcome_of([RECORDS, END, END[:20]], {"End"})
+    assert count == 2
+    assert type(raised) is TruncatedMessage
+
+
+def test_last_event_is_not_looked_for_when_left_early():
+    messages = iter_messages([RECORDS, RECORDS], last={"End"})
+    next(messages)
+    messages.close()
+    assert list(messages) == []
+
+
+@pytest.mark.parametrize("read", [iter_messages, aiter_messages])
+@pytest.mark.parametrize(
+    ("last", "class_", "text"),
+    [
+        ("End", TypeError, "last is a collection of event types, such as {'End'}, not a str"),
+        (set(), ValueError, "last names no event type"),
+        (5, TypeError, "not iterable"),
+    ],
+)
+def test_last_event_arguments(read, last, class_, text):
+    with pytest.raises(class_, match=text):
+        read([RECORDS] if read is iter_messages else feeding([RECORDS]), last=last)
+
+
+# Mistakes
+
+
+PATH_LIKE = pathlib.Path("stream.bin")
+
+
+class Coroutines:
+    """Of which only the result tells that it is asynchronous."""
+
+    def read(self, size):
+        return self._read()
+
+    async def _read(self):
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (PATH_LIKE, r"not PosixPath; open a file in binary mode: open\(path, 'rb'\)|not WindowsPath"),
+        ("stream.bin", "not str; open a file in binary mode"),
+        (io.StringIO("text"), "a text file; open a file in binary mode"),
+        (["text"], "gives text, not bytes; open a file in binary mode"),
+        ([5], "gives int, not bytes"),
+        ([None], "gives NoneType, not bytes"),
+        (5, "not int"),
+        (None, "not None"),
+        (feeding([]), "asynchronous: use aiter_messages"),
+        (AsyncReadable(b""), "asynchronous: use aiter_messages"),
+        (Coroutines(), "asynchronous: use aiter_messages"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
+)
+def test_source_mistakes_are_named(source, text):
+    with pytest.raises(TypeError, match=text):
+        list(iter_messages(source))
+
+
+def test_source_text_file_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "stream.bin"
+    path.write_bytes(b"\xff" * 20)
+    with path.open(encoding="utf-8") as file, pytest.raises(TypeError, match="binary mode"):
+        iter_messages(file)
+
+
+def test_source_stream_reader_is_asynchronous():
+    async def main():
+        with pytest.raises(TypeError, match="use aiter_messages"):
+            iter_messages(await stream_reader(b""))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (PATH_LIKE, "open a file in binary mode"),
+        ("stream.bin", "not str; open a file in binary mode"),
+        (b"", "not asynchronous: use iter_messages"),
+        (bytearray(), "not asynchronous: use iter_messages"),
+        (memoryview(b""), "not asynchronous: use iter_messages"),
+        ([b""], "not asynchronous: use iter_messages"),
+        (io.BytesIO(b""), "not asynchronous: use iter_messages"),
+        (None, "not an asynchronous source: None"),
+        (5, "not an asynchronous source: int"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
+)
+def test_async_source_mistakes_are_named(source, text):
+    with pytest.raises(TypeError, match=text):
+        asyncio.run(collect(aiter_messages(source)))
+
+
+@pytest.mark.parametrize("chunk", ["text", 5])
+def test_async_source_of_other_chunks_is_named(chunk):
+    with pytest.raises(TypeError, match="not bytes"):
+        asyncio.run(collect(aiter_messages(feeding([chunk]))))
+
+
+# Responses of HTTP clients
+
+PIECES = [event("Records", b"x" * 50), event("Records", b"y" * 50), event("End")]
+FRAMINGS = ["content-length", "chunked", "close"]
+
+
+class Server:
+    """Answers one request with `PIECES`, each only when the one before has been received."""
+
+    def __init__(self, framing, *, cut=False, encoding=None):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(10)
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/"
+        self.received = threading.Semaphore(1)
+        self.in_time = True
+        self.thread = threading.Thread(target=self._serve, args=(framing, cut, encoding))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.received.release(len(PIECES))
+        self.thread.join(10)
+        self.socket.close()
+
+    def _serve(self, framing, cut, encoding):
+        compressor = zlib.compressobj(wbits=31)
+        pieces = PIECES
+        if encoding:
+            pieces = [compressor.compress(piece) + compressor.flush(zlib.Z_SYNC_FLUSH) for piece in PIECES]
+            pieces[-1] += compressor.flush()
+        connection, _ = self.socket.accept()
+        with connection, contextlib.suppress(ConnectionError):
+            connection.recv(65_536)
+            fields = ["Connection: close", f"Content-Encoding: {encoding}" if encoding else "X-Plain: yes"]
+            if framing == "content-length":
+                fields.append(f"Content-Length: {sum(map(len, pieces))}")
+            elif framing == "chunked":
+                fields.append("Transfer-Encoding: chunked")
+            head = "\r\n".join(["HTTP/1.1 200 OK", *fields, "", ""])
+            connection.sendall(head.encode())
+            for piece in pieces[:-1] if cut else pieces:
+                if not self.received.acquire(timeout=5):
+                    self.in_time = False
+                    return
+                chunk = b"%x\r\n%b\r\n" % (len(piece), piece) if framing == "chunked" else piece
+                connection.sendall(chunk)
+            if framing == "chunked" and not cut:
+                connection.sendall(b"0\r\n\r\n")
+
+
+def from_http_client(url):
+    import http.client
+
+    connection = http.client.HTTPConnection(url.removeprefix("http://").rstrip("/"), timeout=10)
+    connection.request("GET", "/")
+    return connection.getresponse()
+
+
+def from_urllib(url):
+    import urllib.request
+
+    return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10)
+
+
+def from_urllib3(url):
+    urllib3 = pytest.importorskip("urllib3")
+    return urllib3.PoolManager().request("GET", url, preload_content=False, retries=False, timeout=10)
+
+
+def from_requests(url):
+    requests = pytest.importorskip("requests")
+    session = requests.Session()
+    session.trust_env = False
+    return session.get(url, stream=True, timeout=10)
+
+
+def from_httpx(url):
+    httpx = pytest.importorskip("httpx")
+    client = httpx.Client(trust_env=False, timeout=10)
+    return client.send(client.build_request("GET", url), stream=True)
+
+
+def from_botocore(url):
+    pytest.importorskip("botocore")
+    from botocore.awsrequest import AWSRequest
+    from botocore.httpsession import URLLib3Session
+    from botocore.response import StreamingBody
+
+    answer = URLLib3Session(timeout=10).send(AWSRequest("GET", url, stream_output=True).prepare())
+    return StreamingBody(answer.raw, answer.headers.get("content-length"))
+
+
+LIBRARIES = [from_http_client, from_urllib, from_urllib3, from_requests, from_httpx, from_botocore]
+each_library = pytest.mark.parametrize("get", LIBRARIES, ids=lambda get: get.__name__.removeprefix("from_"))
+each_framing = pytest.mark.parametrize("framing", FRAMINGS)
+
+
+@each_framing
+@each_library
+def test_response_gives_messages_as_they_arrive(get, framing):
+    with Server(framing) as server:
+        response = get(server.url)
+        got = []
+        for message in iter_messages(response, last={"End"}):
+            got.append(message.encode())
+            server.received.release()
+        response.close()
+    assert server.in_time, "a message waited for the next one"
+    assert got == PIECES
+
+
+@pytest.mark.parametrize("get", [from_urllib3, from_requests, from_httpx])
+def test_response_that_is_compressed_is_decompressed(get):
+    with Server("chunked", encoding="gzip") as server:
+        response = get(server.url)
+        got = []
+        for message in iter_messages(response):
+            got.append(message.encode())
+            server.received.release()
+        response.close()
+    assert server.in_time
+    assert got == PIECES
+
+
+@each_framing
+@each_library
+def test_response_that_is_cut_between_two_messages(get, framing):
+    """What the how-to about complete streams says. Only a body that ends with its connection needs `last`."""
+    for last in (None, {"End"}):
+        with Server(framing, cut=True) as server:
+            response = get(server.url)
+            got = []
+            raised = None
+            try:
+                for message in iter_messages(response, last=last):
+                    got.append(message.encode())
+                    server.received.release()
+            except Exception as error:
+                raised = error
+            response.close()
+        assert got == PIECES[:-1]
+        own = (framing, get) in [("content-length", each) for each in (from_http_client, from_urllib, from_botocore)]
+        if framing == "close":
+            assert type(raised) is (type(None) if last is None else IncompleteStream)
+        elif own:
+            assert type(raised) is IncompleteStream
+            assert "before its Content-Length" in str(raised)
+            assert raised.offset == len(b"".join(got))
+        else:
+            assert raised is not None
+            assert not isinstance(raised, eventstream.CodecError), "the library has noticed it"
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+@pytest.mark.parametrize("get", [from_urllib3, from_requests, from_httpx])
+def test_response_that_was_read_before(get, framing):
+    with Server(framing) as server:
+        server.received.release(len(PIECES))
+        response = get(server.url)
+        if get is from_httpx:
+            response.read()
+        else:
+            assert response.data if get is from_urllib3 else response.content
+        assert wires(iter_messages(response)) == PIECES
+        response.close()
+
+
+def test_response_of_urllib3_without_read1_is_streamed():
+    """As urllib3 1 has it."""
+
+    class Raw:
+        closed = False
+
+        def read(self, size):
+            raise AssertionError("it would wait until it is full")
+
+        def stream(self, size, **options):
+            assert size == streams.READ_SIZE
+            return iter(PIECES)
+
+    assert wires(iter_messages(Raw())) == PIECES
+
+
+def test_response_of_a_stub_is_read():
+    """As tests of boto3's users make them."""
+    response = pytest.importorskip("botocore.response")
+    data = b"".join(PIECES)
+    assert wires(iter_messages(response.StreamingBody(io.BytesIO(data), len(data)))) == PIECES
+
+
+def test_response_of_an_asynchronous_httpx_client_is_named():
+    httpx = pytest.importorskip("httpx")
+
+    async def main(url):
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            response = await client.send(client.build_request("GET", url), stream=True)
+            with pytest.raises(TypeError, match="asynchronous: use aiter_messages"):
+                iter_messages(response)
+            await response.aclose()
+
+    with Server("close") as server:
+        asyncio.run(main(server.url))
+
+
+@pytest.mark.parametrize("get", [from_requests, from_httpx])
+def test_response_of_a_synchronous_client_is_named(get):
+    with Server("close") as server:
+        response = get(server.url)
+        with pytest.raises(TypeError, match="not asynchronous: use iter_messages"):
+            aiter_messages(response)
+        response.close()
+
+
+@contextlib.asynccontextmanager
+async def afrom_aiohttp(url):
+    aiohttp = pytest.importorskip("aiohttp")
+    connector, timeout = aiohttp.TCPConnector(force_close=True), aiohttp.ClientTimeout(10)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session, session.get(url) as response:
+        yield response
+
+
+@contextlib.asynccontextmanager
+async def afrom_httpx(url):
+    httpx = pytest.importorskip("httpx")
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as client, client.stream("GET", url) as response:
+        yield response
+
+
+each_async_library = pytest.mark.parametrize("get", [afrom_aiohttp, afrom_httpx], ids=["aiohttp", "httpx"])
+
+
+@each_framing
+@each_async_library
+def test_async_response_gives_messages_as_they_arrive(get, framing):
+    async def main(server):
+        got = []
+        async with get(server.url) as response:
+            async for message in aiter_messages(response, last={"End"}):
+                got.append(message.encode())
+                server.received.release()
+        return got
+
+    with Server(framing) as server:
+        assert asyncio.run(main(server)) == PIECES
+    assert server.in_time, "a message waited for the next one"
+
+
+@each_framing
+@each_async_library
+def test_async_response_that_is_cut_between_two_messages(get, framing):
+    async def main(server):
+        got = []
+        async with get(server.url) as response:
+            try:
+                async for message in aiter_messages(response, last={"End"}):
+                    got.append(message.encode())
+                    server.received.release()
+            except Exception as error:
+                return got, error
+        return got, None
+
+    with Server(framing, cut=True) as server:
+        got, raised = asyncio.run(main(server))
+    assert got == PIECES[:-1]
+    assert raised is not None
+    assert isinstance(raised, IncompleteStream) == (framing == "close"), "the library notices the others"
+
+
+def test_async_response_that_was_read_before():
+    async def main(server):
+        async with afrom_aiohttp(server.url) as response:
+            await response.read()
+            return await collect(aiter_messages(response))
+
+    with Server("chunked") as server:
+        server.received.release(len(PIECES))
+        assert asyncio.run(main(server)) == PIECES
+
+
+# Text
+
+
+def texts_of(messages, *arguments, lines=False, **options):
+    """The text or the lines of messages; the same for both functions."""
+    function, afunction = (
+        (iter_payload_lines, aiter_payload_lines) if lines else (iter_payload_text, aiter_payload_text)
+    )
+
+    async def arun():
+        got = []
+        try:
+            async for part in afunction(feeding(messages), *arguments, **options):
+                got.append(part)  # noqa: PERF401 (those before the error are kept)
+        except (DecodeError, ServiceError) as error:
+            return got, error
+        return got, None
+
+    got, raised = [], None
+    try:
+        for part in function(messages, *arguments, **options):
+            got.append(part)  # noqa: PERF402 (those before the error are kept)
+    except (DecodeError, ServiceError) as error:
+        raised = error
+    agot, araised = asyncio.run(arun())
+    assert (got, type(raised), str(raised)) == (agot, type(araised), str(araised))
+    return got, raised
+
+
+def payloads(*parts, event_type="Records"):
+    return list(iter_messages([event(event_type, part) for part in parts]))
+
+
+TEXT = "größer, 語\r\n😀\u2028x\n\nlast"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-8-sig"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_payload_text_is_joined(encoding, size):
+    data = TEXT.encode(encoding)
+    parts, raised = texts_of(payloads(*chunks(data, size)), encoding)
+    assert raised is None
+    assert "".join(parts) == TEXT
+    assert all(parts), "none is empty"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_payload_lines_are_joined(size):
+    lines, raised = texts_of(payloads(*chunks(TEXT.encode(), size)), lines=True)
+    assert raised is None
+    assert lines == ["größer, 語", "😀\u2028x", "", "last"]
+
+
+def test_payload_lines_of_json():
+    records = [{"text": "größer\u2028\x85"}, {"text": "\n"}]
+    data = "\n".join(json.dumps(record, ensure_ascii=False) for record in records).encode() + b"\n"
+    lines, _ = texts_of(payloads(*chunks(data, 5)), lines=True)
+    assert [json.loads(line) for line in lines] == records
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"), [("", []), ("\n", [""]), ("a", ["a"]), ("a\n", ["a"]), ("\r\n\ra", ["", "\ra"])]
+)
+def test_payload_lines_at_the_end(text, lines):
+    assert texts_of(payloads(text.encode()), lines=True) == (lines, None)
+
+
+def test_payload_lines_take_linear_time():
+    """A line over very many messages is joined once."""
+    count = 20_000
+    (line,) = iter_payload_lines(payloads(b"x") * count)
+    assert len(line) == count
+
+
+def test_payload_text_of_views():
+    data = b"".join(event("Records", part) for part in chunks(TEXT.encode(), 3))
+    decoder = eventstream.Decoder(copy=False)
+    assert "".join(iter_payload_text(decoder.feed(data))) == TEXT
+
+
+def test_payload_text_of_some_events():
+    messages = [
+        *payloads(b"caf\xc3"),
+        *payloads(b"<Progress/>", event_type="Progress"),
+        *payloads(b"\xa9"),
+        *payloads(b"", event_type="End"),
+    ]
+    assert texts_of(messages, event_types={"Records"}) == (["caf", "é"], None)
+
+
+@pytest.mark.parametrize(
+    ("parts", "bad"),
+    [
+        ([b"good", b"bad \xff", b"more"], 1),
+        ([b"good", b"caf\xc3", b"\xc3"], 1),
+        ([b"good", b"caf\xc3", b"", b"x"], 1),
+        ([b"good", b"\xe2", b"\x82", b"x"], 1),
+        ([b"\xe2", b"\x82\xac", b"x\xc3", b"\xff"], 2),
+        ([b"\xe2\x82", b"\xac\xff"], 1),
+        ([b"good", b"cut \xe2\x82"], 1),
+        ([b"good", b"cut \xe2", b"\x82"], 1),
+        ([b"cut \xe2", b""], 0),
+    ],
+)
+def test_payload_text_that_is_invalid_names_its_message(parts, bad):
+    other = event("Progress", b"\xff")
+    messages = list(iter_messages([other, *[event("Records", part) for part in parts], other]))
+    offset = len(other) + sum(len(event("Records", part)) for part in parts[:bad])
+    got, raised = texts_of(messages, event_types={"Records"})
+    assert type(raised) is DecodeError
+    assert raised.offset == offset
+    assert "the payloads are not utf-8 text" in str(raised)
+    assert isinstance(raised.__cause__, UnicodeDecodeError)
+    assert "".join(got) == b"".join(parts).decode(errors="ignore")[: len("".join(got))]
+
+
+def test_payload_text_raises_what_the_service_reports():
+    failure = eventstream.Message({":message-type": "exception", ":exception-type": "Throttled"}, b"slow down")
+    for options in ({}, {"event_types": {"Records"}}):
+        got, raised = texts_of([*payloads(b"1,2\n"), failure], **options)
+        assert got == ["1,2\n"]
+        assert isinstance(raised, ServiceError)
+        assert raised.message == "slow down"
+
+
+@pytest.mark.parametrize("function", [iter_payload_text, iter_payload_lines, aiter_payload_text, aiter_payload_lines])
+def test_payload_text_arguments(function):
+    with pytest.raises(LookupError):
+        function([], "no-such-encoding")
+    with pytest.raises(TypeError, match="not a str"):
+        function([], event_types="Records")
