@@ -30,9 +30,8 @@ def calls(codec: ModuleType, *, large: bool = True) -> dict[str, Work]:
         found |= _of_length(codec, headers, payload, codec.encode(headers, payload))
     found["encode of a signature's headers, 142 B"] = _signed(codec)
     found["headers all different, 142 B, one look-up"] = _all_different(codec, payload_of(142))
-    found["feed of a bytearray, 64 KiB"] = _feed(
-        codec.Decoder(), bytearray(codec.encode(headers, payload_of(64 * KIB)))
-    )
+    mutable = bytearray(codec.encode(headers, payload_of(64 * KIB)))
+    found["feed of a bytearray, 64 KiB"] = _feed(codec.Decoder(), mutable)
     return found
 
 
