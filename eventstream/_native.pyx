@@ -67,6 +67,12 @@ from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LEN
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *length)  # NULL with an exception set: see `utf8_of`
+    bint PyUnicode_CheckExact(PyObject *value)
+    bint PyUnicode_IS_COMPACT_ASCII(PyObject *text)
+    Py_ssize_t PyUnicode_GET_LENGTH(PyObject *text)
+    void *PyUnicode_DATA(PyObject *text)
+    bint PyDict_Next(object mapping, Py_ssize_t *position, PyObject **key, PyObject **value)  # both are borrowed
+    PyTypeObject *Py_TYPE(PyObject *value)
     str PyUnicode_DecodeUTF8(const char *data, Py_ssize_t length, const char *errors)
     long long PyLong_AsLongLongAndOverflow(object value, int *overflow) except? -1
     Py_ssize_t PyNumber_AsSsize_t(object value, PyObject *overflow) except? -1  # clipped where that is NULL
@@ -386,7 +392,7 @@ cdef inline const uint8_t *utf8_of(object text, Py_ssize_t *length) except? NULL
 
 
 cdef int write_name(Writer *writer, object name, set names) except -1:
-    """A name, which is not among `names` if these are given."""
+    """A name, which is not among `names` yet."""
     cdef Py_ssize_t length
     cdef const uint8_t *data
     cdef uint8_t *target
@@ -397,11 +403,10 @@ cdef int write_name(Writer *writer, object name, set names) except -1:
         raise InvalidHeaderName(name, "lone surrogates have no UTF-8")
     if not 1 <= length <= MAX_NAME_LENGTH:
         raise InvalidHeaderName(name, f"{length} bytes; 1 to {MAX_NAME_LENGTH} are allowed")
-    if names is not None:
-        raw = data[:length]
-        if raw in names:
-            raise InvalidHeaderName(name, "given twice")
-        names.add(raw)
+    raw = data[:length]
+    if raw in names:
+        raise InvalidHeaderName(name, "given twice")
+    names.add(raw)
     target = extend(writer, 1 + length)
     target[0] = <uint8_t> length
     memcpy(target + 1, data, length)
@@ -428,20 +433,29 @@ cdef int write_text(Writer *writer, object name, object text) except -1:
     return write_sized(writer, name, TYPE_STRING, data, length)
 
 
+cdef inline bint fits(long long value, size_t length) noexcept:
+    """Whether an integer fits into so many bytes, at most 8."""
+    cdef long long bound = 1LL << (8 * length - 1) if length < 8 else 0
+    return length == 8 or -bound <= value < bound
+
+
+cdef inline void store_integer(uint8_t *target, long long value, size_t length) noexcept:
+    cdef size_t i
+    for i in range(length):
+        target[i] = <uint8_t> (<unsigned long long> value >> (8 * (length - 1 - i)))
+
+
 cdef int write_integer(Writer *writer, object name, uint8_t type_, object integer) except -1:
     cdef int overflow
     cdef long long value = PyLong_AsLongLongAndOverflow(integer, &overflow)
-    cdef int length = VALUE_LENGTHS[type_]
-    cdef int bits = 8 * length
+    cdef size_t length = VALUE_LENGTHS[type_]
     cdef uint8_t *target
-    cdef int i
-    if overflow or (bits < 64 and not -(1LL << (bits - 1)) <= value < 1LL << (bits - 1)):
+    if overflow or not fits(value, length):
         hint = ": use Long" if type_ == TYPE_INTEGER else ""
-        raise InvalidHeaderValue(name, f"an integer of more than {bits} bits{hint}")
+        raise InvalidHeaderValue(name, f"an integer of more than {8 * length} bits{hint}")
     target = extend(writer, 1 + length)
     target[0] = type_
-    for i in range(length):
-        target[1 + i] = <uint8_t> (<unsigned long long> value >> (bits - 8 - 8 * i))
+    store_integer(target + 1, value, length)
     return 0
 
 
@@ -500,25 +514,89 @@ cdef int write_value(Writer *writer, object name, object value) except -1:
     return write_buffer(writer, name, value)
 
 
-cdef bint is_plain(dict mapping):
-    """Whether no two names can have the same text, and no value, as it is written, runs code of the caller's, as buffers
-    and time zones may."""
-    for name, value in mapping.items():
-        if type(name) is not str:
+cdef inline const uint8_t *ascii_of(PyObject *text, Py_ssize_t *length) noexcept:
+    """The text in UTF-8 if it is a ``str``, of no subclass, and in ASCII; else NULL."""
+    if not PyUnicode_CheckExact(text) or not PyUnicode_IS_COMPACT_ASCII(text):
+        return NULL
+    length[0] = PyUnicode_GET_LENGTH(text)
+    return <const uint8_t *> PyUnicode_DATA(text)
+
+
+cdef inline int integer_type(PyObject *value) noexcept:
+    """The type byte of an integer of one of the classes that have one; else -1.
+
+    The class is compared by identity: even its hash may be code of the caller's."""
+    cdef PyObject *class_ = <PyObject *> Py_TYPE(value)
+    if class_ == <PyObject *> TIMESTAMP:
+        return TYPE_TIMESTAMP
+    if class_ == <PyObject *> int:
+        return TYPE_INTEGER
+    if class_ == <PyObject *> LONG:
+        return TYPE_LONG
+    if class_ == <PyObject *> SHORT:
+        return TYPE_SHORT
+    return TYPE_BYTE if class_ == <PyObject *> BYTE else -1
+
+
+cdef bint write_plain(Writer *writer, dict mapping) except -1:
+    """Write headers of the usual classes, in one pass over the dict; False where it holds others, or anything invalid.
+
+    No code of the caller's runs here, and no exception is made but a MemoryError, which ends the pass. So nobody changes
+    the dict, and what is borrowed from it stays alive. Its names are exact, so no two of them have the same text."""
+    cdef Py_ssize_t position = 0
+    cdef Py_ssize_t name_length, length
+    cdef PyObject *name
+    cdef PyObject *value
+    cdef const uint8_t *name_data
+    cdef const uint8_t *data
+    cdef uint8_t *target
+    cdef int type_, overflow
+    cdef long long integer
+    while PyDict_Next(mapping, &position, &name, &value):
+        name_data = ascii_of(name, &name_length)
+        if name_data == NULL or not 1 <= name_length <= MAX_NAME_LENGTH:
             return False
-        # Which class it is, by identity: even the hash of a class may be code of the caller's.
-        if not (type(value) is str or type(value) is bytes or type(value) is int or type(value) is bool):
-            if not (type(value) is BYTE or type(value) is SHORT or type(value) is LONG or type(value) is TIMESTAMP):
+        type_ = TYPE_STRING
+        data = ascii_of(value, &length)
+        if data == NULL and PyBytes_CheckExact(<object> value):
+            type_ = TYPE_BYTE_ARRAY
+            data = <const uint8_t *> PyBytes_AS_STRING(<object> value)
+            length = PyBytes_GET_SIZE(<object> value)
+        if data != NULL:
+            if length > MAX_VALUE_LENGTH:
                 return False
+            target = extend(writer, 4 + name_length + length)
+            target[1 + name_length] = <uint8_t> type_
+            target[2 + name_length] = <uint8_t> (length >> 8)
+            target[3 + name_length] = <uint8_t> length
+            memcpy(target + 4 + name_length, data, length)
+        elif value == <PyObject *> True or value == <PyObject *> False:
+            target = extend(writer, 2 + name_length)
+            target[1 + name_length] = TYPE_TRUE if value == <PyObject *> True else TYPE_FALSE
+        else:
+            type_ = integer_type(value)
+            if type_ < 0:
+                return False
+            integer = PyLong_AsLongLongAndOverflow(<object> value, &overflow)
+            if overflow or not fits(integer, VALUE_LENGTHS[type_]):
+                return False
+            target = extend(writer, 2 + name_length + VALUE_LENGTHS[type_])
+            target[1 + name_length] = <uint8_t> type_
+            store_integer(target + 2 + name_length, integer, VALUE_LENGTHS[type_])
+        target[0] = <uint8_t> name_length
+        memcpy(target + 1, name_data, name_length)
     return True
 
 
 cdef int write_headers(Writer *writer, object mapping) except -1:
-    cdef set names = None  # to be told apart where keys that are not equal can have the same text
+    cdef set names  # to be told apart, as keys that are not equal can have the same text
     if type(mapping) is dict:
-        if ES_FREE_THREADED or not is_plain(<dict> mapping):
-            mapping = (<dict> mapping).copy()  # which nobody can change while it is written
-            names = set()
+        with cython.critical_section(mapping):
+            if write_plain(writer, <dict> mapping):
+                return 0
+        writer.length = 0
+        mapping = (<dict> mapping).copy()  # which nobody can change while it is written
+        names = set()
         for name, value in (<dict> mapping).items():
             write_name(writer, name, names)
             write_value(writer, name, value)
