@@ -45,11 +45,21 @@ cdef struct Field:
     size_t value_length
 
 
+# Private: of the messages with these headers whose total length is the last one's, the checksum of the prelude and that
+# up to the payload. It is known from the second such message on: lengths that never repeat cost nothing.
+cdef struct Head:
+    uint32_t total_length
+    uint32_t prelude_crc
+    uint32_t crc
+    bint is_known
+
+
 @cython.final
 cdef class Headers:
     cdef readonly bytes raw  # the header block
     cdef dict _parsed
     cdef int _searches
+    cdef Head _head
 
     # The headers as a dict, which must not be changed.
     cdef dict mapping(self)

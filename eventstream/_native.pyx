@@ -245,7 +245,7 @@ cdef es_crc32_copy_fn *crc32_copy = kernels[0].copy
 
 # From this length on, a payload is copied and checksummed in one pass; below, one checksum over headers and payload
 # saves more than the second pass over what lies in the L1 cache costs.
-cdef size_t ONE_PASS_LENGTH = 4096
+cdef size_t ONE_PASS_LENGTH = 2048
 
 # From this length on, a payload that arrives in pieces is checksummed as it arrives.
 cdef size_t ASSEMBLED_LENGTH = 16384
@@ -931,6 +931,8 @@ cdef class Headers:
             return self._parsed
 
     cdef object find(self, object name, object default):
+        if not ES_FREE_THREADED and self._parsed is not None:
+            return self._parsed.get(name, default)
         if type(name) is str and self._is_new():
             return find_header(self.raw, name, default)
         return self.mapping().get(name, default)
@@ -1163,13 +1165,28 @@ cdef inline void write_frame(
     const uint8_t *payload,
     size_t payload_length,
     bint immutable,
+    Head *head,
 ) noexcept:
-    """A whole message."""
+    """A whole message. `head` may be NULL, or what the headers remember."""
     cdef size_t total_length = MIN_MESSAGE_LENGTH + headers_length + payload_length
     cdef uint8_t *target = frame + PRELUDE_LENGTH + headers_length
     cdef uint32_t crc
     store_u32(frame, <uint32_t> total_length)
     store_u32(frame + 4, <uint32_t> headers_length)
+    if head != NULL and head.total_length == total_length:
+        if not head.is_known:
+            head.prelude_crc = crc32(0, frame, 8)
+            store_u32(frame + 8, head.prelude_crc)
+            head.crc = crc32(crc32(head.prelude_crc, frame + 8, CRC_LENGTH), headers, headers_length)
+            head.is_known = True
+        store_u32(frame + 8, head.prelude_crc)
+        memcpy(frame + PRELUDE_LENGTH, headers, headers_length)
+        crc = copy_payload_releasing(head.crc, target, payload, payload_length, immutable)
+        store_u32(frame + total_length - CRC_LENGTH, crc)
+        return
+    if head != NULL:
+        head.total_length = <uint32_t> total_length
+        head.is_known = False
     crc = crc32(0, frame, 8)
     store_u32(frame + 8, crc)
     memcpy(frame + PRELUDE_LENGTH, headers, headers_length)
@@ -1183,20 +1200,40 @@ cdef inline void write_frame(
     store_u32(frame + total_length - CRC_LENGTH, crc)
 
 
+cdef inline Head *head_of(Headers headers) noexcept:
+    """What the headers remember. Without the GIL they would need a lock for it, which costs what it saves."""
+    return NULL if ES_FREE_THREADED else &headers._head
+
+
 cdef inline bytes new_frame(
-    const uint8_t *headers, size_t headers_length, const uint8_t *payload, size_t payload_length, bint immutable
+    const uint8_t *headers,
+    size_t headers_length,
+    const uint8_t *payload,
+    size_t payload_length,
+    bint immutable,
+    Head *head,
 ):
     cdef bytes frame = PyBytes_FromStringAndSize(NULL, MIN_MESSAGE_LENGTH + headers_length + payload_length)
     write_frame(
-        <uint8_t *> PyBytes_AS_STRING(frame), headers, headers_length, payload, payload_length, immutable
+        <uint8_t *> PyBytes_AS_STRING(frame), headers, headers_length, payload, payload_length, immutable, head
     )
     return frame
 
 
+cdef inline bytes new_frame_of(Headers headers, const uint8_t *payload, size_t payload_length, bint immutable):
+    return new_frame(
+        <const uint8_t *> PyBytes_AS_STRING(headers.raw),
+        PyBytes_GET_SIZE(headers.raw),
+        payload,
+        payload_length,
+        immutable,
+        head_of(headers),
+    )
+
+
 cdef bytes encode_message(Headers headers, const uint8_t *payload, size_t length):
-    cdef size_t headers_length = PyBytes_GET_SIZE(headers.raw)
-    check_encoded(headers_length, length, UINT32_MAX, UINT32_MAX)
-    return new_frame(<const uint8_t *> PyBytes_AS_STRING(headers.raw), headers_length, payload, length, False)
+    check_encoded(PyBytes_GET_SIZE(headers.raw), length, UINT32_MAX, UINT32_MAX)
+    return new_frame_of(headers, payload, length, False)
 
 
 cdef bytes encode_span(
@@ -1208,18 +1245,14 @@ cdef bytes encode_span(
     uint64_t max_payload,
 ):
     cdef Writer writer
-    cdef bytes raw
     if type(headers) is Headers:
-        raw = (<Headers> headers).raw
-        check_encoded(PyBytes_GET_SIZE(raw), payload_length, max_headers, max_payload)
-        return new_frame(
-            <const uint8_t *> PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw), payload, payload_length, immutable
-        )
+        check_encoded(PyBytes_GET_SIZE((<Headers> headers).raw), payload_length, max_headers, max_payload)
+        return new_frame_of(<Headers> headers, payload, payload_length, immutable)
     writer_init(&writer)
     try:
         write_headers(&writer, headers)
         check_encoded(writer.length, payload_length, max_headers, max_payload)
-        return new_frame(writer.data, writer.length, payload, payload_length, immutable)
+        return new_frame(writer.data, writer.length, payload, payload_length, immutable, NULL)
     finally:
         writer_free(&writer)
 
@@ -1303,7 +1336,7 @@ def encode_into(
             return write_into(
                 &target,
                 start,
-                checked.raw,
+                checked,
                 <const uint8_t *> PyBytes_AS_STRING(payload),
                 PyBytes_GET_SIZE(payload),
                 True,
@@ -1313,7 +1346,7 @@ def encode_into(
         acquire(payload, &source, PyBUF_SIMPLE)
         try:
             return write_into(
-                &target, start, checked.raw, <const uint8_t *> source.buf, source.len, False, max_headers, max_payload
+                &target, start, checked, <const uint8_t *> source.buf, source.len, False, max_headers, max_payload
             )
         finally:
             PyBuffer_Release(&source)
@@ -1324,14 +1357,15 @@ def encode_into(
 cdef Py_ssize_t write_into(
     Py_buffer *target,
     Py_ssize_t start,
-    bytes raw,
+    Headers headers,
     const uint8_t *payload,
     size_t length,
     bint immutable,
     uint64_t max_headers,
     uint64_t max_payload,
 ) except -1:
-    cdef size_t headers_length = PyBytes_GET_SIZE(raw)
+    cdef const uint8_t *raw = <const uint8_t *> PyBytes_AS_STRING(headers.raw)
+    cdef size_t headers_length = PyBytes_GET_SIZE(headers.raw)
     cdef size_t total_length = MIN_MESSAGE_LENGTH + headers_length + length
     cdef size_t room = target.len - start if 0 <= start < target.len else 0
     cdef uint8_t *frame = <uint8_t *> target.buf + (target.len - <Py_ssize_t> room)
@@ -1342,7 +1376,7 @@ cdef Py_ssize_t write_into(
         raise ValueError(f"a message of {total_length} bytes does not fit into {room} bytes")
     if length and frame < payload + length and payload < frame + total_length:
         raise ValueError("the payload overlaps the part of the buffer that is to be written")
-    write_frame(frame, <const uint8_t *> PyBytes_AS_STRING(raw), headers_length, payload, length, immutable)
+    write_frame(frame, raw, headers_length, payload, length, immutable, head_of(headers))
     return total_length
 
 
