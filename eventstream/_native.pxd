@@ -45,9 +45,9 @@ cdef struct Field:
     size_t value_length
 
 
-# Private: of the messages with these headers whose total length is the last one's, the checksum of the prelude and that
+# Of the messages with these headers whose total length is the last one's, the checksum of the prelude and that
 # up to the payload. It is known from the second such message on: lengths that never repeat cost nothing.
-cdef struct Head:
+cdef struct _Head:
     uint32_t total_length
     uint32_t prelude_crc
     uint32_t crc
@@ -59,7 +59,7 @@ cdef class Headers:
     cdef readonly bytes raw  # the header block
     cdef dict _parsed
     cdef int _searches
-    cdef Head _head
+    cdef _Head _head
 
     # The headers as a dict, which must not be changed.
     cdef dict mapping(self)

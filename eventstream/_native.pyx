@@ -1165,7 +1165,7 @@ cdef inline void write_frame(
     const uint8_t *payload,
     size_t payload_length,
     bint immutable,
-    Head *head,
+    _Head *head,
 ) noexcept:
     """A whole message. `head` may be NULL, or what the headers remember."""
     cdef size_t total_length = MIN_MESSAGE_LENGTH + headers_length + payload_length
@@ -1200,7 +1200,7 @@ cdef inline void write_frame(
     store_u32(frame + total_length - CRC_LENGTH, crc)
 
 
-cdef inline Head *head_of(Headers headers) noexcept:
+cdef inline _Head *head_of(Headers headers) noexcept:
     """What the headers remember. Without the GIL they would need a lock for it, which costs what it saves."""
     return NULL if ES_FREE_THREADED else &headers._head
 
@@ -1211,7 +1211,7 @@ cdef inline bytes new_frame(
     const uint8_t *payload,
     size_t payload_length,
     bint immutable,
-    Head *head,
+    _Head *head,
 ):
     cdef bytes frame = PyBytes_FromStringAndSize(NULL, MIN_MESSAGE_LENGTH + headers_length + payload_length)
     write_frame(
