@@ -45,21 +45,17 @@ cdef struct Field:
     size_t value_length
 
 
-# Of the messages with these headers whose total length is the last one's, the checksum of the prelude and that
-# up to the payload. It is known from the second such message on: lengths that never repeat cost nothing.
-cdef struct _Head:
-    uint32_t total_length
-    uint32_t prelude_crc
-    uint32_t crc
-    bint is_known
-
-
 @cython.final
 cdef class Headers:
     cdef readonly bytes raw  # the header block
     cdef dict _parsed
     cdef int _searches
-    cdef _Head _head
+    # Of the last message with these headers, its total length; and once a second one was as long, the checksums of the
+    # prelude and of all before the payload. So lengths that never repeat cost nothing.
+    cdef uint32_t _total_length
+    cdef uint32_t _prelude_crc
+    cdef uint32_t _head_crc
+    cdef bint _is_known
 
     # The headers as a dict, which must not be changed.
     cdef dict mapping(self)

@@ -1165,28 +1165,30 @@ cdef inline void write_frame(
     const uint8_t *payload,
     size_t payload_length,
     bint immutable,
-    _Head *head,
+    Headers remembered,
 ) noexcept:
-    """A whole message. `head` may be NULL, or what the headers remember."""
+    """A whole message. Where its headers are `Headers`, these remember the checksums up to the payload: see `_native.pxd`.
+    Without the GIL they would need a lock for that, which costs what it saves."""
     cdef size_t total_length = MIN_MESSAGE_LENGTH + headers_length + payload_length
     cdef uint8_t *target = frame + PRELUDE_LENGTH + headers_length
     cdef uint32_t crc
     store_u32(frame, <uint32_t> total_length)
     store_u32(frame + 4, <uint32_t> headers_length)
-    if head != NULL and head.total_length == total_length:
-        if not head.is_known:
-            head.prelude_crc = crc32(0, frame, 8)
-            store_u32(frame + 8, head.prelude_crc)
-            head.crc = crc32(crc32(head.prelude_crc, frame + 8, CRC_LENGTH), headers, headers_length)
-            head.is_known = True
-        store_u32(frame + 8, head.prelude_crc)
+    if not ES_FREE_THREADED and remembered is not None and remembered._total_length == total_length:
+        if not remembered._is_known:
+            remembered._prelude_crc = crc32(0, frame, 8)
+            store_u32(frame + 8, remembered._prelude_crc)
+            crc = crc32(remembered._prelude_crc, frame + 8, CRC_LENGTH)
+            remembered._head_crc = crc32(crc, headers, headers_length)
+            remembered._is_known = True
+        store_u32(frame + 8, remembered._prelude_crc)
         memcpy(frame + PRELUDE_LENGTH, headers, headers_length)
-        crc = copy_payload_releasing(head.crc, target, payload, payload_length, immutable)
+        crc = copy_payload_releasing(remembered._head_crc, target, payload, payload_length, immutable)
         store_u32(frame + total_length - CRC_LENGTH, crc)
         return
-    if head != NULL:
-        head.total_length = <uint32_t> total_length
-        head.is_known = False
+    if not ES_FREE_THREADED and remembered is not None:
+        remembered._total_length = <uint32_t> total_length
+        remembered._is_known = False
     crc = crc32(0, frame, 8)
     store_u32(frame + 8, crc)
     memcpy(frame + PRELUDE_LENGTH, headers, headers_length)
@@ -1200,22 +1202,17 @@ cdef inline void write_frame(
     store_u32(frame + total_length - CRC_LENGTH, crc)
 
 
-cdef inline _Head *head_of(Headers headers) noexcept:
-    """What the headers remember. Without the GIL they would need a lock for it, which costs what it saves."""
-    return NULL if ES_FREE_THREADED else &headers._head
-
-
 cdef inline bytes new_frame(
     const uint8_t *headers,
     size_t headers_length,
     const uint8_t *payload,
     size_t payload_length,
     bint immutable,
-    _Head *head,
+    Headers remembered,
 ):
     cdef bytes frame = PyBytes_FromStringAndSize(NULL, MIN_MESSAGE_LENGTH + headers_length + payload_length)
     write_frame(
-        <uint8_t *> PyBytes_AS_STRING(frame), headers, headers_length, payload, payload_length, immutable, head
+        <uint8_t *> PyBytes_AS_STRING(frame), headers, headers_length, payload, payload_length, immutable, remembered
     )
     return frame
 
@@ -1227,7 +1224,7 @@ cdef inline bytes new_frame_of(Headers headers, const uint8_t *payload, size_t p
         payload,
         payload_length,
         immutable,
-        head_of(headers),
+        headers,
     )
 
 
@@ -1252,7 +1249,7 @@ cdef bytes encode_span(
     try:
         write_headers(&writer, headers)
         check_encoded(writer.length, payload_length, max_headers, max_payload)
-        return new_frame(writer.data, writer.length, payload, payload_length, immutable, NULL)
+        return new_frame(writer.data, writer.length, payload, payload_length, immutable, None)
     finally:
         writer_free(&writer)
 
@@ -1376,7 +1373,7 @@ cdef Py_ssize_t write_into(
         raise ValueError(f"a message of {total_length} bytes does not fit into {room} bytes")
     if length and frame < payload + length and payload < frame + total_length:
         raise ValueError("the payload overlaps the part of the buffer that is to be written")
-    write_frame(frame, raw, headers_length, payload, length, immutable, head_of(headers))
+    write_frame(frame, raw, headers_length, payload, length, immutable, headers)
     return total_length
 
 
