@@ -8,6 +8,7 @@
 """
 
 from eventstream._codec import Decoder, Headers, Message, decode, encode, encode_into, implementation
+from eventstream._salvage import Gap, salvage
 from eventstream.exceptions import (
     CodecError,
     DateSkew,
@@ -61,6 +62,7 @@ __all__ = [
     "DuplicateHeader",
     "EncodeError",
     "EncodeLimitExceeded",
+    "Gap",
     "Headers",
     "IncompleteStream",
     "InvalidHeader",
@@ -93,4 +95,5 @@ __all__ = [
     "iter_messages",
     "iter_payload_lines",
     "iter_payload_text",
+    "salvage",
 ]

@@ -9,7 +9,19 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["Decoder", "Headers", "Message", "_DecoderMap", "decode", "encode", "encode_into", "implementation"]
+__all__ = [
+    "Decoder",
+    "Headers",
+    "Message",
+    "_DecoderMap",
+    "_crc32_combine",
+    "_decoder_at",
+    "_find_prelude",
+    "decode",
+    "encode",
+    "encode_into",
+    "implementation",
+]
 
 implementation: Literal["native", "reference"] = "reference"
 
@@ -17,11 +29,33 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from eventstream._native import Decoder, Headers, Message, _DecoderMap, decode, encode, encode_into
+    from eventstream._native import (
+        Decoder,
+        Headers,
+        Message,
+        _crc32_combine,
+        _decoder_at,
+        _DecoderMap,
+        _find_prelude,
+        decode,
+        encode,
+        encode_into,
+    )
 else:
     if os.environ.get("EVENTSTREAM_PURE_PYTHON", "0") in ("", "0"):
         try:
-            from eventstream._native import Decoder, Headers, Message, _DecoderMap, decode, encode, encode_into
+            from eventstream._native import (
+                Decoder,
+                Headers,
+                Message,
+                _crc32_combine,
+                _decoder_at,
+                _DecoderMap,
+                _find_prelude,
+                decode,
+                encode,
+                encode_into,
+            )
 
             implementation = "native"
         except ImportError as error:
@@ -42,7 +76,18 @@ else:
                     stacklevel=2,
                 )
     if implementation == "reference":
-        from eventstream._reference import Decoder, Headers, Message, _DecoderMap, decode, encode, encode_into
+        from eventstream._reference import (
+            Decoder,
+            Headers,
+            Message,
+            _crc32_combine,
+            _decoder_at,
+            _DecoderMap,
+            _find_prelude,
+            decode,
+            encode,
+            encode_into,
+        )
 
 
 # What a pickle calls. It holds the wire form, which is checked again like any other input, and which either

@@ -2086,3 +2086,120 @@ cdef class _DecoderMap:
         except BaseException:
             self._unconverted = message
             raise
+
+
+# Salvage: the parts of `_salvage.py` that must be fast
+
+
+def _decoder_at(uint64_t offset, max_headers_length, max_payload_length):
+    """Return a decoder whose first byte is at `offset` of the stream, so that its errors say where they are in it."""
+    cdef Decoder decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
+    decoder._offset = offset
+    return decoder
+
+
+cdef enum:
+    WINDOW = 8  # the two lengths, of which the prelude's checksum is
+    POLYNOMIAL = 0xEDB88320  # x**32 is what it leaves; bit 31 is the coefficient of x**0
+    ONE = 0x80000000
+
+cdef uint32_t[256] entering  # what the register makes of a byte
+cdef uint32_t[256] leaving  # and what is left of that byte in it when WINDOW more have come
+
+
+cdef inline uint32_t divided(uint32_t register, int bits) noexcept nogil:
+    """The register after so many zero bits."""
+    cdef int i
+    for i in range(bits):
+        register = register >> 1 ^ (POLYNOMIAL if register & 1 else 0)
+    return register
+
+
+cdef int fill_window_tables() noexcept:
+    cdef int i
+    for i in range(256):
+        entering[i] = divided(i, 8)
+        leaving[i] = divided(i, 8 + 8 * WINDOW)
+    return 0
+
+
+fill_window_tables()
+
+
+cdef size_t find_prelude(const uint8_t *data, size_t start, size_t stop) noexcept nogil:
+    """Return the first position in [start, stop) where a valid prelude begins, `stop` if there is none.
+
+    The checksum of the window rolls on byte by byte: it is linear, so a byte that leaves can be taken out again."""
+    cdef uint32_t zeros = crc32(0, b"\0\0\0\0\0\0\0\0", WINDOW)
+    cdef uint32_t register = 0
+    cdef uint32_t total_length
+    cdef size_t i
+    for i in range(start, start + WINDOW):
+        register = register >> 8 ^ entering[(register ^ data[i]) & 0xFF]
+    for i in range(start, stop):
+        if load_u32(data + i + WINDOW) == register ^ zeros:
+            total_length = load_u32(data + i)
+            if total_length >= MIN_MESSAGE_LENGTH and load_u32(data + i + 4) <= total_length - MIN_MESSAGE_LENGTH:
+                return i
+        register = register >> 8 ^ entering[(register ^ data[i + WINDOW]) & 0xFF] ^ leaving[data[i]]
+    return stop
+
+
+def _find_prelude(data, size_t start, size_t stop) -> int:
+    """Return the first position in [start, stop) where the data holds a valid prelude, -1 if there is none.
+
+    Its checksum and its lengths are valid. The time is proportional to what is searched.
+    """
+    cdef Py_buffer view
+    cdef size_t last, found
+    acquire(data, &view, PyBUF_SIMPLE)
+    try:
+        if view.len < PRELUDE_LENGTH:
+            return -1
+        last = min(stop, <size_t> view.len - PRELUDE_LENGTH + 1)
+        if start >= last:
+            return -1
+        with nogil:
+            found = find_prelude(<const uint8_t *> view.buf, start, last)
+        return -1 if found == last else <Py_ssize_t> found
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef uint32_t multiplied(uint32_t a, uint32_t b) noexcept nogil:
+    """The product of two polynomials over GF(2), modulo that of the checksum."""
+    cdef uint32_t product = 0
+    while a:
+        if a & ONE:
+            product ^= b
+        a <<= 1
+        b = divided(b, 1)
+    return product
+
+
+cdef uint32_t[64] byte_powers  # x**(8 * 2**i)
+
+
+cdef int fill_byte_powers() noexcept:
+    cdef int i
+    byte_powers[0] = ONE >> 8
+    for i in range(1, 64):
+        byte_powers[i] = multiplied(byte_powers[i - 1], byte_powers[i - 1])
+    return 0
+
+
+fill_byte_powers()
+
+
+def _crc32_combine(uint32_t first, uint32_t second, uint64_t length) -> int:
+    """Return the checksum of two ranges, one after the other, from those of each; `length` is the second's.
+
+    The first one's remainder is multiplied by x**(8 * length), a product of powers that are at hand.
+    """
+    cdef int i = 0
+    while first and length:
+        if length & 1:
+            first = multiplied(first, byte_powers[i])
+        i += 1
+        length >>= 1
+    return first ^ second

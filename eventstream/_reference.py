@@ -83,6 +83,7 @@ else:
 
 _LENGTHS = struct.Struct(">II")
 _CRC = struct.Struct(">I")
+_PRELUDE = struct.Struct(">III")
 _U16 = struct.Struct(">H")
 _INTEGERS: dict[HeaderType, tuple[struct.Struct, type[int]]] = {
     HeaderType.BYTE: (struct.Struct(">b"), Byte),
@@ -987,3 +988,71 @@ class _DecoderMap:
         except BaseException:
             self._unconverted = message
             raise
+
+
+# Salvage: the parts of `_salvage.py` that must be fast
+
+
+def _decoder_at(offset: int, max_headers_length: int | None, max_payload_length: int | None) -> Decoder:
+    """Return a decoder whose first byte is at `offset` of the stream, so that its errors say where they are in it."""
+    decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
+    decoder._offset = offset
+    return decoder
+
+
+def _find_prelude(data: Buffer, start: int, stop: int) -> int:
+    """Return the first position in [start, stop) where the data holds a valid prelude, -1 if there is none.
+
+    Its checksum and its lengths are valid. The time is proportional to what is searched.
+    """
+    with _view_of(data) as view, view.cast("B") as octets:
+        for position in range(start, min(stop, len(octets) - PRELUDE_LENGTH + 1)):
+            total_length, headers_length, expected = _PRELUDE.unpack_from(octets, position)
+            possible = headers_length + MIN_MESSAGE_LENGTH <= total_length  # as are half of all arbitrary bytes
+            if possible and zlib.crc32(octets[position : position + _LENGTHS.size]) == expected:
+                return position
+    return -1
+
+
+_POLYNOMIAL = 0xEDB88320
+"""x**32 is what it leaves; bit 31 is the coefficient of x**0."""
+
+_ONE = 0x80000000
+
+
+def _multiplied(a: int, b: int) -> int:
+    """The product of two polynomials over GF(2), modulo that of the checksum."""
+    product = 0
+    bit = _ONE
+    while a:
+        if a & bit:
+            product ^= b
+            a ^= bit
+        bit >>= 1
+        b = b >> 1 ^ _POLYNOMIAL if b & 1 else b >> 1
+    return product
+
+
+def _byte_powers() -> tuple[int, ...]:
+    """The polynomials x**(8 * 2**i)."""
+    powers = [_ONE >> 8]
+    while len(powers) < 64:
+        powers.append(_multiplied(powers[-1], powers[-1]))
+    return tuple(powers)
+
+
+_BYTE_POWERS = _byte_powers()
+
+
+def _crc32_combine(first: int, second: int, length: int) -> int:
+    """Return the checksum of two ranges, one after the other, from those of each; `length` is the second's.
+
+    The first one's remainder is multiplied by x**(8 * length), a product of powers that are at hand.
+    """
+    i = 0
+    while first and length:
+        if length & 1:
+            first = _multiplied(first, _BYTE_POWERS[i])
+        i += 1
+        length >>= 1
+    return first ^ second
