@@ -233,6 +233,27 @@ def _thrashed(n: int) -> Work:
     return streamed([filled(n, itertools.cycle(blocks))])
 
 
+def prelude(total_length: int) -> bytes:
+    lengths = struct.pack(">II", total_length, 0)
+    return lengths + struct.pack(">I", zlib.crc32(lengths))
+
+
+def salvaged(data: bytes) -> Work:
+    return lambda: collections.deque(eventstream.salvage(data), maxlen=0)
+
+
+for _name, _make in {
+    "salvage: zeros": bytes,
+    "salvage: preludes that promise all the rest": lambda n: prelude(n // 2) * (n // 24) + bytes(n // 2),
+    "salvage: such preludes, and a message behind each": lambda n: (
+        (prelude(n // 2) + frame()) * (n // 56) + bytes(n // 2)
+    ),
+    "salvage: preludes that lead from one to the next": lambda n: prelude(24) * (n // 12),
+    "salvage: messages with wrong checksums": lambda n: frame(message_crc=1) * (n // 16),
+}.items():
+    SHAPES[_name] = lambda n, make=_make: salvaged(make(n))
+
+
 @shape("a large message, byte by byte")
 def _byte_by_byte(n: int) -> Work:
     return streamed(cut(frame(b"", bytes(n)), 1))

@@ -11,12 +11,12 @@ import pytest
 import eventstream
 
 NAMES = """
-Byte CodecError DateSkew DecodeError DecodeLimitExceeded Decoder DuplicateHeader EncodeError EncodeLimitExceeded Headers
-IncompleteStream InvalidHeader InvalidHeaderName InvalidHeaderText InvalidHeaderValue InvalidLength Long Message
-MessageChecksumMismatch PreludeChecksumMismatch ServiceError Short SignatureMismatch StateError Timestamp TrailingData
-TruncatedHeader TruncatedMessage UnexpectedMessage UnknownHeaderType VerificationError aiter_messages
+Byte CodecError DateSkew DecodeError DecodeLimitExceeded Decoder DuplicateHeader EncodeError EncodeLimitExceeded Gap
+Headers IncompleteStream InvalidHeader InvalidHeaderName InvalidHeaderText InvalidHeaderValue InvalidLength Long
+Message MessageChecksumMismatch PreludeChecksumMismatch ServiceError Short SignatureMismatch StateError Timestamp
+TrailingData TruncatedHeader TruncatedMessage UnexpectedMessage UnknownHeaderType VerificationError aiter_messages
 aiter_payload_lines aiter_payload_text decode encode encode_into implementation iter_messages iter_payload_lines
-iter_payload_text
+iter_payload_text salvage
 """.split()  # noqa: SIM905
 
 

@@ -17,6 +17,7 @@ LAYERS = [
     "eventstream.values",
     "eventstream._reference",
     "eventstream._codec",
+    "eventstream._salvage",
     "eventstream.streams",
     "eventstream._version",
     "eventstream",

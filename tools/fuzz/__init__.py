@@ -21,7 +21,18 @@ from __future__ import annotations
 import zlib
 from pathlib import Path
 
-TARGETS = ("raw", "preludes", "headers", "order", "roundtrip", "signatures", "requests", "transcripts", "peers")
+TARGETS = (
+    "raw",
+    "preludes",
+    "salvage",
+    "headers",
+    "order",
+    "roundtrip",
+    "signatures",
+    "requests",
+    "transcripts",
+    "peers",
+)
 """The ladder, from the outermost layer inwards: names of modules here and of folders of the corpus."""
 
 CORPUS = Path(__file__).parent / "corpus"
