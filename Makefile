@@ -18,21 +18,30 @@
 # make docs         build the documentation into build/docs
 # make dist         build sdist and wheel, check what they hold, test the one against the other, and build a Cython
 #                   package against the wheel
+# make lock         write requirements/ after a change of a dependency in pyproject.toml; what is locked stays as it is,
+#                   unless UPGRADE=1 or UPGRADE="NAME ..."
 # make clean
 #
 # PYTHON chooses the interpreter, VENV where its environment is made; nothing else on the machine is touched. The package
-# is installed there as editable: Python code is used as it stands here, and the extension is built again if it changed.
+# is installed there as editable: Python code is used as it is here, and the extension is built again if it changed.
+#
+# DEPENDENCIES=locked (the default) installs the exact versions of requirements/, by their hashes, and nothing else.
+# DEPENDENCIES=lowest takes the oldest versions that pyproject.toml allows, and Python 3.10, for `make test` and `make demo`;
+# DEPENDENCIES=newest takes the newest ones, and the newest Python here. Each has an environment of its own.
+#
+# To add a dependency, name it in pyproject.toml (an extra's in the group `demo` too), and run `make lock`.
 
-PYTHON ?= python3
+DEPENDENCIES ?= locked
 SECONDS ?= 60
 GB ?= 20
 ARCHITECTURES ?= arm64 s390x i386
-VENV ?= .venv
+VENV ?= .venv$(patsubst %,-%,$(filter-out locked,$(DEPENDENCIES)))
 BIN := $(VENV)/bin
-GROUPS := build demo http test lint coverage mutation adapters peers fuzz bench docs
+ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
+GROUPS := pip lock build demo http test lint coverage mutation adapters peers fuzz bench docs
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once docs dist clean
+.PHONY: demo test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once docs dist lock clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -102,18 +111,29 @@ docs: $(VENV)/docs
 dist: $(VENV)/installed
 	tools/release/dist.sh $(BIN)/python
 
+# UPGRADE=1 takes the newest versions, UPGRADE="h2 msgspec" those of these packages.
+lock: $(VENV)/lock
+	$(BIN)/python tools/lock.py $(if $(filter 1,$(UPGRADE)),--upgrade,$(UPGRADE:%=--upgrade-package=%))
+
 clean:
 	rm -rf .venv* .cache build dist *.egg-info eventstream/_native.c eventstream/*.so
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(ENVIRONMENT) create $(VENV) $(PYTHON)
 
-# The dependency groups of pyproject.toml.
-$(GROUPS:%=$(VENV)/%): $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --group $(notdir $@)
-	touch $@
+# The dependency groups of pyproject.toml, in the versions of requirements/ or the newest. What has no wheel is built with
+# the group `build`.
+VERSIONS_locked := requirements/%.txt
+VERSIONS_lowest := $(wildcard requirements/lowest/*.txt)
+VERSIONS_newest := pyproject.toml
+
+$(GROUPS:%=$(VENV)/%): $(VENV)/%: $(VERSIONS_$(DEPENDENCIES)) | $(BIN)/python
+	@$(ENVIRONMENT) group $(VENV) $*
+	@touch $@
+
+$(VENV)/build: | $(VENV)/pip
+$(filter-out $(VENV)/pip $(VENV)/build,$(GROUPS:%=$(VENV)/%)): | $(VENV)/build
 
 $(VENV)/installed: $(VENV)/build $(NATIVE)
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
-	touch $@
+	@$(ENVIRONMENT) package $(VENV)
+	@touch $@
