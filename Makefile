@@ -61,6 +61,8 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy examples
+	$(BIN)/mypy tests/test_typing.py
+	$(BIN)/mypy tests/test_typing.py
 	$(BIN)/stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
 	$(BIN)/codespell
 

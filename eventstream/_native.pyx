@@ -40,6 +40,7 @@ from libc.string cimport memcmp, memcpy, memmove
 import datetime
 from collections.abc import Mapping
 from operator import index
+from types import GenericAlias
 
 from eventstream.exceptions import (
     CodecError,
@@ -965,6 +966,21 @@ cdef class Headers:
         """The value of the header, or `default` if there is none."""
         return self.find(name, default)
 
+    def get_as(self, name, class_, /):
+        """Return the value of the header if it has that type.
+
+        Args:
+            name: of the header.
+            class_: a type of header values. An ``int`` may be any of its subclasses here, but not a ``bool``.
+
+        Returns:
+            None if there is no such header, or its value has another type.
+        """
+        value = self.find(name, None)
+        if class_ is int and (value is True or value is False):
+            return None
+        return value if isinstance(value, class_) else None
+
     def keys(self):
         """The names, in the order of the wire."""
         return self.mapping().keys()
@@ -1029,10 +1045,15 @@ cdef class Message:
 
     Attributes:
         headers: the `Headers`.
-        payload: ``bytes``; a ``memoryview`` if a decoder with ``copy=False`` made the message.
+        payload: ``bytes``; a ``memoryview`` if a decoder with ``copy=False`` made the message. To type checkers it is
+            ``bytes`` in a `Message`, and ``bytes | memoryview`` in one of such a decoder.
     """
 
     __match_args__ = ("headers", "payload")
+
+    @classmethod
+    def __class_getitem__(cls, payload, /):
+        return GenericAlias(cls, payload)
 
     def __cinit__(self, headers=NO_HEADERS, payload=b""):
         self.headers = headers_of(headers)
@@ -1650,6 +1671,10 @@ cdef class Decoder:
     def __dealloc__(self):
         PyMem_Free(self._data)
         self._drop_payload()
+
+    @classmethod
+    def __class_getitem__(cls, payload, /):
+        return GenericAlias(cls, payload)
 
     def __reduce__(self):
         raise TypeError("a Decoder cannot be pickled or copied")

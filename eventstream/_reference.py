@@ -24,6 +24,7 @@ import zlib
 from _thread import LockType, allocate_lock
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from operator import index
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, overload
 
 from eventstream._text import MAX_SHOWN
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer, Self, final
 
     T = TypeVar("T")
+    V = TypeVar("V", bound=HeaderValue)
     HeadersInput: TypeAlias = "Headers | Mapping[str, HeaderInput]"
 else:
 
@@ -346,6 +348,21 @@ class Headers(Mapping[str, HeaderValue]):
         """The value of the header, or `default` if there is none."""
         return self._mapping().get(name, default)
 
+    def get_as(self, name: str, class_: type[V], /) -> V | None:
+        """Return the value of the header if it has that type.
+
+        Args:
+            name: of the header.
+            class_: a type of header values. An ``int`` may be any of its subclasses here, but not a ``bool``.
+
+        Returns:
+            None if there is no such header, or its value has another type.
+        """
+        value = self._mapping().get(name)
+        if class_ is int and isinstance(value, bool):
+            return None
+        return value if isinstance(value, class_) else None
+
     def keys(self) -> KeysView[str]:
         """The names, in the order of the wire."""
         return self._mapping().keys()
@@ -393,7 +410,8 @@ class Message:
 
     Attributes:
         headers: the `Headers`.
-        payload: ``bytes``; a ``memoryview`` if a decoder with ``copy=False`` made the message.
+        payload: ``bytes``; a ``memoryview`` if a decoder with ``copy=False`` made the message. To type checkers it is
+            ``bytes`` in a `Message`, and ``bytes | memoryview`` in one of such a decoder.
     """
 
     __slots__ = ("_headers", "_payload")
@@ -411,6 +429,10 @@ class Message:
         self._headers = headers
         self._payload = payload
         return self
+
+    @classmethod
+    def __class_getitem__(cls, payload: Any, /) -> GenericAlias:
+        return GenericAlias(cls, payload)
 
     @property
     def headers(self) -> Headers:
@@ -760,6 +782,10 @@ class Decoder:
         self._buffered = 0
         self._release()
         return self
+
+    @classmethod
+    def __class_getitem__(cls, payload: Any, /) -> GenericAlias:
+        return GenericAlias(cls, payload)
 
     def __reduce__(self) -> str:
         raise TypeError("a Decoder cannot be pickled or copied")

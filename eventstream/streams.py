@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = bytes | bytearray | memoryview | Iterable[Buffer] | Readable | Response
     AsyncSource: TypeAlias = AsyncIterable[Buffer] | AsyncReadable | AsyncResponse | AsyncResponseWithContent
-    AnyMessage: TypeAlias = Message
+    AnyMessage: TypeAlias = Message[bytes] | Message[bytes | memoryview]
 
 
 READ_SIZE = 65_536

@@ -699,3 +699,34 @@ def test_repr_shows_the_headers(ten):
     assert shown.startswith("Headers({'true': True, 'false': False, 'byte': Byte(-2)")
     names = {"Headers": dict, "Byte": Byte, "Short": Short, "Long": Long, "Timestamp": Timestamp, "UUID": uuid.UUID}
     assert pairs(eval(shown, names)) == pairs(ten)
+
+
+# get_as
+
+
+@pytest.mark.parametrize("name", frames.TEN_HEADERS)
+@pytest.mark.parametrize("class_", [bool, int, Byte, Short, Long, bytes, str, Timestamp, uuid.UUID])
+def test_get_as_gives_the_value_only_of_that_type(codec, name, class_):
+    value = frames.TEN_HEADERS[name]
+    for headers in (codec.Headers(frames.TEN_HEADERS), codec.decode(frames.TEN_FRAME).headers):
+        for _ in range(10):  # the first are found in the wire form
+            got = headers.get_as(name, class_)
+            if isinstance(value, class_) and (class_ is not int or type(value) is not bool):
+                assert frames.same_value(got, value)
+            else:
+                assert got is None
+
+
+def test_get_as_of_no_such_header(codec):
+    assert codec.Headers({"a": 1}).get_as("b", int) is None
+    assert codec.Headers().get_as("b", str) is None
+
+
+def test_get_as_arguments(codec):
+    headers = codec.Headers({"a": 1})
+    with pytest.raises(TypeError):
+        headers.get_as("a")
+    with pytest.raises(TypeError):
+        headers.get_as("a", "int")
+    with pytest.raises(TypeError):
+        headers.get_as(name="a", class_=int)

@@ -389,3 +389,9 @@ def test_a_released_payload_of_an_exception_is_a_buffer_error(codec):
     message.payload.release()
     with pytest.raises(BufferError):
         message.raise_for_error()
+
+
+def test_class_can_be_subscripted_for_type_checkers(codec):
+    for class_ in (codec.Message, codec.Decoder):
+        assert repr(class_[bytes]).endswith(f"{class_.__name__}[bytes]")
+    assert isinstance(codec.Message[bytes]({}, b"x"), codec.Message)

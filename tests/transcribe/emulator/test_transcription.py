@@ -816,7 +816,7 @@ def after_the_end(first, _, signer):
         (swapped, "signature does not match", 0),
         (changed, "checksum mismatch", 1),
         (repeated, "signature does not match", 1),
-        (garbage, "prelude checksum mismatch", 1),
+        (garbage, "expected a message, found text", 1),
         (over_the_limit, "the limit is 65536", 1),
         (unsigned, "a signed event has", 1),
         (another_event, "The audio stream has an event that is neither audio nor configuration.", 1),
