@@ -6,6 +6,7 @@
 from eventstream.transcribe.emulator.faults import Fault
 from eventstream.transcribe.emulator.recogniser import (
     Hypothesis,
+    Mention,
     Recogniser,
     RecogniserFactory,
     Word,
@@ -21,6 +22,7 @@ __all__ = [
     "Fault",
     "Hypothesis",
     "Limits",
+    "Mention",
     "Recogniser",
     "RecogniserFactory",
     "Scripted",

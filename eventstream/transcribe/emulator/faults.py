@@ -6,6 +6,7 @@ which every stream begins. At 0 it strikes before the response, where there is n
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from eventstream._codec import Message
 from eventstream.transcribe.exceptions import TranscribeError
 
-__all__ = ["Fault", "Faults"]
+__all__ = ["Fault", "Faults", "exception_named"]
 
 _SPEC = re.compile(r"(?P<kind>[a-z-]+)(:(?P<argument>[^@*]+))?@(?P<event>[0-9]{1,9})(\*(?P<streams>[1-9][0-9]{0,8}))?")
 _AT_EVENTS = ("bad-crc", "truncate")
@@ -81,10 +82,7 @@ class Fault:
     @property
     def error(self) -> TranscribeError:
         """The exception that is asked for."""
-        headers = {":message-type": "exception", ":exception-type": self.argument}
-        return TranscribeError.from_message(
-            Message(headers, b'{"Message": "The emulator was asked for this exception."}')
-        )
+        return exception_named(self.argument, "The emulator was asked for this exception.")
 
 
 class Faults:
@@ -105,3 +103,9 @@ class Faults:
                     self._faults[position] = replace(fault, streams=fault.streams - 1)
                 return fault
         return None
+
+
+def exception_named(code: str, text: str) -> TranscribeError:
+    """Make the exception of a code, which may be one that no client knows."""
+    headers = {":message-type": "exception", ":exception-type": code}
+    return TranscribeError.from_message(Message(headers, json.dumps({"Message": text}).encode()))

@@ -8,14 +8,14 @@ callable that makes recognisers plugs in, and may refuse a request that is beyon
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from eventstream.transcribe.request import StartStreamTranscriptionRequest
 
-__all__ = ["Hypothesis", "Recogniser", "RecogniserFactory", "Word", "load_recogniser", "tokens"]
+__all__ = ["Hypothesis", "Mention", "Recogniser", "RecogniserFactory", "Word", "load_recogniser", "tokens"]
 
 
 class Word(NamedTuple):
@@ -28,6 +28,8 @@ class Word(NamedTuple):
         type: a mark's is ``punctuation``; it is written after the word before it without a space.
         confidence: 0 to 1; None if the recogniser does not say.
         stable: whether later hypotheses of the utterance keep the word.
+        speaker: who says it; None if the recogniser does not tell speakers apart.
+        filters: the names of the vocabulary filters that have the word.
     """
 
     content: str
@@ -36,6 +38,24 @@ class Word(NamedTuple):
     type: Literal["pronunciation", "punctuation"] = "pronunciation"
     confidence: float | None = None
     stable: bool = False
+    speaker: str | None = None
+    filters: Collection[str] = ()
+
+
+class Mention(NamedTuple):
+    """Words that identify a person.
+
+    Attributes:
+        type: as ``NAME``; the service's are in its guide ("Redacting or identifying PII in a real-time stream").
+        start: the position of the first of them in the utterance, marks counted, too.
+        stop: the position after the last.
+        confidence: 0 to 1; None if the recogniser does not say.
+    """
+
+    type: str
+    start: int
+    stop: int
+    confidence: float | None = None
 
 
 class Hypothesis(NamedTuple):
@@ -44,17 +64,24 @@ class Hypothesis(NamedTuple):
     Attributes:
         words: all of the utterance, in their order; those of a later hypothesis take their place.
         is_final: whether the utterance is over; the next hypothesis begins another.
+        mentions: words of it that identify a person, in their order and apart from each other. They are told of a final
+            hypothesis only, as the service does.
+        language: the language spoken, such as ``en-US``; None if the recogniser does not say.
+        language_score: 0 to 1, how probable it is; None if the recogniser does not say.
     """
 
     words: Sequence[Word]
     is_final: bool = False
+    mentions: Sequence[Mention] = ()
+    language: str | None = None
+    language_score: float | None = None
 
 
 class Recogniser(Protocol):
     """Turns the audio of one channel into words. It is used by one thread at a time, not always the same.
 
     An exception that it raises ends the stream as an ``InternalFailureException``; a `TranscribeError` is sent as it
-    is.
+    is, after the hypotheses before it.
     """
 
     def feed(self, pcm: bytes) -> Iterable[Hypothesis]:

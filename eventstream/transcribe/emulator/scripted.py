@@ -1,18 +1,18 @@
-"""A recogniser that hears the same words in any audio, for tests: which ones, depends on the time alone.
+"""A recogniser that hears the same words in any audio, for tests: which ones, depends on the time only.
 
-The script's words follow each other without a pause, each as long as the others, sentence after sentence, and from the
-beginning again when they are used up. Every piece of audio has a hypothesis: the sentence as far as it was spoken, and
-a final one for each sentence that ends in it.
+It follows a script (see `eventstream.transcribe.emulator.script`), and begins again when the script is used up. Every
+piece of audio has a hypothesis while a sentence is being spoken: the sentence as far as it was spoken, and a final one
+for each sentence that ends in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import cycle
 from typing import TYPE_CHECKING
 
 from eventstream.transcribe.audio import AudioFormat
-from eventstream.transcribe.emulator.recogniser import Hypothesis, Word, tokens
+from eventstream.transcribe.emulator.recogniser import Hypothesis, Word
+from eventstream.transcribe.emulator.script import Failure, Script, Utterance, parse
 
 if TYPE_CHECKING:
     from eventstream.transcribe.request import StartStreamTranscriptionRequest
@@ -24,88 +24,91 @@ The quick brown fox jumps over the lazy dog. Pack my box with five dozen liquor 
 How vexingly quick daft zebras jump!
 """
 
-WORD_DURATION = 0.3
-"""Seconds that a word takes: 200 words a minute, a brisk speaker."""
-
 COMPRESSED_BYTES_PER_SECOND = 4_000
 """What is taken for a second where the encoding does not tell: 32 kbit/s, as speech in Opus often has."""
-
-_Sentence = list[tuple[str, str]]
 
 
 class Scripted:
     """Makes recognisers that hear a script in any audio, whatever its language.
 
     Args:
-        script: sentences; each ends with ``.``, ``?`` or ``!``, or with the script. Of several marks at a word's end
-            the first counts.
+        script: a text, which may say who speaks, how sure a word is, what it was taken for at first, and more; the
+            how-to "Testing a client of Amazon Transcribe" has an example.
 
     Raises:
-        ValueError: there are no words in it.
+        ValueError: a line of it is wrong, whose number the text tells; or there are neither words nor errors in it.
     """
 
     instant = True
     compressed = True
 
     def __init__(self, script: str = DEFAULT_SCRIPT) -> None:
-        self._sentences: list[_Sentence] = [[]]
-        for word, mark in tokens(script):
-            self._sentences[-1].append((word, mark))
-            if mark in (".", "?", "!"):
-                self._sentences.append([])
-        self._sentences = [sentence for sentence in self._sentences if sentence]
-        if not self._sentences:
-            raise ValueError("a script without words")
+        self._script = parse(script)
 
     def __call__(self, request: StartStreamTranscriptionRequest) -> _ScriptedRecogniser:
-        """A recogniser at the beginning of the script."""
+        """Make a recogniser at the beginning of the script."""
         format = AudioFormat(request.media_sample_rate_hertz)  # what is fed: PCM of one channel
         timed = AudioFormat.of(request).is_timed
-        return _ScriptedRecogniser(self._sentences, format.bytes_per_second if timed else None)
+        return _ScriptedRecogniser(self._script, format.bytes_per_second if timed else None)
 
 
 class _ScriptedRecogniser:
-    def __init__(self, sentences: list[_Sentence], bytes_per_second: int | None) -> None:
-        self._sentences = cycle(sentences)
+    def __init__(self, script: Script, bytes_per_second: int | None) -> None:
+        self._script = script
         self._bytes_per_second = bytes_per_second or COMPRESSED_BYTES_PER_SECOND
         self._length = 0
-        self._spoken = 0
-        self._begin_sentence()
+        self._offset = 0.0  # when the script began the last time
+        self._steps = iter(script.steps)
+        self._step = next(self._steps)
 
-    def _begin_sentence(self) -> None:
-        """Take the next sentence, and say when each of its words begins and ends."""
-        self._words: list[Word] = []
-        for number, (content, mark) in enumerate(next(self._sentences), self._spoken):
-            start, end = round(number * WORD_DURATION, 3), round((number + 1) * WORD_DURATION, 3)
-            self._words.append(Word(content, start, end, stable=True))
-            if mark:
-                self._words.append(Word(mark, end, end, "punctuation", stable=True))
-        self._spoken = number + 1
-        self._end = end
+    def _go_on(self) -> None:
+        step = next(self._steps, None)
+        if step is None:
+            self._offset = round(self._offset + self._script.duration, 3)
+            self._steps = iter(self._script.steps)
+            step = next(self._steps)
+        self._step = step
 
     def feed(self, pcm: bytes) -> Iterator[Hypothesis]:
         self._length += len(pcm)
         now = self._now()
-        while now >= self._end:
-            yield Hypothesis(self._words, is_final=True)
-            self._begin_sentence()
-        if begun := self._begun(now):
-            yield Hypothesis(begun)
-
-    def _now(self) -> float:
-        """Seconds of audio that were heard."""
-        return self._length / self._bytes_per_second
-
-    def _begun(self, now: float) -> list[Word]:
-        """The words that have begun; the last one ends now, unless it is over."""
-        begun = [word for word in self._words if word.start < now or word.end <= now]
-        if begun and begun[-1].end > now:
-            begun[-1] = begun[-1]._replace(end=now, stable=False)
-        return begun
+        while now >= round(self._offset + self._step.end, 3):
+            if isinstance(self._step, Failure):
+                raise self._step.error
+            yield self._hypothesis(self._step, now, is_final=True)
+            self._go_on()
+        if isinstance(self._step, Utterance) and (hypothesis := self._hypothesis(self._step, now)).words:
+            yield hypothesis
 
     def finish(self) -> Iterator[Hypothesis]:
-        if begun := self._begun(self._now()):
-            yield Hypothesis(begun, is_final=True)
+        if isinstance(self._step, Utterance):
+            hypothesis = self._hypothesis(self._step, self._now(), is_final=True)
+            if hypothesis.words:
+                yield hypothesis
 
     def close(self) -> None:
         pass
+
+    def _now(self) -> float:
+        """Return the seconds of audio that were heard."""
+        return self._length / self._bytes_per_second
+
+    def _hypothesis(self, utterance: Utterance, now: float, *, is_final: bool = False) -> Hypothesis:
+        """Tell how the words that have begun are understood now; the last one ends now, unless it is over."""
+        words: list[Word] = []
+        for piece in utterance.pieces:
+            over = is_final or now >= round(self._offset + piece.end, 3)
+            revised = piece.first is not piece.last
+            for word in piece.last if over else piece.first:
+                start, end = round(self._offset + word.start, 3), round(self._offset + word.end, 3)
+                if start < now or end <= now:
+                    words.append(
+                        word._replace(
+                            start=start,
+                            end=min(end, now),
+                            stable=end <= now and (over or not revised),
+                            confidence=word.confidence if is_final else None,
+                        )
+                    )
+        mentions = tuple(mention for mention in utterance.mentions if mention.stop <= len(words)) if is_final else ()
+        return Hypothesis(words, is_final, mentions, utterance.language, utterance.score)

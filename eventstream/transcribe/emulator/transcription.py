@@ -173,6 +173,7 @@ class Transcription:
             results += channel.results.of(await self._work(channel.finish))
         if results:
             await self._send_results(results)
+        self._check_channels()
         await self._stream.end()
 
     async def _tell(self, error: TranscribeError) -> None:
@@ -310,7 +311,13 @@ class Transcription:
                 results += channel.results.of(await self._work(channel.feed, pcm))
         if results or self._now() - self._sent_at > _QUIET:
             await self._send_results(results)
+        self._check_channels()
         self._expect_audio()
+
+    def _check_channels(self) -> None:
+        """Raise the error with which a recogniser ended the stream, now that what it heard before was sent."""
+        for channel in self._channels:
+            channel.check()
 
     async def _work(
         self, function: Callable[..., _T], *arguments: object, unwanted: Callable[[_T], object] = lambda _: None
@@ -392,16 +399,31 @@ class _Channel:
 
     def __init__(self, recogniser: Recogniser, results: ChannelResults) -> None:
         self._recogniser = recogniser
+        self._error: TranscribeError | None = None
         self._lock = Lock()  # its stream may be gone before it has come back from the other thread
         self.results = results
 
     def feed(self, pcm: bytes) -> list[Hypothesis]:
         with self._lock:
-            return list(self._recogniser.feed(pcm))
+            return self._gather(self._recogniser.feed(pcm))
 
     def finish(self) -> list[Hypothesis]:
         with self._lock:
-            return list(self._recogniser.finish())
+            return self._gather(self._recogniser.finish())
+
+    def _gather(self, heard: Iterable[Hypothesis]) -> list[Hypothesis]:
+        """Keep the error that comes after hypotheses, until `check` raises it."""
+        hypotheses: list[Hypothesis] = []
+        try:
+            hypotheses.extend(heard)
+        except TranscribeError as error:
+            self._error = error
+        return hypotheses
+
+    def check(self) -> None:
+        """Raise the error with which the recogniser ended the stream, if it did."""
+        if self._error is not None:
+            raise self._error
 
     def close(self) -> None:
         with self._lock:

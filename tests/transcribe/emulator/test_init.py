@@ -12,6 +12,7 @@ def test_the_exports():
         "Fault",
         "Hypothesis",
         "Limits",
+        "Mention",
         "Recogniser",
         "RecogniserFactory",
         "Scripted",

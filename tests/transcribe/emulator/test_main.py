@@ -250,7 +250,7 @@ def test_a_script_is_utf_8_wherever_it_is_read(asked, tmp_path, monkeypatch):
     read_text = Path.read_text
     monkeypatch.setattr(Path, "read_text", lambda path, encoding="latin-1": read_text(path, encoding or "latin-1"))
     recogniser = asked("--script", str(script))["recogniser"]
-    assert recogniser._sentences == [[("Grüße", ".")]]
+    assert [word.content for piece in recogniser._script.steps[0].pieces for word in piece.last] == ["Grüße", "."]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")

@@ -6,8 +6,15 @@ import uuid
 
 import pytest
 
-from eventstream.transcribe import Alternative, Item, LanguageIdentification, Result, StartStreamTranscriptionRequest
-from eventstream.transcribe.emulator import Hypothesis, Word
+from eventstream.transcribe import (
+    Alternative,
+    Entity,
+    Item,
+    LanguageIdentification,
+    Result,
+    StartStreamTranscriptionRequest,
+)
+from eventstream.transcribe.emulator import Hypothesis, Mention, Word
 from eventstream.transcribe.emulator.results import ChannelResults
 
 SESSION = "5ff0f4a6-2a3e-4a8f-9d4f-000000000001"
@@ -116,3 +123,100 @@ def test_an_identified_language(parameters, language):
     [result] = results(language_code=None, **parameters).of([Hypothesis([HELLO])])
     assert result.language_code == language
     assert result.language_identification == [LanguageIdentification(language_code=language, score=1.0)]
+
+
+def test_a_language_that_the_recogniser_tells():
+    heard = [Hypothesis([HELLO], language="de-DE", language_score=0.75), Hypothesis([HELLO], language="es-US")]
+    first, second = results(language_code=None, identify_multiple_languages=True).of(heard)
+    assert first.language_code == "de-DE"
+    assert first.language_identification == [LanguageIdentification(language_code="de-DE", score=0.75)]
+    assert second.language_identification == [LanguageIdentification(language_code="es-US", score=1.0)]
+    [result] = results().of(heard[:1])
+    assert (result.language_code, result.language_identification) == (None, []), "the request does not ask"
+
+
+def test_speakers_that_the_recogniser_tells():
+    words = [HELLO._replace(speaker="1"), WORLD, MARK._replace(speaker="1")]
+    [result] = results(show_speaker_label=True).of([Hypothesis(words)])
+    assert [item.speaker for item in result.alternatives[0].items] == ["1", "0", None]
+    [result] = results().of([Hypothesis(words)])
+    assert [item.speaker for item in result.alternatives[0].items] == [None] * 3
+
+
+RUDE = [HELLO, Word("darn", 0.4, 0.5, filters={"rude"}), Word("heck", 0.5, 0.6, filters={"mild", "rude"}), MARK]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "transcript", "matches"),
+    [
+        ({}, "hello darn heck.", [False, False, False, False]),
+        ({"vocabulary_filter_name": "other"}, "hello darn heck.", [False, False, False, False]),
+        ({"vocabulary_filter_name": "rude"}, "hello *** ***.", [False, True, True, False]),
+        ({"vocabulary_filter_name": "mild"}, "hello darn ***.", [False, False, True, False]),
+        (
+            {"vocabulary_filter_names": "other,mild", "vocabulary_filter_method": "mask"},
+            "hello darn ***.",
+            [False, False, True, False],
+        ),
+        ({"vocabulary_filter_name": "rude", "vocabulary_filter_method": "remove"}, "hello.", [False, False]),
+        (
+            {"vocabulary_filter_name": "rude", "vocabulary_filter_method": "tag"},
+            "hello darn heck.",
+            [False, True, True, False],
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_final", [False, True])
+def test_vocabulary_filters(parameters, transcript, matches, is_final):
+    [result] = results(**parameters).of([Hypothesis(RUDE, is_final)])
+    [alternative] = result.alternatives
+    assert alternative.transcript == transcript
+    assert [item.vocabulary_filter_match for item in alternative.items] == matches
+
+
+NAMED = [
+    HELLO,
+    Word(",", 0.4, 0.4, "punctuation"),
+    Word("Jane", 0.4, 0.6, confidence=0.9, speaker="1", filters={"rude"}),
+    Word("Doe", 0.6, 0.7),
+    Word("of", 0.7, 0.8),
+    Word("Here", 0.8, 0.9),
+    Word(".", 0.9, 0.9, "punctuation"),
+]
+MENTIONS = [Mention("NAME", 2, 4, 0.912345), Mention("ADDRESS", 5, 6)]
+JANE = Entity(start_time=0.4, end_time=0.7, category="PII", type="NAME", content="Jane Doe", confidence=0.9123)
+HERE = Entity(start_time=0.8, end_time=0.9, category="PII", type="ADDRESS", content="Here")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "entities"),
+    [
+        ({}, []),
+        ({"content_identification_type": "PII"}, [JANE, HERE]),
+        ({"content_identification_type": "PII", "pii_entity_types": "ALL"}, [JANE, HERE]),
+        ({"content_identification_type": "PII", "pii_entity_types": "ADDRESS,PHONE"}, [HERE]),
+    ],
+)
+def test_entities_are_identified(parameters, entities):
+    partial, final = results(**parameters).of([Hypothesis(NAMED, False, MENTIONS), Hypothesis(NAMED, True, MENTIONS)])
+    assert partial.alternatives[0].entities == []
+    assert final.alternatives[0].entities == entities
+    assert final.alternatives[0].transcript == "hello, Jane Doe of Here."
+
+
+def test_entities_are_redacted_in_final_results():
+    channel = results(content_redaction_type="PII", show_speaker_label=True, vocabulary_filter_name="rude")
+    partial, final = channel.of([Hypothesis(NAMED, False, MENTIONS), Hypothesis(NAMED, True, MENTIONS)])
+    assert partial.alternatives[0].transcript == "hello, *** Doe of Here."
+    [alternative] = final.alternatives
+    assert alternative.transcript == "hello, [NAME] of [ADDRESS]."
+    assert alternative.items[2] == item("[NAME]", 0.4, 0.7, speaker="1", confidence=0.9)
+    assert alternative.entities == [
+        Entity(start_time=0.4, end_time=0.7, category="PII", type="NAME", content="[NAME]", confidence=0.9123),
+        Entity(start_time=0.8, end_time=0.9, category="PII", type="ADDRESS", content="[ADDRESS]"),
+    ]
+
+
+def test_types_that_are_not_asked_for_are_not_redacted():
+    [final] = results(content_redaction_type="PII", pii_entity_types="NAME").of([Hypothesis(NAMED, True, MENTIONS)])
+    assert final.alternatives[0].transcript == "hello, [NAME] of Here."

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstream.transcribe import StartStreamTranscriptionRequest
-from eventstream.transcribe.emulator import Hypothesis, Scripted, Word
+from eventstream.transcribe import ConflictException, LimitExceededException, StartStreamTranscriptionRequest
+from eventstream.transcribe.emulator import Hypothesis, Mention, Scripted, Word
 
 SECOND = bytes(32_000)
 SCRIPT = Scripted("One two, three. Four!")
@@ -100,26 +100,76 @@ def test_other_sample_rates():
 
 
 @pytest.mark.parametrize(
-    ("script", "sentences"),
-    [
-        ("no mark at the end", [["no", "mark", "at", "the", "end"]]),
-        ("Really?! Yes... No! Oh.", [["Really", "?"], ["Yes", "."], ["No", "!"], ["Oh", "."]]),
-        ("3.5 is, or it isn't: 3.5", [["3.5", "is", ",", "or", "it", "isn't", ":", "3.5"]]),
-        (" \n ¿Qué?\n\n日本 。", [["¿Qué", "?"], ["日本", "。"]]),
-    ],
+    ("script", "text"), [("", "a script without words"), ("a\n@at b", "line 2: 'b' is not a number")]
 )
-def test_scripts(script, sentences):
-    heard = recogniser(Scripted(script))
-    found = [*heard.feed(3 * SECOND), *heard.finish()]
-    assert [contents(hypothesis) for hypothesis in found[: len(sentences)]] == sentences
-
-
-@pytest.mark.parametrize("script", ["", " \n"])
-def test_a_script_without_words(script):
-    with pytest.raises(ValueError, match=r"^a script without words$"):
+def test_a_wrong_script_is_refused(script, text):
+    with pytest.raises(ValueError, match=f"^{text}$"):
         Scripted(script)
+
+
+def test_revised_words_are_not_stable_before():
+    heard = recogniser(Scripted("[nice beach|speech] now."))
+    [hypothesis] = heard.feed(SECOND[:16_000])
+    assert hypothesis == Hypothesis([Word("nice", 0.0, 0.3), Word("beach", 0.3, 0.5)])
+    [hypothesis] = heard.feed(SECOND[:6400])
+    assert hypothesis == Hypothesis([Word("speech", 0.0, 0.6, stable=True), Word("now", 0.6, 0.7)])
+    assert [contents(hypothesis) for hypothesis in heard.finish()] == [["speech", "now"]]
+
+
+def test_confidence_and_entities_are_of_final_results():
+    heard = recogniser(Scripted("@confidence 0.5\nI am {NAME Jane Doe}."))
+    [partial] = heard.feed(SECOND[:32_000])
+    assert [word.confidence for word in partial.words] == [None] * 4
+    assert partial.mentions == ()
+    final, _ = heard.feed(SECOND)
+    assert [word.confidence for word in final.words] == [0.5] * 4 + [None]
+    assert final.mentions == (Mention("NAME", 2, 4, 0.5),)
+
+
+def test_an_entity_that_is_cut_off_is_not_told():
+    heard = recogniser(Scripted("I am {NAME Jane Doe}."))
+    list(heard.feed(SECOND[:28_800]))
+    [final] = heard.finish()
+    assert contents(final) == ["I", "am", "Jane"]
+    assert final.mentions == ()
+
+
+def test_language_is_told():
+    heard = recogniser(Scripted("Yes.\n@language de-DE 0.75\nJa."))
+    *finals, partial = heard.feed(SECOND)
+    assert [(hypothesis.language, hypothesis.language_score) for hypothesis in finals] == [
+        (None, None),
+        ("de-DE", 0.75),
+        (None, None),
+    ]
+    assert contents(partial) == ["Ja"]
+
+
+def test_a_pause_has_no_words():
+    heard = recogniser(Scripted("One.\n@pause 0.3\ntwo"))
+    assert [contents(hypothesis) for hypothesis in heard.feed(SECOND[:16_000])] == [["One", "."]]
+    assert list(heard.feed(SECOND[:1600])) == []
+    assert [hypothesis.words for hypothesis in heard.feed(SECOND[:3200])] == [[Word("two", 0.6, 0.65)]]
+
+
+def test_an_error_ends_the_stream_at_its_time():
+    heard = recogniser(Scripted("One.\n@at 0.5\n@error LimitExceededException Enough."))
+    assert [contents(hypothesis) for hypothesis in heard.feed(SECOND[:12_800])] == [["One", "."]]
+    assert list(heard.finish()) == []
+    feeding = heard.feed(SECOND[:3200])
+    with pytest.raises(LimitExceededException) as raised:
+        list(feeding)
+    assert raised.value.message == "Enough."
+
+
+def test_what_was_heard_before_an_error_comes_first():
+    feeding = recogniser(Scripted("One.\n@error ConflictException")).feed(SECOND)
+    assert contents(next(feeding)) == ["One", "."]
+    with pytest.raises(ConflictException):
+        next(feeding)
 
 
 def test_it_needs_no_thread_and_no_closing():
     assert Scripted.instant
+    assert Scripted.compressed
     recogniser().close()

@@ -149,6 +149,34 @@ def test_other_encodings(run, client, encoding):
     run(main)
 
 
+@pytest.mark.parametrize("at_end", [False, True])
+def test_results_before_a_recogniser_s_error_are_sent(run, client, at_end):
+    class Finishing(Scripted):
+        """Hears all at the end."""
+
+        def __call__(self, request):
+            recogniser = super().__call__(request)
+            recogniser.finish = lambda: recogniser.__class__.feed(recogniser, CHUNK)
+            recogniser.feed = lambda pcm: []
+            return recogniser
+
+    script = "@pace 0.05\nHello.\n@error LimitExceededException Enough."
+
+    async def main():
+        factory = (Finishing if at_end else Scripted)(script)
+        async with Emulator(recogniser=factory) as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            await stream.audio(CHUNK)
+            if at_end:
+                await stream.end()
+            error = await stream.receive_error()
+            assert type(error) is LimitExceededException
+            assert error.message == "Enough."
+            assert texts(stream.events) == ["Hello."]
+
+    run(main)
+
+
 class Lengths:
     """A recogniser that says how much PCM it was fed, and forgets it at the end."""
 
