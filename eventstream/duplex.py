@@ -5,9 +5,10 @@ the client signed events and in the end a signed empty message, the server event
 an ``exception`` or ``error`` message why it gives up. An end of the exchange turns what is to be sent into bytes, and
 bytes that were received into events; what an event means, its ``parse`` function knows.
 
-What was received before a fault is delivered before the error is raised. After it that direction is dead, and every
-later call raises an equal error. For the client the whole exchange is then over, while a server may still say what went
-wrong. The end of the input is a fault unless all is said: a stream that was cut never looks like one that ended.
+What was received before a fault is delivered before the error is raised. Then that direction is over, whatever failed,
+and every later call raises an equal error. For the client the whole exchange is then over, while a server may still say
+what went wrong. The end of the input is a fault unless all is said: a stream that was cut never looks like one that
+ended, and neither does one that ended before the client had sent everything.
 
 Without a signer, and without credentials on the other side, events go as they are, and a message with an empty payload
 ends them, as on some WebSockets. A server without credentials also takes signed events, and believes them.
@@ -16,20 +17,12 @@ ends them, as on some WebSockets. A server without credentials also takes signed
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from eventstream._codec import Decoder, Message, decode
-from eventstream.exceptions import (
-    CodecError,
-    DecodeError,
-    ServiceError,
-    StateError,
-    TruncatedMessage,
-    UnexpectedMessage,
-    VerificationError,
-)
+from eventstream.exceptions import IncompleteStream, StateError, UnexpectedMessage, VerificationError
 from eventstream.signing import (
     MAX_CLOCK_SKEW,
     CredentialsSource,
@@ -39,7 +32,7 @@ from eventstream.signing import (
     utc_now,
     verify_request,
 )
-from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH, PRELUDE_LENGTH
+from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -60,12 +53,14 @@ def plain(message: Message) -> Message:
 
 
 class _Incoming(Generic[T]):
-    """What is received: an iterator that ends when bytes are wanting, and goes on after the next `feed`.
+    """The receiving half: an iterator that stops when it needs more bytes and resumes after the next `feed`.
 
     Args:
-        read: makes of a message what is delivered, or None if that is nothing. A `CodecError` or `ServiceError` that it
-            raises is final. After a ``MemoryError``, and where it has called `keep`, nothing is, and the message is
-            read again; anything else costs this message.
+        read: makes of a message what is delivered, or None if that is nothing. What it raises is final.
+
+    Attributes:
+        last: the event type of the last message.
+        ended: whether the input has ended, and was complete.
     """
 
     def __init__(
@@ -73,23 +68,27 @@ class _Incoming(Generic[T]):
     ) -> None:
         self._read = read
         self._decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
-        self._message: Message | None = None  # the one that could not be read, but may be another time
         self._exhausted = True
-        self._error: CodecError | ServiceError | None = None
+        self._error: Exception | None = None
+        self.last: str | None = None
+        self.ended = False
 
     def check(self) -> None:
         if self._error is not None:
-            raise copy.copy(self._error)
+            raise _again(self._error)
+
+    def fail(self, error: BaseException) -> None:
+        """Make every later call raise an equal error, if this is the first."""
+        if self._error is None:
+            if not isinstance(error, Exception):  # e.g. a KeyboardInterrupt, which nobody wants to see twice
+                error = StateError(f"the exchange was cut short by {type(error).__name__}")
+            self._error = _again(error)
 
     def feed(self, data: Buffer) -> Iterator[T]:
         self.check()
         self._decoder.feed(data)
         self._exhausted = False
         return self
-
-    def keep(self, message: Message) -> None:
-        """Read this message again, though reading it fails now."""
-        self._message = message
 
     def __iter__(self) -> Iterator[T]:
         return self
@@ -98,13 +97,10 @@ class _Incoming(Generic[T]):
         self.check()
         while (message := self._next_message()) is not None:
             try:
+                self.last = message.event_type
                 event = self._read(message)
-            except MemoryError:
-                self.keep(message)
-                raise
-            except (CodecError, ServiceError) as error:
-                if self._message is None:
-                    self._error = copy.copy(error)
+            except BaseException as error:
+                self.fail(error)
                 raise
             if event is not None:
                 return event
@@ -112,42 +108,51 @@ class _Incoming(Generic[T]):
         raise StopIteration
 
     def _next_message(self) -> Message | None:
-        message, self._message = self._message, None
-        if message is not None:
-            return message
         try:
             return next(self._decoder, None)
-        except StateError:  # of this call alone: another thread makes one
+        except StateError:  # of this call only: another thread makes one
             raise
-        except CodecError as error:
-            self._error = copy.copy(error)
+        except BaseException as error:
+            self.fail(error)
             raise
 
-    def end(self, *, complete: Callable[[], bool]) -> None:
-        """The input has ended: an error unless it did so after a message, and all is `complete`."""
+    def end(self, missing: Callable[[], str | None], expected: Collection[str] = ()) -> None:
+        """Take note that the input has ended: an error unless it did so after a message, and nothing is missing."""
         self.check()
         if not self._exhausted:
             raise StateError("events were received that nobody has taken: iterate to the end before receive_eof")
         try:
             self._decoder.close()
-            if not complete():
-                raise TruncatedMessage(self._decoder.offset, 0, PRELUDE_LENGTH)
+            reason = missing()
+            if reason is not None:
+                raise IncompleteStream(self._decoder.offset, self.last, expected, reason or None)
         except StateError:
             raise
-        except CodecError as error:
-            self._error = copy.copy(error)
+        except BaseException as error:
+            self.fail(error)
             raise
+        self.ended = True
+
+
+def _again(error: Exception) -> Exception:
+    """Return an equal error without its traceback, or the same one if it cannot be copied."""
+    try:
+        return copy.copy(error)
+    except Exception:
+        return error.with_traceback(None)
 
 
 class ClientExchange(Generic[T]):
     """The client's end: signed events out, events in. One thread at a time.
 
-    After the service's error, or a fault in what it sent, every later call raises an equal error.
+    After an error of the service, a fault in what it sent or an early end, every later call raises an equal error.
 
     Args:
         signer: begins with the signature of the request; None: events are sent as they are.
-        parse: makes of each message from the service what `receive` yields; what it raises (a `CodecError` or
-            `ServiceError`) ends the exchange.
+        parse: makes of each message from the service what `receive` yields, or None to skip it; what it raises ends the
+            exchange.
+        last: the event types with which a complete response ends; none: it may end with any event, or without one.
+        may_end_early: whether the service may end its response before the client has called `finish`.
         max_headers_length: the limit of a received message's headers in bytes; None for the format's own bound.
         max_payload_length: the limit of a received message's payload in bytes; None for the format's own bound.
     """
@@ -155,14 +160,28 @@ class ClientExchange(Generic[T]):
     def __init__(
         self,
         signer: EventSigner | None,
-        parse: Callable[[Message], T],
+        parse: Callable[[Message], T | None],
         *,
+        last: Collection[str] = (),
+        may_end_early: bool = False,
         max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
         max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
     ) -> None:
         self._signer = signer
+        self._last = frozenset(last)
+        self._may_end_early = may_end_early
         self._incoming = _Incoming(parse, max_headers_length, max_payload_length)
         self._finished = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether `finish` was called."""
+        return self._finished
+
+    @property
+    def ended(self) -> bool:
+        """Whether the response has ended, and was complete."""
+        return self._incoming.ended
 
     def send(self, event: Message) -> bytes:
         """The event as it is sent: signed, in wire form.
@@ -171,7 +190,8 @@ class ClientExchange(Generic[T]):
             StateError: `finish` was called.
             ValueError: there is no signer, and the payload is empty, which would end the stream.
             EncodeLimitExceeded: the event is over 24 MiB, and would be signed.
-            CodecError, ServiceError: an equal one was raised by `receive` or `receive_eof`.
+            IncompleteStream: the response has ended early.
+            Exception: an equal one was raised by `receive` or `receive_eof`.
         """
         self.check_sending()
         if self._signer is not None:
@@ -188,7 +208,7 @@ class ClientExchange(Generic[T]):
 
         Raises:
             StateError: it was called before.
-            CodecError, ServiceError: an equal one was raised by `receive` or `receive_eof`.
+            Exception: an equal one was raised by `receive` or `receive_eof`.
         """
         self.check_sending()
         wire = self._signer.finish() if self._signer is not None else (unsigned or Message()).encode()
@@ -200,11 +220,15 @@ class ClientExchange(Generic[T]):
 
         Raises:
             StateError: `finish` was called.
-            CodecError, ServiceError: an equal one was raised by `receive` or `receive_eof`.
+            Exception: an equal one was raised by `receive` or `receive_eof`.
         """
         self._incoming.check()
         if self._finished:
             raise StateError("nothing can be sent after the end of the events")
+
+    def check(self) -> None:
+        """Do nothing unless the exchange is over with an error; raise an equal one then."""
+        self._incoming.check()
 
     def receive(self, data: Buffer) -> Iterator[T]:
         """Receive the next bytes of the response.
@@ -223,15 +247,32 @@ class ClientExchange(Generic[T]):
         """
         return self._incoming.feed(data)
 
-    def receive_eof(self) -> None:
-        """The response has ended. Between messages it may do so, whether or not `finish` was called.
+    def receive_eof(self, *, all_sent: bool = True) -> None:
+        """Take note that the response has ended.
+
+        Args:
+            all_sent: whether what `finish` returned was sent as a whole.
 
         Raises:
             TruncatedMessage: it ends in the middle of a message.
+            IncompleteStream: it ends before `finish` was called, or without the event that a complete one ends with.
             StateError: the iterator of `receive` was not iterated over to its end.
-            CodecError, ServiceError: an equal one was raised before.
+            Exception: an equal one was raised before.
         """
-        self._incoming.end(complete=lambda: True)
+        self._incoming.end(lambda: self._missing(all_sent), self._last)
+
+    def _missing(self, all_sent: bool) -> str | None:
+        if not ((self._finished and all_sent) or self._may_end_early):
+            return "the response ended before everything was sent"
+        return "" if self._last and self._incoming.last not in self._last else None
+
+    def fail(self, error: BaseException) -> None:
+        """End the exchange with an error from elsewhere, e.g. of the network, unless it is over already.
+
+        Every later call raises an equal one.
+        """
+        if not self._incoming.ended:
+            self._incoming.fail(error)
 
 
 class ServerExchange(Generic[T]):
@@ -239,8 +280,8 @@ class ServerExchange(Generic[T]):
 
     Args:
         credentials: of the one account that is known, or of all by their access keys; None: signatures are not checked.
-        parse: makes of each unwrapped message from the client what `receive` yields; what it raises (a `CodecError` or
-            `ServiceError`) ends this direction.
+        parse: makes of each unwrapped message from the client what `receive` yields, or None to skip it; what it raises
+            ends this direction.
         region: the one that the request must be signed for; None: any.
         service: the signing name that the request must be signed for; None: any.
         clock: the time that signatures' dates are compared with, as an aware datetime.
@@ -256,7 +297,7 @@ class ServerExchange(Generic[T]):
     def __init__(
         self,
         credentials: CredentialsSource | Mapping[str, CredentialsSource] | None,
-        parse: Callable[[Message], T],
+        parse: Callable[[Message], T | None],
         *,
         region: str | None = None,
         service: str | None = None,
@@ -274,8 +315,6 @@ class ServerExchange(Generic[T]):
         self._limits = max_headers_length, max_payload_length
         self._incoming = _Incoming(self._read, max_headers_length, max_payload_length)
         self._unwrap: Callable[[Message], Message | None] | None = None
-        self._inner: Message | None = None  # of the message that could not be read for want of memory
-        self._refused: VerificationError | None = None
         self._failed = False
         self.ended = False
 
@@ -294,8 +333,7 @@ class ServerExchange(Generic[T]):
             VerificationError: it cannot be accepted (403); see `verify_request`. Later calls raise an equal error.
             StateError: a request was accepted before.
         """
-        if self._refused is not None:
-            raise copy.copy(self._refused)
+        self._incoming.check()
         if self._unwrap is not None:
             raise StateError("the request was received before")
         if self._credentials is None:
@@ -313,7 +351,7 @@ class ServerExchange(Generic[T]):
                 max_clock_skew=self._max_clock_skew,
             )
         except VerificationError as error:
-            self._refused = copy.copy(error)
+            self._incoming.fail(error)
             raise
         max_headers, max_payload = self._limits
         self._unwrap = EventVerifier(
@@ -332,9 +370,8 @@ class ServerExchange(Generic[T]):
             StateError: there was none yet.
             VerificationError: it was refused with an equal one.
         """
-        if self._refused is not None:
-            raise copy.copy(self._refused)
         if self._unwrap is None:
+            self._incoming.check()
             raise StateError("the request comes first: call receive_request")
 
     def receive(self, data: Buffer) -> Iterator[T]:
@@ -352,41 +389,30 @@ class ServerExchange(Generic[T]):
             StateError: there was no request yet, or `receive_eof` was called.
             DecodeError: the bytes are no valid message, or there is none inside a signed one.
             VerificationError: an event is not what was signed, or comes after the end; see `EventVerifier.verify`.
-            Exception: what the clock, or who is asked for the credentials, raises; the event is kept for the next try.
+            Exception: what the clock, or the source of the credentials, raises.
         """
         self.check_opened()
         return self._incoming.feed(data)
 
     def _read(self, message: Message) -> T | None:
-        inner, self._inner = self._inner, None
+        assert self._unwrap is not None
+        inner = self._unwrap(message)
         if inner is None:
-            assert self._unwrap is not None
-            try:
-                inner = self._unwrap(message)
-            except (DecodeError, VerificationError):
-                raise
-            except BaseException:
-                self._incoming.keep(message)  # the clock failed, or who was asked for the credentials: not the client
-                raise
-            if inner is None:
-                self.ended = True
-                return None
-        try:
-            return self._parse(inner)
-        except MemoryError:
-            self._inner = inner  # it cannot be verified again: the next signature follows
-            raise
+            self.ended = True
+            return None
+        return self._parse(inner)
 
     def receive_eof(self) -> None:
-        """The request's body has ended.
+        """Take note that the request's body has ended.
 
         Raises:
-            TruncatedMessage: it ends in the middle of a message, or before the end of the client's events has come.
+            TruncatedMessage: it ends in the middle of a message.
+            IncompleteStream: it ends before the end of the client's events has come.
             StateError: there was no request yet, or the iterator of `receive` was not iterated over to its end.
-            DecodeError, VerificationError: an equal one was raised before.
+            Exception: an equal one was raised before.
         """
         self.check_opened()
-        self._incoming.end(complete=lambda: self.ended)
+        self._incoming.end(lambda: None if self.ended else "the request's body ended before the end of its events")
 
     def send(self, event: Message) -> bytes:
         """The event as it is sent, in wire form; also after an error of the client.

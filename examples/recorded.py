@@ -22,7 +22,6 @@ from eventstream.transcribe import (
     ServerSession,
     StartStreamTranscriptionRequest,
     TranscribeError,
-    TranscriptEvent,
 )
 
 CAPTURES = Path(__file__).parent.parent / "tests/captures"
@@ -68,9 +67,8 @@ def show_results(request: StartStreamTranscriptionRequest, body: bytes) -> None:
     """The client's end: the typed events of the response."""
     print("Results:")
     session = ClientSession(request)
+    session.end_audio()  # as the recorded client did: a response that ends before is an error
     for event in session.receive(body):
-        if not isinstance(event, TranscriptEvent):
-            continue
         for result in event.transcript.results:
             for alternative in result.alternatives[:1]:
                 state = "partial" if result.is_partial else "FINAL  "

@@ -24,6 +24,7 @@ from eventstream import (
     encode,
 )
 from eventstream.duplex import ClientExchange, ServerExchange, plain
+from eventstream.exceptions import IncompleteStream
 from eventstream.signing import Credentials, EventSigner, sign_request
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -193,7 +194,7 @@ def test_a_request_body_that_ends_before_its_end_frame_is_an_error(count):
     server, frames = server_side()
     wire = b"".join(frames[:count])
     assert list(server.receive(wire)) == EVENTS[:count]
-    with pytest.raises(TruncatedMessage, match="the input ends where a message must come") as raised:
+    with pytest.raises(IncompleteStream, match="ended before the end of its events") as raised:
         server.receive_eof()
     assert raised.value.offset == len(wire)
     stays(raised.value, server.receive_eof, lambda: server.receive(b""))
@@ -202,11 +203,11 @@ def test_a_request_body_that_ends_before_its_end_frame_is_an_error(count):
 def test_the_same_holds_without_signatures():
     client, server = unsigned()
     assert list(server.receive(client.send(EVENTS[0]))) == EVENTS[:1]
-    with pytest.raises(TruncatedMessage):
+    with pytest.raises(IncompleteStream):
         server.receive_eof()
     client, server = opened(accounts=None)
     assert list(server.receive(client.send(EVENTS[0]))) == EVENTS[:1]
-    with pytest.raises(TruncatedMessage):
+    with pytest.raises(IncompleteStream):
         server.receive_eof()
 
 
@@ -220,22 +221,70 @@ def test_a_response_cut_in_mid_message_is_an_error():
 
 
 @pytest.mark.parametrize("count", range(5))
-def test_a_response_may_end_between_messages(count):
+def test_a_response_may_end_between_messages_once_the_client_has_finished(count):
     client, frames = client_side()
+    client.finish()
     assert list(client.receive(b"".join(frames[:count]))) == EVENTS[:count]
+    assert not client.ended
     client.receive_eof()
+    assert client.ended
     client.receive_eof()
     with pytest.raises(StateError):
         client.receive(frames[0])
 
 
-def test_a_response_may_be_empty():
-    client, _ = opened()
+@pytest.mark.parametrize("count", range(5))
+def test_incomplete_stream_if_the_client_has_not_finished(count):
+    client, frames = client_side()
+    wire = b"".join(frames[:count])
+    assert list(client.receive(wire)) == EVENTS[:count]
+    with pytest.raises(IncompleteStream, match="ended before everything was sent") as raised:
+        client.receive_eof()
+    assert (raised.value.offset, raised.value.last) == (len(wire), "Ping" if count else None)
+    assert not client.ended
+    stays(raised.value, client.receive_eof, client.finish, lambda: client.send(EVENTS[0]), lambda: client.receive(b""))
+
+
+def test_a_service_that_may_end_early():
+    client = ClientExchange(None, plain, may_end_early=True)
     client.receive_eof()
+    assert client.ended
+
+
+@pytest.mark.parametrize(
+    ("types", "complete"), [([], False), (["Text"], False), (["End", "Text"], False), (["Text", "End"], True)]
+)
+def test_incomplete_stream_without_its_last_event(types, complete):
+    client = ClientExchange(None, plain, last={"End", "Stop"})
+    client.finish()
+    wire = b"".join(encode({":message-type": "event", ":event-type": name}) for name in types)
+    assert len(list(client.receive(wire))) == len(types)
+    if complete:
+        client.receive_eof()
+        return
+    with pytest.raises(IncompleteStream) as raised:
+        client.receive_eof()
+    assert raised.value.expected == {"End", "Stop"}
+    assert (raised.value.offset, raised.value.last) == (len(wire), types[-1] if types else None)
+
+
+def test_an_error_from_elsewhere_ends_the_exchange():
+    client, frames = client_side()
+    error = OSError("the connection was lost")
+    client.fail(error)
+    client.fail(OSError("too late"))
+    stays(error, client.finish, client.receive_eof, lambda: client.send(EVENTS[0]), lambda: client.receive(frames[0]))
+    ended, _ = client_side()
+    ended.finish()
+    ended.receive_eof()
+    ended.fail(error)
+    ended.receive_eof()
 
 
 def test_the_end_waits_for_the_events_before_it():
-    for end, frames in (server_side(), client_side()):
+    finished = client_side()
+    finished[0].finish()
+    for end, frames in (server_side(), finished):
         events = end.receive(b"".join(frames))
         assert next(events) == EVENTS[0]
         with pytest.raises(
@@ -354,37 +403,13 @@ def test_an_unchecked_server_still_refuses_what_makes_no_sense():
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
-def test_an_event_is_read_again_where_memory_was_short(side):
-    short = iter([False, True, True])
-
-    def parse(message):
-        if next(short, False):
-            raise MemoryError
-        return message
-
-    client, server = opened()
-    reader = ClientExchange(None, parse) if side == "client" else server
-    server._parse = parse
-    wire = b"".join((server if side == "client" else client).send(event) for event in EVENTS)
-    received, refused = [], 0
-    events = reader.receive(wire)
-    for _ in range(3):
-        try:
-            received.extend(events)
-        except MemoryError:
-            refused += 1
-    assert (received, refused) == (EVENTS, 2)
-    if side == "server":
-        assert list(server.receive(client.finish())) == []
-        assert server.ended
-    reader.receive_eof()
-
-
-@pytest.mark.parametrize("side", ["client", "server"])
-def test_an_error_that_parse_may_not_raise_costs_its_message(side):
+@pytest.mark.parametrize(
+    "failure", [MemoryError("none left"), KeyError("absent"), StateError("of theirs"), ServiceError("Theirs", "why")]
+)
+def test_whatever_fails_ends_the_direction(side, failure):
     def parse(message):
         if message == EVENTS[1]:
-            raise KeyError
+            raise failure
         return message
 
     client, server = opened()
@@ -392,9 +417,36 @@ def test_an_error_that_parse_may_not_raise_costs_its_message(side):
     server._parse = parse
     events = reader.receive(b"".join((server if side == "client" else client).send(event) for event in EVENTS))
     assert next(events) == EVENTS[0]
-    with pytest.raises(KeyError):
+    with pytest.raises(type(failure)) as raised:
         next(events)
-    assert list(events) == EVENTS[2:]
+    assert raised.value is failure
+    stays(failure, lambda: next(events), reader.receive_eof, lambda: reader.receive(b""))
+
+
+def test_an_interruption_ends_the_direction():
+    def parse(message):
+        raise KeyboardInterrupt
+
+    client = ClientExchange(None, parse)
+    with pytest.raises(KeyboardInterrupt):
+        next(client.receive(EVENTS[0].encode()))
+    for call in (client.receive_eof, client.finish):
+        with pytest.raises(StateError, match="cut short by KeyboardInterrupt"):
+            call()
+
+
+def test_an_error_that_cannot_be_copied_is_raised_itself():
+    class Odd(Exception):
+        def __reduce__(self):
+            raise TypeError
+
+    def parse(message):
+        raise Odd
+
+    client = ClientExchange(None, parse)
+    for _ in range(2):
+        with pytest.raises(Odd):
+            client.receive(EVENTS[0].encode()) and next(client.receive(b""))
 
 
 def test_what_parse_raises_ends_the_direction():
@@ -532,7 +584,8 @@ def test_a_call_while_another_thread_makes_one_has_no_effect():
     received = client.receive(server.send(EVENTS[0]) + server.send(EVENTS[1]))
     assert next(received) == EVENTS[0]
     decoder, client._incoming._decoder = client._incoming._decoder, Busy()
-    for call in (lambda: next(received), lambda: client._incoming.end(complete=bool)):
+    client.finish()
+    for call in (lambda: next(received), client.receive_eof):
         with pytest.raises(StateError):
             call()
         client._incoming._exhausted = True
@@ -553,15 +606,12 @@ def test_what_parse_raises_is_final_whatever_it_is():
 
 
 @pytest.mark.parametrize("failing", ["credentials", "clock"])
-def test_what_fails_on_this_side_costs_no_event(failing):
-    """It is nothing that the client did: the event is verified when it is asked for again."""
-    failures = [OSError("refresh failed"), KeyboardInterrupt(), StateError("of theirs"), ServiceError("Theirs", "")]
-    failures = iter([None, *failures, None, None])
+@pytest.mark.parametrize("failure", [OSError("refresh failed"), StateError("of theirs"), ServiceError("Theirs", "")])
+def test_what_fails_on_this_side_ends_the_direction_too(failing, failure):
     begun = False
 
     def fail(value):
-        failure = next(failures) if begun else None
-        if failure is not None:
+        if begun:
             raise failure
         return value
 
@@ -573,11 +623,9 @@ def test_what_fails_on_this_side_costs_no_event(failing):
         server = ServerExchange(CREDENTIALS, plain, clock=lambda: fail(NOON))
     server.receive_request("POST", PATH, headers)
     begun = True
-    received = server.receive(b"".join(map(client.send, EVENTS[:2])) + client.finish())
-    assert next(received) == EVENTS[0]
-    for error in (OSError, KeyboardInterrupt, StateError, ServiceError):
-        with pytest.raises(error):
-            next(received)
-    assert list(received) == [EVENTS[1]]
-    assert server.ended
-    server.receive_eof()
+    received = server.receive(client.send(EVENTS[0]))
+    with pytest.raises(type(failure)):
+        next(received)
+    begun = False
+    stays(failure, lambda: next(received), server.receive_eof)
+    assert server.send_exception(EXCEPTION)

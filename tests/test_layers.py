@@ -1,9 +1,11 @@
-"""Imports go downwards only, and the codec's layers reach for neither files nor sockets."""
+"""Imports go downwards only and in no circle, and the lower layers reach for neither files nor sockets."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,45 +13,31 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "eventstream"
 
 LAYERS = [
-    "eventstream._text",
-    "eventstream.exceptions",
-    "eventstream.wire",
-    "eventstream.values",
-    "eventstream._reference",
-    "eventstream._codec",
-    "eventstream._salvage",
-    "eventstream.streams",
-    "eventstream._version",
-    "eventstream",
-    "eventstream.signing._keys",
-    "eventstream.signing.events",
-    "eventstream.signing.requests",
-    "eventstream.signing",
-    "eventstream.duplex",
-    "eventstream.http2.budget",
-    "eventstream.http2._h2",
-    "eventstream.http2._waiting",
-    "eventstream.http2.stream",
-    "eventstream.http2.connection",
-    "eventstream.http2.client",
-    "eventstream.http2.listener",
-    "eventstream.http2.server",
-    "eventstream.http2",
-    "eventstream.transcribe.exceptions",
-    "eventstream.transcribe._json",
-    "eventstream.transcribe.model",
-    "eventstream.transcribe.request",
-    "eventstream.transcribe.audio",
-    "eventstream.transcribe.session",
-    "eventstream.transcribe",
-    "eventstream.transcribe.client",
+    {"_text"},
+    {"exceptions", "wire", "values"},
+    {"_codec", "_reference"},
+    {"_salvage", "_version"},
+    {"streams"},
+    {""},
+    {"signing"},
+    {"duplex"},
+    {"operation"},
+    {"_json", "parameters", "structs", "session"},
+    {"http2"},
+    {"transport"},
+    {"credentials"},
+    {"client"},
+    {"transcribe"},
+    {"transcribe.client"},
+    {"transcribe.emulator"},
+    {"adapters"},
+    {"testing"},
+    {"__main__"},
 ]
-"""From the bottom up. What stands above them (emulator, adapters, commands, strategies) none of them may import."""
+"""From the bottom up: what begins with one of the names is in that layer; the longest name counts. A module imports
+from its own layer and from those below."""
 
-UPWARDS = {"eventstream._reference": {"eventstream._codec"}}
-"""What is imported when it is called: a pickle names the function that restores it with whichever codec is at work."""
-
-SANS_IO = LAYERS[: LAYERS.index("eventstream.http2.budget")]
+SANS_IO = LAYERS[: LAYERS.index({"http2"})]
 REACH = {
     "asyncio",
     "io",
@@ -64,36 +52,99 @@ REACH = {
     "urllib.request",
 }
 
+UPWARDS = {
+    # A pickle names the function that restores it with whichever codec is at work.
+    ("eventstream._reference", "eventstream._codec"),
+    # A recogniser is imported when somebody chooses it by its name.
+    ("eventstream.transcribe.emulator.recogniser", "eventstream.transcribe.emulator.scripted"),
+    ("eventstream.transcribe.emulator.recogniser", "eventstream.transcribe.emulator.moonshine"),
+    ("eventstream.transcribe.emulator.recogniser", "eventstream.transcribe.emulator.sphinx"),
+}
+"""What is imported when it is called."""
 
-def source_of(module: str) -> Path:
-    path = PACKAGE.joinpath(*module.split(".")[1:])
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+PRIVATE = {
+    # The two implementations of the codec, and what chooses between them, are one thing in three files.
+    ("eventstream._codec", "eventstream._native"),
+    ("eventstream._codec", "eventstream._reference"),
+    ("eventstream._reference", "eventstream.exceptions"),
+    ("eventstream._salvage", "eventstream._codec"),
+    ("eventstream.adapters.botocore", "eventstream._codec"),
+    ("eventstream.transcribe.audio", "eventstream.streams"),
+    ("eventstream.__main__", "eventstream.streams"),
+}
+"""Who imports private names of another module."""
+
+MODULES = {
+    ".".join(["eventstream", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
 
 
-def imports_of(module: str) -> Iterator[str]:
-    """What it imports at run time; types for checkers alone may come from anywhere."""
-    tree = ast.parse(source_of(module).read_text(encoding="utf-8"))
+def layer_of(module: str) -> int:
+    name = module.removeprefix("eventstream").removeprefix(".")
+    found = [
+        (len(prefix), number)
+        for number, layer in enumerate(LAYERS)
+        for prefix in layer
+        if name == prefix or (prefix and name.startswith(prefix + "."))
+    ]
+    assert found, f"{module} is in no layer"
+    return max(found)[1]
+
+
+@cache
+def imported_names(module: str) -> list[tuple[str, str]]:
+    """Where it imports from at run time, and which name; types for checkers only may come from anywhere."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             node.body = []
+    names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
             assert node.module is not None
-            found = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name if name in LAYERS else node.module for name in found)
+            names += [(node.module, alias.name) for alias in node.names]
+    return names
 
 
-@pytest.mark.parametrize("module", LAYERS)
+def imports_of(module: str) -> Iterator[str]:
+    for source, name in imported_names(module):
+        yield f"{source}.{name}" if f"{source}.{name}" in MODULES else source
+
+
+def ours(module: str) -> set[str]:
+    return {name for name in imports_of(module) if (module, name) not in UPWARDS} & MODULES.keys() - {module}
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_imports_go_downwards(module: str) -> None:
-    ours = {name for name in imports_of(module) if name.partition(".")[0] == "eventstream"} - {"eventstream._native"}
-    assert ours - UPWARDS.get(module, set()) <= set(LAYERS[: LAYERS.index(module)])
+    assert {name for name in ours(module) if layer_of(name) > layer_of(module)} == set()
 
 
-@pytest.mark.parametrize("module", SANS_IO)
-def test_the_codec_reaches_for_nothing(module: str) -> None:
+def test_imports_make_no_circle() -> None:
+    # A package imports what is in it; that its parts are in a package is no import.
+    try:
+        TopologicalSorter({module: ours(module) for module in MODULES}).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_private_names_stay_in_their_module(module: str) -> None:
+    for source, name in imported_names(module):
+        if source.partition(".")[0] != "eventstream" or (module, source) in PRIVATE:
+            continue
+        target = f"{source}.{name}" if f"{source}.{name}" in MODULES else source
+        assert not name.startswith("_") or name.startswith("__") or target != source, f"{name} of {source}"
+        package, _, last = target.rpartition(".")
+        assert not last.startswith("_") or module.startswith(package), f"{target} is private to {package}"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if layer_of(module) < len(SANS_IO)])
+def test_the_lower_layers_reach_for_nothing(module: str) -> None:
     allowed = {"os"} if module == "eventstream._codec" else set()  # an environment variable chooses the reference
     assert not set(imports_of(module)) & REACH - allowed
 

@@ -26,44 +26,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
-import importlib
 import inspect
 import io
 import os
-import random
-import ssl
-import threading
 import uuid
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from eventstream import http2
-from eventstream._text import quote
-from eventstream.exceptions import CodecError, StateError
-from eventstream.http2 import ErrorCodes, StreamError
-from eventstream.signing import Credentials, CredentialsSource, EventSigner, sign_request
+from eventstream.client import (
+    Client,
+    ConfigurationError,
+    NoCredentials,
+    Retries,
+    RetryOn,
+    Stream,
+    StreamError,
+    parse_endpoint,
+)
+from eventstream.client import retryable as may_retry
 from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, WavFile, aiter_chunks, iter_chunks, open_wav
 from eventstream.transcribe.audio import pace as paced
-from eventstream.transcribe.exceptions import InvalidAudio, TranscribeError
+from eventstream.transcribe.exceptions import BadRequestException, InvalidAudio
+from eventstream.transcribe.model import AudioStreamEvent, TranscriptEvent
+from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
 from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
-from eventstream.transcribe.session import METHOD, PATH, SERVICE, ClientSession
+from eventstream.transcribe.session import ClientSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from contextlib import AbstractAsyncContextManager
     from typing import TypeAlias
 
-    from typing_extensions import Buffer, Self
+    from typing_extensions import Buffer
 
-    from eventstream._codec import Message
+    from eventstream.http2 import Response
+    from eventstream.signing import EventSigner
     from eventstream.streams import AsyncReadable, Readable
-    from eventstream.transcribe.model import Event
+    from eventstream.transport import Channel
 
     Audio: TypeAlias = (
         str | os.PathLike[str] | Buffer | Readable | AsyncReadable | Iterable[Buffer] | AsyncIterable[Buffer]
@@ -71,86 +71,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfigurationError", "NoCredentials", "StreamError", "TranscribeClient", "TranscriptionStream"]
 
-MAX_ERROR_LENGTH = 65_536
-"""Bytes of an HTTP error's body that are read."""
 
-MAX_DELAY = 20.0
-"""Seconds before a retry, at most: the AWS SDKs' standard mode
-(https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html)."""
-
-_ENDPOINT = "https://transcribestreaming.{region}.amazonaws.com"
-
-
-class ConfigurationError(ValueError):
-    """The region, the endpoint, the CA bundle or the credentials are missing, or cannot be used."""
-
-
-class NoCredentials(ConfigurationError):
-    """No credentials were given, and none were found where AWS's tools look for them."""
-
-
-class _CredentialChain:
-    """botocore's chain: the environment, profiles, SSO, containers, instance roles. It blocks; threads may share it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    @cached_property
-    def _session(self) -> Any:
-        # Here, as it takes longer to import than all the rest, and who brings credentials need not have it.
-        return importlib.import_module("botocore.session").Session()
-
-    @cached_property
-    def _error(self) -> type[Exception]:
-        error: type[Exception] = importlib.import_module("botocore.exceptions").BotoCoreError
-        return error
-
-    def region(self) -> str | None:
-        """The region of the profile."""
-        try:
-            region: str | None = self._session.get_config_variable("region")
-        except ImportError:
-            return None
-        except self._error as error:
-            raise ConfigurationError(f"no region was given, and the profile cannot be read: {error}") from error
-        return region
-
-    def __call__(self) -> Credentials:
-        """The credentials as they are now; botocore keeps them, and refreshes them when they expire.
-
-        Raises:
-            NoCredentials: there are none, or they could not be refreshed, or there is no botocore.
-        """
-        try:
-            with self._lock:
-                found = self._session.get_credentials()
-                frozen = None if found is None else found.get_frozen_credentials()
-        except ImportError as error:
-            raise NoCredentials(
-                "no credentials were given, and it takes botocore to look for some: install eventstream-codec[client]"
-            ) from error
-        except self._error as error:
-            raise NoCredentials(f"no credentials were given, and botocore cannot get any: {error}") from error
-        if frozen is None:
-            raise NoCredentials("no credentials were given, and there are none in the environment, a profile or a role")
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
-
-
-class TranscribeClient:
+class TranscribeClient(Client):
     """Starts transcriptions. It holds no connection; any number of streams at a time.
 
-    Args:
-        region: such as ``"us-east-1"``; None: that of ``AWS_REGION`` or ``AWS_DEFAULT_REGION``, or of the profile.
-        endpoint: a URL, as ``https://localhost:8443``; with ``http`` it is HTTP/2 in plaintext. None: that of
-            ``AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING`` or ``AWS_ENDPOINT_URL``, or the region's.
-        ca_bundle: a file or directory with the certificates that are trusted, in PEM; None: that of ``AWS_CA_BUNDLE``,
-            or the system's.
-        credentials: `Credentials`, or a callable that is asked for them in a thread, whenever a stream begins. None:
-            botocore looks for them where AWS's tools do: the environment, profiles, SSO, containers, instance roles.
-        connect_timeout: seconds until the connection stands; None: as long as it takes. So for the other two.
-        response_timeout: seconds until the service has answered the request.
-        idle_timeout: seconds in which the service sends nothing while an event is awaited, or takes no audio while some
-            is to be sent. It sends events without results while nobody speaks.
+    Its arguments are those of `eventstream.client.Client`.
 
     Attributes:
         region: as given or found.
@@ -158,40 +83,23 @@ class TranscribeClient:
 
     Raises:
         ConfigurationError: no region was found, or the endpoint or the CA bundle cannot be used.
+        TypeError: the credentials are no such thing.
     """
 
-    def __init__(
-        self,
-        region: str | None = None,
-        *,
-        endpoint: str | None = None,
-        ca_bundle: str | os.PathLike[str] | None = None,
-        credentials: CredentialsSource | None = None,
-        connect_timeout: float | None = 10.0,
-        response_timeout: float | None = 10.0,
-        idle_timeout: float | None = 60.0,
-    ) -> None:
-        self._credentials = credentials or _CredentialChain()
-        self.region = region or _environment("AWS_REGION", "AWS_DEFAULT_REGION") or self._profile_region()
-        self.endpoint = (
-            endpoint
-            or _environment("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", "AWS_ENDPOINT_URL")
-            or _ENDPOINT.format(region=self.region) + (".cn" if self.region.startswith("cn-") else "")
-        )
-        self._scheme, self._authority, self._host, self._port = _split_endpoint(self.endpoint)
-        self._ssl = _trust(ca_bundle or _environment("AWS_CA_BUNDLE")) if self._scheme == "https" else None
-        self._connect_timeout = connect_timeout
-        self._response_timeout = response_timeout
-        self._idle_timeout = idle_timeout
+    endpoint: str
 
-    def _profile_region(self) -> str:
-        region = self._credentials.region() if isinstance(self._credentials, _CredentialChain) else None
-        if region is None:
-            raise ConfigurationError("no region was given, or found in AWS_REGION, AWS_DEFAULT_REGION or a profile")
-        return region
+    def _configured(self) -> None:
+        self.endpoint = self.endpoint_of(START_STREAM_TRANSCRIPTION)
+        parse_endpoint(self.endpoint)
 
     def start_stream_transcription(
-        self, request: StartStreamTranscriptionRequest | None = None, /, *, retries: int = 0, **parameters: Any
+        self,
+        request: StartStreamTranscriptionRequest | None = None,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        **parameters: Any,
     ) -> AbstractAsyncContextManager[TranscriptionStream]:
         """Start a transcription.
 
@@ -200,6 +108,7 @@ class TranscribeClient:
             retries: how often it is tried again to begin the stream, if the service or the network cannot do it now.
                 All tries have the same session id, made here if the request has none, and come after longer and longer
                 pauses of a random length. Once the stream has begun, an error is final; see `transcribe`.
+            retry_on: says of an error whether to try again; None: `eventstream.client.retryable` does.
             parameters: the fields of a `StartStreamTranscriptionRequest`; beside a request, what is other than in it.
 
         Returns:
@@ -214,66 +123,16 @@ class TranscribeClient:
         request = _request(request, parameters)
         if retries and request.session_id is None:
             request = replace(request, session_id=str(uuid.uuid4()))
-        return self._started(request, retries)
+        return self._started(request, Retries(retries, retry_on))
 
-    @asynccontextmanager
-    async def _started(
-        self, request: StartStreamTranscriptionRequest, retries: int
-    ) -> AsyncIterator[TranscriptionStream]:
-        async with contextlib.AsyncExitStack() as stack:
-            attempt = 0
-            while True:
-                try:
-                    stream = await stack.enter_async_context(self._start(request))
-                    break
-                except (TranscribeError, OSError) as error:
-                    if attempt >= retries or not _may_retry(error):
-                        raise
-                await _pause(attempt)
-                attempt += 1
-            yield stream
+    def _started(
+        self, request: StartStreamTranscriptionRequest, retries: Retries
+    ) -> AbstractAsyncContextManager[TranscriptionStream]:
+        def make(channel: Channel, signer: EventSigner | None, response: Response) -> TranscriptionStream:
+            return TranscriptionStream(channel, ClientSession(request, signer), response.headers, self._idle_timeout)
 
-    @asynccontextmanager
-    async def _start(self, request: StartStreamTranscriptionRequest) -> AsyncIterator[TranscriptionStream]:
-        # One set of credentials a stream: the request says which key it is, and the events cannot say another.
-        credentials = self._credentials
-        if not isinstance(credentials, Credentials):
-            credentials = await asyncio.to_thread(credentials)
-        headers, seed = sign_request(
-            *(credentials, self.region, SERVICE, METHOD, PATH),
-            [
-                (":method", METHOD),
-                (":scheme", self._scheme),
-                (":authority", self._authority),
-                (":path", PATH),
-                ("content-type", "application/vnd.amazon.eventstream"),
-                *request.to_headers(),
-            ],
-        )
-        session = ClientSession(request, EventSigner(credentials, self.region, SERVICE, seed))
-        async with http2.connect(
-            self._host, self._port, ssl=self._ssl, connect_timeout=self._connect_timeout
-        ) as connection:
-            stream = await connection.request(headers, timeout=self._response_timeout)
-            response = await stream.response(self._response_timeout)
-            if response.status != 200:
-                body = await self._error_body(stream)
-                raise TranscribeError.from_response(response.status, response.headers, body)
-            yield TranscriptionStream(
-                stream, session, StartStreamTranscriptionResponse.from_headers(response.headers), self._idle_timeout
-            )
-
-    async def _error_body(self, stream: http2.ClientStream) -> bytes:
-        """What has come of it in time: the status alone says enough."""
-        body = bytearray()
-
-        async def read() -> None:
-            while len(body) < MAX_ERROR_LENGTH and (data := await stream.receive()):
-                body.extend(data)
-
-        with contextlib.suppress(StreamError, asyncio.TimeoutError):
-            await asyncio.wait_for(read(), self._response_timeout)
-        return bytes(body[:MAX_ERROR_LENGTH])
+        operation = START_STREAM_TRANSCRIPTION
+        return self.opened(operation, operation.request.write(request), make, retries)
 
     async def transcribe(
         self,
@@ -284,8 +143,9 @@ class TranscribeClient:
         pace: bool = True,
         chunk_duration: float = DEFAULT_DURATION,
         retries: int = 0,
+        retry_on: RetryOn | None = None,
         **parameters: Any,
-    ) -> AsyncGenerator[Event | Message, None]:
+    ) -> AsyncGenerator[TranscriptEvent, None]:
         """Transcribe audio from its beginning to its end.
 
         Leaving the iteration early cancels the transcription: at once, if ``contextlib.aclosing`` is put around it.
@@ -301,13 +161,16 @@ class TranscribeClient:
             retries: how often in a row it is tried again, if the service or the network fails in a way that passes,
                 without an event in between. A new stream begins then, with the same session id, and goes on with the
                 audio that was not sent yet. Results of audio before that may be missing, and times may begin anew.
+            retry_on: says of an error whether to try again; None: `retryable` does.
             parameters: the fields of a `StartStreamTranscriptionRequest`; beside a request, what is other than in it.
 
         Yields:
-            The events, as the service sends them; one of an unknown type is its `Message`.
+            The events, as the service sends them. When the iteration ends, all audio was sent, and all results have
+            come.
 
         Raises:
             InvalidRequest: the parameters are not allowed.
+            IncompleteStream: the service ended the response before all audio was sent.
             InvalidAudio: the audio is not what the request says, or ends in the middle of a sample.
             TranscribeError: the service refused, or gave up.
             CodecError: what it sent cannot be decoded.
@@ -332,14 +195,14 @@ class TranscribeClient:
                 raise InvalidAudio(f"the WAV is {source.format}, and the request says {format}")
             feed = _Feed(_chunks(source, format, chunk_duration, pace))
             opened.push_async_callback(feed.close)
-            attempt = 0
+            tries = Retries(retries, retry_on or retryable)
             while True:
                 try:
-                    async with self.start_stream_transcription(request) as stream:
+                    async with self._started(request, Retries(0, None)) as stream:
                         sender = asyncio.create_task(feed.send(stream))
                         try:
                             async for event in stream:
-                                attempt = 0
+                                tries.reset()
                                 yield event
                             break
                         finally:
@@ -347,43 +210,28 @@ class TranscribeClient:
                             await asyncio.wait([sender])
                 except _AudioFailed:
                     break
-                except (TranscribeError, OSError) as error:
-                    if attempt >= retries or not _may_retry(error):
+                except Exception as error:
+                    if not await tries.again(error):
                         raise
-                await _pause(attempt)
-                attempt += 1
             if feed.error is not None:
                 raise feed.error
 
 
-class TranscriptionStream:
+class TranscriptionStream(
+    Stream[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent]
+):
     """A transcription that has begun: audio in, events out. One task may send while another iterates.
 
-    It is an asynchronous iterator over the events; one of an unknown type is its `Message`. It ends when the service
-    ends the transcription. What came before an error is delivered before it is raised; then every later call raises an
-    equal one. What the service said before sending failed, it said first: its error is the one that is raised.
+    It is an asynchronous iterator over the events, which ends when the service has ended the transcription, and all
+    audio was sent. Events received before an error are delivered first; every later call raises an equal error. If
+    sending fails after the service has already reported an error, the service's error is raised.
 
     Attributes:
         request: what was requested.
         response: what the service answered, with the ids that it gave.
     """
 
-    def __init__(
-        self,
-        stream: http2.ClientStream,
-        session: ClientSession,
-        response: StartStreamTranscriptionResponse,
-        idle_timeout: float | None,
-    ) -> None:
-        self.request = session.request
-        self.response = response
-        self._stream = stream
-        self._session = session
-        self._idle_timeout = idle_timeout
-        self._events: deque[Event | Message] = deque()
-        self._sending = False
-        self._ended = False
-        self._error: Exception | None = None
+    _session: ClientSession
 
     async def send_audio(self, chunk: Buffer) -> None:
         """Send a chunk of audio. It waits while the service, or the network, takes no more.
@@ -395,95 +243,24 @@ class TranscriptionStream:
         Raises:
             InvalidAudio: the chunk is empty, too long, or ends in the middle of a sample; the stream goes on.
             StateError: the audio was ended, or another task is sending.
+            IncompleteStream: the service has ended the response before all audio was sent.
             TranscribeError: the service gave up.
             CodecError: what it sent cannot be decoded.
-            StreamError: the stream broke, or the service has ended it. So it does when this call is cancelled while it
-                waits, as half of an event is worth nothing.
+            StreamError: the stream broke. It also does if this call is cancelled while it waits, as half of an event is
+                worth nothing.
             TimeoutError: the service takes no more; the stream is over.
         """
-        await self._check_sending()
-        await self._send(self._session.send_audio(chunk), end=False)
+        await self.prepare()
+        await self.transmit(self._session.send_audio(chunk))
 
     async def end_audio(self) -> None:
         """End the audio; the last events are still to come.
 
         Raises:
             StateError: it was called before, or another task is sending.
-            TranscribeError, CodecError, StreamError, TimeoutError: as of `send_audio`.
+            IncompleteStream, TranscribeError, CodecError, StreamError, TimeoutError: as of `send_audio`.
         """
-        await self._check_sending()
-        await self._send(self._session.end_audio(), end=True)
-
-    async def _check_sending(self) -> None:
-        if self._sending:
-            raise StateError("another task is sending on this stream")
-        if self._stream.peer_ended:
-            await self._receive_rest()
-        self._check()
-        if self._ended:
-            raise StreamError("the service has ended the stream")
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise copy.copy(self._error)
-
-    async def _send(self, wire: bytes, *, end: bool) -> None:
-        self._sending = True
-        try:
-            await self._stream.send(wire, timeout=self._idle_timeout)
-            if end:
-                await self._stream.end()
-        except (StreamError, TimeoutError) as error:
-            await self._break_off(error)
-            raise copy.copy(self._error or error) from None
-        except asyncio.CancelledError:
-            await self._break_off(
-                StreamError("the stream was cut in the middle of an event", ErrorCodes.CANCEL, remote=False)
-            )
-            raise
-        finally:
-            self._sending = False
-
-    def __aiter__(self) -> Self:
-        """The events."""
-        return self
-
-    async def __anext__(self) -> Event | Message:
-        while not self._events:
-            self._check()
-            if self._ended:
-                raise StopAsyncIteration
-            await self._receive()
-        return self._events.popleft()
-
-    async def _receive(self) -> None:
-        """Make events of the next bytes, or find out why there are none."""
-        try:
-            data = await self._stream.receive(self._idle_timeout)
-            if data:
-                for event in self._session.receive(data):
-                    self._events.append(event)
-            else:
-                self._session.receive_eof()
-                self._ended = True
-        except (TranscribeError, CodecError, StreamError, TimeoutError) as error:
-            await self._abort(error)
-
-    async def _receive_rest(self) -> None:
-        """What has arrived: the service may have said why it is over, and nobody has read it yet."""
-        while self._stream.readable and self._error is None and not self._ended:
-            await self._receive()
-
-    async def _break_off(self, error: Exception) -> None:
-        """Go on no more because of this error, unless what has arrived ends the stream before it."""
-        await self._receive_rest()
-        await self._abort(error)
-
-    async def _abort(self, error: Exception) -> None:
-        """The stream is over, with this error if it is the first."""
-        if self._error is None and not self._ended:
-            self._error = copy.copy(error)
-        await self._stream.reset()
+        await self.end()
 
 
 class _AudioFailed(Exception):
@@ -531,7 +308,7 @@ class _Feed:
                 raise _AudioFailed
             await stream.end_audio()
         except Exception as error:
-            await stream._break_off(error)
+            await stream.abort(error)
 
 
 # Audio
@@ -581,48 +358,13 @@ def _request(
     return StartStreamTranscriptionRequest(**parameters) if request is None else replace(request, **parameters)
 
 
-def _may_retry(error: TranscribeError | OSError) -> bool:
-    if isinstance(error, TranscribeError):
-        return error.retryable
-    return not isinstance(error, ssl.SSLCertVerificationError)
+def retryable(error: Exception) -> bool:
+    """Return whether a transcription may go on in a new stream.
+
+    It may where `eventstream.client.retryable` says so, and after silence: a stream that has got no audio for 15
+    seconds is ended with a ``BadRequestException``, and another one can begin.
+    """
+    return may_retry(error) or (isinstance(error, BadRequestException) and _NO_AUDIO in error.message)
 
 
-async def _pause(attempt: int) -> None:
-    """Before a retry: longer and longer, and of random length, so that clients do not come back all at once."""
-    await asyncio.sleep(random.random() * min(2**attempt, MAX_DELAY))
-
-
-# The environment
-
-
-def _environment(*names: str) -> str | None:
-    """The first of the variables that is set, and not to nothing."""
-    return next((value for name in names if (value := os.environ.get(name))), None)
-
-
-def _split_endpoint(endpoint: str) -> tuple[str, str, str, int]:
-    """Scheme, authority, host and port."""
-    try:
-        url = urlsplit(endpoint)
-        port = url.port
-    except ValueError:
-        raise ConfigurationError(f"the endpoint {quote(endpoint)} is no URL") from None
-    host = url.hostname
-    if url.scheme not in ("http", "https") or not host or url.path not in ("", "/") or "@" in url.netloc:
-        raise ConfigurationError(
-            f"the endpoint {quote(endpoint)}; it must be http or https, a host, and if need be a port"
-        )
-    authority = f"[{host}]" if ":" in host else host
-    default = 443 if url.scheme == "https" else 80
-    return url.scheme, authority if port in (None, default) else f"{authority}:{port}", host, port or default
-
-
-def _trust(ca_bundle: str | os.PathLike[str] | None) -> ssl.SSLContext:
-    if ca_bundle is None:
-        return ssl.create_default_context()
-    try:
-        if os.path.isdir(ca_bundle):
-            return ssl.create_default_context(capath=ca_bundle)
-        return ssl.create_default_context(cafile=ca_bundle)
-    except OSError as error:
-        raise ConfigurationError(f"the CA bundle {os.fspath(ca_bundle)} cannot be used: {error}") from error
+_NO_AUDIO = "no new audio was received"

@@ -12,17 +12,22 @@ Source: the service model "Amazon Transcribe Streaming Service" (2017-10-26).
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from eventstream._codec import Message
-from eventstream._text import quote
-from eventstream.exceptions import CodecError, ServiceError
+from eventstream.exceptions import ServiceError
+from eventstream.operation import (
+    InvalidEvent,
+    InvalidRequest,
+    error_from_response,
+    error_to_message,
+    error_to_response,
+    make_error,
+    may_retry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
 
     from typing_extensions import Self
 
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from eventstream.values import HeaderValue
 
 __all__ = [
+    "ERRORS",
     "BadRequestException",
     "ConflictException",
     "InternalFailureException",
@@ -40,31 +46,6 @@ __all__ = [
     "ServiceUnavailableException",
     "TranscribeError",
 ]
-
-# An HTTP response names its error in these headers; the first may go on with ":" and a URI.
-_ERROR_TYPE = "x-amzn-errortype"
-_REQUEST_ID = "x-amzn-request-id"
-
-# What a field of HTTP cannot hold: the end of a line would begin another one.
-_NO_FIELD = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
-
-# What may succeed when it is tried again, if nothing better than the status or the code is known: the transient and the
-# throttling errors of the AWS SDKs' standard retry mode
-# (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
-_RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
-_RETRYABLE_CODES = frozenset(
-    {
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
 
 
 class TranscribeError(ServiceError):
@@ -104,17 +85,7 @@ class TranscribeError(ServiceError):
     @property
     def retryable(self) -> bool:
         """Whether the same request may succeed later; how long to wait is the caller's decision."""
-        if self._retryable is not None:
-            return self._retryable
-        return self.code in _RETRYABLE_CODES or self.status_code in _RETRYABLE_STATUSES
-
-    @classmethod
-    def _make(cls, code: str, message: str, headers: Mapping[str, HeaderValue] | None, payload: bytes) -> Self:
-        kind = _KINDS.get(code, cls)
-        error = cls.__new__(kind if issubclass(kind, cls) else cls)
-        # The kinds' own constructors take no code; here it may be one that only the wire knows.
-        ServiceError.__init__(error, code, message, headers, payload)
-        return error
+        return may_retry(self.code, self.status_code) if self._retryable is None else self._retryable
 
     @classmethod
     def from_message(cls, message: AnyMessage) -> Self:
@@ -124,7 +95,7 @@ class TranscribeError(ServiceError):
         ``:error-code``; the text is the ``:error-message`` or the payload's ``Message`` or ``message``.
         """
         told = ServiceError.from_message(message)
-        return cls._make(told.code, told.message, told.headers, told.payload)
+        return make_error(cls._kind(told.code), told.code, told.message, told.headers, told.payload)
 
     @classmethod
     def from_response(cls, status: int, headers: Iterable[tuple[str, str]], body: bytes = b"") -> Self:
@@ -136,15 +107,13 @@ class TranscribeError(ServiceError):
             body: JSON with the text as ``Message`` or ``message``, and with the code as ``__type`` or ``code`` if the
                 header does not have it. Anything else, as a proxy's page, is kept as `payload` alone.
         """
-        fields = {name.lower(): value for name, value in headers}
-        content = _json_object(body)
-        code = fields.get(_ERROR_TYPE) or _text(content, "__type", "code")
-        message = _text(content, "Message", "message") or f"HTTP status {status}"
-        # Smithy's protocols write a code as "namespace#Code:http://...", of which only the middle counts.
-        error = cls._make(code.partition(":")[0].rpartition("#")[2].strip(), message, fields, body)
-        error.status_code = status
-        error.request_id = fields.get(_REQUEST_ID)
-        return error
+        kinds = {code: kind for code, kind in ERRORS.items() if issubclass(kind, cls)}
+        return error_from_response(kinds, cls, status, headers, body)
+
+    @classmethod
+    def _kind(cls, code: str) -> type[Self]:
+        kind = ERRORS.get(code, cls)
+        return kind if issubclass(kind, cls) else cls
 
     def to_message(self) -> Message:
         """The ``exception`` message that says this error: the code as ``:exception-type``, the text as ``Message``.
@@ -152,8 +121,7 @@ class TranscribeError(ServiceError):
         Raises:
             InvalidHeaderValue: the code is too long for a header, or has lone surrogates.
         """
-        headers = {":exception-type": self.code, ":content-type": "application/json", ":message-type": "exception"}
-        return Message(headers, _body(self))
+        return error_to_message(self)
 
     def to_response(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """The HTTP response that says this error before the stream has begun: status, headers, body.
@@ -161,15 +129,7 @@ class TranscribeError(ServiceError):
         An error without a status is a 500. What no header can hold, as a line's end in a code that somebody else has
         said, is a question mark there.
         """
-        body = _body(self)
-        headers = [
-            (_ERROR_TYPE, _NO_FIELD.sub("?", self.code)),
-            ("content-type", "application/json"),
-            ("content-length", str(len(body))),
-        ]
-        if self.request_id is not None:
-            headers.append((_REQUEST_ID, _NO_FIELD.sub("?", self.request_id)))
-        return self.status_code or 500, headers, body
+        return error_to_response(self)
 
 
 class _Kind(TranscribeError):
@@ -219,7 +179,7 @@ class ServiceUnavailableException(_Kind):
     _retryable = True
 
 
-_KINDS: Mapping[str, type[TranscribeError]] = {
+ERRORS: Mapping[str, type[TranscribeError]] = {
     kind.__name__: kind
     for kind in (
         BadRequestException,
@@ -231,53 +191,5 @@ _KINDS: Mapping[str, type[TranscribeError]] = {
 }
 
 
-class InvalidRequest(ValueError):
-    """Parameters of a request are missing, out of bounds, or exclude each other.
-
-    Attributes:
-        problems: for each invalid parameter, by the name of its field, what is wrong and what is allowed.
-    """
-
-    def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
-        self.problems = dict(problems)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problems,)
-
-
-class InvalidEvent(CodecError, ValueError):
-    """A valid message that is no event of the operation: without the headers of one, or with JSON of another shape.
-
-    Attributes:
-        event_type: the message's ``:event-type``, None if it has none.
-        path: where in the JSON, e.g. ``$.Transcript.Results[0]``; None if the fault has no place there, or the JSON is
-            longer than 128 KiB.
-    """
-
-    def __init__(self, event_type: str | None, reason: str, path: str | None = None) -> None:
-        what = "message" if event_type is None else f"event {quote(event_type)}"
-        super().__init__(f"{what}: {reason}" if path is None else f"{what}: {reason} at {path}")
-        self.event_type = event_type
-        self.path = path
-
-
 class InvalidAudio(ValueError):
     """Audio that the service does not take: half a sample, a chunk too long, a format or rate that is not the one."""
-
-
-def _json_object(body: bytes) -> Mapping[str, object]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _text(content: Mapping[str, object], *names: str) -> str:
-    """The first of the members that is a string; empty if none is."""
-    return next((text for name in names if isinstance(text := content.get(name), str)), "")
-
-
-def _body(error: TranscribeError) -> bytes:
-    return json.dumps({"Message": error.message}).encode()

@@ -4,34 +4,30 @@ They are msgspec Structs with the service's names in snake case; on the wire the
 absent or null there: a text, number or flag is then None, a list empty; what is unknown is skipped. Times are seconds
 from the beginning of the audio.
 
-Decoding has a fast path, on which msgspec goes from the payload to the Structs in one pass; it refuses a null where a
-list or an object belongs. Only then, and only if the payload says ``null`` at all, it is decoded a second time, to
-Structs that take a null everywhere and skip what is unknown as the others do; the nulls are dropped, and what remains
-is converted.
-
 Source: the service model "Amazon Transcribe Streaming Service" (2017-10-26), and what its clients and servers send.
 """
 
 from __future__ import annotations
 
-from functools import cache, reduce
-from operator import or_
-from typing import Any, TypeAlias, TypeVar, get_args, get_origin
+from typing import Any, TypeAlias
 
 import msgspec
 
 from eventstream._codec import Headers, Message
-from eventstream._text import quote
-from eventstream.exceptions import EncodeError
-from eventstream.transcribe._json import reason_not_decoded, reason_not_encoded
-from eventstream.transcribe.exceptions import InvalidEvent, TranscribeError
+from eventstream.operation import EventKind, Events, not_an_event
+from eventstream.structs import json_headers, struct_event
+from eventstream.transcribe.exceptions import TranscribeError
 
 __all__ = [
+    "AUDIO_EVENT",
     "AUDIO_EVENT_HEADERS",
+    "CONFIGURATION_EVENT",
     "CONFIGURATION_EVENT_HEADERS",
+    "TRANSCRIPT_EVENT",
     "TRANSCRIPT_EVENT_HEADERS",
     "Alternative",
     "AudioEvent",
+    "AudioStreamEvent",
     "ChannelDefinition",
     "ConfigurationEvent",
     "Entity",
@@ -45,8 +41,6 @@ __all__ = [
     "event_from_message",
     "event_to_message",
 ]
-
-_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 # msgspec leaves out of the JSON what equals its default, and an empty list whose default is made by `list` itself. Made
@@ -236,26 +230,29 @@ class ConfigurationEvent(msgspec.Struct, rename="pascal", omit_defaults=True, re
 
 # Messages
 
+AudioStreamEvent: TypeAlias = AudioEvent | ConfigurationEvent
 Event: TypeAlias = AudioEvent | ConfigurationEvent | TranscriptEvent
 
+AUDIO_EVENT_HEADERS = Headers(
+    {":message-type": "event", ":event-type": "AudioEvent", ":content-type": "application/octet-stream"}
+)
+CONFIGURATION_EVENT_HEADERS = json_headers("ConfigurationEvent")
+TRANSCRIPT_EVENT_HEADERS = json_headers("TranscriptEvent")
 
-def _headers(event_type: str, content_type: str) -> Headers:
-    return Headers({":message-type": "event", ":event-type": event_type, ":content-type": content_type})
+AUDIO_EVENT = EventKind(
+    "AudioEvent",
+    AudioEvent,
+    lambda message: AudioEvent(bytes(message.payload)),
+    lambda event: Message(AUDIO_EVENT_HEADERS, event.audio_chunk),
+)
+CONFIGURATION_EVENT = struct_event("ConfigurationEvent", ConfigurationEvent)
+TRANSCRIPT_EVENT = struct_event("TranscriptEvent", TranscriptEvent)
 
-
-AUDIO_EVENT_HEADERS = _headers("AudioEvent", "application/octet-stream")
-CONFIGURATION_EVENT_HEADERS = _headers("ConfigurationEvent", "application/json")
-TRANSCRIPT_EVENT_HEADERS = _headers("TranscriptEvent", "application/json")
-
-_ENCODER = msgspec.json.Encoder()
-_TRANSCRIPT_EVENT = msgspec.json.Decoder(TranscriptEvent)
-_CONFIGURATION_EVENT = msgspec.json.Decoder(ConfigurationEvent)
-# Wider than what msgspec raises today for JSON that it refuses: the class differs between its versions.
-_UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+_EVENTS: Events[Event] = Events(AUDIO_EVENT, CONFIGURATION_EVENT, TRANSCRIPT_EVENT)
 
 
 def event_from_message(message: Message) -> Event | Message:
-    """The typed event that a message holds; the message itself if its event type is another.
+    """Return the typed event that a message holds; the message itself if its event type is another.
 
     Raises:
         TranscribeError: the message is an ``exception`` or an ``error``.
@@ -263,97 +260,18 @@ def event_from_message(message: Message) -> Event | Message:
             JSON has not the shape of the event.
     """
     if message.message_type != "event":
-        raise _not_an_event(message)
-    event_type = message.event_type
-    if event_type == "TranscriptEvent":
-        return _decode(_TRANSCRIPT_EVENT, TranscriptEvent, message)
-    if event_type == "AudioEvent":
-        return AudioEvent(bytes(message.payload))
-    if event_type == "ConfigurationEvent":
-        return _decode(_CONFIGURATION_EVENT, ConfigurationEvent, message)
-    if event_type is None:
-        raise InvalidEvent(None, "it has no :event-type")
-    return message
+        if message.message_type in ("exception", "error"):
+            raise TranscribeError.from_message(message)
+        raise not_an_event(message)
+    return _EVENTS.parse(message)
 
 
 def event_to_message(event: Event) -> Message:
-    """The message that holds an event; `event_from_message` gives an equal event back.
+    """Return the message that holds an event; `event_from_message` gives an equal event back.
 
     Raises:
-        EncodeError: the event holds what JSON cannot say, as text with lone surrogates.
+        EncodeError: the event holds what JSON cannot say, e.g. text with lone surrogates.
         TypeError: it is no such event, or holds values of other types.
         BufferError: the audio is a buffer that is not C-contiguous.
     """
-    if isinstance(event, AudioEvent):
-        return Message(AUDIO_EVENT_HEADERS, event.audio_chunk)
-    if isinstance(event, TranscriptEvent):
-        return Message(TRANSCRIPT_EVENT_HEADERS, _encode(event))
-    if isinstance(event, ConfigurationEvent):
-        return Message(CONFIGURATION_EVENT_HEADERS, _encode(event))
-    raise TypeError(f"a {type(event).__name__} is no event of a transcription")
-
-
-def _not_an_event(message: Message) -> TranscribeError | InvalidEvent:
-    message_type = message.message_type
-    if message_type in ("exception", "error"):
-        return TranscribeError.from_message(message)
-    if message_type is None:
-        return InvalidEvent(message.event_type, "it has no :message-type")
-    return InvalidEvent(message.event_type, f"unknown :message-type {quote(message_type)}")
-
-
-def _decode(decoder: msgspec.json.Decoder[_Struct], type: type[_Struct], message: Message) -> _Struct:
-    try:
-        return decoder.decode(message.payload)
-    except _UNDECODABLE as error:
-        payload, fault = bytes(message.payload), error
-    if b"null" in payload:
-        try:
-            event = _with_nulls(type).decode(payload)
-            converted: _Struct = msgspec.convert(_without_nulls(msgspec.to_builtins(event)), type)
-            return converted
-        except _UNDECODABLE as error:
-            fault = error
-    raise InvalidEvent(message.event_type, *reason_not_decoded(payload, type, fault)) from None
-
-
-@cache
-def _with_nulls(type: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_nullable(type))
-
-
-def _nullable(type: Any) -> Any:
-    """The same type, with None allowed in every place."""
-    origin, arguments = get_origin(type), [_nullable(argument) for argument in get_args(type)]
-    if origin is list:
-        type = origin[arguments[0]]
-    elif arguments:
-        type = reduce(or_, arguments)
-    elif issubclass(type, msgspec.Struct):
-        fields = msgspec.structs.fields(type)
-        type = msgspec.defstruct(type.__name__, [(field.encode_name, _nullable(field.type), None) for field in fields])
-    return type | None
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
-    if isinstance(value, list):
-        return [_without_nulls(member) for member in value if member is not None]
-    return value
-
-
-def _encode(event: msgspec.Struct) -> bytes:
-    name = type(event).__name__
-    reason: str | None
-    try:
-        payload = _ENCODER.encode(event)
-    except TypeError:
-        raise TypeError(f"{name}: a value has a type that its JSON does not have") from None
-    except (msgspec.MsgspecError, ValueError, OverflowError):
-        reason = reason_not_encoded(event) or "a number is out of range"
-    else:
-        # msgspec writes null for a number that is not finite.
-        if b"null" not in payload or (reason := reason_not_encoded(event)) is None:
-            return payload
-    raise EncodeError(f"{name}: JSON cannot say it ({reason})")
+    return _EVENTS.serialise(event)

@@ -18,10 +18,10 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from eventstream._text import shown
-from eventstream.transcribe.exceptions import InvalidRequest
+from eventstream.operation import request_id_of
+from eventstream.parameters import Boolean, Choice, Integer, Kind, Parameter, Parameters, Text, TextList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,144 +45,62 @@ LANGUAGE_CODES = frozenset(
 MEDIA_ENCODINGS = ("pcm", "flac", "ogg-opus", "g711-alaw", "g711-ulaw", "g729")
 """The encodings of today's service; the original API had ``pcm``: 16 bits, signed, little-endian."""
 
-# How the value of each kind of parameter is written, read and checked. A check gives what is allowed, or None if the
-# value is within it.
-
-
-class _Text(NamedTuple):
-    pattern: re.Pattern[str]
-    allowed: str
-
-    def read(self, text: str) -> str:
-        return text
-
-    def write(self, value: Any) -> str:
-        return str(value)
-
-    def check(self, value: object) -> str | None:
-        return None if isinstance(value, str) and self.pattern.fullmatch(value) else self.allowed
-
-
-class _Choice(NamedTuple):
-    choices: tuple[str, ...]
-
-    def read(self, text: str) -> str:
-        return text
-
-    def write(self, value: Any) -> str:
-        return str(value)
-
-    def check(self, value: object) -> str | None:
-        return None if value in self.choices else " or ".join(self.choices)
-
-
-class _Integer(NamedTuple):
-    minimum: int
-    maximum: int
-
-    def read(self, text: str) -> int | str:
-        # What is no number stays text, for the check to refuse.
-        return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
-
-    def write(self, value: Any) -> str:
-        return str(value)
-
-    def check(self, value: object) -> str | None:
-        if isinstance(value, int) and not isinstance(value, bool) and self.minimum <= value <= self.maximum:
-            return None
-        return str(self.minimum) if self.minimum == self.maximum else f"{self.minimum} to {self.maximum}"
-
-
-class _Boolean(NamedTuple):
-    # Clients also write what their language prints, as "True".
-    def read(self, text: str) -> bool | str:
-        return {"true": True, "false": False}.get(text.lower(), text)
-
-    def write(self, value: Any) -> str:
-        return "true"
-
-    def check(self, value: object) -> str | None:
-        return None if isinstance(value, bool) else "true or false"
-
-
-class _List(NamedTuple):
-    """Texts, on the wire separated by commas; the length is that of the whole."""
-
-    item: _Text
-    maximum: int
-
-    def read(self, text: str) -> tuple[str, ...]:
-        return _split(text)
-
-    def write(self, value: Any) -> str:
-        return ",".join(value)
-
-    def check(self, value: object) -> str | None:
-        if (
-            isinstance(value, tuple)
-            and not any(map(self.item.check, value))
-            and 1 <= len(",".join(value)) <= self.maximum
-        ):
-            return None
-        return f"a list, at most {self.maximum} characters with its commas, each {self.item.allowed}"
-
-
-_NAME = _Text(re.compile("[0-9A-Za-z._-]{1,200}"), "1 to 200 of 0-9 A-Z a-z . _ -")
-_LANGUAGE = _Text(re.compile("[A-Za-z]{2,8}(-[0-9A-Za-z]{1,8}){0,4}"), "a language code, as en-US")
-_PII_TYPE = _Text(re.compile("[A-Z_]+"), "ALL, or a type of A-Z and _, as NAME")
-_SESSION_ID = _Text(
+_NAME = Text(re.compile("[0-9A-Za-z._-]{1,200}"), "1 to 200 of 0-9 A-Z a-z . _ -")
+_LANGUAGE = Text(re.compile("[A-Za-z]{2,8}(-[0-9A-Za-z]{1,8}){0,4}"), "a language code, as en-US")
+_PII_TYPE = Text(re.compile("[A-Z_]+"), "ALL, or a type of A-Z and _, as NAME")
+_SESSION_ID = Text(
     re.compile("[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"),
     "a UUID: 32 hexadecimal digits as 8-4-4-4-12",
 )
-_FLAG = _Boolean()
+_FLAG = Boolean()
 
-_PREFIX = "x-amzn-transcribe-"
+PREFIX = "x-amzn-transcribe-"
+"""What the headers of parameters begin with, and their names in the query of a WebSocket do not."""
+
 _REQUEST_ID = "x-amzn-request-id"
 
-# The header of a field is its name with hyphens, except for the sample rate.
-_PARAMETERS: dict[str, _Text | _Choice | _Integer | _Boolean | _List] = {
+_KINDS: dict[str, Kind] = {
     "language_code": _LANGUAGE,
-    "media_sample_rate_hertz": _Integer(8000, 48000),
-    "media_encoding": _Choice(MEDIA_ENCODINGS),
+    "media_sample_rate_hertz": Integer(8000, 48000),
+    "media_encoding": Choice(MEDIA_ENCODINGS),
     "vocabulary_name": _NAME,
     "session_id": _SESSION_ID,
     "vocabulary_filter_name": _NAME,
-    "vocabulary_filter_method": _Choice(("remove", "mask", "tag")),
+    "vocabulary_filter_method": Choice(("remove", "mask", "tag")),
     "show_speaker_label": _FLAG,
     "enable_channel_identification": _FLAG,
-    "number_of_channels": _Integer(2, 2),
+    "number_of_channels": Integer(2, 2),
     "enable_partial_results_stabilization": _FLAG,
-    "partial_results_stability": _Choice(("high", "medium", "low")),
-    "content_identification_type": _Choice(("PII",)),
-    "content_redaction_type": _Choice(("PII",)),
-    "pii_entity_types": _List(_PII_TYPE, 300),
+    "partial_results_stability": Choice(("high", "medium", "low")),
+    "content_identification_type": Choice(("PII",)),
+    "content_redaction_type": Choice(("PII",)),
+    "pii_entity_types": TextList(_PII_TYPE, 300),
     "language_model_name": _NAME,
     "identify_language": _FLAG,
-    "language_options": _List(_LANGUAGE, 200),
+    "language_options": TextList(_LANGUAGE, 200),
     "preferred_language": _LANGUAGE,
     "identify_multiple_languages": _FLAG,
-    "vocabulary_names": _List(_NAME, 3000),
-    "vocabulary_filter_names": _List(_NAME, 3000),
-    "session_resume_window": _Integer(1, 300),
-    "transcript_format": _Choice(("spoken", "written")),
+    "vocabulary_names": TextList(_NAME, 3000),
+    "vocabulary_filter_names": TextList(_NAME, 3000),
+    "session_resume_window": Integer(1, 300),
+    "transcript_format": Choice(("spoken", "written")),
 }
-_HEADERS = {
-    field: _PREFIX + ("sample-rate" if field == "media_sample_rate_hertz" else field.replace("_", "-"))
-    for field in _PARAMETERS
+
+# The header of a field is its name with hyphens, except for the sample rate.
+_PARAMETERS = {
+    field: Parameter(kind, PREFIX + ("sample-rate" if field == "media_sample_rate_hertz" else field.replace("_", "-")))
+    for field, kind in _KINDS.items()
 }
-_FIELDS = {header: field for field, header in _HEADERS.items()}
 
 _REQUIRED = ("media_sample_rate_hertz", "media_encoding")
 _LANGUAGE_CHOICES = ("language_code", "identify_language", "identify_multiple_languages")
 
 
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(","))
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
-class _Parameters:
+class _Parameters(Parameters):
     """What a request says and its response repeats. None, False and an empty list stand for a parameter not given."""
+
+    parameters = _PARAMETERS
 
     language_code: str | None = None
     media_sample_rate_hertz: int | None = None
@@ -208,41 +126,6 @@ class _Parameters:
     vocabulary_filter_names: Sequence[str] = ()
     session_resume_window: int | None = None
     transcript_format: str | None = None
-
-    def __post_init__(self) -> None:
-        for field, parameter in _PARAMETERS.items():
-            if isinstance(parameter, _List):
-                value = getattr(self, field)
-                if isinstance(value, str):
-                    value = _split(value)
-                elif isinstance(value, Sequence) and not isinstance(value, bytes):
-                    value = tuple(value)
-                object.__setattr__(self, field, value)
-
-    def _given(self) -> dict[str, Any]:
-        """The fields that are given, in their order."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {field: value for field, value in values.items() if not (value is None or value is False or value == ())}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{field}={value!r}' for field, value in self._given().items())})"
-
-    def to_headers(self) -> list[tuple[str, str]]:
-        """The HTTP headers, names in lower case, in the order of the service model."""
-        given = self._given()
-        return [
-            (header, _PARAMETERS[field].write(given[field])) for field, header in _HEADERS.items() if field in given
-        ]
-
-
-def _read(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The fields that headers give; a header that occurs several times is one, joined by commas (RFC 9110, 5.3)."""
-    texts: dict[str, list[str]] = {}
-    for name, text in pairs:
-        field = _FIELDS.get(str.lower(name))
-        if field is not None:
-            texts.setdefault(field, []).append(str.strip(text))
-    return {field: _PARAMETERS[field].read(",".join(several)) for field, several in texts.items()}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -296,21 +179,7 @@ class StartStreamTranscriptionRequest(_Parameters):
                 warnings.warn(f"language code {code!r} is not known here; it is passed on", stacklevel=3)
 
     def _check(self) -> None:
-        given = self._given()
-        problems = {
-            field: f"missing (allowed: {_PARAMETERS[field].check(None)})" for field in _REQUIRED if field not in given
-        }
-        for field, value in given.items():
-            allowed = _PARAMETERS[field].check(value)
-            if allowed is not None:
-                problems[field] = f"{shown(value)} (allowed: {allowed})"
-        chosen = [field for field in _LANGUAGE_CHOICES if field in given]
-        if len(chosen) != 1:
-            field = chosen[-1] if chosen else "language_code"
-            said = f"given together with {' and '.join(chosen[:-1])}" if chosen else "missing"
-            problems.setdefault(field, f"{said} (allowed: exactly one of {', '.join(_LANGUAGE_CHOICES)})")
-        if problems:
-            raise InvalidRequest({field: problems[field] for field in _PARAMETERS if field in problems})
+        self.check(_REQUIRED, _LANGUAGE_CHOICES)
 
     @classmethod
     def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
@@ -325,7 +194,7 @@ class StartStreamTranscriptionRequest(_Parameters):
         """
         # Not by __init__, which warns: each new text of a warning is kept for ever, and these are strangers' texts.
         request = cls.__new__(cls)
-        request.__dict__.update(vars(_Parameters(**_read(pairs))))
+        request.__dict__.update(vars(_Parameters(**cls.read(pairs))))
         request._check()
         return request
 
@@ -337,7 +206,7 @@ class StartStreamTranscriptionResponse(_Parameters):
     The fields are those of `StartStreamTranscriptionRequest`; any of them may be absent.
 
     Attributes:
-        request_id: ``x-amzn-request-id``, for the service's support.
+        request_id: the id of the request, for the service's support, however its header is spelt.
         session_id: the session, with which it can be resumed.
     """
 
@@ -356,13 +225,7 @@ class StartStreamTranscriptionResponse(_Parameters):
             pairs: names, in any case, and values; headers that are no parameters are ignored.
         """
         pairs = list(pairs)
-        fields = {
-            field: value
-            for field, value in _read(pairs).items()
-            if not (isinstance(_PARAMETERS[field], (_Integer, _Boolean)) and isinstance(value, str))
-        }
-        request_id = next((text.strip() for name, text in pairs if name.lower() == _REQUEST_ID), None)
-        return cls(request_id=request_id, **fields)
+        return cls(request_id=request_id_of(pairs), **cls.read_leniently(pairs))
 
     @classmethod
     def from_request(
@@ -375,7 +238,7 @@ class StartStreamTranscriptionResponse(_Parameters):
             request_id: an id of the exchange.
             session_id: an id of the session, for a request that brings none.
         """
-        fields = request._given()
+        fields = request.given()
         if session_id is not None:
             fields.setdefault("session_id", session_id)
         return cls(request_id=request_id, **fields)

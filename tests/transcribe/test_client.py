@@ -27,7 +27,8 @@ from eventstream import (
     decode,
     http2,
 )
-from eventstream.exceptions import StateError
+from eventstream import client as general
+from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.http2 import ErrorCodes
 from eventstream.signing import Credentials
 from eventstream.transcribe import (
@@ -50,10 +51,13 @@ from eventstream.transcribe import (
 from eventstream.transcribe import client as client_module
 from eventstream.transcribe.audio import open_wav
 from eventstream.transcribe.client import ConfigurationError, NoCredentials, StreamError, TranscribeClient
+from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
+from eventstream.transport import Endpoint
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 SESSION_ID = "5ff0f4a6-2a3e-4a8f-9d4f-000000000001"
 PCM = {"language_code": "en-US", "media_sample_rate_hertz": 16000, "media_encoding": "pcm"}
+REQUEST = StartStreamTranscriptionRequest(**PCM)
 CHUNKS = [bytes([number]) * 3200 for number in range(4)]
 EXCEPTIONS = [
     BadRequestException,
@@ -102,7 +106,7 @@ def pauses(monkeypatch):
     async def pause(attempt):
         attempts.append(attempt)
 
-    monkeypatch.setattr(client_module, "_pause", pause)
+    monkeypatch.setattr(general, "_pause", pause)
     return attempts
 
 
@@ -308,7 +312,7 @@ def test_half_a_chunk_is_no_chunk():
         done = asyncio.Event()
         async with served(Service(deaf)) as client, client.start_stream_transcription(**PCM) as stream:
             sending = asyncio.create_task(send_forever(stream))
-            while not stream._stream._sending:
+            while not stream._channel._sending:
                 await asyncio.sleep(0)
             for call in (stream.send_audio(CHUNKS[0]), stream.end_audio()):
                 with pytest.raises(StateError, match=r"^another task is sending on this stream$"):
@@ -344,7 +348,7 @@ def test_who_is_refused_as_another_sends_leaves_the_stream_as_it_is():
         async with served(service) as client, client.start_stream_transcription(**PCM) as stream:
             chunks = [bytes(32_000)] * 10
             sending = asyncio.create_task(send_all(stream, chunks))
-            while not stream._stream._sending:
+            while not stream._channel._sending:
                 await asyncio.sleep(0)
             for call in (stream.send_audio(CHUNKS[0]), stream.end_audio()):
                 with pytest.raises(StateError, match=r"^another task is sending on this stream$"):
@@ -397,7 +401,7 @@ def test_what_came_before_sending_failed_is_delivered(failure, exception):
         async with served(Service(deaf), idle_timeout=SOON if failure is TimeoutError else LIMIT) as client:
             async with client.start_stream_transcription(**PCM) as stream:
                 sending = asyncio.create_task(send_forever(stream))
-                while not (stream._stream.readable and stream._stream._sending):
+                while not (stream._channel.readable and stream._channel._sending):
                     await asyncio.sleep(0)
                 if failure is StreamError:
                     done.set()
@@ -414,33 +418,100 @@ def test_what_came_before_sending_failed_is_delivered(failure, exception):
     run(main())
 
 
-def test_a_service_that_ends_early():
+def test_incomplete_stream_if_the_service_ends_early():
     async def brief(stream, session):
         await stream.send(session.send_transcript(transcript("enough")))
         await stream.end()
 
     async def main():
         async with served(Service(brief)) as client, client.start_stream_transcription(**PCM) as stream:
-            assert [text_of(event) async for event in stream] == ["enough"]
-            with pytest.raises(StreamError, match=r"^the service has ended the stream$"):
+            with pytest.raises(IncompleteStream, match=r"^the response ended before everything was sent"):
+                await texts(stream, received := [])
+            assert received == ["enough"]
+            with pytest.raises(IncompleteStream):
                 await stream.send_audio(CHUNKS[0])
+            with pytest.raises(IncompleteStream):
+                await stream.end_audio()
         async with served(Service(brief)) as client, client.start_stream_transcription(**PCM) as stream:
-            with pytest.raises(StreamError):
+            with pytest.raises(IncompleteStream):
                 await send_forever(stream)
-            assert [text_of(event) async for event in stream] == ["enough"]
+            with pytest.raises(IncompleteStream):
+                await texts(stream, received := [])
+            assert received == ["enough"]
 
     run(main())
 
 
-def test_events_of_an_unknown_type_are_passed_on():
+@pytest.mark.parametrize("retries", [0, 3])
+def test_incomplete_stream_without_a_single_event(pauses, retries):
+    async def nothing(stream):
+        requests.append(stream)
+        await stream.respond(200, end=True)
+
+    async def main():
+        async with served(nothing) as client:
+            with pytest.raises(IncompleteStream):
+                async for _ in client.transcribe(b"".join(CHUNKS) * 100, **PCM, retries=retries, pace=False):
+                    pass
+
+    requests = []
+    run(main())
+    assert len(requests) == retries + 1
+    assert pauses == list(range(retries))
+
+
+def test_incomplete_stream_if_the_end_of_the_audio_cannot_be_sent():
+    """What `end_audio` makes counts only once it was sent."""
+
+    async def brief(stream, session):
+        await stream.send(session.send_transcript(transcript("enough")))
+        await stream.end()
+        await asyncio.sleep(LIMIT)
+
+    async def main():
+        async with (
+            served(Service(brief), idle_timeout=0.2) as client,
+            client.start_stream_transcription(**PCM) as stream,
+        ):
+            channel = stream._channel
+
+            async def send(data, *, timeout):
+                while not channel.peer_ended:
+                    await asyncio.sleep(0.01)
+                raise StreamError("no more is taken")
+
+            channel.send = send
+            with pytest.raises(IncompleteStream):
+                await stream.end_audio()
+            with pytest.raises(IncompleteStream):
+                await texts(stream, received := [])
+            assert received == ["enough"]
+
+    run(main())
+
+
+async def texts(stream, received):
+    async for event in stream:
+        received.append(text_of(event))
+
+
+def test_events_of_an_unknown_type_are_skipped():
     message = Message({":message-type": "event", ":event-type": "NewEvent"}, b"{}")
 
     async def modern(stream, session):
+        await stream.receive()
         await stream.send(message.encode())
         await stream.end()
 
     async def main():
         async with served(Service(modern)) as client, client.start_stream_transcription(**PCM) as stream:
+            await stream.end_audio()
+            assert [event async for event in stream] == []
+        async with (
+            served(Service(modern)) as client,
+            client.open(START_STREAM_TRANSCRIPTION, REQUEST, unknown_events=True) as stream,
+        ):
+            await stream.end()
             assert [event async for event in stream] == [message]
 
     run(main())
@@ -514,11 +585,11 @@ def test_an_error_that_is_no_services(times, cut):
 
     async def main():
         async with served(proxy) as client:
-            with pytest.raises(TranscribeError, match="HTTP status 502") as raised:
+            with pytest.raises(TranscribeError, match="HTTP 502: <html>") as raised:
                 await speak(client)
             assert raised.value.status_code == 502
             assert raised.value.retryable
-            assert raised.value.payload == (b"<html>" * times)[: client_module.MAX_ERROR_LENGTH]
+            assert raised.value.payload == (b"<html>" * times)[: general.MAX_ERROR_LENGTH]
 
     run(main())
 
@@ -529,12 +600,12 @@ def test_an_error_that_goes_on_is_not_read_on():
     async def main():
         async def proxy(stream):
             await stream.respond(500)
-            await stream.send(bytes(client_module.MAX_ERROR_LENGTH))
+            await stream.send(bytes(general.MAX_ERROR_LENGTH))
             await done.wait()
 
         done = asyncio.Event()
         async with served(proxy, response_timeout=None) as client:
-            with pytest.raises(TranscribeError, match="HTTP status 500"):
+            with pytest.raises(TranscribeError, match="HTTP 500"):
                 await speak(client)
             done.set()
 
@@ -554,7 +625,7 @@ def test_an_error_that_trickles():
                     await asyncio.sleep(0.01)
 
         async with served(trickle, response_timeout=LIMIT) as client:
-            with pytest.raises(TranscribeError, match="HTTP status 500") as raised:
+            with pytest.raises(TranscribeError, match="HTTP 500") as raised:
                 await speak(client)
             assert raised.value.payload.strip(b"x") == b""
             assert 0 < len(raised.value.payload) <= 1_000
@@ -597,7 +668,7 @@ def test_wrong_events_end_their_stream_alone(fault):
             first, second = (stream._session.send_audio(chunk) for chunk in CHUNKS[:2])
             changed = Message(decode(first).headers, b"another").encode()
             wire = {"changed": changed, "twice": first * 2, "swapped": second + first, "garbage": bytes(100)}[fault]
-            await stream._stream.send(wire)
+            await stream._channel.send(wire)
             expected = "PreludeChecksumMismatch" if fault == "garbage" else "SignatureMismatch"
             with pytest.raises(BadRequestException, match=expected):
                 await anext(stream)
@@ -713,7 +784,7 @@ def test_every_call_raises_an_equal_new_error(fault, first):
                 assert len({id(error) for error in errors}) == len(errors)
                 assert {(type(error), str(error)) for error in errors} == {(type(errors[0]), str(errors[0]))}
                 assert [depth(error) for error in errors[1:4]] == [depth(error) for error in errors[-3:]]
-                assert depth(stream._error) == 0
+                assert depth(stream._session._exchange._incoming._error) == 0
             done.set()
 
     run(main())
@@ -956,7 +1027,7 @@ def test_the_endpoint(monkeypatch):
     ],
 )
 def test_the_parts_of_an_endpoint(endpoint, parts):
-    assert client_module._split_endpoint(endpoint) == parts
+    assert Endpoint.parse(endpoint) == parts
 
 
 @pytest.mark.parametrize(
@@ -1035,10 +1106,10 @@ def test_the_pauses_grow(monkeypatch):
     async def sleep(seconds):
         slept.append(seconds)
 
-    monkeypatch.setattr(client_module.asyncio, "sleep", sleep)
-    monkeypatch.setattr(client_module.random, "random", lambda: 1.0)
+    monkeypatch.setattr(general.asyncio, "sleep", sleep)
+    monkeypatch.setattr(general.random, "random", lambda: 1.0)
     for attempt in range(7):
-        asyncio.run(client_module._pause(attempt))
+        asyncio.run(general._pause(attempt))
     assert slept == [1, 2, 4, 8, 16, 20, 20]
 
 
@@ -1228,7 +1299,7 @@ def test_transcribe_delivers_what_came_before_the_audio_broke(ended, monkeypatch
             await looking.wait()
             if not ended:
                 yield AUDIO[:3200]
-            while not streams[0]._stream.readable:
+            while not streams[0]._channel.readable:
                 await asyncio.sleep(0)
             raise broken
 
@@ -1238,13 +1309,13 @@ def test_transcribe_delivers_what_came_before_the_audio_broke(ended, monkeypatch
                 async for event in client.transcribe(source(), pace=False, retries=3, **PCM):
                     texts.append(text_of(event))
                     looking.set()
-                    while streams[0]._error is None and not streams[0]._ended:
+                    while not (streams[0]._session.ended or streams[0]._session._exchange._incoming._error):
                         await asyncio.sleep(0)
             assert raised.value is broken
             assert texts == ["3200"] * (1 if ended else 2)
 
     run(main())
-    assert len(service.requests) == 1
+    assert len(service.requests) == (2 if ended else 1)  # an early end is tried again
 
 
 def test_transcribe_starts_again_where_it_was(pauses):

@@ -228,7 +228,9 @@ def test_the_request_id():
 def test_a_response_that_names_no_error(status, retryable, body):
     error = TranscribeError.from_response(status, [], body)
     assert type(error) is TranscribeError
-    assert (error.code, error.message, error.payload) == ("", f"HTTP status {status}", body)
+    shown = "<html>" if body == b"<html>" else ""
+    assert (error.code, error.message, error.payload) == ("", shown, body)
+    assert str(error) == (f"HTTP {status}: {shown}" if shown else f"HTTP {status}")
     assert (error.status_code, error.retryable) == (status, retryable)
 
 

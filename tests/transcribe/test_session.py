@@ -23,6 +23,7 @@ from eventstream import (
     encode,
     iter_messages,
 )
+from eventstream.exceptions import IncompleteStream
 from eventstream.signing import Credentials, EventSigner, sign_request
 from eventstream.transcribe import (
     Alternative,
@@ -206,9 +207,11 @@ def test_an_exception_without_an_exception_type_and_an_error_message():
     assert (error.code, error.message) == ("NewOne", "unheard of")
 
 
-def test_event_types_that_nobody_knows_are_passed_on_as_messages():
+def test_unknown_events_are_messages_to_a_server_and_to_a_client_by_a_switch():
     unknown = Message({":message-type": "event", ":event-type": "WeatherEvent"}, b"sunny")
-    assert list(a_client().receive(unknown.encode())) == [unknown]
+    assert list(a_client().receive(unknown.encode())) == []
+    request = StartStreamTranscriptionRequest(**PCM)
+    assert list(ClientSession(request, unknown_events=True).receive(unknown.encode())) == [unknown]
     assert list(a_server().receive(b"".join(wrapped(unknown)))) == [unknown]
 
 
@@ -257,6 +260,7 @@ def test_a_recorded_response_reaches_the_client(name, size):
             feed(client, wire, size, received)
         assert received == []
         return
+    client.end_audio()
     feed(client, wire, size, received)
     client.receive_eof()
     assert len(received) == len(list(iter_messages(wire)))
@@ -546,7 +550,7 @@ def test_a_signed_message_that_is_no_event_of_a_client_ends_the_audio(message):
     error = ends_with(a_server, b"".join(sent), InvalidEvent, AUDIO[:1])
     assert error.event_type == message.event_type
     if message.message_type in ("exception", "error"):
-        assert str(error).endswith(" a client sends events alone")
+        assert str(error).endswith(" a client sends only events")
     elif message.event_type == "TranscriptEvent":
         assert str(error).endswith(" only the server sends it")
 
@@ -555,7 +559,7 @@ def test_a_signed_message_that_is_no_event_of_a_client_ends_the_audio(message):
 def test_audio_that_ends_before_its_end_frame_was_cut(count):
     server, sent = a_server(), frames()
     assert list(server.receive(b"".join(sent[:count]))) == AUDIO[:count]
-    with pytest.raises(TruncatedMessage) as raised:
+    with pytest.raises(IncompleteStream) as raised:
         server.receive_eof()
     assert not server.audio_ended
     stays(raised.value, server.receive_eof, lambda: server.receive(sent[count]))
@@ -574,12 +578,12 @@ def test_unsigned_audio_that_ends_before_its_end_was_cut():
     client, server = ClientSession(request), ServerSession()
     server.receive_request("POST", "/stream-transcription", client.request_headers)
     assert list(server.receive(client.send_audio(CHUNKS[0]))) == AUDIO[:1]
-    with pytest.raises(TruncatedMessage):
+    with pytest.raises(IncompleteStream):
         server.receive_eof()
 
 
 def test_only_transcripts_are_sent_as_transcripts():
-    with pytest.raises(TypeError, match="a TranscriptEvent is sent, not AudioEvent"):
+    with pytest.raises(TypeError, match=r"^an event is one of TranscriptEvent, not AudioEvent$"):
         a_server().send_transcript(AUDIO[0])
 
 
@@ -653,17 +657,31 @@ def test_results_that_end_in_mid_message_were_cut(cut):
     stays(raised.value, client.receive_eof, client.end_audio, lambda: client.receive(b""))
 
 
-def test_between_messages_the_service_may_end():
-    for sent in (0, 1):
-        client = a_client()
-        assert len(list(client.receive(b"".join(transcripts(sent))))) == sent
+@pytest.mark.parametrize("sent", [0, 1])
+def test_incomplete_stream_if_the_audio_was_not_ended(sent):
+    client = a_client()
+    wire = b"".join(transcripts(sent))
+    assert len(list(client.receive(wire))) == sent
+    with pytest.raises(IncompleteStream) as raised:
         client.receive_eof()
-        with pytest.raises(StateError):
-            client.receive(b"")
+    assert (raised.value.offset, raised.value.last) == (len(wire), "TranscriptEvent" if sent else None)
+    stays(raised.value, client.receive_eof, client.end_audio, lambda: client.send_audio(CHUNKS[0]))
+
+
+@pytest.mark.parametrize("sent", [0, 1])
+def test_between_messages_the_service_may_end_after_the_audio(sent):
+    client = a_client()
+    client.end_audio()
+    assert len(list(client.receive(b"".join(transcripts(sent))))) == sent
+    client.receive_eof()
+    assert client.ended
+    with pytest.raises(StateError):
+        client.receive(b"")
 
 
 def test_the_end_waits_for_the_events_before_it():
     client = a_client()
+    client.end_audio()
     events = client.receive(b"".join(transcripts(2)))
     with pytest.raises(StateError, match="iterate"):
         client.receive_eof()

@@ -24,7 +24,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
-from eventstream.exceptions import DateSkew, DecodeError, InvalidHeaderValue, SignatureMismatch, VerificationError
+from eventstream.exceptions import (
+    DateSkew,
+    DecodeError,
+    IncompleteStream,
+    InvalidHeaderValue,
+    SignatureMismatch,
+    VerificationError,
+)
 from eventstream.http2 import ErrorCodes, StreamError
 from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.emulator.channels import Channels
@@ -141,7 +148,7 @@ class Transcription:
             await self._transcribe()
         except TranscribeError as error:
             return error
-        except (DecodeError, VerificationError, InvalidEvent) as error:
+        except (DecodeError, IncompleteStream, VerificationError, InvalidEvent) as error:
             return BadRequestException(str(error))
         except (_Cut, StreamError):
             raise

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from eventstream._json import MAX_EXPLAINED, reason_not_decoded, reason_not_encoded
 from eventstream.transcribe import Item, Result, Transcript, TranscriptEvent
-from eventstream.transcribe._json import MAX_EXPLAINED, reason_not_decoded, reason_not_encoded
 from eventstream.transcribe.model import ConfigurationEvent
 
 RESULT = "$.Transcript.Results[0]"

@@ -1,0 +1,151 @@
+"""Where a client's credentials come from: given ones, botocore's objects, functions, or botocore's own chain."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from eventstream.signing import Credentials
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["ConfigurationError", "CredentialChain", "NoCredentials", "Source", "check_source", "resolve"]
+
+
+class ConfigurationError(ValueError):
+    """The region, the endpoint, the CA bundle or the credentials are missing, or cannot be used."""
+
+
+class NoCredentials(ConfigurationError):
+    """No credentials were given, and none were found where AWS's tools look for them."""
+
+
+class KeyPair(Protocol):
+    """Credentials of botocore, boto3 or aiobotocore, frozen or not."""
+
+    access_key: Any
+    secret_key: Any
+    token: Any
+
+
+Found: TypeAlias = "Credentials | KeyPair | None"
+Source: TypeAlias = "Credentials | KeyPair | Callable[[], Found | Awaitable[Found]]"
+"""What `resolve` takes."""
+
+
+async def resolve(source: Source) -> Credentials:
+    """Return the credentials that a source has now.
+
+    Args:
+        source: `Credentials`; a credentials object of botocore, boto3 or aiobotocore, which refreshes itself; or a
+            function that returns either, which is called in a thread, or a coroutine function.
+
+    Raises:
+        NoCredentials: the source has none.
+        TypeError: it is no such source, or returned something else.
+    """
+    if isinstance(source, Credentials):
+        return source
+    found: Any = source
+    if callable(freeze := getattr(source, "get_frozen_credentials", None)):
+        found = await _call(freeze)
+    elif callable(source):
+        found = await _call(source)
+        if callable(freeze := getattr(found, "get_frozen_credentials", None)):
+            found = await _call(freeze)
+    if found is None:
+        raise NoCredentials("the source of the credentials has none")
+    return found if isinstance(found, Credentials) else _converted(found)
+
+
+async def _call(function: Callable[[], Any]) -> Any:
+    """Call it where it may block, or await it."""
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+        return await function()
+    result = await asyncio.to_thread(function)
+    return await result if inspect.isawaitable(result) else result
+
+
+def check_source(source: object) -> None:
+    """Do nothing for what `resolve` takes.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not (
+        isinstance(source, Credentials)
+        or callable(source)
+        or callable(getattr(source, "get_frozen_credentials", None))
+        or hasattr(source, "access_key")
+    ):
+        what = type(source).__name__
+        raise TypeError(f"credentials are Credentials, botocore's, or a function that returns them, not {what}")
+
+
+def _converted(found: Any) -> Credentials:
+    try:
+        return Credentials(found.access_key, found.secret_key, found.token)
+    except AttributeError:
+        raise TypeError(f"a source of credentials returned a {type(found).__name__}") from None
+
+
+class CredentialChain:
+    """botocore's chain: the environment, profiles, SSO, containers, instance roles. It blocks; threads may share it.
+
+    Args:
+        profile: the name of a profile; None: that of the environment, or the default one.
+    """
+
+    def __init__(self, profile: str | None = None) -> None:
+        self._profile = profile
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _session(self) -> Any:
+        # Imported here, as it takes longer than all the rest, and who brings credentials need not have it.
+        return importlib.import_module("botocore.session").Session(profile=self._profile)
+
+    @cached_property
+    def _error(self) -> type[Exception]:
+        error: type[Exception] = importlib.import_module("botocore.exceptions").BotoCoreError
+        return error
+
+    def region(self) -> str | None:
+        """Return the region of the profile.
+
+        Raises:
+            ConfigurationError: the profile cannot be read.
+        """
+        try:
+            region: str | None = self._session.get_config_variable("region")
+        except ImportError:
+            return None
+        except self._error as error:
+            raise ConfigurationError(f"no region was given, and the profile cannot be read: {error}") from error
+        return region
+
+    def __call__(self) -> Credentials:
+        """Return the credentials as they are now; botocore keeps them, and refreshes them when they expire.
+
+        Raises:
+            NoCredentials: there are none, or they could not be refreshed, or there is no botocore.
+        """
+        try:
+            with self._lock:
+                found = self._session.get_credentials()
+                frozen = None if found is None else found.get_frozen_credentials()
+        except ImportError as error:
+            raise NoCredentials(
+                "no credentials were given, and it takes botocore to look for some: install eventstream-codec[client]"
+            ) from error
+        except self._error as error:
+            raise NoCredentials(f"no credentials were given, and botocore cannot get any: {error}") from error
+        if frozen is None:
+            raise NoCredentials("no credentials were given, and there are none in the environment, a profile or a role")
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)

@@ -1,0 +1,658 @@
+"""What one streaming operation is, as data: `Operation`.
+
+Both ends of any operation, the asynchronous and the synchronous client, the server and every transport are made from
+such a table, with nothing written twice. It says where the operation is found, how its request and response lie in
+HTTP, which events either side sends, which errors the service knows, and when a response is complete. It does no I/O.
+
+How a value lies on the wire is left to small objects with two directions: a `Format` for a request or response, an
+`EventKind` for an event. They may be written by hand, be made of dataclasses (`eventstream.parameters`) and msgspec
+Structs (`eventstream.structs`), or of another library's models at run time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from urllib.parse import quote as percent_encode
+from urllib.parse import unquote
+
+from eventstream._codec import Headers, Message
+from eventstream._text import escaped, quote, quote_bytes
+from eventstream.exceptions import MAX_SERVICE_TEXT, CodecError, ServiceError
+from eventstream.wire import DEFAULT_MAX_PAYLOAD_LENGTH
+
+if TYPE_CHECKING:
+    from eventstream.values import HeaderValue
+
+__all__ = [
+    "CONTENT_TYPE",
+    "Codes",
+    "Completion",
+    "EventKind",
+    "Events",
+    "Format",
+    "InvalidEvent",
+    "InvalidRequest",
+    "Operation",
+    "Parts",
+    "Strings",
+    "error_from_response",
+    "error_to_message",
+    "error_to_response",
+    "json_event",
+    "make_error",
+    "may_retry",
+    "not_an_event",
+    "request_id_of",
+]
+
+CONTENT_TYPE = "application/vnd.amazon.eventstream"
+
+MAX_TEXT = 200
+"""Characters that are shown of the body of an error that is text."""
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_T = TypeVar("_T")
+
+# An HTTP response names its error in this header, which may continue with ":" and a URI; services spell the id in three
+# ways.
+_ERROR_TYPE = "x-amzn-errortype"
+_REQUEST_IDS = ("x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id")
+
+# What a field of HTTP cannot hold: the end of a line would begin another one.
+_NO_FIELD = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+
+# What may succeed when it is tried again, if nothing better than the status or the code is known: the transient and the
+# throttling errors of the AWS SDKs' standard retry mode
+# (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
+_RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
+_RETRYABLE_CODES = frozenset(
+    {
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+# The domains of AWS's partitions, by the beginning of their regions' names; botocore's endpoints.json has them, too.
+_SUFFIXES = {
+    "cn-": "amazonaws.com.cn",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "us-isof-": "csp.hci.ic.gov",
+    "eu-isoe-": "cloud.adc-e.uk",
+    "eusc-": "amazonaws.eu",
+}
+
+
+class InvalidRequest(ValueError):
+    """Parameters of a request are missing, out of bounds, or exclude each other.
+
+    Attributes:
+        problems: for each invalid parameter, by the name of its field, what is wrong and what is allowed.
+    """
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+        self.problems = dict(problems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems,)
+
+
+class InvalidEvent(CodecError, ValueError):
+    """A valid message that is not an event of the operation: its headers are missing, or its JSON has another shape.
+
+    Attributes:
+        event_type: the message's ``:event-type``, None if it has none.
+        path: where in the JSON, e.g. ``$.Transcript.Results[0]``; None if the fault has no place there, or the JSON is
+            longer than 128 KiB.
+    """
+
+    def __init__(self, event_type: str | None, reason: str, path: str | None = None) -> None:
+        what = "message" if event_type is None else f"event {quote(event_type)}"
+        super().__init__(f"{what}: {reason}" if path is None else f"{what}: {reason} at {path}")
+        self.event_type = event_type
+        self.path = path
+
+
+# Requests and responses
+
+
+class Parts(NamedTuple):
+    """Where in HTTP a request or response lies.
+
+    Attributes:
+        headers: names, in lower case, and values; without those of HTTP itself and of signatures.
+        query: names and values of the query, not encoded.
+        labels: the values that take the places of ``{name}`` in the operation's path, not encoded.
+        path: the whole path as it is sent, encoded; None: it is made of the operation's path and the labels.
+        initial: the ``initial-request`` or ``initial-response`` message of RPC protocols, which comes before the
+            events.
+    """
+
+    headers: Sequence[tuple[str, str]] = ()
+    query: Sequence[tuple[str, str]] = ()
+    labels: Mapping[str, str] = {}
+    path: str | None = None
+    initial: Message | None = None
+
+
+class Format(Protocol[_T]):
+    """How a request or response lies in HTTP."""
+
+    def write(self, value: _T, /) -> Parts:
+        """Return where it lies.
+
+        Raises:
+            InvalidRequest: the parameters are not allowed.
+        """
+
+    def read(self, parts: Parts, /) -> _T:
+        """Return what lies there.
+
+        Raises:
+            InvalidRequest: of a request: the parameters are not allowed. A response is never refused.
+        """
+
+
+class Strings:
+    """The simplest `Format`: a mapping of strings, each by its name in the path, the query or a header.
+
+    Args:
+        labels: names in the operation's path; all of them are required.
+        query: for each name its name in the query.
+        headers: for each name its header, in lower case.
+    """
+
+    def __init__(
+        self,
+        labels: Iterable[str] = (),
+        *,
+        query: Mapping[str, str] = {},
+        headers: Mapping[str, str] = {},
+    ) -> None:
+        self._labels = tuple(labels)
+        self._query = dict(query)
+        self._headers = dict(headers)
+
+    def write(self, value: Mapping[str, str], /) -> Parts:
+        """Return where the values lie."""
+        self._check(value)
+        return Parts(
+            headers=[(header, value[name]) for name, header in self._headers.items() if name in value],
+            query=[(other, value[name]) for name, other in self._query.items() if name in value],
+            labels={name: value[name] for name in self._labels},
+        )
+
+    def read(self, parts: Parts, /) -> dict[str, str]:
+        """Return the values that are there."""
+        headers, query = {name.lower(): text for name, text in parts.headers}, dict(parts.query)
+        value = {name: parts.labels[name] for name in self._labels if name in parts.labels}
+        value |= {name: query[other] for name, other in self._query.items() if other in query}
+        return value | {name: headers[header] for name, header in self._headers.items() if header in headers}
+
+    def _check(self, value: Mapping[str, str]) -> None:
+        known = {*self._labels, *self._query, *self._headers}
+        problems = {name: "unknown" for name in value if name not in known}
+        problems |= {name: "missing" for name in self._labels if not value.get(name)}
+        problems |= {
+            name: f"{type(text).__name__} (allowed: str)"
+            for name, text in dict[str, object](value).items()
+            if not isinstance(text, str)
+        }
+        if problems:
+            raise InvalidRequest(problems)
+
+
+# Events
+
+
+@dataclass(frozen=True)
+class EventKind(Generic[_T]):
+    """How one kind of event is parsed and serialised.
+
+    Attributes:
+        name: its ``:event-type``.
+        type: the class of its values.
+        parse: makes the value of a message with that event type.
+        serialise: makes the message of a value.
+    """
+
+    name: str
+    type: type[_T]
+    parse: Callable[[Message], _T]
+    serialise: Callable[[_T], Message]
+
+
+def json_event(
+    name: str,
+    type: type[_T],
+    parse: Callable[[Any], _T] | None = None,
+    serialise: Callable[[_T], Any] | None = None,
+) -> EventKind[_T]:
+    """Return the kind of an event whose payload is JSON.
+
+    Args:
+        name: its ``:event-type``.
+        type: the class of its values.
+        parse: makes a value of what the JSON says; None: that is the value. A ``KeyError``, ``TypeError`` or
+            ``ValueError`` says that the JSON has another shape.
+        serialise: makes of a value what the JSON says; None: the value itself.
+    """
+    headers = Headers({":message-type": "event", ":event-type": name, ":content-type": "application/json"})
+
+    def parse_message(message: Message) -> _T:
+        try:
+            content = json.loads(bytes(message.payload))
+            value: _T = content if parse is None else parse(content)
+        except KeyError as error:
+            raise InvalidEvent(name, f"its JSON has no {quote(str(error.args[0]))}") from None
+        except (TypeError, ValueError, RecursionError):
+            raise InvalidEvent(name, f"its JSON has another shape: {quote_bytes(bytes(message.payload))}") from None
+        return value
+
+    def serialise_value(value: _T) -> Message:
+        return Message(headers, json.dumps(value if serialise is None else serialise(value)).encode())
+
+    return EventKind(name, type, parse_message, serialise_value)
+
+
+class Events(Generic[_T]):
+    """The events that one side sends.
+
+    Args:
+        kinds: the kinds of events.
+        select: names the event type of a value, where its class does not; None: the class does.
+
+    Attributes:
+        kinds: by event type.
+    """
+
+    def __init__(self, *kinds: EventKind[Any], select: Callable[[Any], str] | None = None) -> None:
+        self.kinds: Mapping[str, EventKind[Any]] = {kind.name: kind for kind in kinds}
+        self._by_class = {kind.type: kind for kind in kinds}
+        self._select = select
+
+    def parse(self, message: Message) -> _T | Message:
+        """Return the event that an ``event`` message holds; the message itself if its event type is another.
+
+        Raises:
+            InvalidEvent: it has no ``:event-type``, or another shape.
+        """
+        event_type = message.event_type
+        kind = self.kinds.get(event_type or "")
+        if kind is not None:
+            event: _T = kind.parse(message)
+            return event
+        if event_type is None:
+            raise InvalidEvent(None, "it has no :event-type")
+        return message
+
+    def serialise(self, event: _T) -> Message:
+        """Return the message of an event.
+
+        Raises:
+            TypeError: it is not one of these events.
+            EncodeError: it cannot be written.
+        """
+        name = None if self._select is None else self._select(event)
+        kind = self._by_class.get(type(event)) if name is None else self.kinds.get(name)
+        if kind is None:
+            known = (
+                ", ".join(kind.type.__name__ for kind in self.kinds.values()) if name is None else ", ".join(self.kinds)
+            )
+            what = type(event).__name__ if name is None else quote(name)
+            raise TypeError(f"an event is one of {known}, not {what}")
+        return kind.serialise(event)
+
+
+# The table
+
+
+class Completion(NamedTuple):
+    """When the end of a response is complete.
+
+    Attributes:
+        after_input: not before the client has ended its input.
+        last: the event types with which a complete response ends; none: it may end with any event, or without one.
+    """
+
+    after_input: bool = True
+    last: frozenset[str] = frozenset()
+
+    def missing(self, input_ended: bool, last: str | None) -> bool:
+        """Return whether something is missing when the response ends now.
+
+        Args:
+            input_ended: whether the client has ended its input.
+            last: the event type of the last message.
+        """
+        return (self.after_input and not input_ended) or bool(self.last and last not in self.last)
+
+
+class Codes(NamedTuple):
+    """The service's names for what a server refuses.
+
+    Attributes:
+        invalid: a request, or an event, that is not allowed.
+        throttled: too many streams, or too long a stream.
+        internal: the server failed.
+        unavailable: it shuts down.
+    """
+
+    invalid: str = "ValidationException"
+    throttled: str = "ThrottlingException"
+    internal: str = "InternalServerException"
+    unavailable: str = "ServiceUnavailableException"
+
+
+def _no_check(_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operation(Generic[_Request, _Response, _In, _Out]):
+    """All that distinguishes one streaming operation from another.
+
+    Attributes:
+        name: e.g. ``"StartStreamTranscription"``.
+        service: the name of the service, as in the environment's ``AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING``, e.g.
+            ``"transcribe-streaming"``.
+        signing_name: the service in signatures, e.g. ``"transcribe"``.
+        endpoint: the host, with places for the region and the partition's domain, e.g.
+            ``"transcribestreaming.{region}.{suffix}"``.
+        path: e.g. ``"/model/{modelId}/invoke"``; each ``{name}`` is the place of a label.
+        request, response: how these lie in HTTP.
+        inputs: what the client sends.
+        outputs: what the server sends.
+        method: the HTTP method.
+        websocket_path: the path of its WebSocket; None: it has none.
+        websocket_prefix: what a parameter's name in the query of a WebSocket lacks of its header.
+        errors: by the code that the service uses, the class of the error, whose attributes `status_code` and
+            `retryable` hold for it.
+        error: the class of all other errors.
+        codes: the names of what a server refuses.
+        complete: when the end of a response is complete.
+        end: the headers of the message with an empty payload that ends input which is not signed.
+        check: given a request, it returns what checks an input for it, or None; that raises a ``ValueError``.
+        reply: given a request, it returns the response that a server gives if its handler says no other; None: an
+            empty one.
+        initial_messages: whether the parameters travel in ``initial-request`` and ``initial-response`` messages.
+        max_event_length: bytes of an input's payload that a server takes at most.
+        max_duration: seconds that a stream may last at the service; None: as long as it likes.
+        streams_per_connection: that the service allows at most; None: any number.
+    """
+
+    name: str
+    service: str
+    signing_name: str
+    endpoint: str
+    path: str
+    request: Format[_Request]
+    response: Format[_Response]
+    inputs: Events[_In]
+    outputs: Events[_Out]
+    method: str = "POST"
+    websocket_path: str | None = None
+    websocket_prefix: str = ""
+    errors: Mapping[str, type[ServiceError]] = field(default_factory=dict)
+    error: type[ServiceError] = ServiceError
+    codes: Codes = Codes()  # noqa: RUF009 (immutable, too)
+    complete: Completion = Completion()  # noqa: RUF009
+    end: Headers = Headers({})  # noqa: RUF009 (immutable)
+    check: Callable[[_Request], Callable[[_In], None] | None] = _no_check
+    reply: Callable[[_Request], _Response] | None = None
+    initial_messages: bool = False
+    max_event_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH
+    max_duration: float | None = None
+    streams_per_connection: int | None = None
+
+    def host(self, region: str) -> str:
+        """Return the service's host in a region."""
+        suffix = next((suffix for prefix, suffix in _SUFFIXES.items() if region.startswith(prefix)), "amazonaws.com")
+        return self.endpoint.format(region=region, suffix=suffix)
+
+    # The request
+
+    def target(self, parts: Parts) -> str:
+        """Return the path and query of a request, encoded."""
+        path = parts.path
+        if path is None:
+            path = re.sub(r"\{(\w+)\}", lambda name: percent_encode(parts.labels[name[1]], safe=""), self.path)
+        return path + _query(parts.query)
+
+    def websocket_target(self, parts: Parts) -> str:
+        """Return the path and query that open its WebSocket, encoded, without a signature.
+
+        Raises:
+            ValueError: the operation has no WebSocket.
+        """
+        if self.websocket_path is None:
+            raise ValueError(f"{self.name} has no WebSocket")
+        named = ((name.removeprefix(self.websocket_prefix), value) for name, value in parts.headers)
+        return self.websocket_path + _query([*named, *parts.query])
+
+    @cached_property
+    def _path_pattern(self) -> re.Pattern[str]:
+        pieces = re.split(r"\{(\w+)\}", self.path)
+        pattern = "".join(
+            f"(?P<{piece}>[^/]+)" if number % 2 else re.escape(piece) for number, piece in enumerate(pieces)
+        )
+        return re.compile(pattern.rstrip("/") + "/*")
+
+    def match(self, target: str) -> Parts | None:
+        """Return what the path and query of a request say; None if the path is another.
+
+        Args:
+            target: path and query, encoded.
+        """
+        path, _, query = target.partition("?")
+        matched = self._path_pattern.fullmatch(path)
+        if matched is None:
+            return None
+        labels = {name: unquote(value) for name, value in matched.groupdict().items()}
+        return Parts(query=_pairs(query), labels=labels, path=path)
+
+    def match_websocket(self, target: str) -> Parts | None:
+        """Return what the path and query of a WebSocket say, as headers; None if the path is another."""
+        path, _, query = target.partition("?")
+        if self.websocket_path is None or path.rstrip("/") != self.websocket_path:
+            return None
+        pairs = [(name, value) for name, value in _pairs(query) if not name.lower().startswith("x-amz-")]
+        return Parts(headers=[(self.websocket_prefix + name.lower(), value) for name, value in pairs], query=pairs)
+
+    # Events
+
+    def parse_input(self, message: Message) -> _In | Message:
+        """Return the event that a client's message holds; the message itself if its event type is another.
+
+        Raises:
+            InvalidEvent: it is no event, or has another shape.
+        """
+        if message.message_type != "event":
+            if message.message_type in ("exception", "error"):
+                raise InvalidEvent(message.event_type, "a client sends only events")
+            raise not_an_event(message)
+        event = self.inputs.parse(message)
+        if event is message and message.event_type in self.outputs.kinds:
+            raise InvalidEvent(message.event_type, "only the server sends it")
+        return event
+
+    def parse_output(self, message: Message) -> _Out | Message:
+        """Return the event that a server's message holds; the message itself if its event type is another.
+
+        Raises:
+            ServiceError: the message is an ``exception`` or an ``error``; its class follows its code.
+            InvalidEvent: it is no event, or has another shape.
+        """
+        if message.message_type != "event":
+            if message.message_type in ("exception", "error"):
+                raise self.error_from_message(message)
+            raise not_an_event(message)
+        return self.outputs.parse(message)
+
+    # Errors
+
+    def make_error(
+        self,
+        code: str,
+        message: str = "",
+        headers: Mapping[str, HeaderValue] | None = None,
+        payload: bytes = b"",
+    ) -> ServiceError:
+        """Return the error with this code; its class follows it."""
+        return make_error(self.errors.get(code, self.error), code, message, headers, payload)
+
+    def error_from_message(self, message: Message) -> ServiceError:
+        """Return the error that an ``exception`` or ``error`` message stands for."""
+        told = ServiceError.from_message(message)
+        return self.make_error(told.code, told.message, told.headers, told.payload)
+
+    def error_from_response(self, status: int, headers: Iterable[tuple[str, str]], body: bytes = b"") -> ServiceError:
+        """Return the error that an HTTP response stands for; see `error_from_response`."""
+        return error_from_response(self.errors, self.error, status, headers, body)
+
+
+def _query(pairs: Sequence[tuple[str, str]]) -> str:
+    encoded = "&".join(f"{percent_encode(name, safe='')}={percent_encode(value, safe='')}" for name, value in pairs)
+    return f"?{encoded}" if encoded else ""
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    parameters = (parameter.partition("=") for parameter in query.split("&") if parameter)
+    return [(unquote(name), unquote(value)) for name, _, value in parameters]
+
+
+def not_an_event(message: Message) -> InvalidEvent:
+    """Return what is wrong with a message whose ``:message-type`` is none of the three."""
+    message_type = message.message_type
+    if message_type is None:
+        return InvalidEvent(message.event_type, "it has no :message-type")
+    return InvalidEvent(message.event_type, f"unknown :message-type {quote(message_type)}")
+
+
+# Errors of a service, in messages and in HTTP
+
+_E = TypeVar("_E", bound=ServiceError)
+
+
+def make_error(
+    kind: type[_E], code: str, message: str, headers: Mapping[str, HeaderValue] | None, payload: bytes
+) -> _E:
+    """Return an error of a class whose own constructor may not take a code."""
+    error = kind.__new__(kind)
+    ServiceError.__init__(error, code, message, headers, payload)
+    return error
+
+
+def error_from_response(
+    errors: Mapping[str, type[_E]],
+    other: type[_E],
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    body: bytes = b"",
+) -> _E:
+    """Return the error that an HTTP response stands for.
+
+    Args:
+        errors: classes by code.
+        other: the class of codes that are not among them.
+        status: the HTTP status, e.g. 400.
+        headers: names, in any case, and values. ``x-amzn-errortype`` holds the code, up to a colon.
+        body: JSON with the text as ``Message`` or ``message``, and with the code as ``__type`` or ``code`` if the
+            header does not have it. Of anything else, such as a proxy's page, the beginning is shown.
+    """
+    fields = {name.lower(): value for name, value in headers}
+    content = _json_object(body)
+    # Smithy's protocols write a code as "namespace#Code:http://...", of which only the middle counts.
+    code = (fields.get(_ERROR_TYPE) or _text(content, "__type", "code")).partition(":")[0].rpartition("#")[2].strip()
+    message = _text(content, "Message", "message") or _described(status, fields, body)
+    error = make_error(errors.get(code, other), code, message, fields, body)
+    if not code:
+        error.args = (f"HTTP {status}: {escaped(message, MAX_SERVICE_TEXT)}",) if message else (f"HTTP {status}",)
+    error.status_code = status
+    error.request_id = request_id_of(fields.items())
+    return error
+
+
+def _described(status: int, fields: Mapping[str, str], body: bytes) -> str:
+    """Say what a response without a text of the service has to say."""
+    if 300 <= status < 400 and "location" in fields:
+        return f"it is at {quote(fields['location'])}"
+    if "content-encoding" in fields:
+        return f"a body in {quote(fields['content-encoding'])}"
+    try:
+        text = body.decode().strip()
+    except UnicodeDecodeError:
+        return ""
+    is_json = text[:1] in ("{", "[") or text == "null"
+    return "" if is_json or not text else escaped(text, MAX_TEXT)
+
+
+def request_id_of(headers: Iterable[tuple[str, str]]) -> str | None:
+    """Return the id that a service gave to a request, for its support; services spell its header in three ways."""
+    fields = {name.lower(): value for name, value in headers}
+    return next((fields[name].strip() for name in _REQUEST_IDS if name in fields), None)
+
+
+def may_retry(code: str, status_code: int | None) -> bool:
+    """Return whether the same request may succeed later, if nothing but the error's code and status says so."""
+    return code in _RETRYABLE_CODES or status_code in _RETRYABLE_STATUSES
+
+
+def error_to_message(error: ServiceError) -> Message:
+    """Return the ``exception`` message that says an error: the code as ``:exception-type``, the text as ``Message``.
+
+    Raises:
+        InvalidHeaderValue: the code is too long for a header, or has lone surrogates.
+    """
+    headers = {":exception-type": error.code, ":content-type": "application/json", ":message-type": "exception"}
+    return Message(headers, _body(error))
+
+
+def error_to_response(error: ServiceError) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Return the HTTP response that says an error before the stream has begun: status, headers, body.
+
+    An error without a status is a 500. What no header can hold, such as a line's end in a code that somebody else has
+    said, is a question mark there.
+    """
+    body = _body(error)
+    headers = [
+        (_ERROR_TYPE, _NO_FIELD.sub("?", error.code)),
+        ("content-type", "application/json"),
+        ("content-length", str(len(body))),
+    ]
+    if error.request_id is not None:
+        headers += ((name, _NO_FIELD.sub("?", error.request_id)) for name in _REQUEST_IDS[:2])
+    return error.status_code or 500, headers, body
+
+
+def _json_object(body: bytes) -> Mapping[str, object]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _text(content: Mapping[str, object], *names: str) -> str:
+    """Return the first of the members that is a string; empty if none is."""
+    return next((text for name in names if isinstance(text := content.get(name), str)), "")
+
+
+def _body(error: ServiceError) -> bytes:
+    return json.dumps({"Message": error.message}).encode()

@@ -1,0 +1,125 @@
+"""Events whose payload is JSON, as msgspec Structs: `struct_event` makes an `EventKind` of a Struct.
+
+Anything may be absent or null on the wire: what is absent takes its default, what is null counts as absent, and what is
+unknown is skipped.
+
+Decoding has a fast path, on which msgspec goes from the payload to the Structs in one pass; it refuses a null where a
+list or an object belongs. Only then, and only if the payload says ``null`` at all, it is decoded a second time, to
+Structs that take a null everywhere and skip what is unknown as the others do; the nulls are dropped, and what remains
+is converted.
+"""
+
+from __future__ import annotations
+
+from functools import cache, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+
+try:
+    import msgspec
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "eventstream.structs needs msgspec: install eventstream-codec with its extra [transcribe]", name=error.name
+    ) from error
+
+from eventstream._codec import Headers, Message
+from eventstream._json import reason_not_decoded, reason_not_encoded
+from eventstream.exceptions import EncodeError
+from eventstream.operation import EventKind, InvalidEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["encode_struct", "json_headers", "struct_decoder", "struct_event"]
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+_ENCODER = msgspec.json.Encoder()
+# Wider than what msgspec raises today for JSON that it refuses: the class differs between its versions.
+_UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+@cache
+def json_headers(event_type: str) -> Headers:
+    """Return the headers of an event with JSON."""
+    return Headers({":message-type": "event", ":event-type": event_type, ":content-type": "application/json"})
+
+
+def struct_event(name: str, type: type[_Struct]) -> EventKind[_Struct]:
+    """Return the kind of an event whose payload is the JSON of a Struct.
+
+    Args:
+        name: its ``:event-type``.
+        type: the Struct; every field of it has a default.
+    """
+    headers = json_headers(name)
+    return EventKind(name, type, struct_decoder(type), lambda event: Message(headers, encode_struct(event)))
+
+
+def struct_decoder(type: type[_Struct]) -> Callable[[Message], _Struct]:
+    """Return what makes a Struct of a message's JSON. It raises an `InvalidEvent` if that has another shape."""
+    decode = msgspec.json.Decoder(type).decode
+
+    def parse(message: Message) -> _Struct:
+        try:
+            return decode(message.payload)
+        except _UNDECODABLE as error:
+            payload, fault = bytes(message.payload), error
+        if b"null" in payload:
+            try:
+                event = _with_nulls(type).decode(payload)
+                converted: _Struct = msgspec.convert(_without_nulls(msgspec.to_builtins(event)), type)
+                return converted
+            except _UNDECODABLE as error:
+                fault = error
+        raise InvalidEvent(message.event_type, *reason_not_decoded(payload, type, fault)) from None
+
+    return parse
+
+
+@cache
+def _with_nulls(type: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_nullable(type))
+
+
+def _nullable(type: Any) -> Any:
+    """Return the same type, with None allowed in every place."""
+    origin, arguments = get_origin(type), [_nullable(argument) for argument in get_args(type)]
+    if origin is list:
+        type = origin[arguments[0]]
+    elif arguments:
+        type = reduce(or_, arguments)
+    elif issubclass(type, msgspec.Struct):
+        fields = msgspec.structs.fields(type)
+        type = msgspec.defstruct(type.__name__, [(field.encode_name, _nullable(field.type), None) for field in fields])
+    return type | None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [_without_nulls(member) for member in value if member is not None]
+    return value
+
+
+def encode_struct(event: msgspec.Struct) -> bytes:
+    """Return the JSON of a Struct.
+
+    Raises:
+        EncodeError: it holds what JSON cannot say, e.g. text with lone surrogates.
+        TypeError: it holds values of other types.
+    """
+    name = type(event).__name__
+    reason: str | None
+    try:
+        payload = _ENCODER.encode(event)
+    except TypeError:
+        raise TypeError(f"{name}: a value has a type that its JSON does not have") from None
+    except (msgspec.MsgspecError, ValueError, OverflowError):
+        reason = reason_not_encoded(event) or "a number is out of range"
+    else:
+        # msgspec writes null for a number that is not finite.
+        if b"null" not in payload or (reason := reason_not_encoded(event)) is None:
+            return payload
+    raise EncodeError(f"{name}: JSON cannot say it ({reason})")

@@ -1,0 +1,87 @@
+"""Amazon Transcribe's streaming operations, as tables.
+
+Source: the service model "Amazon Transcribe Streaming Service" (2017-10-26).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eventstream.operation import Codes, Events, Operation
+from eventstream.parameters import Headers
+from eventstream.transcribe.audio import AudioFormat
+from eventstream.transcribe.exceptions import ERRORS, TranscribeError
+from eventstream.transcribe.model import (
+    AUDIO_EVENT,
+    AUDIO_EVENT_HEADERS,
+    CONFIGURATION_EVENT,
+    TRANSCRIPT_EVENT,
+    AudioEvent,
+    AudioStreamEvent,
+    TranscriptEvent,
+)
+from eventstream.transcribe.request import PREFIX, StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["MAX_EVENT_LENGTH", "START_STREAM_TRANSCRIPTION"]
+
+MAX_EVENT_LENGTH = 65_536
+"""The most bytes of an event that a server takes: those of the longest chunk of audio twice. What is declared longer is
+refused at byte 12, before it is buffered."""
+
+
+def chunk_check(format: AudioFormat) -> Callable[[bytes | memoryview], None]:
+    """Return `AudioFormat.check_chunk` of a format, with its bounds computed once, as every chunk is checked."""
+    max_length, sample_length = format.max_chunk_length, format.sample_length
+
+    def check(chunk: bytes | memoryview) -> None:
+        if len(chunk) > max_length or len(chunk) % sample_length:
+            format.check_chunk(chunk)
+
+    return check
+
+
+def _input_check(request: StartStreamTranscriptionRequest) -> Callable[[AudioStreamEvent], None]:
+    check_chunk = chunk_check(AudioFormat.of(request))
+
+    def check(event: AudioStreamEvent) -> None:
+        if isinstance(event, AudioEvent):
+            check_chunk(event.audio_chunk)
+
+    return check
+
+
+START_STREAM_TRANSCRIPTION: Operation[
+    StartStreamTranscriptionRequest,
+    StartStreamTranscriptionResponse,
+    AudioStreamEvent,
+    TranscriptEvent,
+] = Operation(
+    name="StartStreamTranscription",
+    service="transcribe-streaming",
+    signing_name="transcribe",
+    endpoint="transcribestreaming.{region}.{suffix}",
+    path="/stream-transcription",
+    websocket_path="/stream-transcription-websocket",
+    websocket_prefix=PREFIX,
+    request=Headers(StartStreamTranscriptionRequest),
+    response=Headers(StartStreamTranscriptionResponse),
+    inputs=Events(AUDIO_EVENT, CONFIGURATION_EVENT),
+    outputs=Events(TRANSCRIPT_EVENT),
+    errors=ERRORS,
+    error=TranscribeError,
+    codes=Codes(
+        invalid="BadRequestException",
+        throttled="LimitExceededException",
+        internal="InternalFailureException",
+        unavailable="ServiceUnavailableException",
+    ),
+    end=AUDIO_EVENT_HEADERS,
+    check=_input_check,
+    reply=StartStreamTranscriptionResponse.from_request,
+    max_event_length=MAX_EVENT_LENGTH,
+    max_duration=4 * 3600,
+    streams_per_connection=1,
+)

@@ -1,0 +1,201 @@
+"""The seam between the client or the server and what carries their bytes, e.g. HTTP/2 or a WebSocket.
+
+A client's transport is a function: given a `Call`, it returns a context manager in whose block the exchange is open. It
+signs the request in its own way, and says with which signer the events begin, or that they go unsigned. What it opens
+is a `Channel`: bytes in both directions. A server's transport calls a handler with a `ServerChannel` for each request.
+
+`over_http2` is the transport for HTTP/2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from eventstream import http2
+from eventstream._text import quote
+from eventstream.operation import CONTENT_TYPE, Operation, Parts
+from eventstream.signing import Credentials, EventSigner, sign_request
+
+if TYPE_CHECKING:
+    import ssl
+    from typing import TypeAlias
+
+    from typing_extensions import Buffer
+
+__all__ = ["Call", "Channel", "Endpoint", "Opened", "ServerChannel", "Transport", "over_http2"]
+
+
+class Endpoint(NamedTuple):
+    """Where a service is.
+
+    Attributes:
+        scheme: ``https``, or ``http`` for plaintext.
+        authority: the host, and the port if it is not the scheme's own.
+        host: a name or an address.
+        port: the port.
+    """
+
+    scheme: str
+    authority: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, url: str) -> Endpoint:
+        """Return the endpoint of a URL.
+
+        Raises:
+            ValueError: it is not a URL with http or https, a host, and possibly a port.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise ValueError(f"the endpoint {quote(url)} is no URL") from None
+        host = parts.hostname
+        if parts.scheme not in ("http", "https") or not host or parts.path not in ("", "/") or "@" in parts.netloc:
+            raise ValueError(f"the endpoint {quote(url)}; it must be http or https, a host, and if need be a port")
+        authority = f"[{host}]" if ":" in host else host
+        default = 443 if parts.scheme == "https" else 80
+        return cls(parts.scheme, authority if port in (None, default) else f"{authority}:{port}", host, port or default)
+
+
+@dataclass(frozen=True)
+class Call:
+    """All that a transport needs to open an exchange.
+
+    Attributes:
+        operation: what is called.
+        parts: the request.
+        endpoint: where the service is.
+        region: for which requests and events are signed.
+        credentials: with which they are signed; one set for the whole exchange.
+        ssl: the certificates that are trusted; None for plaintext.
+        connect_timeout: seconds until the connection is established; None: as long as it takes.
+        response_timeout: seconds until the service has answered the request; None: as long as it takes.
+    """
+
+    operation: Operation[Any, Any, Any, Any]
+    parts: Parts
+    endpoint: Endpoint
+    region: str
+    credentials: Credentials
+    ssl: ssl.SSLContext | None
+    connect_timeout: float | None
+    response_timeout: float | None
+
+
+class Channel(Protocol):
+    """The client's end of an exchange: bytes in both directions. One task may read while another sends."""
+
+    @property
+    def peer_ended(self) -> bool:
+        """Whether all of the response has arrived; some of it may still wait for `receive`."""
+
+    @property
+    def readable(self) -> bool:
+        """Whether `receive` would not wait."""
+
+    async def response(self, timeout: float | None = None) -> http2.Response:
+        """Return the status and headers of the response, once they have come."""
+
+    async def receive(self, timeout: float | None = None) -> bytes:
+        """Return all bytes that have arrived, once there are any; none at the end of the response."""
+
+    async def send(self, data: Buffer, *, timeout: float | None = None) -> None:
+        """Send bytes: one whole event, or several. It waits while the service takes no more."""
+
+    async def end(self) -> None:
+        """End the sending; the response goes on."""
+
+    async def reset(self) -> None:
+        """Cut the exchange short; nothing happens if it has ended."""
+
+
+class Opened(NamedTuple):
+    """An exchange that is open.
+
+    Attributes:
+        channel: its bytes.
+        signer: begins with the request's signature; None: events go unsigned.
+    """
+
+    channel: Channel
+    signer: EventSigner | None
+
+
+Transport: TypeAlias = Callable[[Call], AbstractAsyncContextManager[Opened]]
+
+
+class ServerChannel(Protocol):
+    """The server's end of an exchange. One task may read while another sends.
+
+    Attributes:
+        method, path, headers: of the request, as they were received; the path with its query.
+    """
+
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+
+    async def respond(self, status: int, headers: Iterable[tuple[str, str]] = (), *, end: bool = False) -> None:
+        """Send the beginning of the response."""
+
+    async def receive(self, timeout: float | None = None) -> bytes:
+        """Return all bytes that have arrived, once there are any; none at the end of the request's body."""
+
+    async def send(self, data: Buffer, *, timeout: float | None = None) -> None:
+        """Send bytes of the response. It waits while the client takes no more."""
+
+    async def end(self) -> None:
+        """End the response."""
+
+    async def reset(self, code: int = http2.ErrorCodes.CANCEL) -> None:
+        """Cut the exchange short."""
+
+
+@asynccontextmanager
+async def over_http2(call: Call) -> AsyncIterator[Opened]:
+    """Open an exchange over HTTP/2, with a connection of its own.
+
+    Raises:
+        OSError: the service cannot be reached or trusted, or hung up; its text names host and port.
+        TimeoutError: it did not answer in time.
+    """
+    operation, endpoint = call.operation, call.endpoint
+    scope = call.credentials, call.region, operation.signing_name
+    target = operation.target(call.parts)
+    headers, seed = sign_request(
+        *(*scope, operation.method, target),
+        [
+            (":method", operation.method),
+            (":scheme", endpoint.scheme),
+            (":authority", endpoint.authority),
+            (":path", target),
+            ("content-type", CONTENT_TYPE),
+            *call.parts.headers,
+        ],
+    )
+    async with _connected(call) as connection:
+        stream = await connection.request(headers, timeout=call.response_timeout)
+        yield Opened(stream, EventSigner(*scope, seed))
+
+
+@asynccontextmanager
+async def _connected(call: Call) -> AsyncIterator[http2.ClientConnection]:
+    host, port = call.endpoint.host, call.endpoint.port
+    connecting = http2.connect(host, port, ssl=call.ssl, connect_timeout=call.connect_timeout)
+    try:
+        connection = await connecting.__aenter__()
+    except OSError as error:
+        if isinstance(error.strerror, str) and host not in error.strerror:
+            error.strerror = f"{host}:{port}: {error.strerror}"
+        raise
+    try:
+        yield connection
+    finally:
+        await connecting.__aexit__(None, None, None)

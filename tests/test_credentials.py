@@ -1,0 +1,99 @@
+"""Where credentials come from: ours, botocore's, functions and coroutine functions."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import SimpleNamespace
+
+import botocore.credentials
+import botocore.session
+import pytest
+
+from eventstream.credentials import ConfigurationError, CredentialChain, NoCredentials, check_source, resolve
+from eventstream.signing import Credentials
+
+EXPECTED = Credentials("AKIDEXAMPLE", "secret", "token")
+FROZEN = botocore.credentials.ReadOnlyCredentials("AKIDEXAMPLE", "secret", "token")
+BOTOCORE = botocore.credentials.Credentials("AKIDEXAMPLE", "secret", "token")
+
+
+async def coroutine():
+    return EXPECTED
+
+
+async def coroutine_of_botocore():
+    return BOTOCORE
+
+
+class AioCredentials:
+    """As aiobotocore has them."""
+
+    async def get_frozen_credentials(self):
+        return FROZEN
+
+
+class Callable:
+    async def __call__(self):
+        return EXPECTED
+
+
+SOURCES = {
+    "ours": EXPECTED,
+    "botocore": BOTOCORE,
+    "frozen": FROZEN,
+    "aiobotocore": AioCredentials(),
+    "function": lambda: EXPECTED,
+    "function of botocore": lambda: BOTOCORE,
+    "function of a coroutine": lambda: coroutine(),
+    "coroutine function": coroutine,
+    "coroutine function of botocore": coroutine_of_botocore,
+    "callable": Callable(),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_resolve(source):
+    check_source(source)
+    assert asyncio.run(resolve(source)) == EXPECTED
+
+
+def test_resolve_calls_a_function_in_a_thread():
+    threads = []
+    asyncio.run(resolve(lambda: threads.append(threading.get_ident()) or EXPECTED))
+    assert threads != [threading.get_ident()]
+
+
+def test_resolve_of_nothing():
+    with pytest.raises(NoCredentials, match="the source of the credentials has none"):
+        asyncio.run(resolve(lambda: None))
+
+
+def test_resolve_of_something_else():
+    with pytest.raises(TypeError, match="returned a str"):
+        asyncio.run(resolve(lambda: "secret"))
+    for source in ("secret", 5, ("a", "b")):
+        with pytest.raises(TypeError, match="credentials are Credentials, botocore's, or a function"):
+            check_source(source)
+
+
+def test_credentials_of_a_profile(monkeypatch, tmp_path):
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "config").write_text("[profile speech]\nregion = eu-west-1\n")
+    (tmp_path / "credentials").write_text("[speech]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = secret\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    chain = CredentialChain("speech")
+    assert chain() == Credentials("AKIDEXAMPLE", "secret")
+    assert chain.region() == "eu-west-1"
+    with pytest.raises(NoCredentials, match="missing"):
+        CredentialChain("missing")()
+    with pytest.raises(ConfigurationError, match="missing"):
+        CredentialChain("missing").region()
+
+
+def test_no_secret_is_shown():
+    with pytest.raises(TypeError) as raised:
+        asyncio.run(resolve(lambda: SimpleNamespace(access_key="AKIDEXAMPLE", secret_key="hidden")))
+    assert "hidden" not in str(raised.value)

@@ -1,0 +1,281 @@
+"""Operations as tables: paths, queries, labels, events and errors, for one made by hand and for Transcribe's."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from eventstream import Headers, Message, ServiceError
+from eventstream.operation import (
+    Completion,
+    EventKind,
+    Events,
+    InvalidEvent,
+    InvalidRequest,
+    Operation,
+    Parts,
+    Strings,
+    error_from_response,
+    error_to_message,
+    error_to_response,
+    json_event,
+    may_retry,
+    request_id_of,
+)
+
+
+class ThrottlingException(ServiceError):
+    """An error that an operation knows."""
+
+    status_code = 429
+
+    @property
+    def retryable(self):
+        return True
+
+
+class Text(str):
+    """What a client says."""
+
+
+class Answer(str):
+    """What a server says."""
+
+
+TALK = Operation(
+    name="Talk",
+    service="talk-runtime",
+    signing_name="talk",
+    endpoint="talk.{region}.{suffix}",
+    path="/bots/{bot}/talk",
+    websocket_path="/talk-websocket",
+    websocket_prefix="x-talk-",
+    request=Strings(["bot"], query={"mode": "m"}, headers={"language": "x-talk-language"}),
+    response=Strings(headers={"session": "x-talk-session"}),
+    inputs=Events(json_event("Text", Text, lambda body: Text(body["text"]), lambda text: {"text": text})),
+    outputs=Events(json_event("Answer", Answer, lambda body: Answer(body["text"]), lambda text: {"text": text})),
+    errors={"ThrottlingException": ThrottlingException},
+)
+
+
+def event(name, payload=b'{"text": "hello"}', **headers):
+    return Message({":message-type": "event", ":event-type": name, **headers}, payload)
+
+
+# Requests
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("us-east-1", "talk.us-east-1.amazonaws.com"),
+        ("cn-north-1", "talk.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", "talk.us-gov-west-1.amazonaws.com"),
+        ("us-iso-east-1", "talk.us-iso-east-1.c2s.ic.gov"),
+        ("us-isob-east-1", "talk.us-isob-east-1.sc2s.sgov.gov"),
+        ("eusc-de-east-1", "talk.eusc-de-east-1.amazonaws.eu"),
+    ],
+)
+def test_host(region, host):
+    assert TALK.host(region) == host
+
+
+@pytest.mark.parametrize(
+    ("request_", "target"),
+    [
+        ({"bot": "b"}, "/bots/b/talk"),
+        ({"bot": "amazon.nova:0/x y"}, "/bots/amazon.nova%3A0%2Fx%20y/talk"),
+        ({"bot": "ä", "mode": "a&b=c"}, "/bots/%C3%A4/talk?m=a%26b%3Dc"),
+    ],
+)
+def test_target_there_and_back(request_, target):
+    parts = TALK.request.write(request_)
+    assert TALK.target(parts) == target
+    assert TALK.request.read(TALK.match(target)) == request_
+
+
+def test_target_of_a_path_that_is_given():
+    assert TALK.target(Parts(path="/as/it/is%20", query=[("a", "b")])) == "/as/it/is%20?a=b"
+
+
+@pytest.mark.parametrize("target", ["/bots/b/talk", "/bots/b/talk/", "/bots/b/talk?", "/bots/b/talk?x"])
+def test_match_is_lenient_at_the_end(target):
+    assert TALK.match(target).labels == {"bot": "b"}
+
+
+@pytest.mark.parametrize("target", ["/", "", "/bots/talk", "/bots//talk", "/bots/a/b/talk", "/bots/b/talk/x", "x/bots"])
+def test_match_of_another_path(target):
+    assert TALK.match(target) is None
+
+
+def test_websocket_target_there_and_back():
+    parts = TALK.request.write({"bot": "b", "language": "en US"})
+    target = TALK.websocket_target(parts)
+    assert target == "/talk-websocket?language=en%20US"
+    found = TALK.match_websocket(target + "&X-Amz-Signature=00")
+    assert found.headers == [("x-talk-language", "en US")]
+    assert TALK.match_websocket("/bots/b/talk") is None
+
+
+def test_websocket_target_of_an_operation_without_one():
+    other = Operation(
+        name="Other",
+        service="o",
+        signing_name="o",
+        endpoint="o",
+        path="/o",
+        request=Strings(),
+        response=Strings(),
+        inputs=Events(),
+        outputs=Events(),
+    )
+    with pytest.raises(ValueError, match="Other has no WebSocket"):
+        other.websocket_target(Parts())
+    assert other.match_websocket("/o") is None
+
+
+def test_strings_name_every_problem():
+    with pytest.raises(InvalidRequest) as raised:
+        TALK.request.write({"mode": 5, "color": "red"})
+    assert raised.value.problems == {"bot": "missing", "mode": "int (allowed: str)", "color": "unknown"}
+    assert pickle.loads(pickle.dumps(raised.value)).problems == raised.value.problems
+
+
+def test_strings_in_headers():
+    assert TALK.response.write({"session": "s"}).headers == [("x-talk-session", "s")]
+    assert TALK.response.read(Parts(headers=[("X-Talk-Session", "s"), ("other", "x")])) == {"session": "s"}
+
+
+# Events
+
+
+def test_events_there_and_back():
+    message = TALK.inputs.serialise(Text("hello"))
+    assert message.headers == {":message-type": "event", ":event-type": "Text", ":content-type": "application/json"}
+    assert TALK.parse_input(message) == "hello"
+    assert type(TALK.parse_output(TALK.outputs.serialise(Answer("so")))) is Answer
+
+
+def test_events_that_are_dictionaries():
+    def kind(name):
+        return EventKind(name, dict, lambda m: {m.event_type: m.payload}, lambda e: event(*next(iter(e.items()))))
+
+    events = Events(kind("a"), kind("b"), select=lambda value: next(iter(value)))
+    message = events.serialise({"b": b"payload"})
+    assert (message.event_type, message.payload) == ("b", b"payload")
+    assert events.parse(message) == {"b": b"payload"}
+    with pytest.raises(TypeError, match="an event is one of a, b, not 'c'"):
+        events.serialise({"c": b""})
+
+
+def test_events_of_another_class_are_a_type_error():
+    with pytest.raises(TypeError, match=r"^an event is one of Text, not Answer$"):
+        TALK.inputs.serialise(Answer("so"))
+
+
+def test_unknown_events_are_their_messages():
+    message = event("Weather")
+    assert TALK.parse_input(message) is message
+    assert TALK.parse_output(message) is message
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (event("Text", b"{}"), "event 'Text': its JSON has no 'text'"),
+        (event("Text", b"no JSON"), "event 'Text': its JSON has another shape: 'no JSON'"),
+        (event("Text", b'["text"]'), "event 'Text': its JSON has another shape: '[\"text\"]'"),
+        (event("Answer"), "event 'Answer': only the server sends it"),
+        (Message({":message-type": "event"}), "message: it has no :event-type"),
+        (Message({":event-type": "Text"}), "event 'Text': it has no :message-type"),
+        (Message({":message-type": "odd"}), "message: unknown :message-type 'odd'"),
+        (Message({":message-type": "exception", ":exception-type": "X"}), "message: a client sends only events"),
+    ],
+)
+def test_inputs_that_are_none(message, reason):
+    with pytest.raises(InvalidEvent) as raised:
+        TALK.parse_input(message)
+    assert str(raised.value) == reason
+
+
+@pytest.mark.parametrize(
+    ("complete", "input_ended", "last", "missing"),
+    [
+        (Completion(), True, None, False),
+        (Completion(), False, "Answer", True),
+        (Completion(after_input=False), False, None, False),
+        (Completion(last=frozenset({"End"})), True, "Answer", True),
+        (Completion(last=frozenset({"End"})), True, "End", False),
+    ],
+)
+def test_completion(complete, input_ended, last, missing):
+    assert complete.missing(input_ended, last) == missing
+
+
+# Errors
+
+
+def test_errors_of_messages():
+    message = Message({":message-type": "exception", ":exception-type": "ThrottlingException"}, b'{"message": "later"}')
+    with pytest.raises(ThrottlingException, match=r"^ThrottlingException: later$") as raised:
+        TALK.parse_output(message)
+    assert (raised.value.status_code, raised.value.retryable) == (429, True)
+    other = Message({":message-type": "error", ":error-code": "Odd", ":error-message": "why"})
+    with pytest.raises(ServiceError, match=r"^Odd: why$") as raised:
+        TALK.parse_output(other)
+    assert type(raised.value) is ServiceError
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "text"),
+    [
+        (429, [], b'{"message": "Rate exceeded"}', "HTTP 429: Rate exceeded"),
+        (301, [("Location", "https://elsewhere")], b"", "HTTP 301: it is at 'https://elsewhere'"),
+        (503, [], b"no healthy upstream\n", "HTTP 503: no healthy upstream"),
+        (502, [], b"<html>" * 100, "HTTP 502: " + ("<html>" * 100)[:197] + "..."),
+        (502, [("content-encoding", "gzip")], b"\x1f\x8b", "HTTP 502: a body in 'gzip'"),
+        (500, [], b"", "HTTP 500"),
+        (500, [], b"\xff", "HTTP 500"),
+        (403, [("x-amzn-errortype", "a#Forbidden:http://x")], b'{"Message": "no"}', "Forbidden: no"),
+        (400, [], b'{"__type": "a.b#Bad", "message": "why"}', "Bad: why"),
+    ],
+)
+def test_errors_of_responses(status, headers, body, text):
+    error = TALK.error_from_response(status, headers, body)
+    assert str(error) == text
+    assert (error.status_code, error.payload) == (status, body)
+
+
+@pytest.mark.parametrize("name", ["x-amzn-requestid", "x-amzn-request-id", "X-Amz-Request-Id"])
+def test_request_id_in_every_spelling(name):
+    assert request_id_of([("date", "today"), (name, " id ")]) == "id"
+    assert error_from_response({}, ServiceError, 500, [(name, "id")]).request_id == "id"
+
+
+def test_request_id_that_is_none():
+    assert request_id_of([("date", "today")]) is None
+
+
+def test_errors_there_and_back():
+    error = TALK.make_error("ThrottlingException", "later")
+    assert type(error) is ThrottlingException
+    assert TALK.error_from_message(error_to_message(error)).args == error.args
+    error.request_id = "id\r\nx: y"
+    status, headers, body = error_to_response(error)
+    assert (status, body) == (429, b'{"Message": "later"}')
+    assert dict(headers)["x-amzn-requestid"] == dict(headers)["x-amzn-request-id"] == "id??x: y"
+    assert type(TALK.error_from_response(status, headers, body)) is ThrottlingException
+    assert error_to_response(ServiceError("Odd", ""))[0] == 500
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [("Throttling", None, True), ("Odd", 503, True), ("Odd", 400, False), ("Odd", None, False)],
+)
+def test_may_retry(code, status, expected):
+    assert may_retry(code, status) == expected
+
+
+def test_the_end_has_no_headers_by_default():
+    assert TALK.end == Headers({})

@@ -1,0 +1,108 @@
+"""Parameters in HTTP headers: each kind is written, read and checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from eventstream.operation import InvalidRequest, Parts
+from eventstream.parameters import Boolean, Choice, Headers, Integer, Parameter, Parameters, Text, TextList
+
+WORD = Text(re.compile("[a-z]{1,5}"), "1 to 5 of a-z")
+KINDS = {
+    "word": WORD,
+    "color": Choice(("red", "blue")),
+    "count": Integer(1, 9),
+    "one": Integer(1, 1),
+    "flag": Boolean(),
+    "words": TextList(WORD, 8),
+}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Sample(Parameters):
+    """One of each kind."""
+
+    parameters: ClassVar = {name: Parameter(kind, f"x-{name}") for name, kind in KINDS.items()}
+
+    word: str | None = None
+    color: str | None = None
+    count: int | None = None
+    one: int | None = None
+    flag: bool = False
+    words: tuple[str, ...] = ()
+
+    @classmethod
+    def from_headers(cls, pairs):
+        return cls(**cls.read(pairs))
+
+
+FULL = Sample(word="abc", color="red", count=3, one=1, flag=True, words=["a", "b"])
+
+
+def test_parameters_there_and_back():
+    headers = FULL.to_headers()
+    assert headers == [
+        *[("x-word", "abc"), ("x-color", "red"), ("x-count", "3"), ("x-one", "1"), ("x-flag", "true")],
+        ("x-words", "a,b"),
+    ]
+    format = Headers(Sample)
+    assert format.write(FULL) == Parts(headers=headers)
+    assert format.read(Parts(headers=[("other", "x"), *headers])) == FULL
+    FULL.check(["word"])
+
+
+def test_parameters_that_are_not_given_are_not_written():
+    assert Sample().to_headers() == []
+    assert repr(Sample(flag=True)) == "Sample(flag=True)"
+
+
+@pytest.mark.parametrize("words", [["a", "b"], ("a", "b"), "a, b"])
+def test_lists_may_be_given_in_several_ways(words):
+    assert Sample(words=words).words == ("a", "b")
+
+
+def test_headers_in_any_case_and_in_pieces():
+    pairs = [("X-Words", " a"), ("x-words", "b "), ("X-FLAG", "True")]
+    assert Sample.read(pairs) == {"words": ("a", "b"), "flag": True}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("word", "ABC", "'ABC' (allowed: 1 to 5 of a-z)"),
+        ("word", 5, "5 (allowed: 1 to 5 of a-z)"),
+        ("color", "green", "'green' (allowed: red or blue)"),
+        ("count", 10, "10 (allowed: 1 to 9)"),
+        ("count", True, "True (allowed: 1 to 9)"),
+        ("count", "many", "'many' (allowed: 1 to 9)"),
+        ("one", 2, "2 (allowed: 1)"),
+        ("flag", "yes", "'yes' (allowed: true or false)"),
+        ("words", ("A",), "('A',) (allowed: a list, at most 8 characters with its commas, each 1 to 5 of a-z)"),
+        ("words", ("abcde",) * 2, "('abcde', 'abcde') (allowed: a list, at most 8 characters"),
+        ("words", b"ab", "b'ab' (allowed: a list"),
+    ],
+)
+def test_check_names_value_and_what_is_allowed(field, value, problem):
+    with pytest.raises(InvalidRequest) as raised:
+        Sample(**{field: value}).check([])
+    assert raised.value.problems.keys() == {field}
+    assert raised.value.problems[field].startswith(problem)
+
+
+def test_check_names_every_problem_in_order():
+    with pytest.raises(InvalidRequest) as raised:
+        Sample(count=0).check(["word"], ["color", "one"])
+    assert list(raised.value.problems) == ["word", "color", "count"]
+    assert raised.value.problems["color"] == "missing (allowed: exactly one of color, one)"
+    with pytest.raises(InvalidRequest, match="one: given together with color"):
+        Sample(color="red", one=1).check([], ["color", "one"])
+
+
+def test_read_leniently_leaves_out_what_is_no_number():
+    pairs = [("x-count", "many"), ("x-flag", "perhaps"), ("x-word", "ABC")]
+    assert Sample.read(pairs) == {"count": "many", "flag": "perhaps", "word": "ABC"}
+    assert Sample.read_leniently(pairs) == {"word": "ABC"}

@@ -1,0 +1,93 @@
+"""Events as Structs: there and back, with nulls and unknown fields, and what is refused."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import msgspec
+import pytest
+
+from eventstream import EncodeError, Message
+from eventstream.operation import InvalidEvent
+from eventstream.structs import encode_struct, json_headers, struct_event
+
+
+class Word(msgspec.Struct, rename="pascal", omit_defaults=True):
+    """A part of an event."""
+
+    content: str | None = None
+    confidence: float | None = None
+
+
+class Sentence(msgspec.Struct, rename="pascal", omit_defaults=True):
+    """An event."""
+
+    words: list[Word] = msgspec.field(default_factory=list)
+    last: Word = msgspec.field(default_factory=Word)
+
+
+SENTENCE = struct_event("Sentence", Sentence)
+
+
+def parsed(payload):
+    return SENTENCE.parse(Message({":event-type": "Sentence"}, payload))
+
+
+def test_structs_there_and_back():
+    event = Sentence([Word("one", 0.5), Word("two")])
+    message = SENTENCE.serialise(event)
+    assert message.headers is json_headers("Sentence")
+    assert message.payload == b'{"Words":[{"Content":"one","Confidence":0.5},{"Content":"two"}],"Last":{}}'
+    assert SENTENCE.parse(message) == event
+
+
+@pytest.mark.parametrize(
+    ("payload", "event"),
+    [
+        (b"{}", Sentence()),
+        (b'{"Words": null, "Last": null}', Sentence()),
+        (b'{"Words": [null, {"Content": null}], "New": {"deep": [null, 1]}}', Sentence([Word()])),
+        (b'{"Words": [{"Content": "a null"}], "Last": null}', Sentence([Word("a null")])),
+    ],
+)
+def test_structs_with_nulls_and_unknown_fields(payload, event):
+    assert parsed(payload) == event
+
+
+@pytest.mark.parametrize(
+    ("payload", "path"),
+    [
+        (b'{"Words": {}}', "$.Words"),
+        (b'{"Words": [{"Content": 5}], "Last": null}', "$.Words[0].Content"),
+        (b"[]", None),
+        (b"", None),
+        (b'{"Last": {"Content": "\xff"}}', None),
+    ],
+)
+def test_structs_of_another_shape_are_invalid(payload, path):
+    with pytest.raises(InvalidEvent) as raised:
+        parsed(payload)
+    assert (raised.value.event_type, raised.value.path) == ("Sentence", path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_json_cannot_say(value):
+    with pytest.raises(EncodeError, match=r"^Word: JSON cannot say it"):
+        encode_struct(Word(confidence=value))
+    with pytest.raises(EncodeError, match=r"^Sentence: JSON cannot say it"):
+        encode_struct(Sentence([Word("\ud800")]))
+
+
+def test_values_of_other_types_are_a_type_error():
+    with pytest.raises(TypeError, match=r"^Word: "):
+        encode_struct(Word(content=object()))
+
+
+def test_without_msgspec_the_error_names_the_extra(monkeypatch):
+    module = sys.modules["eventstream.structs"]
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    monkeypatch.delitem(sys.modules, "eventstream.structs")
+    with pytest.raises(ModuleNotFoundError, match=r"its extra \[transcribe\]"):
+        importlib.import_module("eventstream.structs")
+    assert module
