@@ -68,13 +68,13 @@ export PYTHONPYCACHEPREFIX=$base/bytecode PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_RO
 if [ ! -e "$base/installed" ]; then
   wheels=(--target "$packages" --upgrade --no-compile --only-binary=:all: --implementation cp --no-warn-conflicts
     --python-version "${interpreter#python}" --platform "manylinux2014_$machine")
+  locked=(--constraint requirements/demo.txt --constraint requirements/test.txt)
   for minor in 5 17 28 31 34; do wheels+=(--platform "manylinux_2_${minor}_$machine"); done
-  quietly "$python" -m pip install "${wheels[@]}" "hypothesis>=6.100" "pytest>=8" "pytest-benchmark>=5" \
-    "botocore>=1.31" "h2>=4.1"
-  "$python" -m pip install "${wheels[@]}" "cryptography>=42" > "$base/log" 2>&1 ||
+  quietly "$python" -m pip install "${wheels[@]}" "${locked[@]}" hypothesis pytest pytest-benchmark botocore h2
+  "$python" -m pip install "${wheels[@]}" "${locked[@]}" cryptography > "$base/log" 2>&1 ||
     echo "$architecture: there is no wheel of cryptography, so TLS is not tested"
   CFLAGS=-I$root/usr/include quietly "$python" -m pip --python "$environment/bin/python" install --no-deps \
-    "crcmod>=1.7" "msgspec>=0.19"
+    "${locked[@]}" crcmod msgspec
   touch "$base/installed"
 fi
 

@@ -7,9 +7,12 @@ trap 'rm -rf "$work"' EXIT
 "$1" -m venv "$work/venv"
 python="$work/venv/bin/python"
 pip="$python -m pip --quiet --disable-pip-version-check"
-$pip install --upgrade pip
-$pip install "$2" 'setuptools>=77' 'Cython>=3.1'
-cd "$(dirname "$0")/../../tests/door"
+root=$(cd "$(dirname "$0")/../.." && pwd)
+for group in pip build; do
+  $pip install --require-hashes --no-deps --requirement "$root/requirements/$group.txt"
+done
+$pip install --no-deps "$2"
+cd "$root/tests/door"
 
 build() { # DIRECTORY TARGET: from door.pyx there, into the target
   cp door.pyx pyproject.toml setup.py "$1"

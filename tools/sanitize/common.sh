@@ -28,8 +28,9 @@ environment() {
   [[ $(cat "$venv/complete" 2> /dev/null) != "$1" ]] || return 0
   "$1" -m venv --clear --without-pip "$venv"
   # Wheels alone: what has to be built may not know such a Python.
-  "$python" -m pip --quiet --python "$venv/bin/python" install --only-binary :all: "setuptools>=77" "Cython>=3.1" \
-    "hypothesis>=6.100" "pytest>=8" "pytest-benchmark>=5" "${@:2}"
+  "$python" -m pip --quiet --python "$venv/bin/python" install --only-binary :all: \
+    --constraint requirements/build.txt --constraint requirements/test.txt \
+    setuptools Cython hypothesis pytest pytest-benchmark "${@:2}"
   echo "$1" > "$venv/complete"
 }
 
