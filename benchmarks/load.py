@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from eventstream.transcribe.session import METHOD, PATH, SERVICE
 
 CHUNK_SECONDS = 0.1
 REQUEST = StartStreamTranscriptionRequest(language_code="en-US", media_sample_rate_hertz=16000, media_encoding="pcm")
-CHUNK = bytes(int(32_000 * CHUNK_SECONDS))
+BYTES_A_SECOND = 32_000
 REGION = "us-east-1"
 
 STREAMS_OF_A_CONNECTION = 100
@@ -123,13 +123,32 @@ HEADING = """\
 # The clients, each process with its share of the streams
 
 
-class _Client:
-    """One stream."""
+class Client:
+    """One stream of so many chunks, each of so many seconds.
 
-    def __init__(self, stream: http2.ClientStream, session: ClientSession, count: int) -> None:
+    Args:
+        meter: is read when a chunk is sent, and when its answer comes.
+
+    Attributes:
+        latencies: in seconds, of the chunks that were answered.
+        metered: by how much the meter went on meanwhile.
+    """
+
+    def __init__(
+        self,
+        stream: http2.ClientStream,
+        session: ClientSession,
+        count: int,
+        seconds: float,
+        meter: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._stream = stream
         self._session = session
         self._count = count
+        self._seconds = seconds
+        self._meter = meter
+        self._read = array("d")
+        self.metered = array("d")
         self.latencies = array("d")  # a list would grow, where memory should not
 
     async def run(self, start: float) -> None:
@@ -144,9 +163,11 @@ class _Client:
 
     async def _send(self, start: float) -> None:
         now = asyncio.get_running_loop().time
+        chunk = bytes(int(BYTES_A_SECOND * self._seconds))
         for number in range(self._count):
-            await asyncio.sleep(start + number * CHUNK_SECONDS - now())
-            await self._stream.send(self._session.send_audio(CHUNK))
+            await asyncio.sleep(start + number * self._seconds - now())
+            self._read.append(self._meter())
+            await self._stream.send(self._session.send_audio(chunk))
         await self._stream.send(self._session.end_audio())
         await self._stream.end()
 
@@ -157,16 +178,24 @@ class _Client:
             for event in self._session.receive(data):
                 assert isinstance(event, TranscriptEvent)
                 if 0 <= number < self._count:
-                    self.latencies.append(now() - (start + number * CHUNK_SECONDS))
+                    self.latencies.append(now() - (start + number * self._seconds))
+                    self.metered.append(self._meter() - self._read[number])
                     heard = event.transcript.results[-1].end_time
-                    assert heard == round((number + 1) * CHUNK_SECONDS, 3), f"chunk {number} was heard up to {heard} s"
+                    assert heard == round((number + 1) * self._seconds, 3), f"chunk {number} was heard up to {heard} s"
                 number += 1
         self._session.receive_eof()
         if number < self._count:
             raise AssertionError(f"{number} of {self._count} chunks were answered")
 
 
-async def _open(connection: http2.ClientConnection, authority: str, count: int) -> _Client:
+async def open_client(
+    connection: http2.ClientConnection,
+    authority: str,
+    count: int,
+    seconds: float = CHUNK_SECONDS,
+    meter: Callable[[], float] = lambda: 0.0,
+) -> Client:
+    """Begin a stream."""
     headers, seed = sign_request(
         *(DOCUMENTATION_CREDENTIALS, REGION, SERVICE, METHOD, PATH),
         [
@@ -178,7 +207,7 @@ async def _open(connection: http2.ClientConnection, authority: str, count: int) 
     response = await stream.response()
     assert response.status == 200, response
     session = ClientSession(REQUEST, EventSigner(DOCUMENTATION_CREDENTIALS, REGION, SERVICE, seed))
-    return _Client(stream, session, count)
+    return Client(stream, session, count, seconds, meter)
 
 
 async def _clients(endpoint: str, streams: int, count: int) -> Outcome:
@@ -191,7 +220,7 @@ async def _clients(endpoint: str, streams: int, count: int) -> Outcome:
             for _ in range(math.ceil(streams / STREAMS_OF_A_CONNECTION))
         ]
         clients = [
-            await _open(connections[number // STREAMS_OF_A_CONNECTION], address.netloc, count)
+            await open_client(connections[number // STREAMS_OF_A_CONNECTION], address.netloc, count)
             for number in range(streams)
         ]
         cpu, began = time.process_time(), time.monotonic()

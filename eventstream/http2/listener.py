@@ -187,14 +187,18 @@ class Listener:
     async def _start(self, accepted: socket.socket, place: Place) -> None:
         loop = asyncio.get_running_loop()
         try:
+            if self._ssl is not None:
+                await _readable(accepted, self._handshake_timeout)
             await loop.connect_accepted_socket(
                 lambda: self._make(place), accepted, ssl=self._ssl, ssl_handshake_timeout=self._handshake_timeout
             )
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, asyncio.TimeoutError) as error:  # before Python 3.11 no OSError
             self.complaints(logging.INFO, "a connection from %s failed: %s", place.peer, error)
             place.leave()
+            accepted.close()
         except BaseException:
             place.leave()
+            accepted.close()
             raise
 
     def leave(self, place: Place) -> None:
@@ -205,6 +209,23 @@ class Listener:
             self._by_peer[place.peer] -= 1
             if not self._by_peer[place.peer]:
                 del self._by_peer[place.peer]
+
+
+async def _readable(accepted: socket.socket, timeout: float | None) -> None:
+    """Wait until something has come, where the event loop can tell.
+
+    asyncio's TLS takes 256 KiB for a connection before that.
+    """
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    try:
+        loop.add_reader(accepted, ready.set)
+    except NotImplementedError:  # Windows' proactor
+        return
+    try:
+        await asyncio.wait_for(ready.wait(), timeout)
+    finally:
+        loop.remove_reader(accepted)
 
 
 def _listening(
