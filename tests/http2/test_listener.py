@@ -11,7 +11,7 @@ import sys
 from contextlib import AsyncExitStack, suppress
 
 import pytest
-from http2.loopback import echo, exchange, raw_client, request, run, server_context
+from http2.loopback import SOON, echo, exchange, raw_client, request, run, server_context
 
 from eventstream import http2
 from eventstream.http2 import StreamError
@@ -107,6 +107,32 @@ def test_connection_in_the_tls_handshake_gives_way(certificate):
                 assert await exchange(connection) == b"hello"
             for _, writer in guests:
                 writer.close()
+
+    run(main())
+
+
+def test_silent_tls_client_costs_no_buffers(certificate, monkeypatch):
+    """Asyncio takes 256 KiB for TLS, which begins when the client has said something."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        begun, connect = [], loop.connect_accepted_socket
+
+        async def counted(*arguments, **options):
+            begun.append(arguments)
+            return await connect(*arguments, **options)
+
+        monkeypatch.setattr(loop, "connect_accepted_socket", counted)
+        async with http2.serve(echo, ssl=server_context(certificate)) as server:
+            _, writer = await silent(server)
+            while not server._listener.resting:
+                await asyncio.sleep(0)
+            await asyncio.sleep(SOON)
+            assert not begun
+            writer.write(b"\x16")
+            while not begun:
+                await asyncio.sleep(0)
+            writer.close()
 
     run(main())
 
