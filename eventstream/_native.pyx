@@ -190,10 +190,41 @@ cdef enum:
     MIN_MESSAGE_LENGTH = 16
     MAX_NAME_LENGTH = 255
     MAX_VALUE_LENGTH = 32767
+    CACHED_BLOCKS = 8
+    MAX_CACHED_BLOCK_LENGTH = 1024
     MAX_SHOWN = 64  # bytes of input in an error: see `_text.py`
 
 # Bytes of the values of a fixed length.
 cdef uint8_t[10] VALUE_LENGTHS = [0, 0, 1, 2, 4, 8, 0, 0, 8, 16]
+
+
+def _constants() -> dict[str, int]:
+    """Return the constants of this module, which a test compares with those of `wire.py` and `_text.py`."""
+    return {
+        "PRELUDE_LENGTH": PRELUDE_LENGTH,
+        "CRC_LENGTH": CRC_LENGTH,
+        "MIN_MESSAGE_LENGTH": MIN_MESSAGE_LENGTH,
+        "MAX_MESSAGE_LENGTH": UINT32_MAX,
+        "MAX_NAME_LENGTH": MAX_NAME_LENGTH,
+        "MAX_VALUE_LENGTH": MAX_VALUE_LENGTH,
+        "DEFAULT_MAX_HEADERS_LENGTH": DEFAULT_MAX_HEADERS,
+        "DEFAULT_MAX_PAYLOAD_LENGTH": DEFAULT_MAX_PAYLOAD,
+        "CACHED_BLOCKS": CACHED_BLOCKS,
+        "MAX_CACHED_BLOCK_LENGTH": MAX_CACHED_BLOCK_LENGTH,
+        "MAX_SHOWN": MAX_SHOWN,
+        "TRUE": TYPE_TRUE,
+        "FALSE": TYPE_FALSE,
+        "BYTE": TYPE_BYTE,
+        "SHORT": TYPE_SHORT,
+        "INTEGER": TYPE_INTEGER,
+        "LONG": TYPE_LONG,
+        "BYTE_ARRAY": TYPE_BYTE_ARRAY,
+        "STRING": TYPE_STRING,
+        "TIMESTAMP": TYPE_TIMESTAMP,
+        "UUID": TYPE_UUID,
+        **{f"FIXED_LENGTHS[{type_}]": VALUE_LENGTHS[type_] for type_ in range(TYPE_UUID + 1)},
+    }
+
 
 cdef uint64_t DEFAULT_MAX_HEADERS = DEFAULT_MAX_HEADERS_LENGTH
 cdef uint64_t DEFAULT_MAX_PAYLOAD = DEFAULT_MAX_PAYLOAD_LENGTH
@@ -1452,11 +1483,6 @@ cdef inline uint64_t key_of(const uint8_t *block, size_t length) noexcept nogil:
     return mix(length, short)
 
 
-cdef enum:
-    CACHED_BLOCKS = 8
-    MAX_CACHED_BLOCK_LENGTH = 1024
-
-
 @cython.final
 @cython.no_gc
 cdef class _HeaderCache:
@@ -1658,11 +1684,13 @@ cdef class Decoder:
 
     def __cinit__(
         self,
-        *,
+        *positional,
         max_headers_length=DEFAULT_MAX_HEADERS_LENGTH,
         max_payload_length=DEFAULT_MAX_PAYLOAD_LENGTH,
         copy=True,
     ):
+        if positional:
+            raise TypeError("a Decoder takes limits by name, as in Decoder(max_payload_length=1000), and bytes by feed()")
         self._max_headers = max_headers_of(max_headers_length)
         self._max_payload = max_payload_of(max_payload_length)
         self._copy = copy

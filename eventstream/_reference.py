@@ -23,9 +23,10 @@ import uuid
 import zlib
 from _thread import LockType, allocate_lock
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from functools import wraps
 from operator import index
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from eventstream._text import MAX_SHOWN
 from eventstream.exceptions import (
@@ -51,13 +52,18 @@ from eventstream.exceptions import (
 )
 from eventstream.values import Byte, HeaderInput, HeaderValue, Long, Short, Timestamp, uuid_bytes
 from eventstream.wire import (
+    CACHED_BLOCKS,
+    CRC,
     CRC_LENGTH,
     DEFAULT_MAX_HEADERS_LENGTH,
     DEFAULT_MAX_PAYLOAD_LENGTH,
+    LENGTHS,
+    MAX_CACHED_BLOCK_LENGTH,
     MAX_MESSAGE_LENGTH,
     MAX_NAME_LENGTH,
     MAX_VALUE_LENGTH,
     MIN_MESSAGE_LENGTH,
+    PRELUDE,
     PRELUDE_LENGTH,
     HeaderType,
 )
@@ -83,9 +89,6 @@ else:
         return cls
 
 
-_LENGTHS = struct.Struct(">II")
-_CRC = struct.Struct(">I")
-_PRELUDE = struct.Struct(">III")
 _U16 = struct.Struct(">H")
 _INTEGERS: dict[HeaderType, tuple[struct.Struct, type[int]]] = {
     HeaderType.BYTE: (struct.Struct(">b"), Byte),
@@ -94,9 +97,6 @@ _INTEGERS: dict[HeaderType, tuple[struct.Struct, type[int]]] = {
     HeaderType.LONG: (struct.Struct(">q"), Long),
     HeaderType.TIMESTAMP: (struct.Struct(">q"), Timestamp),
 }
-
-_CACHED_BLOCKS = 8
-_MAX_CACHED_BLOCK_LENGTH = 1024
 
 _NO_CHUNK = memoryview(b"")
 
@@ -527,9 +527,9 @@ def _check_encoded(headers: int, payload: int, max_headers: int, max_payload: in
 
 
 def _frame(raw: bytes, payload: memoryview) -> bytes:
-    lengths = _LENGTHS.pack(MIN_MESSAGE_LENGTH + len(raw) + payload.nbytes, len(raw))
-    message = b"".join((lengths, _CRC.pack(zlib.crc32(lengths)), raw, payload))
-    return message + _CRC.pack(zlib.crc32(message))
+    lengths = LENGTHS.pack(MIN_MESSAGE_LENGTH + len(raw) + payload.nbytes, len(raw))
+    message = b"".join((lengths, CRC.pack(zlib.crc32(lengths)), raw, payload))
+    return message + CRC.pack(zlib.crc32(message))
 
 
 def encode(
@@ -628,8 +628,8 @@ def _address_of(view: memoryview) -> int:
 
 def _check_prelude(received: bytes, offset: int, max_headers: int, max_payload: int) -> tuple[int, int]:
     """The total and the headers length that the first 12 bytes declare: the checks that need no byte more."""
-    total_length, headers_length = _LENGTHS.unpack_from(received)
-    (expected,) = _CRC.unpack_from(received, 8)
+    total_length, headers_length = LENGTHS.unpack_from(received)
+    (expected,) = CRC.unpack_from(received, 8)
     computed = zlib.crc32(received[:8])
     if expected != computed:
         raise PreludeChecksumMismatch(offset, expected, computed, received)
@@ -654,8 +654,8 @@ class _HeaderCache:
         if cached is not None:
             return cached
         headers = Headers._from_wire(block, _decode_headers(block, offset))
-        if len(block) <= _MAX_CACHED_BLOCK_LENGTH:
-            if len(self.blocks) == _CACHED_BLOCKS:
+        if len(block) <= MAX_CACHED_BLOCK_LENGTH:
+            if len(self.blocks) == CACHED_BLOCKS:
                 del self.blocks[next(iter(self.blocks))]
             self.blocks[block] = headers
         return headers
@@ -663,7 +663,7 @@ class _HeaderCache:
 
 def _check_message(message: memoryview, headers_length: int, offset: int, cache: _HeaderCache) -> Headers:
     """The headers of a whole message whose prelude has been checked; its CRC is checked first."""
-    (expected,) = _CRC.unpack(message[-CRC_LENGTH:])
+    (expected,) = CRC.unpack(message[-CRC_LENGTH:])
     computed = zlib.crc32(message[:-CRC_LENGTH])
     if expected != computed:
         raise MessageChecksumMismatch(offset, expected, computed)
@@ -703,6 +703,20 @@ def decode(
     if len(view) > total_length:
         raise TrailingData(total_length, len(view) - total_length)
     return Message._of(headers, bytes(view[PRELUDE_LENGTH + headers_length : -CRC_LENGTH]))
+
+
+def _by_name(new: T) -> T:
+    """Name the mistake of positional arguments. Signature and documentation stay those of `new`."""
+
+    @wraps(new)  # type: ignore[arg-type]
+    def checked(cls: type, *positional: object, **options: Any) -> Any:
+        if positional:
+            raise TypeError(
+                "a Decoder takes limits by name, as in Decoder(max_payload_length=1000), and bytes by feed()"
+            )
+        return new(cls, **options)  # type: ignore[operator]
+
+    return cast("T", checked)
 
 
 @final
@@ -760,6 +774,7 @@ class Decoder:
     _chunk: memoryview
     _position: int
 
+    @_by_name
     def __new__(
         cls,
         *,
@@ -1033,9 +1048,9 @@ def _find_prelude(data: Buffer, start: int, stop: int) -> int:
     """
     with _view_of(data) as view, view.cast("B") as octets:
         for position in range(start, min(stop, len(octets) - PRELUDE_LENGTH + 1)):
-            total_length, headers_length, expected = _PRELUDE.unpack_from(octets, position)
+            total_length, headers_length, expected = PRELUDE.unpack_from(octets, position)
             possible = headers_length + MIN_MESSAGE_LENGTH <= total_length  # as are half of all arbitrary bytes
-            if possible and zlib.crc32(octets[position : position + _LENGTHS.size]) == expected:
+            if possible and zlib.crc32(octets[position : position + LENGTHS.size]) == expected:
                 return position
     return -1
 

@@ -19,14 +19,16 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from struct import Struct
 
 from eventstream._codec import _crc32_combine, _decoder_at, _find_prelude
+from eventstream._text import MAX_SHOWN
 from eventstream.exceptions import DecodeError, MessageChecksumMismatch, TruncatedMessage
 from eventstream.wire import (
+    CRC,
     CRC_LENGTH,
     DEFAULT_MAX_HEADERS_LENGTH,
     DEFAULT_MAX_PAYLOAD_LENGTH,
+    LENGTHS,
     MIN_MESSAGE_LENGTH,
     PRELUDE_LENGTH,
 )
@@ -123,10 +125,6 @@ def _parts(salvage: _Salvage) -> Iterator[Message | Gap]:
             yield message
 
 
-_LENGTHS = Struct(">II")
-_CRC = Struct(">I")
-
-_SHOWN = 64  # bytes of what is no prelude that its error may show
 _FIRST_PIECE = 4096
 _LAST_PIECE = 262_144
 
@@ -159,11 +157,11 @@ class _Salvage:
 
     def prelude_at(self, start: int) -> tuple[int, int] | None:
         """The total and the headers length of the valid prelude that begins here, if one does; within no limits."""
-        return None if _find_prelude(self.view, start, start + 1) < 0 else _LENGTHS.unpack_from(self.view, start)
+        return None if _find_prelude(self.view, start, start + 1) < 0 else LENGTHS.unpack_from(self.view, start)
 
     def faulty_checksum(self, start: int, end: int) -> tuple[int, int] | None:
         """The checksum that the message in [start, end) carries, and that of its bytes; None if they are equal."""
-        (expected,) = _CRC.unpack_from(self.view, end - CRC_LENGTH)
+        (expected,) = CRC.unpack_from(self.view, end - CRC_LENGTH)
         computed = self.checksums.of(start, end - CRC_LENGTH)
         return None if expected == computed else (expected, computed)
 
@@ -179,7 +177,7 @@ class _Salvage:
         """The message that begins here, or its error, as a decoder gives them; a false promise costs little."""
         prelude = self.prelude_at(start)
         decoder = self.decoder_at(start)
-        decoder.feed(bytes(self.view[start : start + (_SHOWN if prelude is None else PRELUDE_LENGTH)]))
+        decoder.feed(bytes(self.view[start : start + (MAX_SHOWN if prelude is None else PRELUDE_LENGTH)]))
         message = next(decoder, None)  # raises what is wrong with the prelude
         if message is not None:
             return message
@@ -206,7 +204,7 @@ class _Salvage:
         length = len(self.view)
         position = start
         while (position := _find_prelude(self.view, position, length)) >= 0:
-            total_length, headers_length = _LENGTHS.unpack_from(self.view, position)
+            total_length, headers_length = LENGTHS.unpack_from(self.view, position)
             end = position + total_length
             whole = self.holds(position, end)
             if whole and position > start:
@@ -242,7 +240,7 @@ class _Salvage:
         row_index = 0  # the number of messages before it
         position = start + 1
         while (position := _find_prelude(self.view, position, end)) >= 0:
-            stop = position + _LENGTHS.unpack_from(self.view, position)[0]
+            stop = position + LENGTHS.unpack_from(self.view, position)[0]
             if not self.holds(position, stop):
                 position += 1
                 continue

@@ -6,12 +6,13 @@ different errors. Each carries what it is about as attributes, and builds its te
 implementations of the codec say the same. A text quotes at most 64 bytes of input; that of a `ServiceError` has at most
 1,024 characters. All of them pickle and copy.
 
-This module imports nothing but `_text`, which imports nothing.
+This module imports nothing but `_text` and `wire`, and they nothing of the package.
 """
 
 from __future__ import annotations
 
 from eventstream._text import MAX_SHOWN, describe, escaped, quote, text_of
+from eventstream.wire import MIN_MESSAGE_LENGTH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,12 +183,11 @@ class InvalidLength(DecodeError):
     """
 
     def __init__(self, offset: int, total_length: int, headers_length: int) -> None:
-        if total_length < 16:
-            reason = f"total length {total_length}: a message has at least 16 bytes"
+        room = total_length - MIN_MESSAGE_LENGTH
+        if room < 0:
+            reason = f"total length {total_length}: a message has at least {MIN_MESSAGE_LENGTH} bytes"
         else:
-            reason = (
-                f"headers length {headers_length}: a message of {total_length} bytes has room for {total_length - 16}"
-            )
+            reason = f"headers length {headers_length}: a message of {total_length} bytes has room for {room}"
         super().__init__(offset, reason)
         self.total_length = total_length
         self.headers_length = headers_length

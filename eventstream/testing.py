@@ -62,9 +62,12 @@ from eventstream.exceptions import (
 from eventstream.signing import Credentials, EventSigner
 from eventstream.values import Byte, HeaderInput, HeaderValue, Long, Short, Timestamp
 from eventstream.wire import (
+    CRC,
     CRC_LENGTH,
     DEFAULT_MAX_HEADERS_LENGTH,
     DEFAULT_MAX_PAYLOAD_LENGTH,
+    FIXED_LENGTHS,
+    LENGTHS,
     MAX_MESSAGE_LENGTH,
     MAX_NAME_LENGTH,
     MAX_VALUE_LENGTH,
@@ -313,28 +316,16 @@ class _Parts(NamedTuple):
         return sum(map(len, self.headers))
 
 
-_VALUE_LENGTHS = {
-    HeaderType.TRUE: 0,
-    HeaderType.FALSE: 0,
-    HeaderType.BYTE: 1,
-    HeaderType.SHORT: 2,
-    HeaderType.INTEGER: 4,
-    HeaderType.LONG: 8,
-    HeaderType.TIMESTAMP: 8,
-    HeaderType.UUID: 16,
-}
-
-
 def _parts_of(wire: bytes) -> _Parts:
-    total_length, headers_length = struct.unpack_from(">II", wire)
+    total_length, headers_length = LENGTHS.unpack_from(wire)
     end = PRELUDE_LENGTH + headers_length
     split = []
     start = PRELUDE_LENGTH
     while start < end:
         value = start + 1 + wire[start] + 1
         type_ = HeaderType(wire[value - 1])
-        if type_ in _VALUE_LENGTHS:
-            stop = value + _VALUE_LENGTHS[type_]
+        if type_ in FIXED_LENGTHS:
+            stop = value + FIXED_LENGTHS[type_]
         else:
             stop = value + 2 + int.from_bytes(wire[value : value + 2], "big")
         split.append(wire[start:stop])
@@ -344,9 +335,9 @@ def _parts_of(wire: bytes) -> _Parts:
 
 def _frame(total_length: int, headers_length: int, body: bytes) -> bytes:
     """A message with right checksums, whatever its lengths say of what lies between them."""
-    lengths = struct.pack(">II", total_length, headers_length)
-    message = lengths + struct.pack(">I", zlib.crc32(lengths)) + body
-    return message + struct.pack(">I", zlib.crc32(message))
+    lengths = LENGTHS.pack(total_length, headers_length)
+    message = lengths + CRC.pack(zlib.crc32(lengths)) + body
+    return message + CRC.pack(zlib.crc32(message))
 
 
 _Faulty: TypeAlias = tuple[bytes, int]

@@ -17,9 +17,18 @@ Source, where no other is given: the Smithy specification "Amazon Event Stream"
 from __future__ import annotations
 
 from enum import IntEnum
+from struct import Struct
+
+LENGTHS = Struct(">II")
+"""Total length and headers length: what the prelude's CRC is of."""
+
+CRC = Struct(">I")
+
+PRELUDE = Struct(">III")
+"""Total length, headers length and their CRC."""
 
 PRELUDE_LENGTH = 12
-"""Total length, headers length and their CRC."""
+"""Bytes of the prelude."""
 
 CRC_LENGTH = 4
 
@@ -58,3 +67,25 @@ class HeaderType(IntEnum):
     STRING = 7  # u16 length, then as many of UTF-8
     TIMESTAMP = 8  # 8, signed: milliseconds since 1970-01-01T00:00:00Z
     UUID = 9  # 16
+
+
+FIXED_LENGTHS = {
+    HeaderType.TRUE: 0,
+    HeaderType.FALSE: 0,
+    HeaderType.BYTE: 1,
+    HeaderType.SHORT: 2,
+    HeaderType.INTEGER: 4,
+    HeaderType.LONG: 8,
+    HeaderType.TIMESTAMP: 8,
+    HeaderType.UUID: 16,
+}
+"""Bytes in the values of each type whose values have one length; the other two say theirs in a u16."""
+
+
+# Streams repeat their header blocks, so what was made of the last few is kept: by decoders, and by adapters.
+
+CACHED_BLOCKS = 8
+"""Header blocks that are kept, so that a hostile stream cannot fill the memory."""
+
+MAX_CACHED_BLOCK_LENGTH = 1024
+"""Bytes in a header block that is kept; blocks that come again are short."""

@@ -65,6 +65,9 @@ def test_its_arguments(codec):
     for arguments, options in [((100,), {}), ((), {"max_length": 1}), ((b"",), {})]:
         with pytest.raises(TypeError):
             codec.Decoder(*arguments, **options)
+    for wrong in (1000, frames.EMPTY_FRAME):
+        with pytest.raises(TypeError, match=r"by name, as in Decoder\(max_payload_length=1000\), and bytes by feed"):
+            codec.Decoder(wrong)
     with pytest.raises(TypeError):
         decoder.feed()
     with pytest.raises(TypeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eventstream import wire
+from eventstream import _text, wire
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,8 @@ from eventstream import wire
         ("MAX_NAME_LENGTH", 255),
         ("MAX_VALUE_LENGTH", 32_767),
         ("MAX_DECODED_VALUE_LENGTH", 65_535),
+        ("CACHED_BLOCKS", 8),
+        ("MAX_CACHED_BLOCK_LENGTH", 1024),
     ],
 )
 def test_constant(name, value):
@@ -38,3 +40,31 @@ def test_header_types():
         "TIMESTAMP": 8,
         "UUID": 9,
     }
+
+
+def test_struct_lengths():
+    assert (wire.LENGTHS.size, wire.CRC.size, wire.PRELUDE.size) == (8, wire.CRC_LENGTH, wire.PRELUDE_LENGTH)
+    assert (
+        wire.PRELUDE.pack(1, 2, 3)
+        == wire.LENGTHS.pack(1, 2) + wire.CRC.pack(3)
+        == bytes([0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3])
+    )
+
+
+def test_fixed_lengths():
+    assert wire.FIXED_LENGTHS == {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
+
+
+def test_native_constants_are_the_same(native):
+    constants = native._constants()
+    for name, value in constants.items():
+        if name.startswith("FIXED_LENGTHS["):
+            continue
+        assert value == (getattr(wire, name, None) or getattr(_text, name, None) or wire.HeaderType[name]), name
+    assert [constants[f"FIXED_LENGTHS[{type_}]"] for type_ in range(10)] == [
+        wire.FIXED_LENGTHS.get(type_, 0) for type_ in wire.HeaderType
+    ]
+    named = {name for name, value in vars(wire).items() if type(value) is int} | {
+        type_.name for type_ in wire.HeaderType
+    }
+    assert named - set(constants) == {"MAX_DECODED_VALUE_LENGTH"}, "what a u16 can say"
