@@ -45,12 +45,7 @@ from eventstream.streams import (
 )
 from eventstream.values import Byte, Long, Short, Timestamp
 
-__version__: str
-
-TYPE_CHECKING = False
-if not TYPE_CHECKING:  # type checkers would take it to have every name
-    from eventstream._version import __getattr__ as __getattr__
-del TYPE_CHECKING
+__version__ = "0.1.0"
 
 __all__ = [
     "Byte",

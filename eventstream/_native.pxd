@@ -122,6 +122,7 @@ cdef class Decoder:
     cdef int _enter(self) except -1
     cdef bint _is_sparse(self) noexcept
     cdef int _hold(self, bytes chunk, size_t position, size_t length) except -1
+    cdef size_t _begin_payload(self, const uint8_t *data, size_t length) except? 0
     cdef int _append(self, const uint8_t *data, size_t length, bint immutable) except -1
     cdef int _reserve(self, size_t needed) except -1
     cdef int _discard(self, size_t length) noexcept

@@ -1610,6 +1610,48 @@ cdef Message decode_span(const uint8_t *data, size_t length, uint64_t max_header
     return message
 
 
+cdef Message decode_mutable(const uint8_t *data, size_t length, uint64_t max_headers, uint64_t max_payload):
+    """The same of bytes that may change meanwhile. It is a copy that is checked: of a small message as it is, of a large
+    one in parts, so that its payload is copied once."""
+    cdef uint8_t[1024] own
+    cdef uint8_t *head = own
+    cdef uint8_t[CRC_LENGTH] end
+    cdef size_t head_length, payload_length
+    cdef uint32_t computed
+    cdef Prelude prelude
+    cdef Message message
+    cdef bytes payload, block
+    if length <= sizeof(own):
+        memcpy(own, data, length)
+        return decode_span(own, length, max_headers, max_payload)
+    memcpy(own, data, MAX_SHOWN)
+    check_prelude(own, MAX_SHOWN, &prelude, 0, max_headers, max_payload)
+    if length < prelude.total_length:
+        raise TruncatedMessage(0, length, prelude.total_length)
+    head_length = PRELUDE_LENGTH + prelude.headers_length
+    payload_length = prelude.total_length - head_length - CRC_LENGTH
+    if head_length > sizeof(own):
+        block = PyBytes_FromStringAndSize(NULL, head_length)
+        head = <uint8_t *> PyBytes_AS_STRING(block)
+        memcpy(head, own, PRELUDE_LENGTH)
+    memcpy(head + PRELUDE_LENGTH, data + PRELUDE_LENGTH, prelude.headers_length)
+    memcpy(end, data + head_length + payload_length, CRC_LENGTH)
+    payload = PyBytes_FromStringAndSize(NULL, payload_length)
+    computed = copy_payload_releasing(
+        crc32(0, head, head_length),
+        <uint8_t *> PyBytes_AS_STRING(payload),
+        data + head_length,
+        payload_length,
+        False,
+    )
+    message = new_message(
+        decode_cache, head + PRELUDE_LENGTH, prelude.headers_length, 0, payload, load_u32(end), computed
+    )
+    if length > prelude.total_length:
+        raise TrailingData(prelude.total_length, length - prelude.total_length)
+    return message
+
+
 cdef Message decode_message(const uint8_t *data, size_t length):
     return decode_span(data, length, DEFAULT_MAX_HEADERS, DEFAULT_MAX_PAYLOAD)
 
@@ -1631,10 +1673,18 @@ def decode(data, *, max_headers_length=DEFAULT_MAX_HEADERS_LENGTH, max_payload_l
     """
     cdef uint64_t max_headers = max_headers_of(max_headers_length)
     cdef uint64_t max_payload = max_payload_of(max_payload_length)
-    cdef bytes stable = bytes_of(data)
-    return decode_span(
-        <const uint8_t *> PyBytes_AS_STRING(stable), PyBytes_GET_SIZE(stable), max_headers, max_payload
-    )
+    cdef Py_buffer view
+    if PyBytes_CheckExact(data):
+        return decode_span(
+            <const uint8_t *> PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), max_headers, max_payload
+        )
+    acquire(data, &view, PyBUF_SIMPLE)
+    try:
+        if PyBytes_CheckExact(base_of(data)):
+            return decode_span(<const uint8_t *> view.buf, view.len, max_headers, max_payload)
+        return decode_mutable(<const uint8_t *> view.buf, view.len, max_headers, max_payload)
+    finally:
+        PyBuffer_Release(&view)
 
 
 cdef size_t first_capacity = 256
@@ -1787,14 +1837,55 @@ cdef class Decoder:
         """Whether most of the chunk has been delivered, and it would be kept for little."""
         return self._copy and self._chunk is not None and 2 * (self._end - self._position) < <size_t> Py_SIZE(self._chunk)
 
+    cdef size_t _begin_payload(self, const uint8_t *data, size_t length) except? 0:
+        """Where nothing is buffered, and a message with a large payload begins here: take its head, and make room for the
+        rest, so that its payload need not be buffered first. The bytes that are taken; 0 where there is no such message,
+        or none that is valid, which is raised when the decoder is iterated over."""
+        cdef uint8_t[PRELUDE_LENGTH] head
+        cdef uint32_t total_length, headers_length
+        cdef size_t head_length, payload_length, part, buffered
+        cdef bytes payload
+        cdef uint8_t *frame
+        if length < ASSEMBLED_LENGTH or self._start != self._stop or self._payload != NULL:
+            return 0
+        memcpy(head, data, PRELUDE_LENGTH)
+        total_length = load_u32(head)
+        headers_length = load_u32(head + 4)
+        if load_u32(head + 8) != crc32(0, head, 8) or total_length < MIN_MESSAGE_LENGTH:
+            return 0
+        if headers_length > min(self._max_headers, <uint64_t> total_length - MIN_MESSAGE_LENGTH):
+            return 0
+        head_length = PRELUDE_LENGTH + headers_length
+        payload_length = total_length - head_length - CRC_LENGTH
+        if payload_length < ASSEMBLED_LENGTH or payload_length > self._max_payload or length < head_length:
+            return 0
+        part = min(payload_length, length - head_length)
+        buffered = length - part
+        payload = PyBytes_FromStringAndSize(NULL, min(payload_length, max(part, <size_t> MIN_ASSEMBLED)))
+        if buffered > self._capacity - self._stop:
+            self._reserve(buffered)
+        # Nothing fails from here on.
+        frame = self._data + self._stop
+        memcpy(frame, head, PRELUDE_LENGTH)
+        memcpy(frame + PRELUDE_LENGTH, data + PRELUDE_LENGTH, headers_length)
+        self._stop += head_length
+        self._crc = crc32(0, frame, head_length)
+        self._filled = 0
+        self._payload_length = payload_length
+        self._payload = <PyObject *> payload
+        Py_INCREF(payload)
+        return head_length
+
     cdef int receive(self, const uint8_t *data, size_t length) except -1:
+        cdef size_t taken
         self._enter()
         try:
             if self._closed:
                 raise StateError("feed after close")
             if length or self._is_sparse():
                 self._gather(SIZE_MAX)
-                self._append(data, length, False)
+                taken = self._begin_payload(data, length)
+                self._append(data + taken, length - taken, False)
             self._trim()
             self._count(length, 0)
         finally:

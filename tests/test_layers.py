@@ -16,7 +16,7 @@ LAYERS = [
     {"_text"},
     {"exceptions", "wire", "values"},
     {"_codec", "_reference"},
-    {"_salvage", "_version"},
+    {"_salvage"},
     {"streams"},
     {""},
     {"signing"},
