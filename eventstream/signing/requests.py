@@ -51,12 +51,17 @@ _T = TypeVar("_T", bound=VerificationError)
 
 _Pairs: TypeAlias = "Iterable[tuple[str, str]]"
 
-_AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256\s+"
-    r"Credential=(?P<access_key>[^/,\s]+)/(?P<day>[0-9]{8})/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)/aws4_request\s*,\s*"
-    r"SignedHeaders=(?P<signed_headers>[^,\s]+)\s*,\s*"  # one client writes no spaces
-    r"Signature=(?P<signature>[0-9a-f]{64})"
-)
+_ALGORITHM = re.compile(r"AWS4-HMAC-SHA256[ \t]+(.*)")
+_PARTS = {
+    "Credential": re.compile(
+        r"(?P<access_key>[^/,\s]+)/(?P<day>[0-9]{8})/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)/aws4_request"
+    ),
+    "SignedHeaders": re.compile(r"(?P<signed_headers>[^,\s]+)"),
+    "Signature": re.compile(r"(?P<signature>[0-9a-f]{64})"),
+}
+"""The parts of an ``authorization`` header: each once, in any order. One client writes no space behind their commas."""
+_FOLDED = re.compile("[ \\t]+")
+_LINE = re.compile("[\0\r\n]")
 _AMZ_DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 _ADDED = frozenset({"authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
@@ -98,7 +103,7 @@ def request_signature(
         32 bytes.
 
     Raises:
-        ValueError: a header that is to be signed, or the date, is missing.
+        ValueError: a header that is to be signed, or the date, is missing, or has several lines.
     """
     pairs = list(headers)
     values = _by_name(pairs)
@@ -106,6 +111,8 @@ def request_signature(
     for name in ("x-amz-date", *names):
         if name not in values:
             raise ValueError(f"the header {in_quotes(name)} is missing")
+        if _LINE.search(values[name]):
+            raise ValueError(f"the header {in_quotes(name)} has a value of several lines")
     stamp = values["x-amz-date"]
     canonical_path, canonical_query = _canonical_target(path)
     canonical_request = "\n".join(
@@ -125,10 +132,13 @@ def request_signature(
 
 
 def _by_name(headers: _Pairs) -> dict[str, str]:
-    """The headers' canonical values by lower-case name; of repeated ones the values are joined."""
+    """The headers' canonical values by lower-case name; of repeated ones the values are joined.
+
+    Spaces and tabs are folded, and nothing else that Unicode calls white space: to a service those are other bytes.
+    """
     lists: dict[str, list[str]] = {}
     for name, value in headers:
-        lists.setdefault(name.lower(), []).append(" ".join(value.split()))
+        lists.setdefault(name.lower(), []).append(_FOLDED.sub(" ", value).strip(" "))
     values = {name: ",".join(several) for name, several in lists.items()}
     for name, other in (("host", ":authority"), (":authority", "host")):
         if name not in values and other in values:
@@ -189,7 +199,7 @@ def sign_request(
         The headers to send, and the signature, 32 bytes: the seed of an `EventSigner`.
 
     Raises:
-        ValueError: there is neither ``host`` nor ``:authority``, or they differ.
+        ValueError: there is neither ``host`` nor ``:authority``, or they differ; or a value has several lines.
         TypeError: the clock gave a naive datetime.
     """
     stamp = amz_date(EPOCH + (clock() - EPOCH))  # in UTC; astimezone would take a naive one for local time
@@ -253,9 +263,7 @@ def verify_request(
     """
     pairs = list(headers)
     values = _by_name(pairs)
-    claim = _AUTHORIZATION.fullmatch(values.get("authorization", ""))
-    if claim is None:
-        raise _refusal(VerificationError, "it has no valid authorization header (AWS4-HMAC-SHA256)")
+    claim = _parse_authorization(values.get("authorization", ""))
     for what, claimed, wanted in (("region", claim["region"], region), ("service", claim["service"], service)):
         if wanted is not None and claimed != wanted:
             raise _refusal(
@@ -266,7 +274,10 @@ def verify_request(
     if source is None or account is None or account.access_key != claim["access_key"]:
         raise _refusal(VerificationError, f"the access key {in_quotes(claim['access_key'])} is unknown")
 
-    signed = set(claim["signed_headers"].lower().split(";"))
+    names = claim["signed_headers"].split(";")
+    signed = set(names)
+    if names != sorted(signed) or claim["signed_headers"] != claim["signed_headers"].lower():
+        raise _refusal(VerificationError, "its SignedHeaders are not in lower case, sorted, and each there once")
     _check_signed(signed, values)
     date = _parse_date(values["x-amz-date"], claim["day"])
     expected = request_signature(account, claim["region"], claim["service"], method, path, pairs, signed_headers=signed)
@@ -282,10 +293,30 @@ def verify_request(
     return VerifiedRequest(source, claim["region"], claim["service"], signature)
 
 
+def _parse_authorization(text: str) -> dict[str, str]:
+    """What an ``authorization`` header says, by the names of the groups in `_PARTS`."""
+    found: dict[str, str] = {}
+    seen = []
+    algorithm = _ALGORITHM.fullmatch(text)
+    for part in algorithm[1].split(",") if algorithm else ():
+        name, _, value = part.strip(" \t").partition("=")
+        claim = _PARTS[name].fullmatch(value) if name in _PARTS else None
+        if claim is None:
+            break
+        seen.append(name)
+        found |= claim.groupdict()
+    else:
+        if sorted(seen) == sorted(_PARTS):
+            return found
+    raise _refusal(VerificationError, "it has no valid authorization header (AWS4-HMAC-SHA256)")
+
+
 def _check_signed(signed: set[str], values: Mapping[str, str]) -> None:
     for name in ("x-amz-date", *sorted(signed)):
         if name not in values:
             raise _refusal(VerificationError, f"the header {in_quotes(name)} is missing")
+        if _LINE.search(values[name]):
+            raise _refusal(VerificationError, f"the header {in_quotes(name)} has a value of several lines")
     if "host" not in signed and ":authority" not in signed:
         raise _refusal(VerificationError, "its host is not signed")
     if not _is_one_host(values):

@@ -562,6 +562,21 @@ def test_the_signature_is_verified_before_anything_inside_is_decoded():
         verifier().verify(message)
 
 
+def test_comparison_of_signatures_takes_constant_time(monkeypatch):
+    compared = []
+
+    def compare(one, other):
+        compared.append((bytes(one), bytes(other)))
+        return one == other
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    messages = signed()
+    by = verifier()
+    for message in messages:
+        by.verify(message)
+    assert compared == [(message.headers[":chunk-signature"],) * 2 for message in messages]
+
+
 def test_no_error_reveals_the_expected_signature():
     message = signed()[0]
     expected = message.headers[":chunk-signature"]

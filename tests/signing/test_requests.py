@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from datetime import datetime, timedelta, timezone
 
@@ -316,7 +317,7 @@ def test_what_must_be_signed_and_is_not_is_refused():
         (claim(";host;", ";"), r"\bits host is not signed$"),
         (claim(";x-amzn-transcribe-sample-rate", ""), "'x-amzn-transcribe-sample-rate' is not signed"),
         (claim(";x-amz-date", ""), "'x-amz-date' is not signed"),
-        (claim("content-type;", "content-type;content-length;"), "'content-length' is missing"),
+        (claim("content-type;", "content-length;content-type;"), "'content-length' is missing"),
         ([*signed_request(), ("X-Amz-Added", "1")], "'x-amz-added' is not signed"),
         (replaced(signed_request(), x_amz_date=None), "'x-amz-date' is missing"),
     ):
@@ -390,3 +391,198 @@ def test_what_is_no_message_is_a_type_error():
     verifier = EventVerifier(Credentials("AKIDEXAMPLE", "secret"), "us-east-1", "transcribe", bytes(32))
     with pytest.raises(TypeError, match=r"^a Message is verified, not bytes: decode the bytes first$"):
         verifier.verify(b"bytes")
+
+
+# What other signers say
+
+
+TARGET = "https://localhost:8443/stream-transcription"
+
+
+def of_botocore(name, value):
+    """The authorization and the date of a request with this header, as botocore signs it."""
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials as Keys
+
+    request = AWSRequest("POST", TARGET, headers={"X-Amz-Date": "20261122T120000Z", name: value})
+    request.context["timestamp"] = "20261122T120000Z"
+    signer = SigV4Auth(Keys("AKIDEXAMPLE", SECRET), SERVICE, REGION)
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    signer._inject_signature_to_request(request, signer.signature(text, request))
+    return request.headers["Authorization"], "20261122T120000Z"
+
+
+def of_aws_sdk_signers(name, value):
+    """The same of the signer of AWS's new SDK."""
+    signers = pytest.importorskip("aws_sdk_signers", reason="aws-sdk-signers needs Python 3.12")
+    request = signers.AWSRequest(
+        destination=signers.URI(scheme="https", host="localhost", port=8443, path="/stream-transcription"),
+        method="POST",
+        body=None,
+        fields=signers.Fields([signers.Field(name=name, values=[value])]),
+    )
+    sent = signers.SigV4Signer().sign(
+        properties={"region": REGION, "service": SERVICE, "date": "20261122T120000Z"},
+        request=request,
+        identity=signers.AWSCredentialIdentity(access_key_id="AKIDEXAMPLE", secret_access_key=SECRET),
+    )
+    return sent.fields["authorization"].as_string(delimiter=""), sent.fields["x-amz-date"].as_string()
+
+
+VALUES = {
+    "plain": True,
+    "": True,
+    "two  spaces": True,
+    "\ttabs\t and  spaces ": True,
+    "a,b": True,
+    "Jürgen": True,
+    "\u2003wide": False,
+    "wide\u2003space": False,
+    "no\u00a0break": False,
+    "unit\u001fseparator": False,
+    "vertical\vtab": False,
+    "form\ffeed": False,
+    "next\u0085line": False,
+    "line\nbreak": False,
+    "line\r\nbreak": False,
+}
+"""Values of a signed header, and whether what others sign for them is accepted. Those fold all that Unicode calls white
+space: two requests that differ in it have one signature."""
+
+
+@pytest.mark.parametrize("oracle", [of_botocore, of_aws_sdk_signers], ids=["botocore", "aws-sdk-signers"])
+@pytest.mark.parametrize(("value", "accepted"), VALUES.items(), ids=[ascii(value) for value in VALUES])
+def test_signed_value_folds_spaces_and_tabs_alone(value, accepted, oracle):
+    if oracle is of_botocore and not value.isascii():
+        pytest.skip("botocore's headers are ASCII, or bytes")
+    authorization, date = oracle("x-value", value)
+    headers = [
+        *(("host", "localhost:8443"), ("x-amz-date", date), ("x-value", value)),
+        ("authorization", authorization),
+    ]
+    if accepted:
+        assert verify(headers)
+    else:
+        with pytest.raises(VerificationError):
+            verify(headers)
+
+
+@pytest.mark.parametrize("value", [value for value, accepted in VALUES.items() if not accepted], ids=ascii)
+def test_signed_value_cannot_be_exchanged_for_white_space(value):
+    plain = " ".join(value.split())
+    headers = signed_request(headers=[*HEADERS, ("x-value", plain)])
+    assert verify(headers)
+    with pytest.raises(VerificationError):
+        verify([(name, value if name == "x-value" else other) for name, other in headers])
+
+
+@pytest.mark.parametrize("value", ["line\nbreak", "line\rbreak", "nul\0"])
+def test_signed_value_has_one_line(value):
+    with pytest.raises(ValueError, match=r"^the header 'x-value' has a value of several lines$"):
+        signed_request(headers=[*HEADERS, ("x-value", value)])
+
+
+def of_parts(*parts, separator=", "):
+    """A signed request whose authorization header has these of its parts."""
+    headers = signed_request()
+    found = dict(part.split("=", 1) for part in dict(headers)["authorization"].partition(" ")[2].split(", "))
+    texts = {name: f"{name}={value}" for name, value in found.items()}
+    return replaced(
+        headers, authorization="AWS4-HMAC-SHA256 " + separator.join(texts.get(part, part) for part in parts)
+    )
+
+
+PARTS = ("Credential", "SignedHeaders", "Signature")
+
+
+@pytest.mark.parametrize("separator", [", ", ",", " ,\t "])
+@pytest.mark.parametrize("parts", list(itertools.permutations(PARTS)), ids=" ".join)
+def test_authorization_has_its_parts_in_any_order(parts, separator):
+    assert verify(of_parts(*parts, separator=separator))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        PARTS[:2],
+        PARTS[1:],
+        (*PARTS, "Signature"),
+        ("Credential", *PARTS),
+        (*PARTS, "More=1"),
+        (*PARTS, ""),
+        (*PARTS[:2], "signature=" + "0" * 64),
+        (*PARTS[:2], "Signature="),
+        (*PARTS[:2], "Signature=" + "0" * 63 + "\u0660"),
+    ],
+    ids=", ".join,
+)
+def test_authorization_has_each_part_once(parts):
+    with pytest.raises(VerificationError, match="no valid authorization header"):
+        verify(of_parts(*parts))
+
+
+def test_authorization_with_an_upper_case_signature_is_refused():
+    """All signers write it in lower case."""
+    headers = signed_request()
+    start, _, signature = dict(headers)["authorization"].rpartition("=")
+    with pytest.raises(VerificationError, match="no valid authorization header"):
+        verify(replaced(headers, authorization=f"{start}={signature.upper()}"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda names: names[::-1],
+        lambda names: [*names, names[-1]],
+        lambda names: [names[0], *names],
+        lambda names: [names[0].upper(), *names[1:]],
+        lambda names: [*names, ""],
+        lambda names: ["", *names],
+    ],
+    ids=["not sorted", "last twice", "first twice", "upper case", "empty last", "empty first"],
+)
+def test_signed_headers_are_lower_case_sorted_and_there_once(change):
+    """So signs every signer, and one list has one meaning."""
+    headers = signed_request()
+    text = dict(headers)["authorization"]
+    names = re.search("SignedHeaders=([^,]*)", text)[1]
+    assert sorted(names.split(";")) == names.split(";")
+    with pytest.raises(VerificationError, match=r"SignedHeaders|is missing"):
+        verify(replaced(headers, authorization=text.replace(names, ";".join(change(names.split(";"))))))
+
+
+def test_repeated_host_is_none_of_them():
+    """Neither the first nor the last of them stands for what was signed."""
+    headers = [("host", "localhost:8443"), *signed_request()]
+    assert verify(headers)
+    for added in ([("host", "elsewhere"), *headers], [*headers, ("Host", "elsewhere")]):
+        with pytest.raises(VerificationError, match="its host is not its :authority"):
+            verify(added)
+        plain = [(name, value) for name, value in added if name != ":authority"]
+        with pytest.raises(SignatureMismatch):
+            verify(plain)
+
+
+def test_repeated_date_is_none_of_them():
+    """An old request must not become a new one by a second date."""
+    headers = signed_request()
+    later = ("x-amz-date", "20261122T130000Z")
+    for added in ([later, *headers], [*headers, later]):
+        for clock in (SHOWS_NOON, at(NOON + 3600 * SECOND)):
+            with pytest.raises(VerificationError, match="is no date"):
+                verify(added, clock=clock)
+
+
+def test_comparisons_take_constant_time(monkeypatch):
+    """Of the signature, and of the session token."""
+    compared = []
+
+    def compare(one, other):
+        compared.append((one, other))
+        return one == other
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    account = Credentials("AKIDEXAMPLE", SECRET, "token")
+    verified = verify(signed_request(account), account)
+    assert compared == [(verified.signature,) * 2, (b"token",) * 2]
