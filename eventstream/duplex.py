@@ -374,6 +374,10 @@ class ServerExchange(Generic[T]):
             self._incoming.check()
             raise StateError("the request comes first: call receive_request")
 
+    def check(self) -> None:
+        """Do nothing unless this direction is over with an error; raise an equal one then."""
+        self._incoming.check()
+
     def receive(self, data: Buffer) -> Iterator[T]:
         """Receive the next bytes of the request's body.
 

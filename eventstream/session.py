@@ -312,6 +312,10 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
         self._check_opened()
         self._exchange.receive_eof()
 
+    def check(self) -> None:
+        """Do nothing unless the input is over with an error; raise an equal one then."""
+        self._exchange.check()
+
     def send(self, event: _Out) -> bytes:
         """Return an event, in wire form; also after the input has ended, or has failed.
 

@@ -88,6 +88,11 @@ class TranscribeError(ServiceError):
         return may_retry(self.code, self.status_code) if self._retryable is None else self._retryable
 
     @classmethod
+    def named(cls, code: str, message: str = "") -> Self:
+        """Return the error with this code, which may be one that no client knows; its class follows it."""
+        return make_error(cls._kind(code), code, message, None, b"")
+
+    @classmethod
     def from_message(cls, message: AnyMessage) -> Self:
         """The error that an ``exception`` or ``error`` message stands for; its class follows its code.
 

@@ -3,7 +3,7 @@
 ``python -m eventstream.transcribe.emulator`` serves until it is told to stop; `Emulator` does within a test.
 """
 
-from eventstream.transcribe.emulator.faults import Fault
+from eventstream.faults import Fault
 from eventstream.transcribe.emulator.recogniser import (
     Hypothesis,
     Mention,

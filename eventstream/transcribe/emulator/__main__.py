@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from eventstream.faults import Fault
 from eventstream.signing import Credentials
-from eventstream.transcribe.emulator.faults import Fault
 from eventstream.transcribe.emulator.recogniser import RecogniserFactory, load_recogniser
 from eventstream.transcribe.emulator.scripted import Scripted
 from eventstream.transcribe.emulator.server import DOCUMENTATION_CREDENTIALS, Emulator

@@ -24,14 +24,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from eventstream._text import quote
-from eventstream.transcribe.emulator.faults import exception_named
 from eventstream.transcribe.emulator.recogniser import Mention, Word, tokens
-
-if TYPE_CHECKING:
-    from eventstream.transcribe.exceptions import TranscribeError
+from eventstream.transcribe.exceptions import TranscribeError
 
 __all__ = ["Failure", "Piece", "Script", "Utterance", "parse"]
 
@@ -98,7 +95,7 @@ class Failure(NamedTuple):
     @property
     def error(self) -> TranscribeError:
         """The exception to raise, of the class that its code has."""
-        return exception_named(self.code, self.text)
+        return TranscribeError.named(self.code, self.text)
 
 
 class Script(NamedTuple):

@@ -1,4 +1,4 @@
-"""The emulator: a `Service` behind HTTP/2, in plaintext or with a certificate of its own."""
+"""The emulator: a `Server` of Amazon Transcribe's operation, in plaintext or with a certificate of its own."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from eventstream.http2 import MAX_CONCURRENT_STREAMS, serve
+from eventstream.faults import Fault
+from eventstream.server import Server
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
-from eventstream.transcribe.emulator.faults import Fault
 from eventstream.transcribe.emulator.scripted import Scripted
 from eventstream.transcribe.emulator.service import Limits, Service, Statistics
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
-
     from eventstream.transcribe.emulator.recogniser import RecogniserFactory
 
 __all__ = ["DOCUMENTATION_CREDENTIALS", "Emulator"]
@@ -31,7 +27,7 @@ WORKERS = 32
 """Threads on which recognisers work, each for one stream at a time."""
 
 
-class Emulator:
+class Emulator(Server):
     """A local endpoint for StartStreamTranscription: an asynchronous context manager that serves within its block.
 
     At the end of the block streams that still run are ended with a ``ServiceUnavailableException``; `drain` before it
@@ -50,6 +46,7 @@ class Emulator:
 
     Attributes:
         authority: with TLS, the PEM of the certificate that a client must trust.
+        statistics: what came and went so far.
 
     Raises:
         ImportError: there shall be TLS, and cryptography is not installed.
@@ -68,76 +65,32 @@ class Emulator:
         clock: Callable[[], datetime] = utc_now,
         max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
     ) -> None:
-        if isinstance(faults, (str, Fault)):
-            faults = (faults,)
-        self._host = host
-        self._port = port
         self.authority: str | None = None
-        self._ssl = None
+        context = None
         if tls:
             from eventstream.transcribe.emulator.certificate import make_certificate, server_context
 
             certificate = make_certificate([host])
             self.authority = certificate.authority.decode()
-            self._ssl = server_context(certificate)
+            context = server_context(certificate)
         self._executor = ThreadPoolExecutor(WORKERS, "recogniser")
-        self._service = Service(
+        service = Service(
             Scripted() if recogniser is None else recogniser,
             self._executor,
             accounts=credentials,
             limits=limits,
-            faults=[fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults],
+            faults=faults,
             clock=clock,
             max_clock_skew=max_clock_skew,
         )
-        # One more than are let in, so that the one too many is told why.
-        self._max_concurrent_streams = max(MAX_CONCURRENT_STREAMS, limits.max_streams + 1)
-
-    @property
-    def endpoint(self) -> str:
-        """Its address, as ``http://127.0.0.1:49152``; within the block."""
-        scheme = "http" if self._ssl is None else "https"
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{scheme}://{host}:{self._port}"
+        self._prepare(service, host, port, context)
 
     @property
     def statistics(self) -> Statistics:
         """What came and went so far."""
-        return self._service.statistics
+        statistics = super().statistics
+        assert isinstance(statistics, Statistics)
+        return statistics
 
-    async def drain(self, grace: float) -> None:
-        """Refuse new streams with a ``ServiceUnavailableException``, and wait until those that run have ended.
-
-        Args:
-            grace: seconds after which they get that exception, too.
-        """
-        await self._service.drain(grace)
-
-    async def __aenter__(self) -> Self:
-        """Listen.
-
-        Raises:
-            OSError: the address cannot be listened on.
-        """
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(asyncio.to_thread, self._executor.shutdown)
-            server = await stack.enter_async_context(
-                serve(
-                    self._service,
-                    self._host,
-                    self._port,
-                    ssl=self._ssl,
-                    max_concurrent_streams=self._max_concurrent_streams,
-                    drain_timeout=0,
-                )
-            )
-            stack.push_async_callback(self.drain, 0)
-            self._port = server.port
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop listening, and end the streams that still run."""
-        await self._stack.__aexit__(exc_type, exc, traceback)
+    def _enter(self, stack: AsyncExitStack) -> None:
+        stack.push_async_callback(asyncio.to_thread, self._executor.shutdown)

@@ -190,6 +190,7 @@ def told(monkeypatch, run):
         class Service(SimpleNamespace):
             def __init__(self, *arguments, **options):
                 found.service = arguments, options
+                self.limits = options["limits"]
 
             async def drain(self, grace):
                 found.grace = grace
@@ -200,7 +201,7 @@ def told(monkeypatch, run):
             yield SimpleNamespace(port=49152)
 
         monkeypatch.setattr(server, "Service", Service)
-        monkeypatch.setattr(server, "serve", serve)
+        monkeypatch.setattr("eventstream.server.serve", serve)
         async with Emulator(**options) as emulator:
             found.endpoint = emulator.endpoint
         assert found.grace == 0
@@ -219,7 +220,7 @@ def test_what_it_is_by_default(told):
     assert options == {
         "accounts": (DOCUMENTATION_CREDENTIALS,),
         "limits": Limits(),
-        "faults": [],
+        "faults": (),
         "clock": utc_now,
         "max_clock_skew": MAX_CLOCK_SKEW,
     }
@@ -249,7 +250,7 @@ def test_what_it_is_told_to_be(told):
     assert options == {
         "accounts": [mine],
         "limits": limits,
-        "faults": [Fault.parse("bad-crc@2"), Fault.parse("reset@3")],
+        "faults": ["bad-crc@2", Fault.parse("reset@3")],
         "clock": clock,
         "max_clock_skew": timedelta(1),
     }
@@ -261,7 +262,7 @@ def test_what_it_is_told_to_be(told):
 
 @pytest.mark.parametrize("fault", ["bad-crc@2", Fault.parse("bad-crc@2")])
 def test_a_fault_alone(told, fault):
-    assert told(faults=fault).service[1]["faults"] == [Fault.parse("bad-crc@2")]
+    assert told(faults=fault).service[1]["faults"] == fault
 
 
 def test_its_certificate_is_for_its_address_too(told, monkeypatch):

@@ -10,17 +10,20 @@ from eventstream.signing import Credentials, utc_now
 from eventstream.transcribe import ConflictException, LimitExceededException, ServiceUnavailableException
 from eventstream.transcribe.emulator import Limits, Scripted
 from eventstream.transcribe.emulator.service import Service
+from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
 
 
 class Guest:
     """Takes the place of a transcription. One that `stays` does not leave when it should."""
+
+    operation = START_STREAM_TRANSCRIPTION
 
     def __init__(self, service, session_id, *, stays=False):
         self.service = service
         self.stays = stays
         self.session_id = session_id
         self.interruption = None
-        service.enter(session_id, self)
+        service.enter(session_id, self, ConflictException("A new stream was started with the same session ID."))
 
     def interrupt(self, error):
         self.interruption = error
@@ -134,7 +137,7 @@ def test_draining_ends_those_who_stay(run):
 
 
 def test_draining_does_not_wait_for_ever(run, monkeypatch):
-    monkeypatch.setattr("eventstream.transcribe.emulator.service._INTERRUPTED_WITHIN", 0.01)
+    monkeypatch.setattr("eventstream.server._INTERRUPTED_WITHIN", 0.01)
 
     async def main():
         house = service()

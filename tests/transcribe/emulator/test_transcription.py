@@ -11,6 +11,7 @@ import time
 import uuid
 import zlib
 from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ import pytest
 from eventstream import decode, encode, iter_messages
 from eventstream.exceptions import MessageChecksumMismatch, TruncatedMessage, VerificationError
 from eventstream.http2 import ErrorCodes, StreamError, serve
+from eventstream.server import Conversation
 from eventstream.signing import Credentials, EventSigner, utc_now
 from eventstream.transcribe import (
     AudioEvent,
@@ -43,8 +45,8 @@ from eventstream.transcribe.emulator import (
     Word,
 )
 from eventstream.transcribe.emulator.service import Service
-from eventstream.transcribe.emulator.transcription import Transcription, _signature_error
 from eventstream.transcribe.model import event_to_message
+from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 INDEX = {capture["name"]: capture for capture in json.loads((CAPTURES / "index.json").read_text())}
@@ -86,13 +88,17 @@ def test_audio_becomes_results(run, client):
             stream = await peer.open(session_id=SESSION)
             assert stream.headers == {
                 "content-type": "application/vnd.amazon.eventstream",
+                "date": stream.headers["date"],
                 "x-amzn-request-id": stream.headers["x-amzn-request-id"],
+                "x-amzn-requestid": stream.headers["x-amzn-request-id"],
                 "x-amzn-transcribe-language-code": "en-US",
                 "x-amzn-transcribe-media-encoding": "pcm",
                 "x-amzn-transcribe-sample-rate": "16000",
                 "x-amzn-transcribe-session-id": SESSION,
             }
             assert uuid.UUID(stream.headers["x-amzn-request-id"])
+            date = parsedate_to_datetime(stream.headers["date"])
+            assert abs(datetime.now(timezone.utc) - date) < timedelta(seconds=30)
             assert await stream.receive(1) == [EMPTY]  # before any audio
             for number in range(10):
                 await stream.audio(CHUNK)
@@ -415,10 +421,17 @@ def test_an_authorization_that_is_none(run, client, authorization, code):
     run(main)
 
 
-def test_the_longest_authorization_is_searched_at_once():
+def test_the_longest_authorization_is_searched_at_once(run):
     """A millisecond; seconds if every beginning of a credential was followed to the end."""
+
+    class Stream:
+        headers = (("authorization", "Credential=" * 5_800),)
+
+    async def main():
+        return Talk(service(), Stream())._signature_error(VerificationError(None, "no"))
+
     start = time.thread_time()
-    error = _signature_error(VerificationError(None, "no"), [("authorization", "Credential=" * 5_800)], {})
+    error = run(main)
     assert time.thread_time() - start < 0.5
     assert error.code == "IncompleteSignatureException"
 
@@ -498,6 +511,16 @@ def test_too_much_audio(run, client):
     run(main)
 
 
+class Talk(Conversation):
+    """One stream of a service, without a socket."""
+
+    def __init__(self, service, stream):
+        super().__init__(service, stream, START_STREAM_TRANSCRIPTION)
+
+    async def run(self):
+        await super().run(self._service.handlers[self.operation])
+
+
 def service(accounts=(DOCUMENTATION_CREDENTIALS,)):
     return Service(
         Scripted(),
@@ -535,7 +558,7 @@ def test_a_client_that_never_stops_sending_is_left_after_its_answer(run):
 
     async def main():
         stream = Stream()
-        transcription = Transcription(service(), stream)
+        transcription = Talk(service(), stream)
         transcription._now = lambda: stream.now
         await transcription.run()
         assert stream.waited == [1.0, 0.625, 0.25]
@@ -579,7 +602,7 @@ def test_a_client_that_never_pauses_is_held_to_its_audio(run, events, seconds, f
 
     async def main():
         stream = Stream()
-        transcription = Transcription(service(accounts=None), stream)
+        transcription = Talk(service(accounts=None), stream)
         transcription._now = lambda: stream.now
         await transcription.run()
         *_, last = iter_messages(stream.sent)
@@ -678,7 +701,7 @@ def test_a_client_may_do_what_it_likes_after_its_answer(run, raised, caplog):
             raise raised
 
     async def main():
-        await Transcription(service(), Stream()).run()
+        await Talk(service(), Stream()).run()
 
     run(main)
     assert "Traceback" not in caplog.text
@@ -711,12 +734,12 @@ def test_audio_is_not_awaited_when_its_time_is_up(run):
             raise TimeoutError
 
     async def main():
-        transcription = Transcription(service(), Stream())
-        transcription._audio_deadline = transcription._now() - 1
+        transcription = Talk(service(), Stream())
+        transcription._deadline = transcription._now() - 1
         with pytest.raises(BadRequestException, match="timed out"):
             await transcription._receive()
         assert waited == [0.0]
-        transcription._audio_deadline = transcription._now() + 100
+        transcription._deadline = transcription._now() + 100
         with pytest.raises(BadRequestException, match="timed out"):
             await transcription._receive()
         assert 99 < waited[1] <= 100
@@ -735,7 +758,7 @@ def test_a_stream_that_was_interrupted_is_not_cancelled_any_more(run):
 
     async def main():
         nonlocal transcription
-        transcription = Transcription(service(), Stream())
+        transcription = Talk(service(), Stream())
         for _ in range(2):
             with pytest.raises(TranscribeError) as raised:
                 await transcription._receive()
@@ -744,7 +767,7 @@ def test_a_stream_that_was_interrupted_is_not_cancelled_any_more(run):
         assert not hasattr(task, "cancelling") or task.cancelling() == 0
         transcription.interrupt(TranscribeError("third", "", status_code=500))
         await asyncio.sleep(0)
-        another = Transcription(service(), Stream())
+        another = Talk(service(), Stream())
         another.interrupt(TranscribeError("early", "", status_code=500))
         await asyncio.sleep(0)  # which is not cancelled: it is told as soon as it waits for audio
         with pytest.raises(TranscribeError, match="early"):
@@ -1063,7 +1086,7 @@ def test_an_exception_of_a_recogniser_that_cannot_be_sent(run, client, caplog):
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_recogniser_that_is_made_too_late_is_closed(run, client, monkeypatch, caplog, fails):
     """Its stream was cancelled meanwhile: nobody else would do it."""
-    monkeypatch.setattr("eventstream.transcribe.emulator.service._INTERRUPTED_WITHIN", 0.01)
+    monkeypatch.setattr("eventstream.server._INTERRUPTED_WITHIN", 0.01)
 
     def factory(request):
         recogniser = Recogniser(request) if RECOGNISERS or not fails else None

@@ -1,24 +1,20 @@
-"""What an endpoint can be asked to do wrong, so that clients meet it before they are in production.
+"""What a server can be asked to do wrong, so that clients meet it before they are in production.
 
-A fault strikes at the nth event that a stream is sent, counted from 1; the first one is the event without results with
-which every stream begins. At 0 it strikes before the response, where there is no event to spoil yet.
+A fault strikes at the nth event that a stream is sent, counted from 1. At 0 it strikes before the response, where there
+is no event to spoil yet.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from eventstream._codec import Message
-from eventstream.transcribe.exceptions import TranscribeError
-
-__all__ = ["Fault", "Faults", "exception_named"]
+__all__ = ["Fault", "Faults"]
 
 _SPEC = re.compile(r"(?P<kind>[a-z-]+)(:(?P<argument>[^@*]+))?@(?P<event>[0-9]{1,9})(\*(?P<streams>[1-9][0-9]{0,8}))?")
 _AT_EVENTS = ("bad-crc", "truncate")
-_ANYWHERE = ("reset", "slow", "exception")
+_ANYWHERE = ("early-end", "exception", "reset", "slow")
 _SLOW = 3.0
 
 
@@ -27,9 +23,9 @@ class Fault:
     """Something that goes wrong at one event.
 
     Args:
-        kind: ``bad-crc``: the event's checksum is wrong; ``truncate``: the stream ends in the middle of it; ``reset``:
-            the stream is reset in its place; ``exception``: an exception comes in its place, at 0 as the HTTP
-            response; ``slow``: it comes late.
+        kind: ``bad-crc``: the event's checksum is wrong; ``truncate``: the stream ends in the middle of it;
+            ``early-end``: it ends in the event's place, cleanly, as if all were said; ``reset``: it is reset there;
+            ``exception``: an exception comes there, at 0 as the HTTP response; ``slow``: the event comes late.
         event: which one, from 1; 0 (not for ``bad-crc`` and ``truncate``): the response.
         argument: the exception's name, which may be one that no client knows; seconds of delay (3).
         streams: how many streams it strikes, the first ones that come to that event; None: all of them.
@@ -79,11 +75,6 @@ class Fault:
         """
         return float(self.argument) if self.argument else _SLOW
 
-    @property
-    def error(self) -> TranscribeError:
-        """The exception that is asked for."""
-        return exception_named(self.argument, "The emulator was asked for this exception.")
-
 
 class Faults:
     """The faults that are still to strike.
@@ -103,9 +94,3 @@ class Faults:
                     self._faults[position] = replace(fault, streams=fault.streams - 1)
                 return fault
         return None
-
-
-def exception_named(code: str, text: str) -> TranscribeError:
-    """Make the exception of a code, which may be one that no client knows."""
-    headers = {":message-type": "exception", ":exception-type": code}
-    return TranscribeError.from_message(Message(headers, json.dumps({"Message": text}).encode()))

@@ -6,9 +6,8 @@ import re
 
 import pytest
 
-from eventstream.transcribe import ConflictException, TranscribeError
+from eventstream.faults import Faults
 from eventstream.transcribe.emulator import Fault
-from eventstream.transcribe.emulator.faults import Faults
 
 
 @pytest.mark.parametrize(
@@ -55,7 +54,7 @@ def test_what_is_not_written_as_a_fault(text):
         ("bad-crc:x@1", "bad-crc takes no argument, but was given 'x'"),
         ("bad-crc@0", "bad-crc strikes at events, which are counted from 1, not at 0"),
         ("truncate@0", "truncate strikes at events, which are counted from 1, not at 0"),
-        ("explode@1", "no fault 'explode': it is one of bad-crc, truncate, reset, slow, exception"),
+        ("explode@1", "no fault 'explode': it is one of bad-crc, truncate, early-end, exception, reset, slow"),
         ("exception@1", "an exception needs a name, as exception:ConflictException@3"),
         ("slow:soon@1", "could not convert string to float: 'soon'"),
         ("slow:nan@1", "slow takes 0 to 3600 seconds"),
@@ -71,15 +70,6 @@ def test_what_is_no_fault(text, problem):
 def test_how_slow():
     assert Fault("slow", 1).delay == 3.0
     assert Fault("slow", 1, "0.25").delay == 0.25
-
-
-def test_which_exception():
-    known = Fault("exception", 1, "ConflictException").error
-    assert type(known) is ConflictException
-    assert (known.status_code, known.message) == (409, "The emulator was asked for this exception.")
-    unknown = Fault("exception", 1, "TeapotException").error
-    assert type(unknown) is TranscribeError
-    assert (unknown.code, unknown.status_code) == ("TeapotException", None)
 
 
 def test_a_fault_strikes_at_its_event():
