@@ -15,7 +15,7 @@ mode=${DEPENDENCIES:-locked}
 oldest=3.10
 log=${TMPDIR:-/tmp}/eventstream-install.$$.log
 trap 'rm -f "$log"' EXIT
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+export PIP_RETRIES=${PIP_RETRIES:-2} PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 
 stop() { printf 'make: %s\n' "$*" >&2; exit 1; }
 
@@ -63,7 +63,8 @@ pip() {
   elif grep -qiE 'connection|retrying|resolve|timed out|unreachable|proxy' "$log"; then
     stop "the package index cannot be reached: check the network and pip's settings (pip config list), and try again."
   elif [[ $mode != newest ]] && grep -qi 'no matching distribution' "$log"; then
-    stop "the index that pip uses lacks a version that $requirements/ names: use another one (pip config list)."
+    stop "the index that pip uses is out of reach, or lacks a version that $requirements/ names: check the network and" \
+      "pip's settings (pip config list), and try again."
   fi
   stop "pip failed with the messages above; after mending that, run make again."
 }

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from shutil import which
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
@@ -24,6 +25,9 @@ APART = ("adapters", "client-amazon-transcribe", "client-aws-sdk", "client-capo"
 """Groups that cannot live with all others: each has an environment of its own, with the build tools and the tests."""
 
 LOWEST = ["build", "demo", "http", "test"]
+
+NPM = ["benchmarks/javascript", "tests/interop/drivers", "tools/peers"]
+"""Folders with a package.json."""
 
 
 def groups() -> list[str]:
@@ -78,6 +82,20 @@ def lock(
             print(f"{file.relative_to(ROOT)}: {len(pins([file]).splitlines())} packages", flush=True)
 
 
+def lock_npm(folder: Path) -> None:
+    """Write the package-lock.json of a folder, without the addresses of a registry."""
+    options = [
+        "--package-lock-only",
+        "--omit-lockfile-registry-resolved",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+    ]
+    if subprocess.run(["npm", "install", "--silent", *options], cwd=folder, check=False).returncode:
+        sys.exit(f"lock: {folder.relative_to(ROOT)} cannot be resolved; npm says why above")
+    print(f"{folder.relative_to(ROOT)}/package-lock.json", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser("tools/lock.py", description=__doc__.partition("\n")[0])
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
@@ -97,6 +115,11 @@ def main() -> None:
     for file in REQUIREMENTS.glob("*.txt"):
         if file.name not in expected:
             file.unlink()
+    if which("npm"):
+        for name in NPM:
+            lock_npm(ROOT / name)
+    else:
+        print("npm is not here, so package-lock.json stays as it is", file=sys.stderr)
 
 
 if __name__ == "__main__":

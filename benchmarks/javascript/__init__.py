@@ -1,7 +1,7 @@
 """The JavaScript codec in a process of its own: ``@smithy/core``, which the AWS SDK for JavaScript frames events with.
 
-Its packages are pinned in package.json and installed beside it by npm the first time. What it does and how it is asked
-stands at the top of codec.mjs.
+Its packages are locked by package-lock.json and installed beside it by npm the first time. The top of codec.mjs
+says what it does and how it is asked.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def _installed() -> str:
         raise Unavailable("there is no node or no npm")
     # npm writes this file last, a copy of what it installed.
     done = HERE / "node_modules/.package-lock.json"
-    if not done.exists() or done.stat().st_mtime < (HERE / "package.json").stat().st_mtime:
-        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
+    if not done.exists() or done.stat().st_mtime < (HERE / "package-lock.json").stat().st_mtime:
+        command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
         install = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
         if install.returncode:
-            raise Unavailable(f"npm install failed: {install.stderr.strip()[-500:]}")
+            raise Unavailable(f"npm ci failed: {install.stderr.strip()[-500:]}")
     return node

@@ -1,8 +1,8 @@
 """Clients that are not ours, each in an environment of its own, and emulators as processes for them.
 
-Their environments are made from PyPI and npm, under ``.cache/interop``, the first time. One is made anew when what
-belongs in it has changed. Some clients are there twice: as they are, and with one of our adapters in them, for which
-this package is built and installed beside them.
+Their environments are made under ``.cache/interop`` the first time, with locked versions of all packages. One is made
+anew when what belongs in it has changed. Some clients are there twice: as they are, and with one of our adapters in
+them, for which this package is built and installed beside them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVERS = Path(__file__).parent / "drivers"
+REQUIREMENTS = ROOT / "requirements"
 ENVIRONMENTS = ROOT / ".cache/interop"
 
 INSTALL_TIMEOUT = 300
@@ -42,7 +43,7 @@ class Client:
 
     name: str
     driver: str
-    packages: tuple[str, ...]
+    locked: Path
     tls: bool
     python: tuple[int, int] = (3, 10)
     adapter: str | None = None
@@ -106,28 +107,10 @@ class Outcome:
 
 
 CLIENTS = [
-    Client(
-        "amazon-transcribe", "amazon_transcribe_client.py", ("amazon-transcribe==0.6.4", "awscrt==0.26.1"), tls=True
-    ),
-    Client(
-        "capo",
-        "capo_client.py",
-        ("capo-transcribe-streaming==0.11.0", "zapros[http2]==0.23.0", "h2==4.4.1"),
-        tls=False,
-    ),
-    Client(
-        "aws-sdk-python",
-        "aws_sdk_client.py",
-        ("aws-sdk-transcribe-streaming[awscrt]==0.12.0", "smithy-http==0.6.0", "awscrt==0.32.2"),
-        tls=True,
-        python=(3, 12),
-    ),
-    Client(
-        "aws-sdk-js",
-        "aws_sdk_js_client.mjs",
-        ("@aws-sdk/client-transcribe-streaming@3.1141.0", "@smithy/node-http-handler@4.14.2"),
-        tls=False,
-    ),
+    Client("amazon-transcribe", "amazon_transcribe_client.py", REQUIREMENTS / "client-amazon-transcribe.txt", tls=True),
+    Client("capo", "capo_client.py", REQUIREMENTS / "client-capo.txt", tls=False),
+    Client("aws-sdk-python", "aws_sdk_client.py", REQUIREMENTS / "client-aws-sdk.txt", tls=True, python=(3, 12)),
+    Client("aws-sdk-js", "aws_sdk_js_client.mjs", DRIVERS / "package-lock.json", tls=False),
 ]
 CLIENTS += [
     replace(client, adapter=adapter)
@@ -167,7 +150,7 @@ def adapted(request: pytest.FixtureRequest) -> Client:
 def _made(client: Client, *what: str) -> Iterator[Path | None]:
     """The directory of an environment to be made; None if it is there. The stamp says what is in it, and is last."""
     stamp = client.directory / "made-of"
-    content = "\n".join([*what, *client.packages, ""])
+    content = "\n".join([*what, client.locked.read_text(encoding="utf-8")])
     if stamp.exists() and stamp.read_text() == content:
         yield None
         return
@@ -191,7 +174,11 @@ def _make_venv(client: Client) -> list[str]:
     with _made(client, python, *([_digest()] if ours else [])) as directory:
         if directory is not None:
             _install(python, "-m", "venv", str(directory), cwd=directory)
-            _install(*command, "-m", "pip", "install", "--quiet", *client.packages, *ours, cwd=directory)
+            pip = (*command, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation")
+            for locked in (REQUIREMENTS / "pip.txt", REQUIREMENTS / "build.txt", client.locked):
+                _install(*pip, "--require-hashes", "--requirement", str(locked), cwd=directory)
+            if ours:
+                _install(*pip, *ours, cwd=directory)
     return command
 
 
@@ -229,9 +216,9 @@ def _make_node_modules(client: Client) -> list[str]:
         pytest.skip(f"{client.name} needs Node 20 or newer, and this is {version}")
     with _made(client, version) as directory:
         if directory is not None:
-            (directory / "package.json").write_text('{"private": true}')  # so that npm looks no further up
-            options = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--no-save")
-            _install(npm, "install", *options, *client.packages, cwd=directory)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(client.locked.with_name(name), directory)
+            _install(npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=directory)
     return [node]
 
 
