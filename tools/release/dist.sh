@@ -19,7 +19,7 @@ EVENTSTREAM_REQUIRE_NATIVE=1 $pip wheel --no-deps --wheel-dir "$work/dist" "$sou
 "$python" - "$work"/dist/*.whl <<'PYTHON'
 import sys, zipfile
 names = {name for name in zipfile.ZipFile(sys.argv[1]).namelist() if name.startswith("eventstream/")}
-for name in ("__init__.py", "py.typed", "_native.pyi", "_native.pxd", "testing.py"):
+for name in ("__init__.py", "py.typed", "_native.pyi", "_native.pxd", "testing/__init__.py"):
     assert f"eventstream/{name}" in names, f"{name} is missing from the wheel"
 assert any(name.startswith("eventstream/_native.") and name.endswith((".so", ".pyd")) for name in names), "no extension"
 sources = {name for name in names if name.endswith((".c", ".h", ".pyx"))}

@@ -1,0 +1,193 @@
+"""A client of boto3 or aiobotocore that answers with a stream which a test makes up.
+
+botocore's Stubber refuses event streams. Here the client does all that it does otherwise up to the request, which is
+not sent: parameters are checked and serialised, and botocore's own parser makes the response of the bytes of a stream.
+So a test meets what botocore, or an adapter that is installed, makes of these bytes: errors, too. No credentials are
+needed, and nothing of botocore is replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from eventstream._codec import Message
+from eventstream.testing.events import Pause, event
+
+__all__ = ["Item", "fake_response"]
+
+Item: TypeAlias = Message | bytes | Pause
+"""What a stream is made of: messages, bytes that are sent as they are, and pauses."""
+
+
+@contextmanager
+def fake_response(
+    client: Any,
+    operation: str,
+    events: Iterable[Item],
+    *,
+    headers: Mapping[str, str] | None = None,
+    chunk_size: int | None = None,
+) -> Iterator[list[dict[str, Any]]]:
+    """Let a method of a client answer with a stream, within a ``with`` block.
+
+    Every call gets the same events from the first one on. Other methods do what they always do.
+
+    Args:
+        client: of boto3, botocore or aiobotocore.
+        operation: the method's name, such as ``converse_stream``, or the operation's, ``ConverseStream``.
+        events: messages (see `event`, `exception` and `error`), bytes that are sent as they are (`cut`, `corrupted`,
+            or a recording), and pauses (`slow`). If they end early, the response does: cleanly, as to HTTP.
+        headers: of the HTTP response, from which botocore takes the other members of the result.
+        chunk_size: the bytes come in pieces of this size; None: each item in one piece.
+
+    Yields:
+        The parameters of each call so far, in a list that grows.
+
+    Raises:
+        ValueError: the client has no such method, its response is not an event stream, or `chunk_size` is less than 1.
+        TypeError: an item is none of these.
+    """
+    items = list(events)
+    for item in items:
+        if not isinstance(item, (Message, bytes, Pause)):
+            raise TypeError(f"events are messages, bytes and pauses, not {type(item).__name__}")
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"chunk_size={chunk_size}: at least 1 is needed")
+    name = client.meta.method_to_api_mapping.get(operation, operation)
+    service = client.meta.service_model
+    if name not in service.operation_names:
+        raise ValueError(f"{service.service_name} has no operation {operation!r}")
+    model = service.operation_model(name)
+    if not model.has_event_stream_output:
+        raise ValueError(f"{name} does not answer with an event stream")
+    requests: list[dict[str, Any]] = []
+    answer = _Answer(client, model, items, headers or {}, chunk_size)
+    hooks = {
+        f"provide-client-params.{service.service_id.hyphenize()}.{name}": lambda params, **_: requests.append(params),
+        f"before-call.{service.service_id.hyphenize()}.{name}": answer,
+    }
+    for hook, handler in hooks.items():
+        client.meta.events.register_first(hook, handler)
+    try:
+        yield requests
+    finally:
+        for hook, handler in hooks.items():
+            client.meta.events.unregister(hook, handler)
+
+
+class _Answer:
+    """The response to each call: the handler of botocore's event ``before-call``, which answers in its place."""
+
+    def __init__(
+        self, client: Any, model: Any, items: list[Item], headers: Mapping[str, str], chunk_size: int | None
+    ) -> None:
+        from botocore.awsrequest import HeadersDict  # here: the builders need no botocore
+
+        self._model = model
+        self._items = items
+        self._headers = HeadersDict(
+            {
+                "content-type": "application/vnd.amazon.eventstream",
+                "x-amzn-requestid": "00000000-0000-4000-8000-000000000000",
+                **headers,
+            }
+        )
+        self._chunk_size = chunk_size
+        protocol = getattr(model.service_model, "resolved_protocol", None) or model.service_model.metadata["protocol"]
+        if not protocol.startswith("rest-") and not (items and _is_initial(items[0])):
+            self._items = [event("initial-response", {}), *items]
+        aiobotocore = sys.modules.get("aiobotocore.client")
+        self._is_async = aiobotocore is not None and isinstance(client, aiobotocore.AioBaseClient)
+        if self._is_async:
+            from aiobotocore.parsers import create_parser
+        else:
+            from botocore.parsers import create_parser
+        self._parser = create_parser(protocol)
+
+    def __call__(self, **_: object) -> Any:
+        parse = self._parse_async if self._is_async else self._parse
+        return parse()
+
+    def _parse(self) -> tuple[_Http, dict[str, Any]]:
+        return _Http(self._headers), self._parser.parse(self._response(_Body(self._pieces())), self._model.output_shape)
+
+    async def _parse_async(self) -> tuple[_Http, dict[str, Any]]:
+        response = self._response(_AsyncBody(self._pieces()))
+        parsed: Awaitable[dict[str, Any]] = self._parser.parse(response, self._model.output_shape)
+        return _Http(self._headers), await parsed
+
+    def _response(self, body: object) -> dict[str, Any]:
+        context = {"operation_name": self._model.name}
+        return {"status_code": _Http.status_code, "headers": self._headers, "body": body, "context": context}
+
+    def _pieces(self) -> Iterator[bytes | Pause]:
+        for item in self._items:
+            if isinstance(item, Pause):
+                yield item
+                continue
+            wire = item.encode() if isinstance(item, Message) else item
+            size = self._chunk_size or max(1, len(wire))
+            for start in range(0, len(wire), size):
+                yield wire[start : start + size]
+
+
+def _is_initial(item: Item) -> bool:
+    return isinstance(item, Message) and item.event_type == "initial-response"
+
+
+class _Http:
+    """What botocore looks at of an HTTP response, once its body is being parsed."""
+
+    status_code = 200
+
+    def __init__(self, headers: Any) -> None:
+        self.headers = headers
+
+
+class _Body:
+    """The body of a response, as urllib3 has it."""
+
+    def __init__(self, pieces: Iterator[bytes | Pause]) -> None:
+        self._pieces = pieces
+        self.closed = False
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        for piece in self._pieces:
+            if self.closed:
+                return
+            if isinstance(piece, Pause):
+                time.sleep(piece.seconds)
+            else:
+                yield piece
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class _AsyncBody:
+    """The body of a response, as aiohttp has it."""
+
+    def __init__(self, pieces: Iterator[bytes | Pause]) -> None:
+        self._pieces = pieces
+        self.closed = False
+
+    @property
+    def content(self) -> _AsyncBody:
+        return self
+
+    async def iter_chunks(self) -> AsyncIterator[tuple[bytes, bool]]:
+        for piece in self._pieces:
+            if self.closed:
+                return
+            if isinstance(piece, Pause):
+                await asyncio.sleep(piece.seconds)
+            else:
+                yield piece, True
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,265 @@
+"""Clients of botocore and aiobotocore answer with streams that a test makes up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import nullcontext
+from importlib.util import find_spec
+
+import pytest
+
+from eventstream.testing import corrupted, cut, error, event, exception, fake_response, slow
+
+if find_spec("botocore") is None:
+    pytest.skip("botocore is not installed", allow_module_level=True)
+
+import botocore.session
+from botocore.config import Config
+from botocore.eventstream import ChecksumMismatch, ParserError
+from botocore.exceptions import EventStreamError, ParamValidationError
+
+from eventstream.adapters import botocore as adapter
+
+MODEL = "anthropic.claude-3-sonnet-20240229-v1:0"
+HELLO = event("contentBlockDelta", {"delta": {"text": "Hello"}, "contentBlockIndex": 0})
+STOP = event("messageStop", {"stopReason": "end_turn"})
+HEARD = [
+    {"contentBlockDelta": {"delta": {"text": "Hello"}, "contentBlockIndex": 0}},
+    {"messageStop": {"stopReason": "end_turn"}},
+]
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # what these libraries warn of is theirs to mend
+
+
+class Sync:
+    """Calls a client of botocore, and collects what its stream yields."""
+
+    def __init__(self, service):
+        # No credentials: botocore would look for them only when it signs.
+        session = botocore.session.Session()
+        self.client = session.create_client(
+            service, region_name="us-east-1", config=Config(connect_timeout=1, retries={"max_attempts": 0})
+        )
+
+    def call(self, method, stream, **parameters):
+        response = getattr(self.client, method)(**parameters)
+        self.metadata = response["ResponseMetadata"]
+        self.response = response
+        self.heard = []
+        for received in response[stream]:
+            self.heard.append(received)
+        return self.heard
+
+
+class Async(Sync):
+    """Does so with one of aiobotocore."""
+
+    def __init__(self, service):
+        session = pytest.importorskip("aiobotocore.session").get_session()
+
+        async def create():
+            context = session.create_client(service, region_name="us-east-1")
+            return await context.__aenter__()
+
+        self.client = asyncio.run(create())
+
+    def call(self, method, stream, **parameters):
+        async def main():
+            response = await getattr(self.client, method)(**parameters)
+            self.metadata = response["ResponseMetadata"]
+            self.response = response
+            self.heard = []
+            async for received in response[stream]:
+                self.heard.append(received)
+            return self.heard
+
+        return asyncio.run(main())
+
+
+@pytest.fixture(params=[Sync, Async])
+def caller(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def bedrock():
+    return Sync("bedrock-runtime").client
+
+
+@pytest.fixture(params=[False, True], ids=["theirs", "ours"])
+def installed(request):
+    """Without our codec in botocore, and with it."""
+    with adapter.install() if request.param else nullcontext():
+        yield request.param
+
+
+def converse(caller, events, **options):
+    made = caller("bedrock-runtime")
+    with fake_response(made.client, "converse_stream", events, **options):
+        made.call("converse_stream", "stream", modelId=MODEL)
+    return made
+
+
+@pytest.mark.parametrize("chunk_size", [None, 1, 7, 10_000])
+def test_events_are_parsed(caller, installed, chunk_size):
+    made = converse(caller, [HELLO, STOP], chunk_size=chunk_size)
+    assert made.heard == HEARD
+    assert made.metadata["HTTPStatusCode"] == 200
+    assert made.metadata["RequestId"] == "00000000-0000-4000-8000-000000000000"
+
+
+def test_blobs_are_bytes(caller, installed):
+    made = caller("bedrock-runtime")
+    with fake_response(made.client, "invoke_model_with_response_stream", [event("chunk", {"bytes": b"\0\1"})]):
+        heard = made.call("invoke_model_with_response_stream", "body", modelId=MODEL, body=b"{}")
+    assert heard == [{"chunk": {"bytes": b"\0\1"}}]
+
+
+def test_an_initial_response_is_added(caller, installed):
+    made = caller("kinesis")
+    shard = event("SubscribeToShardEvent", {"Records": [], "ContinuationSequenceNumber": "1", "MillisBehindLatest": 0})
+    parameters = {"ConsumerARN": "arn:aws:kinesis:us-east-1:123456789012:stream/s/consumer/c:1", "ShardId": "s"}
+    parameters["StartingPosition"] = {"Type": "LATEST"}
+    for events in ([shard], [event("initial-response", {}), shard]):
+        with fake_response(made.client, "SubscribeToShard", events):
+            heard = made.call("subscribe_to_shard", "EventStream", **parameters)
+        assert [list(received) for received in heard] == [["SubscribeToShardEvent"]]
+
+
+def test_xml_and_raw_payloads(caller, installed):
+    made = caller("s3")
+    stats = b"<Stats><BytesScanned>4</BytesScanned></Stats>"
+    events = [event("Records", b"a,b\n"), event("Stats", stats), event("End")]
+    parameters = {
+        "Bucket": "bucket",
+        "Key": "key",
+        "Expression": "SELECT",
+        "ExpressionType": "SQL",
+        "InputSerialization": {"CSV": {}},
+        "OutputSerialization": {"CSV": {}},
+    }
+    with fake_response(made.client, "select_object_content", events):
+        heard = made.call("select_object_content", "Payload", **parameters)
+    assert heard == [{"Records": {"Payload": b"a,b\n"}}, {"Stats": {"Details": {"BytesScanned": 4}}}, {"End": {}}]
+
+
+def test_headers_become_members(caller):
+    made = caller("bedrock-runtime")
+    headers = {"x-amzn-bedrock-content-type": "application/json", "x-amzn-requestid": "mine"}
+    with fake_response(made.client, "invoke_model_with_response_stream", [], headers=headers):
+        made.call("invoke_model_with_response_stream", "body", modelId=MODEL, body=b"{}")
+    assert made.response["contentType"] == "application/json"
+    assert made.metadata["RequestId"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "text"),
+    [
+        (exception("throttlingException", "slow down"), "throttlingException", "slow down"),
+        (error("InternalError", "oh"), "InternalError", "oh"),
+    ],
+)
+def test_an_exception_in_mid_stream(caller, installed, last, code, text):
+    made = caller("bedrock-runtime")
+    with fake_response(made.client, "converse_stream", [HELLO, last, STOP]), pytest.raises(EventStreamError) as raised:
+        made.call("converse_stream", "stream", modelId=MODEL)
+    assert made.heard == HEARD[:1]
+    assert raised.value.response["Error"] == {"Code": code, "Message": text}
+    assert raised.value.operation_name == "ConverseStream"
+
+
+def test_a_bad_checksum(caller, installed):
+    made = caller("bedrock-runtime")
+    events = [HELLO, corrupted(STOP)]
+    with fake_response(made.client, "converse_stream", events), pytest.raises(ChecksumMismatch):
+        made.call("converse_stream", "stream", modelId=MODEL)
+    assert made.heard == HEARD[:1]
+
+
+def test_a_stream_that_is_cut(caller, installed):
+    made = caller("bedrock-runtime")
+    expected = pytest.raises(ParserError) if installed else nullcontext()  # botocore itself does not notice
+    with fake_response(made.client, "converse_stream", [HELLO, cut(STOP)]), expected:
+        made.call("converse_stream", "stream", modelId=MODEL)
+    assert made.heard == HEARD[:1]
+
+
+def test_an_early_clean_end(caller, installed):
+    assert converse(caller, [HELLO]).heard == HEARD[:1]
+
+
+def test_a_pause(caller):
+    begun = time.monotonic()
+    assert converse(caller, [HELLO, slow(0.2), STOP]).heard == HEARD
+    assert time.monotonic() - begun >= 0.2
+
+
+def test_a_recording(caller):
+    assert converse(caller, [HELLO.encode() + STOP.encode(), b""]).heard == HEARD
+
+
+def test_every_call_is_answered_and_kept(bedrock):
+    with fake_response(bedrock, "converse_stream", iter([HELLO])) as requests:
+        for model in ("first", "second"):
+            assert list(bedrock.converse_stream(modelId=model)["stream"]) == HEARD[:1]
+        assert requests == [{"modelId": "first"}, {"modelId": "second"}]
+
+
+def test_after_the_block_the_client_is_as_before(bedrock):
+    with fake_response(bedrock, "converse_stream", [HELLO]):
+        pass
+    with fake_response(bedrock, "converse_stream", [STOP]):
+        assert list(bedrock.converse_stream(modelId="any")["stream"]) == HEARD[1:]
+
+    class Sent(Exception):
+        pass
+
+    def refuse(**_):
+        raise Sent
+
+    bedrock.meta.events.register("before-call.bedrock-runtime.ConverseStream", refuse)
+    with pytest.raises(Sent):
+        bedrock.converse_stream(modelId="any")
+    bedrock.meta.events.unregister("before-call.bedrock-runtime.ConverseStream", refuse)
+
+
+def test_parameters_are_checked(bedrock):
+    with fake_response(bedrock, "converse_stream", [HELLO]), pytest.raises(ParamValidationError, match="modelId"):
+        bedrock.converse_stream()
+
+
+def test_a_stream_that_is_closed_ends(caller):
+    made = caller("bedrock-runtime")
+    with fake_response(made.client, "converse_stream", [HELLO, STOP, STOP]):
+        if caller is Sync:
+            stream = made.client.converse_stream(modelId=MODEL)["stream"]
+            received = iter(stream)
+            assert next(received) == HEARD[0]
+            stream.close()
+            assert list(received) == []
+        else:
+
+            async def main():
+                stream = (await made.client.converse_stream(modelId=MODEL))["stream"]
+                heard = []
+                async for received in stream:
+                    heard.append(received)
+                    stream.close()
+                assert heard == HEARD[:1]
+
+            asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("operation", "events", "options", "kind", "text"),
+    [
+        ("transcribe", [], {}, ValueError, "bedrock-runtime has no operation 'transcribe'"),
+        ("converse", [], {}, ValueError, "Converse does not answer with an event stream"),
+        ("converse_stream", [{}], {}, TypeError, "events are messages, bytes and pauses, not dict"),
+        ("converse_stream", [], {"chunk_size": 0}, ValueError, "chunk_size=0: at least 1 is needed"),
+    ],
+)
+def test_arguments_that_cannot_be(bedrock, operation, events, options, kind, text):
+    with pytest.raises(kind, match=f"^{text}$"), fake_response(bedrock, operation, events, **options):
+        pass
