@@ -117,7 +117,7 @@ def _messages(
         for message in decoder:  # `yield from` would close the decoder with this generator
             yield message
     decoder.close()
-    if missing := _missing(source):
+    if missing := bytes_missing(source):
         raise IncompleteStream(decoder.offset, reason=f"the response ended {missing} bytes before its Content-Length")
     _check_end(decoder, message, last)
 
@@ -246,7 +246,7 @@ def _file_chunks(file: Any, **options: bool) -> Iterable[Buffer]:
     return _read_chunks(read1 if read is None else read)  # type: ignore[arg-type]
 
 
-def _missing(source: Any) -> int:
+def bytes_missing(source: Any) -> int:
     """Return how many bytes of its Content-Length a response still lacks; 0 where that is not known."""
     source = getattr(source, "raw", source)  # of requests.Response
     source = getattr(source, "_raw_stream", source)

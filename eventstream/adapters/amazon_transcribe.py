@@ -34,9 +34,9 @@ checksum). It is stricter where the library accepts what is no message, or raise
 from __future__ import annotations
 
 import datetime
-import struct
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter, index
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -71,16 +71,18 @@ from amazon_transcribe.eventstream import (
 
 from eventstream import exceptions
 from eventstream._codec import Decoder, Headers, decode, encode
+from eventstream.adapters._convert import Errors, header_converter
 from eventstream.adapters._install import Installation, Replacement
 from eventstream.signing import ChunkSigner
 from eventstream.signing.events import encode_date
 from eventstream.values import Byte, Long, Short, Timestamp
-from eventstream.wire import PRELUDE_LENGTH
+from eventstream.wire import CRC, CRC_LENGTH, LENGTHS, MIN_MESSAGE_LENGTH, PRELUDE, PRELUDE_LENGTH
 
 if TYPE_CHECKING:
     from amazon_transcribe.auth import Credentials
 
     from eventstream import Message
+    from eventstream.values import HeaderValue as HeaderValueHere
 
 __all__ = [
     "HEADERS_SERIALIZATION_DICT",
@@ -118,10 +120,6 @@ __all__ = [
 MAX_HEADERS_LENGTH: int = _library._MAX_HEADERS_LENGTH
 MAX_PAYLOAD_LENGTH: int = _library._MAX_PAYLOAD_LENGTH
 
-_LENGTHS = struct.Struct(">II")
-_CRC = struct.Struct(">I")
-_PRELUDE = struct.Struct(">III")
-
 
 # Decoding
 
@@ -135,19 +133,18 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
 """What the library has for values that are of a type of their own here."""
 
 
-def _plain(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _PLAIN[type(value)](value) if type(value) in _PLAIN else value for name, value in headers.items()}
+def _plain(value: HeaderValueHere) -> Any:
+    convert = _PLAIN.get(type(value))
+    return value if convert is None else convert(value)
 
 
-def _parser_error(error: exceptions.CodecError) -> ParserError:
-    """The library's error for ours."""
-    if isinstance(error, (exceptions.PreludeChecksumMismatch, exceptions.MessageChecksumMismatch)):
-        return ChecksumMismatch(error.expected, error.computed)
-    if isinstance(error, exceptions.DecodeLimitExceeded):
-        return (InvalidHeadersLength if error.part == "headers" else InvalidPayloadLength)(error.length)
-    if isinstance(error, exceptions.DuplicateHeader):
-        return DuplicateHeader(str(error.name))
-    return ParserError(str(error))
+_ERRORS = Errors(
+    ChecksumMismatch,
+    InvalidHeadersLength,
+    InvalidPayloadLength,
+    DuplicateHeader,
+    lambda error: ParserError(str(error)),
+)
 
 
 class EventStreamBuffer(_library.EventStreamBuffer):
@@ -160,9 +157,7 @@ class EventStreamBuffer(_library.EventStreamBuffer):
         # still be there when the checksum is wrong.
         self._added = bytearray()
         self._added_from = 0
-        # Streams repeat their headers, and the decoder gives repeated headers as the same object.
-        self._headers = Headers()
-        self._plain: dict[str, Any] = {}
+        self._headers_of = header_converter(_plain)
         self._unconverted: Message | None = None  # as that failed
 
     def __reduce__(self) -> NoReturn:
@@ -183,7 +178,7 @@ class EventStreamBuffer(_library.EventStreamBuffer):
         except BaseException as error:
             del self._added[length:]
             if isinstance(error, exceptions.StateError):
-                raise _parser_error(error) from error
+                raise _ERRORS.translate(error) from error
             if not isinstance(error, exceptions.DecodeError):
                 raise
 
@@ -218,12 +213,10 @@ class EventStreamBuffer(_library.EventStreamBuffer):
             raise
 
     def _converted(self, message: Message) -> EventStreamMessage:
-        if message.headers is not self._headers:
-            self._headers, self._plain = message.headers, _plain(message.headers)
         wire = message.encode()
-        prelude = MessagePrelude(*_PRELUDE.unpack_from(wire))
-        (crc,) = _CRC.unpack_from(wire, len(wire) - _CRC.size)
-        return EventStreamMessage(prelude, self._plain.copy(), message.payload, crc)
+        prelude = MessagePrelude(*PRELUDE.unpack_from(wire))
+        (crc,) = CRC.unpack_from(wire, len(wire) - CRC_LENGTH)
+        return EventStreamMessage(prelude, self._headers_of(message.headers), message.payload, crc)
 
     def close(self) -> None:
         """Say that the stream has ended, which the library's buffer is not told.
@@ -241,10 +234,10 @@ class EventStreamBuffer(_library.EventStreamBuffer):
             self._forget_before(error.offset)
             del self._added[PRELUDE_LENGTH:]
             try:
-                self._validate_prelude(MessagePrelude(*_PRELUDE.unpack(self._added)))
+                self._validate_prelude(MessagePrelude(*PRELUDE.unpack(self._added)))
             except ParserError as limit:
                 return limit
-        return _parser_error(error)
+        return _ERRORS.translate(error)
 
 
 class EventStreamHeaderParser(_library.EventStreamHeaderParser):
@@ -256,12 +249,13 @@ class EventStreamHeaderParser(_library.EventStreamHeaderParser):
         Raises:
             ParserError: it is no block of headers.
         """
-        lengths = _LENGTHS.pack(len(data) + PRELUDE_LENGTH + _CRC.size, len(data))
-        message = lengths + _CRC.pack(crc32(lengths)) + data
+        lengths = LENGTHS.pack(len(data) + MIN_MESSAGE_LENGTH, len(data))
+        message = lengths + CRC.pack(crc32(lengths)) + data
         try:
-            return _plain(decode(message + _CRC.pack(crc32(message)), max_headers_length=None).headers)
+            headers = decode(message + CRC.pack(crc32(message)), max_headers_length=None).headers
+            return {name: _plain(value) for name, value in headers.items()}
         except exceptions.DecodeError as error:
-            raise _parser_error(error) from error
+            raise _ERRORS.translate(error) from error
 
 
 class EventStream(_library.EventStream):
@@ -304,6 +298,9 @@ def _timestamp(moment: datetime.datetime) -> Timestamp:
     return timestamp
 
 
+_ENCODE_ERRORS = replace(_ERRORS, headers_length=HeaderBytesExceedMaxLength, payload_length=PayloadBytesExceedMaxLength)
+
+
 class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
     """Encodes messages."""
 
@@ -323,8 +320,7 @@ class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
         try:
             return encode(block, payload)  # its limit of the headers is the library's
         except exceptions.EncodeLimitExceeded as error:
-            limit = HeaderBytesExceedMaxLength if error.part == "headers" else PayloadBytesExceedMaxLength
-            raise limit(error.length) from error
+            raise _ENCODE_ERRORS.translate(error) from error
 
     def encode_headers(self, headers: HEADERS_SERIALIZATION_DICT) -> bytes:
         """A block of headers in wire form, of any length; the errors are those of `serialize`."""

@@ -18,6 +18,8 @@ Where ours differs from botocore's:
 
 * A stream that ends in the middle of a message raises a `ParserError` after its last event; botocore ends silently, or
   where that was the initial response raises a `NoInitialResponseError`.
+  So does one that ends before its ``Content-Length``; and one that ends without its last event, if `install` is told
+  which that is: ``install(last=LAST_EVENTS)``.
   A bare `EventStreamBuffer` does not know where the stream ends: call `close`, which is ours alone, to check.
 * Impossible lengths, which botocore accepts (a total under 16 bytes, or headers longer than the message has room for),
   raise `InvalidHeadersLength`, as soon as the prelude is there.
@@ -34,7 +36,6 @@ Where ours differs from botocore's:
 from __future__ import annotations
 
 import functools
-import struct
 import sys
 import uuid
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -56,12 +57,14 @@ from botocore.eventstream import (
 
 from eventstream import exceptions
 from eventstream._codec import Decoder, _DecoderMap
+from eventstream.adapters._convert import Errors, header_converter
 from eventstream.adapters._install import Installation, Replacement
-from eventstream.wire import CRC_LENGTH
+from eventstream.streams import bytes_missing
+from eventstream.wire import CRC_LENGTH, PRELUDE
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
     from types import ModuleType
 
     from typing_extensions import Buffer
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
     from eventstream.values import HeaderValue
 
 __all__ = [
+    "LAST_EVENTS",
     "ChecksumMismatch",
     "DecodeUtils",
     "DuplicateHeader",
@@ -87,11 +91,12 @@ __all__ = [
     "uninstall",
 ]
 
-CACHED_BLOCKS = 8
-"""How many header blocks a buffer keeps converted, so that a hostile stream cannot fill its memory with them."""
-
-MAX_CACHED_BLOCK_LENGTH = 1024
-"""In bytes; blocks that come again are short."""
+LAST_EVENTS: Mapping[str, Collection[str]] = {
+    "ConverseStream": ("messageStop", "metadata"),
+    "InvokeWithResponseStream": ("InvokeComplete",),
+    "SelectObjectContent": ("End",),
+}
+"""The operations whose complete streams end with an event of these types, for `install`."""
 
 
 class _Message(EventStreamMessage):  # type: ignore[misc]
@@ -105,7 +110,7 @@ class _Message(EventStreamMessage):  # type: ignore[misc]
 
     @functools.cached_property
     def prelude(self) -> MessagePrelude:
-        return MessagePrelude(*struct.unpack_from(">III", self._message.encode()))
+        return MessagePrelude(*PRELUDE.unpack_from(self._message.encode()))
 
     @functools.cached_property
     def crc(self) -> int:
@@ -128,41 +133,28 @@ def _value(value: HeaderValue) -> bool | int | bytes | str:
 
 
 def _converter() -> Callable[[Message], _Message]:
-    """From our messages to botocore's. The headers of a block that comes again are converted once, and copied."""
-    blocks: dict[bytes, dict[str, Any]] = {}
+    """From our messages to botocore's."""
+    headers_of = header_converter(_value)
 
     def convert(message: Message) -> _Message:
-        raw = message.headers.raw
-        headers = blocks.get(raw)
-        if headers is None:
-            headers = {name: _value(value) for name, value in message.headers.items()}
-            if len(raw) <= MAX_CACHED_BLOCK_LENGTH:
-                if len(blocks) >= CACHED_BLOCKS:  # more, where two threads have met here
-                    blocks.clear()
-                blocks[raw] = headers
         converted: _Message = _Message()
         converted._message = message
-        converted.headers = headers.copy()
+        converted.headers = headers_of(message.headers)
         converted.payload = message.payload
         return converted
 
     return convert
 
 
-def _translate(error: exceptions.CodecError) -> Exception:
-    """The error of botocore's that says what ours says."""
-    if isinstance(error, (exceptions.PreludeChecksumMismatch, exceptions.MessageChecksumMismatch)):
-        translated = ChecksumMismatch(error.expected, error.computed)
-    elif isinstance(error, exceptions.DecodeLimitExceeded):
-        translated = (InvalidHeadersLength if error.part == "headers" else InvalidPayloadLength)(error.length)
-    elif isinstance(error, exceptions.InvalidLength):
-        translated = InvalidHeadersLength.__new__(InvalidHeadersLength, str(error))  # its own text would not be true
-    elif isinstance(error, exceptions.DuplicateHeader):
-        translated = DuplicateHeader(error.name)
-    else:
-        translated = ParserError(str(error))
-    assert isinstance(translated, Exception)
-    return translated
+def _other(error: exceptions.CodecError) -> Exception:
+    if isinstance(error, exceptions.InvalidLength):
+        impossible: Exception = InvalidHeadersLength.__new__(InvalidHeadersLength, str(error))  # its own text would lie
+        return impossible
+    other: Exception = ParserError(str(error))
+    return other
+
+
+_ERRORS = Errors(ChecksumMismatch, InvalidHeadersLength, InvalidPayloadLength, DuplicateHeader, _other)
 
 
 class EventStreamBuffer:
@@ -183,7 +175,7 @@ class EventStreamBuffer:
 
     def __init__(self) -> None:
         self._decoder = Decoder()
-        self._messages = _DecoderMap(self._decoder, _converter(), _translate)
+        self._messages = _DecoderMap(self._decoder, _converter(), _ERRORS.translate)
 
     def add_data(self, data: Buffer) -> None:
         """Add the next bytes of the stream, of any length; they are checked when the buffer is iterated over."""
@@ -222,37 +214,65 @@ class EventStreamBuffer:
         try:
             self._decoder.close()
         except exceptions.CodecError as error:
-            raise _translate(error) from error
+            raise _ERRORS.translate(error) from error
+
+
+def _check_end(stream: Any, buffer: EventStreamBuffer, message: EventStreamMessage | None) -> None:
+    """Raise an error unless the stream may end after this message."""
+    buffer.close()
+    event_type = None if message is None else message.headers.get(":event-type")
+    last = _INSTALLATION.last.get(stream._operation_name, ())
+    missing = bytes_missing(stream._raw_stream)
+    if missing or (last and event_type not in last):
+        reason = f"the response ended {missing} bytes before its Content-Length" if missing else None
+        error = exceptions.IncompleteStream(buffer._decoder.offset, event_type, last, reason)
+        raise _ERRORS.translate(error) from error
 
 
 class EventStream(theirs.EventStream):  # type: ignore[misc]
     """The events of a response, as `botocore.eventstream.EventStream`; one that is cut raises after its last event.
 
     Raises:
-        ParserError: while iterating: the stream is damaged, or ends in the middle of a message.
+        ParserError: while iterating: the stream is damaged, ends in the middle of a message or before its
+            ``Content-Length``, or lacks the last event that `install` was told.
         EventStreamError: while iterating: the service's word, an ``exception`` or an ``error``.
     """
 
     def _create_raw_event_generator(self) -> Iterator[EventStreamMessage]:
         buffer = EventStreamBuffer()
+        message = None
         for chunk in self._raw_stream.stream():
             buffer.add_data(chunk)
-            yield from buffer
-        buffer.close()
+            for message in buffer:
+                yield message
+        _check_end(self, buffer, message)
 
 
 async def _create_raw_aio_event_generator(self: Any) -> AsyncIterator[EventStreamMessage]:
     """The same for aiobotocore's AioEventStream."""
     buffer = EventStreamBuffer()
+    message = None
     async for chunk, _ in self._raw_stream.content.iter_chunks():
         buffer.add_data(chunk)
         for message in buffer:
             yield message
-    buffer.close()
+    _check_end(self, buffer, message)
 
 
 _LOOP = "_create_raw_event_generator"
-_INSTALLATION = Installation(
+
+
+class _BotocoreInstallation(Installation):
+    """With what `install` was told of the ends of streams."""
+
+    last: Mapping[str, Collection[str]] = {}
+
+    def uninstall(self) -> None:
+        self.last = {}
+        super().uninstall()
+
+
+_INSTALLATION = _BotocoreInstallation(
     Replacement(
         "EventStreamBuffer",
         theirs.EventStreamBuffer,
@@ -269,8 +289,13 @@ def _aio_loop(module: ModuleType) -> Replacement:
     return Replacement(_LOOP, vars(stream)[_LOOP], _create_raw_aio_event_generator, (stream,))
 
 
-def install() -> contextlib.ExitStack:
+def install(*, last: Mapping[str, Collection[str]] | None = None) -> contextlib.ExitStack:
     """Let botocore, boto3, aiobotocore (if it is imported) and their users decode with this package.
+
+    Args:
+        last: the event types with one of which a complete stream ends, by the operation's name; `LAST_EVENTS` are those
+            that are known. A stream of such an operation that ends otherwise raises a `ParserError` after its last
+            event. botocore leaves that to its caller, so none is checked by default. None: as before.
 
     Returns:
         A context manager that uninstalls at its end, unless it was installed before. Without ``with`` it does nothing.
@@ -278,6 +303,8 @@ def install() -> contextlib.ExitStack:
     aio = sys.modules.get("aiobotocore.eventstream")
     if aio is not None:
         _INSTALLATION.add(_aio_loop(aio))
+    if last is not None:
+        _INSTALLATION.last = dict(last)
     return _INSTALLATION.install()
 
 

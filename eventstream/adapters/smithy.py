@@ -71,8 +71,9 @@ from smithy_core.types import TimestampFormat
 
 from eventstream import exceptions, values
 from eventstream._codec import Headers, decode, encode
+from eventstream.adapters._convert import Errors, header_converter
 from eventstream.adapters._install import Installation, Replacement
-from eventstream.wire import MIN_MESSAGE_LENGTH, PRELUDE_LENGTH
+from eventstream.wire import MIN_MESSAGE_LENGTH, PRELUDE, PRELUDE_LENGTH
 
 if TYPE_CHECKING:
     from smithy_core.aio.interfaces import AsyncByteStream
@@ -110,7 +111,6 @@ __all__ = [
     "uninstall",
 ]
 
-_PRELUDE = struct.Struct(">III")
 _NO_HEADER = (KeyError, ValueError, ArithmeticError, OSError, struct.error)
 """What reading a header raises beside the library's own errors; `ArithmeticError` and `OSError` of a date."""
 
@@ -149,24 +149,23 @@ def _their_value(value: Any) -> Any:
     return value if convert is None else convert(value)
 
 
-_latest: tuple[bytes, dict[str, Any]] = b"", {}
-"""The last block of headers, as streams repeat them. Threads share it: it is read and replaced as a whole."""
+_their_headers = header_converter(_their_value)
+"""From our headers to the library's, for all streams of the process, as the library has no state for each."""
 
-
-def _their_headers(headers: Headers) -> dict[str, Any]:
-    global _latest
-    block, theirs = _latest
-    if headers.raw != block:
-        theirs = {name: _their_value(value) for name, value in headers.items()}
-        _latest = headers.raw, theirs
-    return theirs.copy()
+_ERRORS = Errors(
+    ChecksumMismatch,
+    InvalidHeadersLength,
+    InvalidPayloadLength,
+    DuplicateHeader,
+    lambda error: InvalidEventBytes(),
+)
 
 
 def _read_prelude(data: bytes) -> tuple[int, dict[str, Any]]:
     """The total length, and the fields of the prelude."""
     if len(data) < PRELUDE_LENGTH:
         raise InvalidEventBytes
-    total_length, headers_length, crc = _PRELUDE.unpack(data)
+    total_length, headers_length, crc = PRELUDE.unpack(data)
     computed = crc32(data[:8])
     if crc != computed:
         raise ChecksumMismatch(crc, computed)
@@ -192,7 +191,7 @@ def _event(cls: type[_E], head: bytes, prelude: dict[str, Any], rest: bytes) -> 
         decoded = decode(head + rest)
         headers = _their_headers(decoded.headers)
     except exceptions.MessageChecksumMismatch as error:
-        raise ChecksumMismatch(error.expected, error.computed) from error
+        raise _ERRORS.translate(error) from error
     except _NO_HEADER as error:
         fault: EventError = InvalidEventBytes()
         try:
@@ -364,8 +363,7 @@ class EventMessage(_library.EventMessage):
                 max_payload_length=MAX_PAYLOAD_LENGTH,
             )
         except exceptions.EncodeLimitExceeded as error:
-            limit = InvalidHeadersLength if error.part == "headers" else InvalidPayloadLength
-            raise limit(error.length) from error
+            raise _ERRORS.translate(error) from error
 
 
 class EventHeaderEncoder(_library.EventHeaderEncoder):

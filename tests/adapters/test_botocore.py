@@ -15,11 +15,13 @@ import pytest
 pytest.importorskip("botocore", reason="botocore is not installed")
 
 import botocore.eventstream as theirs
+import botocore.loaders
 import botocore.parsers
 from botocore.exceptions import EventStreamError
 from botocore.model import ServiceModel
 
 import eventstream
+from eventstream import wire as format_
 from eventstream.adapters import botocore as ours
 
 MIB = 1024 * 1024
@@ -87,12 +89,10 @@ VALID = {
 
 def test_the_names_are_botocore_s():
     imported = {"crc32", "unpack"}
-    assert {name for name in vars(theirs) if not name.startswith("_")} - imported == set(ours.__all__) - {
-        "install",
-        "uninstall",
-    }
+    own = {"LAST_EVENTS", "install", "uninstall"}
+    assert {name for name in vars(theirs) if not name.startswith("_")} - imported == set(ours.__all__) - own
     for name in ours.__all__:
-        if name not in ("EventStream", "EventStreamBuffer", "install", "uninstall"):
+        if name not in own | {"EventStream", "EventStreamBuffer"}:
             assert getattr(ours, name) is getattr(theirs, name)
 
 
@@ -137,32 +137,10 @@ def test_the_headers_of_each_message_are_its_own():
 
 def test_header_blocks_that_come_again_and_those_that_do_not():
     """More of them than are kept, and one too long to be kept."""
-    blocks = [frames.string("name", str(number)) for number in range(3 * ours.CACHED_BLOCKS)]
-    blocks.append(frames.string("long", "x" * ours.MAX_CACHED_BLOCK_LENGTH))
+    blocks = [frames.string("name", str(number)) for number in range(3 * format_.CACHED_BLOCKS)]
+    blocks.append(frames.string("long", "x" * format_.MAX_CACHED_BLOCK_LENGTH))
     stream = [frames.frame(block) for block in blocks + blocks[::-1] + blocks[-1:] * 2]
     assert [message["headers"] for message in messages_of([b"".join(stream)])][:2] == [{"name": "0"}, {"name": "1"}]
-
-
-def test_few_and_short_header_blocks_are_kept():
-    """Of whatever a hostile stream sends."""
-    convert = ours._converter()
-    [kept] = [cell.cell_contents for cell in convert.__closure__ if isinstance(cell.cell_contents, dict)]
-    for number in range(2 * ours.CACHED_BLOCKS):
-        convert(eventstream.Message({"name": str(number)}))
-        assert len(kept) == number % ours.CACHED_BLOCKS + 1
-    message = eventstream.Message({"long": "x" * (ours.MAX_CACHED_BLOCK_LENGTH - len(b".long..."))})
-    kept.clear()
-    convert(message)
-    [(block, headers)] = kept.items()
-    assert len(block) == ours.MAX_CACHED_BLOCK_LENGTH
-    headers["kept"] = True
-    assert convert(message).headers == {**message.headers, "kept": True}
-    kept.clear()
-    convert(eventstream.Message({"long": message.headers["long"] + "x"}))
-    assert not kept
-    kept.update({b"%d" % number: {} for number in range(ours.CACHED_BLOCKS + 3)})  # as two threads may
-    convert(eventstream.Message({"name": "new"}))
-    assert len(kept) == 1
 
 
 @pytest.mark.parametrize("name", ["next", "__next__"])
@@ -420,6 +398,75 @@ def test_a_stream_that_is_left(event_stream):
         assert first == event(b"one")
         break
     assert next(iter(stream)) == event(b"two"), "the rest is still there"
+
+
+@pytest.fixture(params=["imported", "installed", "aiobotocore"])
+def events_of(request, aio):
+    """What a stream of an operation gives, whose last events are known, or not."""
+
+    def take(operation, *chunks, **options):
+        class_ = ours.EventStream
+        if request.param != "imported":
+            class_ = theirs.EventStream if request.param == "installed" else aio().AioEventStream
+        with ours.install(**options):
+            parser = botocore.parsers.EventStreamJSONParser()
+            stream = class_(Body(*chunks), model("Events"), parser, operation)
+            return (taken_aio if request.param == "aiobotocore" else taken)(stream)
+
+    return take
+
+
+def test_last_event_is_checked_if_asked_for(events_of):
+    last = {"Select": {"Chunk", "End"}, "Other": {"End"}}
+    for operation, complete in (("Select", True), ("Other", False), ("Unknown", True)):
+        for chunks in ([chunk(b"one")], [chunk(b"one"), chunk(b"two")]):
+            events, error = events_of(operation, *chunks, last=last)
+            assert len(events) == len(chunks)
+            if complete:
+                assert error is None
+                continue
+            assert type(error) is theirs.ParserError
+            assert "it ended with 'Chunk', not 'End'" in str(error)
+            cause = error.__cause__
+            assert type(cause) is eventstream.IncompleteStream
+            assert (cause.offset, cause.last, cause.expected) == (len(b"".join(chunks)), "Chunk", {"End"})
+        assert events_of(operation, chunk(b"one")) == ([event(b"one")], None), "not asked for"
+    events, error = events_of("Other", last=last)
+    assert events == []
+    assert error.__cause__.last is None
+
+
+def test_last_event_stays_asked_for_until_uninstalled(aio):
+    for _ in range(2):
+        ours.install(last={"Operation": {"End"}})
+        ours.install()
+        assert taken(stream_of(theirs.EventStream, chunk(b"one")))[1] is not None
+        ours.uninstall()
+        assert taken(stream_of(ours.EventStream, chunk(b"one")))[1] is None
+
+
+def test_last_events_are_those_of_botocore_s_models():
+    """Each is an event of its operation's output."""
+    loader = botocore.loaders.Loader()
+    services = {"ConverseStream": "bedrock-runtime", "InvokeWithResponseStream": "lambda", "SelectObjectContent": "s3"}
+    assert set(services) == set(ours.LAST_EVENTS)
+    for operation, service in services.items():
+        shape = ServiceModel(loader.load_service_model(service, "service-2")).operation_model(operation)
+        members = shape.get_event_stream_output().members
+        assert set(ours.LAST_EVENTS[operation]) <= set(members)
+
+
+def test_a_stream_shorter_than_its_content_length(event_stream):
+    class Raw(Body):
+        chunk_left = None
+        length_remaining = 5
+
+    parser = botocore.parsers.EventStreamJSONParser()
+    stream = event_stream(Raw(chunk(b"one")), model("Events"), parser, "Operation")
+    events, error = taken(stream)
+    assert events == [event(b"one")]
+    assert type(error) is theirs.ParserError
+    assert "the response ended 5 bytes before its Content-Length" in str(error)
 
 
 # In and out
