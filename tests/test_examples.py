@@ -43,6 +43,13 @@ def test_an_exchange_that_is_not_there_is_an_error() -> None:
     assert "amazon-transcribe-0.6.4-speech" in done.stderr
 
 
+def test_bedrock_is_a_table_of_60_lines() -> None:
+    done = run(str(EXAMPLES / "bedrock.py"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "amazon.nova-2-sonic-v1:0: hello\namazon.nova-2-sonic-v1:0: again\n"
+    assert len((EXAMPLES / "bedrock.py").read_text("utf-8").splitlines()) <= 60
+
+
 def run_live(*arguments: str, without: str | None = None) -> subprocess.CompletedProcess[str]:
     """The live example; as if a module were not installed, if one is named."""
     program = f"import runpy, sys; sys.modules[{without!r}] = None; runpy.run_path({LIVE!r}, run_name='__main__')"

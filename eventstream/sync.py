@@ -1,0 +1,327 @@
+"""The client of any operation for code without asyncio: the names of `eventstream.client`, blocking.
+
+>>> client = Client("us-east-1")
+>>> with client.open(OPERATION, request) as stream:
+...     stream.send(event)
+...     stream.end()
+...     for event in stream:
+...         print(event)
+
+All clients share one thread with an event loop, which begins with the first stream. So they work where another event
+loop already runs, as in notebooks, and a stream's methods may be called from any threads: one may send while another
+iterates. A call that is interrupted (Ctrl-C) is cancelled. A stream that nobody closes is closed when it is collected,
+and those that are left when the interpreter exits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+
+from eventstream import client as asynchronous
+from eventstream.client import ClientOptions, ConfigurationError, NoCredentials, RetryOn, StreamError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+    from eventstream._codec import Message
+    from eventstream.operation import Operation
+
+__all__ = ["Client", "ConfigurationError", "NoCredentials", "Runner", "Stream", "StreamError", "iterate"]
+
+_EXIT_TIMEOUT = 2.0
+"""Seconds that streams get to close when the interpreter exits."""
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+_T = TypeVar("_T")
+
+_END: Any = object()
+
+
+class Runner:
+    """A thread with an event loop, on which coroutines of other threads run. It begins with the first one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+        self._open: dict[object, Callable[[], Coroutine[Any, Any, None]]] = {}
+
+    def keep(self, opened: object, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Close something when the interpreter exits, unless it is closed before."""
+        self._open[opened] = close
+
+    def close(self, opened: object) -> Coroutine[Any, Any, None]:
+        """Return what closes something that was kept; for the second time, it does nothing."""
+        return self._open.pop(opened, _nothing)()
+
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
+        """Start a coroutine; wait for its result with `run`.
+
+        Raises:
+            RuntimeError: the interpreter is exiting, or it is called in the runner's own thread.
+        """
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._running())
+        except RuntimeError:
+            coroutine.close()
+            raise
+
+    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Return the result of a coroutine; if the wait is interrupted, it is cancelled.
+
+        A daemon thread that still waits when the interpreter exits stays where it is, and ends without a traceback.
+        """
+        future = self.start(coroutine)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            if self._stopped and threading.current_thread().daemon:
+                threading.Event().wait()
+            raise
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._stopped:
+                raise RuntimeError("the interpreter is exiting: no stream can be used any more")
+            if self._thread is threading.current_thread():
+                raise RuntimeError("this thread runs the streams: it cannot wait for one")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="eventstream", daemon=True)
+                self._thread.start()
+                atexit.register(self.stop)
+            return self._loop
+
+    def stop(self) -> None:
+        """Cancel what still runs, and end the thread. Nothing runs after that."""
+        with self._lock:
+            self._stopped = True
+            loop, thread = self._loop, self._thread
+            self._loop = None
+        if loop is None or thread is None:
+            return
+        with suppress(RuntimeError, TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._close_all(), loop).result(_EXIT_TIMEOUT)
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(loop.stop)
+        thread.join(_EXIT_TIMEOUT)
+        if not thread.is_alive():
+            loop.close()
+
+    async def _close_all(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_EXIT_TIMEOUT / 2)
+        await asyncio.gather(*(self.close(opened) for opened in list(self._open)), return_exceptions=True)
+
+
+async def _nothing() -> None:
+    pass
+
+
+RUNNER = Runner()
+
+
+def _forget_runner() -> None:
+    """Begin anew in a forked process, which has not got the thread."""
+    global RUNNER
+    RUNNER = Runner()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_runner)
+
+
+def iterate(source: AsyncIterator[_T]) -> Iterator[_T]:
+    """Return what an asynchronous generator yields, blocking; it is closed with this one.
+
+    Args:
+        source: an asynchronous generator that nobody has begun to iterate over.
+    """
+    runner = RUNNER
+    runner.keep(source, partial(_close, source))
+    try:
+        while (item := runner.run(_next(source))) is not _END:
+            yield item
+    finally:
+        with suppress(RuntimeError):  # the interpreter is exiting
+            runner.run(runner.close(source))
+
+
+async def _next(source: AsyncIterator[_T]) -> _T:
+    try:
+        return await anext(source)
+    except StopAsyncIteration:
+        end: _T = _END
+        return end
+
+
+async def _close(source: Any) -> None:
+    await source.aclose()
+
+
+class Stream(Generic[_Request, _Response, _In, _Out]):
+    """A stream that is open, or opens on entering it as a context manager: events in, events out.
+
+    Any threads may call its methods; one waits while another sends, or takes the next event. It is an iterator over the
+    events. What its methods raise, and when, is described in `eventstream.client.Stream`.
+    """
+
+    def __init__(
+        self, opening: AbstractAsyncContextManager[asynchronous.Stream[_Request, _Response, _In, _Out]]
+    ) -> None:
+        self._runner = RUNNER
+        self._opening = opening
+        self._stream: asynchronous.Stream[_Request, _Response, _In, _Out] | None = None
+        self._sending = threading.Lock()
+        self._receiving = threading.Lock()
+        self._closing: weakref.finalize[..., Any] | None = None
+
+    def __enter__(self) -> Self:
+        """Open the stream."""
+        if self._stream is not None:
+            raise RuntimeError("the stream was opened before")
+        self._stream = self._runner.run(_enter(self._opening))
+        self._runner.keep(self._opening, partial(_exit, self._opening))
+        self._closing = weakref.finalize(self, _discard, self._runner, self._opening)
+        self._closing.atexit = False  # the runner closes what is left
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the stream."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the stream. What has not ended is cancelled; waiting threads get a `StreamError`."""
+        if self._closing is not None and self._closing.detach() is not None:
+            self._runner.run(self._runner.close(self._opening))
+
+    @property
+    def _opened(self) -> asynchronous.Stream[_Request, _Response, _In, _Out]:
+        if self._stream is None:
+            raise RuntimeError("the stream is not open: use it in a with statement")
+        return self._stream
+
+    @property
+    def request(self) -> _Request:
+        """What was requested."""
+        return self._opened.request
+
+    @property
+    def response(self) -> _Response:
+        """What the service answered."""
+        return self._opened.response
+
+    def send(self, event: _In) -> None:
+        """Send an event. It waits while the service, or the network, takes no more."""
+        with self._sending:
+            self._runner.run(self._opened.send(event))
+
+    def end(self) -> None:
+        """End the input; the last events are still to come."""
+        with self._sending:
+            self._runner.run(self._opened.end())
+
+    def __iter__(self) -> Self:
+        """Return the iterator over the events."""
+        return self
+
+    def __next__(self) -> _Out:
+        """Return the next event, once it has come."""
+        with self._receiving:
+            event = self._runner.run(_next(self._opened))
+        if event is _END:
+            raise StopIteration
+        return event
+
+
+async def _enter(opening: AbstractAsyncContextManager[_T]) -> _T:
+    return await opening.__aenter__()
+
+
+async def _exit(opening: AbstractAsyncContextManager[object]) -> None:
+    await opening.__aexit__(None, None, None)
+
+
+def _discard(runner: Runner, opening: AbstractAsyncContextManager[object]) -> None:
+    """Close a stream that nobody has closed, without waiting for it."""
+    with suppress(RuntimeError):
+        runner.start(runner.close(opening))
+
+
+class Client:
+    """Opens streams of any operation, for code without asyncio. Any threads may use it.
+
+    Its arguments are those of `eventstream.client.Client`.
+
+    Attributes:
+        region: as given or found.
+    """
+
+    def __init__(self, region: str | None = None, **options: Unpack[ClientOptions]) -> None:
+        self._client = self._make(region, options)
+        self.region = self._client.region
+
+    def _make(self, region: str | None, options: ClientOptions) -> asynchronous.Client:
+        return asynchronous.Client(region, **options)
+
+    def endpoint_of(self, operation: Operation[Any, Any, Any, Any]) -> str:
+        """Return the URL at which an operation is called."""
+        return self._client.endpoint_of(operation)
+
+    @overload
+    def open(
+        self,
+        operation: Operation[_Request, _Response, _In, _Out],
+        request: _Request,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        unknown_events: Literal[False] = False,
+    ) -> Stream[_Request, _Response, _In, _Out]: ...
+    @overload
+    def open(
+        self,
+        operation: Operation[_Request, _Response, _In, _Out],
+        request: _Request,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        unknown_events: bool,
+    ) -> Stream[_Request, _Response, _In, _Out | Message]: ...
+    def open(
+        self,
+        operation: Operation[_Request, _Response, _In, Any],
+        request: _Request,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        unknown_events: bool = False,
+    ) -> Stream[_Request, _Response, _In, Any]:
+        """Return a stream, which opens in a ``with`` statement; see `eventstream.client.Client.open`."""
+        return Stream(
+            self._client.open(operation, request, retries=retries, retry_on=retry_on, unknown_events=unknown_events)
+        )

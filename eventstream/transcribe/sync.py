@@ -1,0 +1,141 @@
+"""The client of Amazon Transcribe for code without asyncio.
+
+>>> client = TranscribeClient("us-east-1")
+>>> for event in client.transcribe("speech.wav", language_code="en-US"):
+...     print(event.transcript)
+
+See `eventstream.sync` for how it runs, and `eventstream.transcribe.client` for what its methods do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from eventstream import sync
+from eventstream.sync import ConfigurationError, NoCredentials, StreamError
+from eventstream.transcribe import client as asynchronous
+from eventstream.transcribe.audio import DEFAULT_DURATION, WavFile
+from eventstream.transcribe.model import AudioStreamEvent, TranscriptEvent
+from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from eventstream.client import ClientOptions, RetryOn
+    from eventstream.streams import Readable
+
+__all__ = ["ConfigurationError", "NoCredentials", "StreamError", "TranscribeClient", "TranscriptionStream"]
+
+
+class TranscriptionStream(
+    sync.Stream[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent]
+):
+    """A transcription: audio in, events out. It opens in a ``with`` statement; any threads may call its methods."""
+
+    def send_audio(self, chunk: Buffer) -> None:
+        """Send a chunk of audio; see `eventstream.transcribe.client.TranscriptionStream.send_audio`."""
+        stream: Any = self._opened
+        with self._sending:
+            self._runner.run(stream.send_audio(chunk))
+
+    def end_audio(self) -> None:
+        """End the audio; the last events are still to come."""
+        self.end()
+
+
+class TranscribeClient(sync.Client):
+    """Starts transcriptions, for code without asyncio. Any threads may use it.
+
+    Its arguments are those of `eventstream.client.Client`.
+
+    Attributes:
+        region: as given or found.
+        endpoint: as given or found.
+    """
+
+    _client: asynchronous.TranscribeClient
+
+    def _make(self, region: str | None, options: ClientOptions) -> asynchronous.TranscribeClient:
+        return asynchronous.TranscribeClient(region, **options)
+
+    @property
+    def endpoint(self) -> str:
+        """Where the service is called."""
+        return self._client.endpoint
+
+    def start_stream_transcription(
+        self,
+        request: StartStreamTranscriptionRequest | None = None,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        **parameters: Any,
+    ) -> TranscriptionStream:
+        """Return a transcription, which starts in a ``with`` statement.
+
+        See `eventstream.transcribe.client.TranscribeClient.start_stream_transcription`.
+        """
+        return TranscriptionStream(
+            self._client.start_stream_transcription(request, retries=retries, retry_on=retry_on, **parameters)
+        )
+
+    def transcribe(
+        self,
+        audio: str | os.PathLike[str] | Buffer | WavFile | Readable | Iterable[Buffer],
+        request: StartStreamTranscriptionRequest | None = None,
+        /,
+        *,
+        pace: bool = True,
+        chunk_duration: float = DEFAULT_DURATION,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        **parameters: Any,
+    ) -> Iterator[TranscriptEvent]:
+        """Transcribe audio from its beginning to its end, and yield the events.
+
+        Leaving the iteration early cancels the transcription. See
+        `eventstream.transcribe.client.TranscribeClient.transcribe`; here an iterable or a file may block: it is read in
+        a thread of its own.
+        """
+        return sync.iterate(
+            self._client.transcribe(
+                _readable(audio),
+                request,
+                pace=pace,
+                chunk_duration=chunk_duration,
+                retries=retries,
+                retry_on=retry_on,
+                **parameters,
+            )
+        )
+
+
+def _readable(audio: Any) -> Any:
+    """Return the audio, or what reads it in a thread if it may block."""
+    if isinstance(audio, (str, os.PathLike, bytes, bytearray, memoryview, WavFile, AsyncIterable)):
+        return audio
+    if callable(read := getattr(audio, "read1", None) or getattr(audio, "read", None)):
+        return audio if inspect.iscoroutinefunction(read) else _Readable(read)
+    return _pieces(audio)
+
+
+class _Readable:
+    """A file, read in a thread."""
+
+    def __init__(self, read: Callable[[int], Any]) -> None:
+        self._read = read
+
+    async def read(self, size: int) -> Any:
+        return await asyncio.to_thread(self._read, size)
+
+
+async def _pieces(audio: Iterable[Any]) -> AsyncIterator[Any]:
+    """Yield the pieces of an iterable, each taken in a thread."""
+    pieces = iter(audio)
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece

@@ -1,0 +1,253 @@
+"""The blocking client of any operation: from any threads, beside a running loop, and when it is abandoned."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from test_operation import TALK, Text
+from test_server import CREDENTIALS, REQUEST, shout
+
+from eventstream import ServiceError
+from eventstream.exceptions import IncompleteStream, StateError
+from eventstream.server import Server
+from eventstream.sync import Client, Runner, StreamError, iterate
+
+LIMIT = 20
+
+
+@contextmanager
+def serving(handler=shout, **options):
+    """A server in a thread of its own."""
+    started, stopped = threading.Event(), None
+    found = {}
+
+    async def serve():
+        nonlocal stopped
+        stopped = asyncio.Event()
+        async with Server({TALK: handler}, credentials=[CREDENTIALS], **options) as server:
+            found.update(server=server, loop=asyncio.get_running_loop())
+            started.set()
+            await stopped.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert started.wait(LIMIT)
+        yield found["server"]
+    finally:
+        found["loop"].call_soon_threadsafe(stopped.set)
+        thread.join(LIMIT)
+        assert not thread.is_alive()
+
+
+def client_of(server, **options):
+    return Client("us-east-1", endpoint=server.endpoint, credentials=CREDENTIALS, **options)
+
+
+def test_a_stream_in_one_thread():
+    with serving() as server, client_of(server).open(TALK, REQUEST) as stream:
+        assert stream.request == REQUEST
+        assert stream.response == {}
+        stream.send(Text("hello"))
+        assert next(stream) == "HELLO (en)"
+        stream.send(Text("again"))
+        stream.end()
+        assert list(stream) == ["AGAIN (en)"]
+        assert list(stream) == []
+
+
+def test_a_stream_in_many_threads():
+    with serving() as server, client_of(server).open(TALK, REQUEST) as stream:
+        answers = []
+        receiving = [threading.Thread(target=lambda: answers.extend(stream)) for _ in range(3)]
+        sending = [threading.Thread(target=stream.send, args=[Text(f"{number}")]) for number in range(20)]
+        for thread in receiving + sending:
+            thread.start()
+        for thread in sending:
+            thread.join(LIMIT)
+        stream.end()
+        for thread in receiving:
+            thread.join(LIMIT)
+        assert sorted(answers) == sorted(f"{number} (en)" for number in range(20))
+
+
+def test_a_stream_where_a_loop_runs_already():
+    async def main():
+        with client_of(server).open(TALK, REQUEST) as stream:
+            stream.send(Text("hello"))
+            stream.end()
+            return list(stream)
+
+    with serving() as server:
+        assert asyncio.run(main()) == ["HELLO (en)"]
+
+
+def test_errors_are_raised_here():
+    with serving(faults=["exception:Odd@0*1", "early-end@1*1"]) as server:
+        client = client_of(server)
+        with pytest.raises(ServiceError, match="Odd"), client.open(TALK, REQUEST):
+            pass
+        with client.open(TALK, REQUEST) as stream:
+            stream.send(Text("hello"))
+            for _ in range(2):
+                with pytest.raises(IncompleteStream):
+                    next(stream)
+        with client.open(TALK, REQUEST) as stream:
+            with pytest.raises(TypeError, match="an event is one of Text"):
+                stream.send(5)
+            stream.end()
+            with pytest.raises(StateError):
+                stream.send(Text("late"))
+
+
+def test_a_stream_that_is_not_open():
+    with serving() as server:
+        stream = client_of(server).open(TALK, REQUEST)
+        with pytest.raises(RuntimeError, match="use it in a with statement"):
+            stream.send(Text("early"))
+        with stream:
+            stream.end()
+        with pytest.raises(RuntimeError, match="opened before"), stream:
+            pass
+
+
+def test_closing_wakes_a_thread_that_waits():
+    raised = []
+
+    def wait():
+        try:
+            next(stream)
+        except StreamError as error:
+            raised.append(error)
+
+    with serving() as server:
+        stream = client_of(server).open(TALK, REQUEST)
+        with stream:
+            thread = threading.Thread(target=wait)
+            thread.start()
+            time.sleep(0.1)
+            stream.close()
+            stream.close()
+            thread.join(LIMIT)
+        assert not thread.is_alive()
+        assert len(raised) == 1
+
+
+def test_an_abandoned_stream_is_closed_when_it_is_collected():
+    with serving() as server:
+        client_of(server).open(TALK, REQUEST).__enter__()
+        gc.collect()
+        end = time.monotonic() + LIMIT
+        while server.statistics.failed < 1:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+def test_an_interrupted_call_is_cancelled():
+    runner, cancelled = Runner(), threading.Event()
+
+    async def long():
+        try:
+            await asyncio.sleep(LIMIT)
+        finally:
+            cancelled.set()
+
+    started = runner.start
+
+    def start(coroutine):
+        future = started(coroutine)
+        time.sleep(0.05)
+
+        class Interrupted:
+            def result(self):
+                raise KeyboardInterrupt
+
+            def cancel(self):
+                return future.cancel()
+
+        return Interrupted()
+
+    runner.start = start
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(long())
+    assert cancelled.wait(LIMIT)
+    runner.stop()
+
+
+def test_a_runner_that_has_stopped_runs_nothing():
+    async def nothing():
+        return 5
+
+    runner = Runner()
+    assert runner.run(nothing()) == 5
+    runner.stop()
+    runner.stop()
+    with pytest.raises(RuntimeError, match="the interpreter is exiting"):
+        runner.run(nothing())
+    idle = Runner()
+    idle.stop()
+
+
+def test_the_runners_own_thread_cannot_wait():
+    runner = Runner()
+
+    async def nothing():
+        pass
+
+    async def wait():
+        runner.run(nothing())
+
+    with pytest.raises(RuntimeError, match="it cannot wait for one"):
+        runner.run(wait())
+    runner.stop()
+
+
+def test_iterate_closes_what_it_iterates_over():
+    closed = threading.Event()
+
+    async def numbers():
+        try:
+            for number in range(5):
+                yield number
+        finally:
+            closed.set()
+
+    assert list(iterate(numbers())) == list(range(5))
+    assert closed.is_set()
+    closed.clear()
+    some = iterate(numbers())
+    assert next(some) == 0
+    some.close()
+    assert closed.is_set()
+
+
+def test_an_exit_with_open_streams_is_quiet_and_quick():
+    """Nobody closed them, in the main thread and in another."""
+    program = textwrap.dedent(
+        """
+        import sys, threading
+        sys.path.insert(0, sys.argv[2])
+        from test_operation import TALK, Text
+        from eventstream.signing import Credentials
+        from eventstream.sync import Client
+        credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+        client = Client("us-east-1", endpoint=sys.argv[1], credentials=credentials)
+        stream = client.open(TALK, {"bot": "b", "language": "en"})
+        stream.__enter__()
+        stream.send(Text("hello"))
+        print(next(stream))
+        threading.Thread(target=lambda: list(stream), daemon=True).start()
+        """
+    )
+    with serving() as server:
+        arguments = [sys.executable, "-c", program, server.endpoint, str(__import__("pathlib").Path(__file__).parent)]
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True)
+    assert (done.stdout, done.stderr) == ("HELLO (en)\n", "")

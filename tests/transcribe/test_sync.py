@@ -1,0 +1,130 @@
+"""The blocking client of Transcribe, against the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from eventstream.exceptions import IncompleteStream
+from eventstream.transcribe.audio import open_wav
+from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Emulator, Scripted
+from eventstream.transcribe.sync import TranscribeClient
+
+PCM = {"language_code": "en-US", "media_sample_rate_hertz": 16000, "media_encoding": "pcm"}
+AUDIO = bytes(28_800)  # 0.9 s: three words
+LIMIT = 20
+
+
+@contextmanager
+def serving(**options):
+    started, found = threading.Event(), {}
+
+    async def serve():
+        found["stopped"] = asyncio.Event()
+        async with Emulator(recogniser=Scripted("One two three."), **options) as emulator:
+            found.update(emulator=emulator, loop=asyncio.get_running_loop())
+            started.set()
+            await found["stopped"].wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert started.wait(LIMIT)
+        yield TranscribeClient("us-east-1", endpoint=found["emulator"].endpoint, credentials=DOCUMENTATION_CREDENTIALS)
+    finally:
+        found["loop"].call_soon_threadsafe(found["stopped"].set)
+        thread.join(LIMIT)
+        assert not thread.is_alive()
+
+
+def text_of(events):
+    return [
+        result.alternatives[0].transcript
+        for event in events
+        for result in event.transcript.results
+        if not result.is_partial
+    ]
+
+
+def wav():
+    header = b"RIFF" + (36 + len(AUDIO)).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
+    fields = (1).to_bytes(2, "little") + (1).to_bytes(2, "little") + (16_000).to_bytes(4, "little")
+    fields += (32_000).to_bytes(4, "little") + (2).to_bytes(2, "little") + (16).to_bytes(2, "little")
+    return header + fields + b"data" + len(AUDIO).to_bytes(4, "little") + AUDIO
+
+
+SOURCES = {
+    "bytes": lambda: AUDIO,
+    "file": lambda: io.BytesIO(AUDIO),
+    "pieces": lambda: iter([AUDIO[:5_000], b"", AUDIO[5_000:]]),
+    "wav": wav,
+    "WavFile": lambda: open_wav(io.BytesIO(wav())),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_transcribe(source):
+    parameters = {"language_code": "en-US"} if source in ("wav", "WavFile") else PCM
+    with serving() as client:
+        assert text_of(client.transcribe(SOURCES[source](), pace=False, **parameters)) == ["One two three."]
+
+
+def test_transcribe_reads_a_source_that_blocks_in_a_thread():
+    threads = set()
+
+    def microphone():
+        for start in range(0, len(AUDIO), 3_200):
+            threads.add(threading.current_thread().name)
+            yield AUDIO[start : start + 3_200]
+
+    with serving() as client:
+        assert text_of(client.transcribe(microphone(), pace=False, **PCM)) == ["One two three."]
+    assert threads
+    assert not threads & {"eventstream", threading.current_thread().name}
+
+
+def test_transcribe_asynchronous_sources_too():
+    async def pieces():
+        yield AUDIO
+
+    class Reader:
+        def __init__(self):
+            self.left = io.BytesIO(AUDIO)
+
+        async def read(self, size):
+            return self.left.read(size)
+
+    with serving() as client:
+        for source in (pieces(), Reader()):
+            assert text_of(client.transcribe(source, pace=False, **PCM)) == ["One two three."]
+
+
+def test_transcribe_that_is_left_early():
+    with serving() as client:
+        events = client.transcribe(AUDIO, pace=True, **PCM)
+        next(events)
+        events.close()
+
+
+def test_a_transcription_that_is_sent_and_received_here():
+    with serving() as client, client.start_stream_transcription(**PCM) as stream:
+        assert stream.response.language_code == "en-US"
+        for start in range(0, len(AUDIO), 3_200):
+            stream.send_audio(AUDIO[start : start + 3_200])
+        stream.end_audio()
+        assert text_of(stream) == ["One two three."]
+
+
+def test_incomplete_stream_if_the_service_ends_early():
+    with serving(faults=["early-end@3"]) as client, pytest.raises(IncompleteStream):
+        list(client.transcribe(AUDIO, pace=True, **PCM))
+
+
+def test_the_endpoint_is_that_of_the_operation():
+    client = TranscribeClient("us-east-1", credentials=DOCUMENTATION_CREDENTIALS)
+    assert client.endpoint == "https://transcribestreaming.us-east-1.amazonaws.com"
+    assert client.region == "us-east-1"
