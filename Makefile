@@ -46,7 +46,7 @@ NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/eventstream show tests/captures/amazon-transcribe-0.6.4.request.bin \
 		tests/captures/amazon-transcribe-0.6.4.response.bin
-	$(BIN)/eventstream check tests/captures
+	$(BIN)/eventstream check tests/captures/*.response.bin
 	$(BIN)/python examples/recorded.py
 	$(BIN)/python examples/live.py
 
