@@ -44,9 +44,8 @@ NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream
 .PHONY: demo test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once docs dist lock clean
 
 demo: $(VENV)/installed $(VENV)/demo
-	$(BIN)/eventstream show tests/captures/amazon-transcribe-0.6.4.request.bin \
+	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
 		tests/captures/amazon-transcribe-0.6.4.response.bin
-	$(BIN)/eventstream check tests/captures/*.response.bin
 	$(BIN)/python examples/recorded.py
 	$(BIN)/python examples/live.py
 

@@ -5,7 +5,7 @@ Source: the service model "Amazon Transcribe Streaming Service" (2017-10-26).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eventstream.operation import Codes, Events, Operation
 from eventstream.parameters import Headers
@@ -25,7 +25,7 @@ from eventstream.transcribe.request import PREFIX, StartStreamTranscriptionReque
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_EVENT_LENGTH", "START_STREAM_TRANSCRIPTION"]
+__all__ = ["MAX_EVENT_LENGTH", "OPERATIONS", "START_STREAM_TRANSCRIPTION"]
 
 MAX_EVENT_LENGTH = 65_536
 """The most bytes of an event that a server takes: those of the longest chunk of audio twice. What is declared longer is
@@ -85,3 +85,6 @@ START_STREAM_TRANSCRIPTION: Operation[
     max_duration=4 * 3600,
     streams_per_connection=1,
 )
+
+OPERATIONS: tuple[Operation[Any, Any, Any, Any], ...] = (START_STREAM_TRANSCRIPTION,)
+"""All of them."""

@@ -135,6 +135,14 @@ def amazon_transcribe(request: pytest.FixtureRequest) -> Client:
     return client
 
 
+@pytest.fixture(scope="session")
+def aws_sdk_python() -> Client:
+    """AWS's Python client, its environment made."""
+    [client] = [client for client in CLIENTS if str(client) == "aws-sdk-python"]
+    assert client.command
+    return client
+
+
 @pytest.fixture(scope="session", params=[client for client in CLIENTS if client.adapter], ids=str)
 def adapted(request: pytest.FixtureRequest) -> Client:
     """Each client with an adapter in it."""
