@@ -35,8 +35,9 @@ from eventstream._codec import Message
 from eventstream._text import quote_bytes
 from eventstream.credentials import ConfigurationError, CredentialChain, NoCredentials, Source, check_source, resolve
 from eventstream.exceptions import IncompleteStream, ServiceError, StateError
-from eventstream.http2 import ErrorCodes, StreamError
+from eventstream.http2 import ErrorCodes, NotHTTP2, StreamError
 from eventstream.operation import Operation, Parts, may_retry
+from eventstream.proxy import Proxy, ProxyError, from_environment
 from eventstream.session import ClientSession
 from eventstream.transport import Call, Channel, Endpoint, Transport, over_http2
 
@@ -89,6 +90,7 @@ class ClientOptions(TypedDict, total=False):
     credentials: Source | None
     profile: str | None
     transport: Literal["http2", "websocket"] | Transport
+    proxy: str | Literal[False] | None
     connect_timeout: float | None
     response_timeout: float | None
     idle_timeout: float | None
@@ -98,8 +100,8 @@ def retryable(error: Exception) -> bool:
     """Return whether what failed may succeed when it is tried again; the default of every ``retry_on``.
 
     These may: errors of the service that say so, or whose code or status is one that passes; expired credentials, as
-    each try asks for them anew; a response that ended early; and trouble of the network, but not a certificate that is
-    not trusted.
+    each try asks for them anew; a response that ended early; and trouble of the network. A certificate that is not
+    trusted, a server that does not speak HTTP/2 or TLS, and a proxy that refuses stay what they are.
     """
     if isinstance(error, ServiceError):
         return error.code in EXPIRED or (
@@ -107,7 +109,11 @@ def retryable(error: Exception) -> bool:
         )
     if isinstance(error, IncompleteStream):
         return True
-    return isinstance(error, OSError) and not isinstance(error, ssl.SSLCertVerificationError)
+    if isinstance(error, ProxyError):
+        return error.status is None or error.status >= 500
+    if isinstance(error, ssl.SSLError):  # of which the rest is what the two sides do not agree on
+        return isinstance(error, (ssl.SSLEOFError, ssl.SSLSyscallError))
+    return isinstance(error, OSError) and not isinstance(error, NotHTTP2)
 
 
 class Retries:
@@ -288,6 +294,9 @@ class Client:
             for them where AWS's tools do: the environment, profiles, SSO, containers, instance roles.
         profile: the profile in which botocore looks for credentials and the region; None: that of the environment.
         transport: ``"http2"``, ``"websocket"``, or a `eventstream.transport.Transport`.
+        proxy: the URL of an HTTP proxy, through which a tunnel is made, e.g. ``http://user:password@localhost:3128``.
+            None: that of ``HTTPS_PROXY`` (``HTTP_PROXY`` in plaintext), unless ``NO_PROXY`` excludes the host, and
+            never for loopback. False: no proxy.
         connect_timeout: seconds until the connection is established; None: as long as it takes. So for the other two.
         response_timeout: seconds until the service has answered the request.
         idle_timeout: seconds in which the service sends nothing while an event is awaited, or takes nothing while some
@@ -297,7 +306,7 @@ class Client:
         region: as given or found.
 
     Raises:
-        ConfigurationError: no region was found, or the endpoint or the CA bundle cannot be used.
+        ConfigurationError: no region was found, or the endpoint, the CA bundle or the proxy cannot be used.
         TypeError: the credentials are no such thing.
     """
 
@@ -310,6 +319,7 @@ class Client:
         credentials: Source | None = None,
         profile: str | None = None,
         transport: Literal["http2", "websocket"] | Transport = "http2",
+        proxy: str | Literal[False] | None = None,
         connect_timeout: float | None = 10.0,
         response_timeout: float | None = 10.0,
         idle_timeout: float | None = 60.0,
@@ -327,6 +337,9 @@ class Client:
         if self._ca_bundle is not None:
             self._ssl  # noqa: B018 (what is wrong with it is found here)
         self._transport = _transport(transport)
+        self._proxy = proxy
+        if proxy:
+            _proxy(proxy)
         self._connect_timeout = connect_timeout
         self._response_timeout = response_timeout
         self._idle_timeout = idle_timeout
@@ -454,6 +467,7 @@ class Client:
             # One set of credentials a stream: the request says which key it is, and the events cannot say another.
             await resolve(self._credentials),
             self._ssl if endpoint.scheme == "https" else None,
+            _proxy(self._proxy, endpoint),
             self._connect_timeout,
             self._response_timeout,
         )
@@ -526,6 +540,17 @@ def parse_endpoint(url: str) -> Endpoint:
     """Return the endpoint of a URL; what is not one is a `ConfigurationError`."""
     try:
         return Endpoint.parse(url)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _proxy(proxy: str | Literal[False] | None, endpoint: Endpoint | None = None) -> Proxy | None:
+    try:
+        if proxy:
+            return Proxy.parse(proxy)
+        if endpoint is None or proxy is not None:
+            return None
+        return from_environment(endpoint.scheme, endpoint.host)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
 

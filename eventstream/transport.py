@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from eventstream import http2
 from eventstream._text import quote
 from eventstream.operation import CONTENT_TYPE, Operation, Parts
+from eventstream.proxy import Proxy, ProxyError, named
 from eventstream.signing import Credentials, EventSigner, sign_request
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Call:
         region: for which requests and events are signed.
         credentials: with which they are signed; one set for the whole exchange.
         ssl: the certificates that are trusted; None for plaintext.
+        proxy: through which the service is reached; None: directly.
         connect_timeout: seconds until the connection is established; None: as long as it takes.
         response_timeout: seconds until the service has answered the request; None: as long as it takes.
     """
@@ -85,6 +87,7 @@ class Call:
     region: str
     credentials: Credentials
     ssl: ssl.SSLContext | None
+    proxy: Proxy | None
     connect_timeout: float | None
     response_timeout: float | None
 
@@ -188,13 +191,13 @@ async def over_http2(call: Call) -> AsyncIterator[Opened]:
 @asynccontextmanager
 async def _connected(call: Call) -> AsyncIterator[http2.ClientConnection]:
     host, port = call.endpoint.host, call.endpoint.port
-    connecting = http2.connect(host, port, ssl=call.ssl, connect_timeout=call.connect_timeout)
+    connecting = http2.connect(host, port, ssl=call.ssl, proxy=call.proxy, connect_timeout=call.connect_timeout)
     try:
         connection = await connecting.__aenter__()
-    except OSError as error:
-        if isinstance(error.strerror, str) and host not in error.strerror:
-            error.strerror = f"{host}:{port}: {error.strerror}"
+    except ProxyError:
         raise
+    except OSError as error:
+        raise named(error, f"{host}:{port}") from error.__cause__
     try:
         yield connection
     finally:

@@ -23,6 +23,7 @@ LAYERS = [
     {"duplex"},
     {"operation"},
     {"_json", "parameters", "structs", "session"},
+    {"proxy"},
     {"http2"},
     {"transport"},
     {"credentials"},
@@ -39,7 +40,7 @@ LAYERS = [
 """From the bottom up: what begins with one of the names is in that layer; the longest name counts. A module imports
 from its own layer and from those below."""
 
-SANS_IO = LAYERS[: LAYERS.index({"http2"})]
+SANS_IO = LAYERS[: LAYERS.index({"proxy"})]
 REACH = {
     "asyncio",
     "io",

@@ -30,7 +30,7 @@ from eventstream.http2._h2 import ErrorCodes
 from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.client import ClientConnection, connect
 from eventstream.http2.server import MAX_CONCURRENT_STREAMS, Server, serve
-from eventstream.http2.stream import ClientStream, Response, ServerStream, StreamError
+from eventstream.http2.stream import ClientStream, NotHTTP2, Response, ServerStream, StreamError
 
 __all__ = [
     "IDLE_FRAMES",
@@ -40,6 +40,7 @@ __all__ = [
     "ClientConnection",
     "ClientStream",
     "ErrorCodes",
+    "NotHTTP2",
     "Response",
     "Server",
     "ServerStream",

@@ -7,20 +7,25 @@ import copy
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
+from ssl import SSLError
 from typing import TYPE_CHECKING, cast
 
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, RemoteSettingsChanged, ResponseReceived
 from h2.settings import SettingCodes
 
-from eventstream.http2._h2 import MAX_HEADER_LIST_SIZE
+from eventstream import proxy as proxies
+from eventstream._text import MAX_SHOWN, quote_bytes
+from eventstream.http2._h2 import FRAME_HEADER_LENGTH, MAX_HEADER_LIST_SIZE
 from eventstream.http2._waiting import Signal, deadline_in, within
 from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.connection import Connection
-from eventstream.http2.stream import ClientStream, Stream, StreamError, checked, text
+from eventstream.http2.stream import ClientStream, NotHTTP2, Stream, StreamError, checked, text
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+    from eventstream.proxy import Proxy
 
 _REQUEST_FIELDS = [":authority", ":method", ":path", ":scheme"]
 
@@ -33,6 +38,18 @@ class ClientConnection(Connection):
         self._handlers[ResponseReceived] = self._response_received
         self._ready = False
         self._changed = Signal()
+
+    def data_received(self, data: bytes) -> None:
+        """Process it, if it is HTTP/2: a server begins with its settings (RFC 9113, 3.4)."""
+        if not self._ready and self._closed is None:
+            begun = self._arrived + data
+            if begun.startswith(b"HTTP/") and b"\n" not in begun and len(begun) < MAX_SHOWN:
+                self._arrived = begun  # its first line says more
+                return
+            what = _foreign(begun)
+            if what is not None:
+                self._disconnect(NotHTTP2(f"the server {what}, not HTTP/2; it began with {quote_bytes(begun)}"))
+        super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         while self._waits_for_turn and self._closed is None:  # what came before counts
@@ -79,7 +96,7 @@ class ClientConnection(Connection):
         """Wait for the server's settings: they say that it speaks HTTP/2, and how many streams it takes."""
         ssl = self._transport.get_extra_info("ssl_object")
         if ssl is not None and ssl.selected_alpn_protocol() != "h2":
-            raise StreamError("the server does not speak HTTP/2 (ALPN)")
+            raise NotHTTP2("the server does not speak HTTP/2 (ALPN)")
         while not self._ready:
             self._check_open()
             await self._changed.wait(None, "")
@@ -115,12 +132,28 @@ class ClientConnection(Connection):
         self._changed.wake()
 
 
+def _foreign(begun: bytes) -> str | None:
+    """Return what a server speaks whose first bytes are not a frame of settings; None if they are, or too few."""
+    if begun.startswith(b"HTTP/"):
+        return "speaks HTTP/1"
+    if begun.startswith(b"\x15\x03"):  # an alert (RFC 8446, 5.1)
+        return "speaks TLS"
+    if len(begun) >= FRAME_HEADER_LENGTH and begun[3:FRAME_HEADER_LENGTH] != _SETTINGS:
+        return "speaks something else"
+    return None
+
+
+_SETTINGS = bytes([4, 0, 0, 0, 0, 0])
+"""Type, flags and stream of the first frame of a server (RFC 9113, 6.5)."""
+
+
 @asynccontextmanager
 async def connect(
     host: str,
     port: int,
     *,
     ssl: SSLContext | None = None,
+    proxy: Proxy | None = None,
     connect_timeout: float | None = 10.0,
     resets: Budget | None = RESETS,
     idle_frames: Budget | None = IDLE_FRAMES,
@@ -132,6 +165,7 @@ async def connect(
         port: as 443.
         ssl: a context with the certificates that are trusted; its ALPN protocols are set. None: plaintext, HTTP/2 from
             the first byte.
+        proxy: an HTTP proxy through which the server is reached.
         connect_timeout: seconds until the server has said that it speaks HTTP/2; None: as long as it takes.
         resets: a budget for streams that the server resets, or that are reset for what it sent on them; see `serve`.
         idle_frames: a budget for its frames that carry nothing.
@@ -139,25 +173,58 @@ async def connect(
     Raises:
         OSError: the server cannot be reached, or with TLS not be trusted (``ssl.SSLCertVerificationError``).
         TimeoutError: it did not answer in time.
-        StreamError: it does not speak HTTP/2, or hung up.
+        NotHTTP2: it does not speak HTTP/2.
+        StreamError: it hung up.
+        ProxyError: the proxy refused.
     """
     what = f"{host}:{port} did not answer in {connect_timeout} s"
     make = partial(ClientConnection, resets=resets, idle_frames=idle_frames)
-    connection = await within(connect_timeout, _open(make, host, port, ssl), what)
+    connection = await within(connect_timeout, _open(make, host, port, ssl, proxy), what)
     try:
         yield connection
     finally:
         await connection.close()
 
 
-async def _open(make: Callable[[], ClientConnection], host: str, port: int, ssl: SSLContext | None) -> ClientConnection:
+async def _open(
+    make: Callable[[], ClientConnection], host: str, port: int, ssl: SSLContext | None, proxy: Proxy | None
+) -> ClientConnection:
     if ssl is not None:
         ssl.set_alpn_protocols(["h2"])
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(make, host, port, ssl=ssl)
+    try:
+        if proxy is None:
+            _, protocol = await proxies.connect(make, host, port, ssl=ssl)
+            connection = cast("ClientConnection", protocol)
+        else:
+            connection = await _tunnelled(make(), host, port, ssl, proxy)
+    except SSLError as error:
+        if error.reason != _NO_ALPN:
+            raise
+        raise NotHTTP2("the server does not speak HTTP/2 (ALPN)") from None
     try:
         await connection._opened()
     except BaseException:
         await connection.close()
         raise
+    return connection
+
+
+_NO_ALPN = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
+"""OpenSSL's name for the alert of a server that takes none of the protocols (RFC 7301, 3.2)."""
+
+
+async def _tunnelled(
+    connection: ClientConnection, host: str, port: int, ssl: SSLContext | None, proxy: Proxy
+) -> ClientConnection:
+    transport, received = await proxies.open_tunnel(proxy, host, port)
+    if ssl is not None:
+        loop = asyncio.get_running_loop()
+        secured = await loop.start_tls(transport, connection, ssl, server_hostname=host)
+        connection.connection_made(cast("asyncio.Transport", secured))
+    else:
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        if received:
+            connection.data_received(received)
+        transport.resume_reading()
     return connection

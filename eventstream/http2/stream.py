@@ -61,6 +61,10 @@ class StreamError(ConnectionError):
         return self.remote and self.code == ErrorCodes.REFUSED_STREAM
 
 
+class NotHTTP2(StreamError):
+    """The peer does not speak HTTP/2. Trying again does not help."""
+
+
 class Response(NamedTuple):
     """The beginning of a response.
 

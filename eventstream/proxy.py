@@ -1,0 +1,210 @@
+"""The way through an HTTP proxy: what the environment says about proxies, and a tunnel made with CONNECT.
+
+The proxy sees the name and port of the service, and then only bytes; with TLS they are encrypted from end to end.
+
+Source: RFC 9110, 9.3.6 (CONNECT).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ipaddress
+import ssl
+import sys
+import urllib.request
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
+
+from eventstream._text import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Proxy", "ProxyError", "connect", "from_environment", "open_tunnel"]
+
+ATTEMPT_DELAY = 0.25
+"""Seconds after which the next address of a host is tried beside the last one (RFC 8305, 8: the recommended value)."""
+
+
+class ProxyError(ConnectionError):
+    """The proxy cannot be used, or refused to connect.
+
+    Attributes:
+        status: its HTTP status, e.g. 407; None if it did not answer with one.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """An HTTP proxy.
+
+    Attributes:
+        url: as it was given; with the password, if there is one.
+        tls: whether it is spoken to over TLS.
+        host: its name or address.
+        port: its port.
+        authorization: the value of ``Proxy-Authorization``; None if there is none.
+    """
+
+    url: str = field(repr=False)
+    tls: bool
+    host: str
+    port: int
+    authorization: str | None = field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Proxy:
+        """Return the proxy of a URL, e.g. ``http://user:password@proxy.example:3128``; without a scheme it is http.
+
+        Raises:
+            ValueError: it is not such a URL. The text does not show the user and the password.
+        """
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+            raise ValueError(
+                f"the proxy {quote(url.rpartition('@')[2])}: it must be http or https, a host, and possibly a port"
+            )
+        if parts.scheme == "https" and sys.version_info < (3, 11):
+            raise ValueError("a proxy that is spoken to over TLS needs Python 3.11 or newer")
+        authorization = None
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            authorization = "Basic " + base64.b64encode(pair.encode()).decode()
+        default = 443 if parts.scheme == "https" else 80
+        return cls(url, parts.scheme == "https", parts.hostname, port or default, authorization)
+
+
+def from_environment(scheme: str, host: str) -> Proxy | None:
+    """Return the proxy that the environment names: ``HTTPS_PROXY`` or ``HTTP_PROXY``, unless ``NO_PROXY`` excludes it.
+
+    Loopback is never proxied. On Windows and macOS the system's settings count where these variables are not set.
+
+    Args:
+        scheme: of the endpoint, ``https`` or ``http``.
+        host: its name or address.
+
+    Raises:
+        ValueError: the variable holds something else than the URL of an HTTP proxy.
+    """
+    if _is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    url = urllib.request.getproxies().get(scheme)
+    return Proxy.parse(url) if url else None
+
+
+def _is_loopback(host: str) -> bool:
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+async def connect(
+    protocol: Any, host: str, port: int, *, ssl: ssl.SSLContext | None
+) -> tuple[asyncio.Transport, asyncio.Protocol]:
+    """Return a connection; the addresses of the host are tried beside each other (RFC 8305, "happy eyeballs").
+
+    Args:
+        protocol: a function that makes asyncio's protocol.
+        host: a name or an address.
+        port: e.g. 443.
+        ssl: the certificates that are trusted; None for plaintext.
+    """
+    loop = asyncio.get_running_loop()
+    # Other event loops have no such argument.
+    racing: Mapping[str, Any] = (
+        {"happy_eyeballs_delay": ATTEMPT_DELAY} if isinstance(loop, asyncio.BaseEventLoop) else {}
+    )
+    made = await loop.create_connection(protocol, host, port, ssl=ssl, **racing)
+    return cast("tuple[asyncio.Transport, asyncio.Protocol]", made)
+
+
+async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Transport, bytes]:
+    """Return a connection through a proxy, which does not read until it has got a protocol, and what it has received.
+
+    Raises:
+        OSError: the proxy cannot be reached, or with TLS not be trusted.
+        ProxyError: it refused, or does not speak HTTP.
+        ModuleNotFoundError: there is no h11.
+    """
+    try:
+        import h11
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "a proxy needs h11: install eventstream-codec with its extra [client]", name=error.name
+        ) from error
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    headers = [("Host", authority)]
+    if proxy.authorization is not None:
+        headers.append(("Proxy-Authorization", proxy.authorization))
+    name = f"the proxy {proxy.host}:{proxy.port}"
+
+    class Tunnel(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.http = h11.Connection(h11.CLIENT)
+            self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast("asyncio.Transport", transport)
+            request = h11.Request(method="CONNECT", target=authority, headers=headers)
+            self.transport.write((self.http.send(request) or b"") + (self.http.send(h11.EndOfMessage()) or b""))
+
+        def data_received(self, data: bytes) -> None:
+            if self.answered.done():
+                return
+            self.http.receive_data(data)
+            try:
+                event = self.http.next_event()
+                while isinstance(event, h11.InformationalResponse):
+                    event = self.http.next_event()
+            except h11.RemoteProtocolError:
+                self.fail(ProxyError(f"{name} does not speak HTTP/1: it answered {quote(data.decode('latin-1'))}"))
+                return
+            if isinstance(event, h11.Response) and 200 <= event.status_code < 300:
+                self.transport.pause_reading()
+                self.answered.set_result(self.http.trailing_data[0])
+            elif isinstance(event, h11.Response):
+                reason = event.reason.decode("latin-1")
+                self.fail(ProxyError(f"{name} refused: {event.status_code} {quote(reason)}", event.status_code))
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.fail(ProxyError(f"{name} hung up"))
+
+        def fail(self, error: ProxyError) -> None:
+            if not self.answered.done():
+                self.answered.set_exception(error)
+
+    trust = ssl.create_default_context() if proxy.tls else None
+    try:
+        transport, protocol = await connect(Tunnel, proxy.host, proxy.port, ssl=trust)
+    except OSError as error:
+        raise named(error, name) from None
+    try:
+        return transport, await cast("Tunnel", protocol).answered
+    except BaseException:
+        transport.abort()
+        raise
+
+
+def named(error: OSError, name: str) -> OSError:
+    """Return the error with the name of what could not be reached in its text, unless it is there."""
+    if name in str(error):
+        return error
+    if isinstance(error.strerror, str):
+        error.strerror = f"{name}: {error.strerror}"
+    else:
+        error.args = (f"{name}: {error}",)
+    return error

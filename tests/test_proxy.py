@@ -1,0 +1,294 @@
+"""Proxies: what the environment says of them, and tunnels through them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+import sys
+from contextlib import asynccontextmanager
+
+import pytest
+from http2.loopback import echo, exchange, run, server_context
+
+from eventstream import http2
+from eventstream.http2 import NotHTTP2
+from eventstream.proxy import Proxy, ProxyError, from_environment, named
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+class TunnelProxy:
+    """A proxy that makes tunnels, and remembers what it was asked."""
+
+    def __init__(self, answer=b"HTTP/1.1 200 Connection established\r\n\r\n", *, piecewise=False):
+        self.answer, self.piecewise = answer, piecewise
+        self.requests = []
+
+    async def __call__(self, reader, writer):
+        request = await reader.readuntil(b"\r\n\r\n")
+        self.requests.append(request.decode())
+        for piece in [self.answer[i : i + 1] for i in range(len(self.answer))] if self.piecewise else [self.answer]:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        if not self.answer.startswith(b"HTTP/1.1 200"):
+            writer.close()
+            return
+        host, _, port = request.split()[1].decode().rpartition(":")
+        there, back = await asyncio.open_connection(host.strip("[]"), int(port))
+
+        async def copy(source, sink):
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+            sink.close()
+
+        try:
+            await asyncio.gather(copy(reader, back), copy(there, writer), return_exceptions=True)
+        finally:
+            writer.close()
+            back.close()
+
+
+@asynccontextmanager
+async def listening(handler, *, tls=None):
+    tasks = set()
+
+    async def handle(reader, writer):
+        tasks.add(task := asyncio.current_task())
+        try:
+            await handler(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+            tasks.discard(task)
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        if tasks:
+            await asyncio.wait(list(tasks))
+
+
+# URLs
+
+
+@pytest.mark.parametrize(
+    ("url", "tls", "host", "port"),
+    [
+        ("http://proxy.example:3128", False, "proxy.example", 3128),
+        ("http://proxy.example:3128/", False, "proxy.example", 3128),
+        ("proxy.example:3128", False, "proxy.example", 3128),
+        ("proxy.example", False, "proxy.example", 80),
+        ("http://[::1]:8080", False, "::1", 8080),
+    ],
+)
+def test_proxy_url(url, tls, host, port):
+    proxy = Proxy.parse(url)
+    assert (proxy.tls, proxy.host, proxy.port, proxy.authorization) == (tls, host, port, None)
+
+
+def test_proxy_url_with_tls():
+    if sys.version_info >= (3, 11):
+        proxy = Proxy.parse("https://proxy.example")
+        assert (proxy.tls, proxy.port) == (True, 443)
+    else:
+        with pytest.raises(ValueError, match=r"needs Python 3\.11"):
+            Proxy.parse("https://proxy.example")
+
+
+def test_proxy_password_is_sent_and_not_shown():
+    proxy = Proxy.parse("http://us%40er:p%3Aw@proxy.example:1")
+    assert base64.b64decode(proxy.authorization.removeprefix("Basic ")) == b"us@er:p:w"
+    assert "p%3Aw" not in repr(proxy)
+    assert proxy.authorization not in repr(proxy)
+
+
+@pytest.mark.parametrize(
+    "url", ["socks5://p:1080", "http://", "http://p:x", "http://p/path", "http://user:secret@p:99999", "://"]
+)
+def test_proxy_url_refused(url):
+    with pytest.raises(ValueError, match="it must be http or https, a host") as raised:
+        Proxy.parse(url)
+    assert "secret" not in str(raised.value)
+
+
+# The environment
+
+
+def test_proxy_of_environment(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    assert from_environment("https", "service.example").port == 3128
+    assert from_environment("http", "service.example") is None
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3129")
+    assert from_environment("http", "service.example").port == 3129
+
+
+@pytest.mark.parametrize("no_proxy", ["service.example", ".example", "example", "*", "other, service.example"])
+def test_proxy_excluded_by_no_proxy(monkeypatch, no_proxy):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert from_environment("https", "service.example") is None
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_proxy_never_for_loopback(monkeypatch, host):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    assert from_environment("https", host) is None
+
+
+# Tunnels
+
+
+@pytest.mark.parametrize("piecewise", [False, True])
+@pytest.mark.parametrize("tls", [False, True])
+def test_tunnel(certificate, tls, piecewise):
+    server_ssl = server_context(certificate) if tls else None
+    client_ssl = ssl.create_default_context(cafile=certificate) if tls else None
+    proxy = TunnelProxy(piecewise=piecewise)
+
+    async def main():
+        async with http2.serve(echo, ssl=server_ssl) as server, listening(proxy) as port:
+            way = Proxy.parse(f"http://user:pass@127.0.0.1:{port}")
+            async with http2.connect("localhost", server.port, ssl=client_ssl, proxy=way) as connection:
+                assert await exchange(connection, b"through") == b"through"
+            assert len(proxy.requests) == 1
+            assert proxy.requests[0].startswith(
+                f"CONNECT localhost:{server.port} HTTP/1.1\r\nHost: localhost:{server.port}\r\n"
+            )
+            assert f"Proxy-Authorization: {way.authorization}\r\n" in proxy.requests[0]
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio has no TLS inside TLS before Python 3.11")
+def test_tunnel_to_proxy_with_tls(certificate, monkeypatch):
+    trusting = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    client_ssl = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client_ssl.load_verify_locations(certificate)
+    server_ssl, proxy_ssl = server_context(certificate), server_context(certificate)
+
+    async def main():
+        async with http2.serve(echo, ssl=server_ssl) as server, listening(TunnelProxy(), tls=proxy_ssl) as port:
+            way = Proxy.parse(f"https://localhost:{port}")
+            async with http2.connect("localhost", server.port, ssl=client_ssl, proxy=way) as connection:
+                assert await exchange(connection, b"twice") == b"twice"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "text"),
+    [
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n", 407, "refused: 407 'Proxy Auth"),
+        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", 502, "refused: 502 'Bad Gateway'"),
+        (b"SSH-2.0-OpenSSH_9\r\n\r\n", None, "does not speak HTTP/1: it answered 'SSH-2.0"),
+        (b"", None, "hung up"),
+        (b"HTTP/1.1 2", None, "hung up"),
+    ],
+)
+def test_tunnel_refused(answer, status, text):
+    async def main():
+        async with listening(TunnelProxy(answer)) as port:
+            with pytest.raises(ProxyError) as raised:
+                async with http2.connect("localhost", 1, proxy=Proxy.parse(f"http://127.0.0.1:{port}")):
+                    pytest.fail("it was opened")
+            assert raised.value.status == status
+            assert str(raised.value).startswith(f"the proxy 127.0.0.1:{port} {text}")
+
+    run(main())
+
+
+def test_tunnel_without_proxy_there():
+    async def main():
+        async with listening(TunnelProxy()) as port:
+            pass
+        with pytest.raises(OSError, match=f"the proxy 127.0.0.1:{port}"):
+            async with http2.connect("localhost", 1, proxy=Proxy.parse(f"http://127.0.0.1:{port}")):
+                pass  # pragma: no cover
+
+    run(main())
+
+
+def test_tunnel_is_bounded_in_time():
+    async def silent(reader, writer):
+        await reader.read()
+
+    async def main():
+        async with listening(silent) as port:
+            way = Proxy.parse(f"http://127.0.0.1:{port}")
+            with pytest.raises(TimeoutError, match=r"localhost:1 did not answer in 0\.05 s"):
+                async with http2.connect("localhost", 1, proxy=way, connect_timeout=0.05):
+                    pytest.fail("it was opened")
+
+    run(main())
+
+
+# What does not speak HTTP/2
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "speaks HTTP/1, not HTTP/2; it began with 'HTTP/1.1 400"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "speaks TLS, not HTTP/2"),
+        (b"220 mail.example ESMTP\r\n", "speaks something else, not HTTP/2; it began with '220 mail"),
+    ],
+)
+def test_server_without_http2(answer, text):
+    async def handle(reader, writer):
+        await reader.read(1)
+        for octet in answer:
+            writer.write(bytes([octet]))
+            await asyncio.sleep(0)
+        writer.close()
+
+    async def main():
+        async with listening(handle) as port:
+            with pytest.raises(NotHTTP2, match=text):
+                async with http2.connect("127.0.0.1", port):
+                    pytest.fail("it was opened")
+
+    run(main())
+
+
+def test_server_that_refuses_alpn(certificate):
+    """OpenSSL's name of the alert is what tells it from other failures."""
+    server_ssl = server_context(certificate)
+    server_ssl.set_alpn_protocols(["http/1.1"])
+    client_ssl = ssl.create_default_context(cafile=certificate)
+
+    async def handle(reader, writer):
+        await reader.read()
+
+    async def main():
+        async with listening(handle, tls=server_ssl) as port:
+            with pytest.raises(NotHTTP2, match=r"the server does not speak HTTP/2 \(ALPN\)"):
+                async with http2.connect("localhost", port, ssl=client_ssl):
+                    pytest.fail("it was opened")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConnectionRefusedError(111, "refused"), "[Errno 111] host:1: refused"),
+        (OSError("Multiple exceptions: one, two"), "host:1: Multiple exceptions: one, two"),
+        (OSError(1, "host:1 is away"), "[Errno 1] host:1 is away"),
+    ],
+)
+def test_errors_name_host_and_port(error, text):
+    assert str(named(error, "host:1")) == text
