@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import random
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, overload
@@ -77,6 +78,7 @@ _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+_T = TypeVar("_T")
 
 RetryOn: TypeAlias = Callable[[Exception], bool]
 """Says of an error whether what failed may be tried again."""
@@ -117,21 +119,54 @@ def retryable(error: Exception) -> bool:
 
 
 class Retries:
-    """How often something is tried again, and what for.
+    """How often something is tried again, what for, and for how long.
 
     Args:
         retries: how often in a row.
         retry_on: says of an error whether it may be tried again.
+        deadline: seconds for all tries in a row and the pauses between them; None: as long as they take.
     """
 
-    def __init__(self, retries: int, retry_on: RetryOn | None) -> None:
+    def __init__(self, retries: int, retry_on: RetryOn | None = None, deadline: float | None = None) -> None:
         self._retries = retries
         self._retry_on = retry_on or retryable
+        self._deadline = deadline
+        self._end: float | None = None
         self._attempt = 0
 
     def reset(self) -> None:
         """Count from the beginning, as something has succeeded."""
         self._attempt = 0
+        self._end = None
+
+    def once(self) -> Retries:
+        """Return one try of these: it is not repeated, and has what is left of the time."""
+        try_ = Retries(0, None, self._deadline)
+        if self._deadline is not None:
+            try_._end = self._begun()
+        return try_
+
+    def _begun(self) -> float:
+        """Return the time of the event loop at which the deadline is over; it begins with the first call."""
+        if self._end is None:
+            self._end = asyncio.get_running_loop().time() + (self._deadline or 0)
+        return self._end
+
+    async def within(self, awaitable: Awaitable[_T]) -> _T:
+        """Return what is awaited.
+
+        Raises:
+            TimeoutError: the deadline passed meanwhile.
+        """
+        if self._deadline is None:
+            return await awaitable
+        end, loop = self._begun(), asyncio.get_running_loop()
+        try:
+            return await asyncio.wait_for(awaitable, max(0, end - loop.time()))
+        except asyncio.TimeoutError:  # before Python 3.11 it is another class than TimeoutError
+            if loop.time() < end:
+                raise
+        raise TimeoutError(f"the stream did not begin in {self._deadline} s, with all tries")
 
     async def again(self, error: Exception) -> bool:
         """Return whether to try again after an error, once the time for it has come.
@@ -140,13 +175,20 @@ class Retries:
         """
         if self._attempt >= self._retries or not self._retry_on(error):
             return False
-        await _pause(self._attempt)
+        left = math.inf if self._deadline is None else self._begun() - asyncio.get_running_loop().time()
+        if not await _pause(self._attempt, left):
+            return False
         self._attempt += 1
         return True
 
 
-async def _pause(attempt: int) -> None:
-    await asyncio.sleep(random.random() * min(2**attempt, MAX_DELAY))
+async def _pause(attempt: int, left: float) -> bool:
+    """Wait before a retry; return False at once where that would take longer than the time that is left."""
+    seconds = random.random() * min(2**attempt, MAX_DELAY)
+    if seconds >= left:
+        return False
+    await asyncio.sleep(seconds)
+    return True
 
 
 class Stream(Generic[_Request, _Response, _In, _Out]):
@@ -373,6 +415,7 @@ class Client:
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
+        deadline: float | None = None,
         unknown_events: Literal[False] = False,
     ) -> AbstractAsyncContextManager[Stream[_Request, _Response, _In, _Out]]: ...
     @overload
@@ -384,6 +427,7 @@ class Client:
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
+        deadline: float | None = None,
         unknown_events: bool,
     ) -> AbstractAsyncContextManager[Stream[_Request, _Response, _In, _Out | Message]]: ...
     def open(
@@ -394,6 +438,7 @@ class Client:
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
+        deadline: float | None = None,
         unknown_events: bool = False,
     ) -> AbstractAsyncContextManager[Stream[_Request, _Response, _In, Any]]:
         """Open a stream.
@@ -404,6 +449,8 @@ class Client:
             retries: how often it is tried again to begin the stream, if that may succeed. Once the stream has begun, an
                 error is final.
             retry_on: says of an error whether to try again; None: `retryable` does.
+            deadline: seconds in which the stream must have begun, with all tries and the pauses between them; None: as
+                long as they take.
             unknown_events: whether the stream also yields events whose type the operation does not know, as messages;
                 otherwise they are skipped.
 
@@ -423,7 +470,7 @@ class Client:
             session = ClientSession(operation, request, signer, unknown_events=unknown_events)
             return Stream(channel, session, response.headers, self._idle_timeout)
 
-        return self.opened(operation, operation.request.write(request), make, Retries(retries, retry_on))
+        return self.opened(operation, operation.request.write(request), make, Retries(retries, retry_on, deadline))
 
     @asynccontextmanager
     async def opened(
@@ -444,7 +491,7 @@ class Client:
         async with contextlib.AsyncExitStack() as stack:
             while True:
                 try:
-                    stream = await stack.enter_async_context(self._start(operation, parts, make))
+                    stream = await retries.within(stack.enter_async_context(self._start(operation, parts, make)))
                     break
                 except Exception as error:
                     if not await retries.again(error):

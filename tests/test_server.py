@@ -274,8 +274,8 @@ def test_an_early_end_instead_of_any_event():
 
 
 def test_a_fault_that_strikes_once_is_passed_by_a_retry(monkeypatch):
-    async def at_once(attempt):
-        pass
+    async def at_once(attempt, left):
+        return True
 
     monkeypatch.setattr("eventstream.client._pause", at_once)
 

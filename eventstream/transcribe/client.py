@@ -99,6 +99,7 @@ class TranscribeClient(Client):
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
+        deadline: float | None = None,
         **parameters: Any,
     ) -> AbstractAsyncContextManager[TranscriptionStream]:
         """Start a transcription.
@@ -109,6 +110,7 @@ class TranscribeClient(Client):
                 All tries have the same session id, made here if the request has none, and come after longer and longer
                 pauses of a random length. Once the stream has begun, an error is final; see `transcribe`.
             retry_on: says of an error whether to try again; None: `eventstream.client.retryable` does.
+            deadline: seconds in which the stream must have begun, with all tries; None: as long as they take.
             parameters: the fields of a `StartStreamTranscriptionRequest`; beside a request, what is other than in it.
 
         Returns:
@@ -123,7 +125,7 @@ class TranscribeClient(Client):
         request = _request(request, parameters)
         if retries and request.session_id is None:
             request = replace(request, session_id=str(uuid.uuid4()))
-        return self._started(request, Retries(retries, retry_on))
+        return self._started(request, Retries(retries, retry_on, deadline))
 
     def _started(
         self, request: StartStreamTranscriptionRequest, retries: Retries
@@ -144,6 +146,7 @@ class TranscribeClient(Client):
         chunk_duration: float = DEFAULT_DURATION,
         retries: int = 0,
         retry_on: RetryOn | None = None,
+        deadline: float | None = None,
         **parameters: Any,
     ) -> AsyncGenerator[TranscriptEvent, None]:
         """Transcribe audio from its beginning to its end.
@@ -162,6 +165,7 @@ class TranscribeClient(Client):
                 without an event in between. A new stream begins then, with the same session id, and goes on with the
                 audio that was not sent yet. Results of audio before that may be missing, and times may begin anew.
             retry_on: says of an error whether to try again; None: `retryable` does.
+            deadline: seconds in which a stream must have begun, with all tries in a row; None: as long as they take.
             parameters: the fields of a `StartStreamTranscriptionRequest`; beside a request, what is other than in it.
 
         Yields:
@@ -195,10 +199,10 @@ class TranscribeClient(Client):
                 raise InvalidAudio(f"the WAV is {source.format}, and the request says {format}")
             feed = _Feed(_chunks(source, format, chunk_duration, pace))
             opened.push_async_callback(feed.close)
-            tries = Retries(retries, retry_on or retryable)
+            tries = Retries(retries, retry_on or retryable, deadline)
             while True:
                 try:
-                    async with self._started(request, Retries(0, None)) as stream:
+                    async with self._started(request, tries.once()) as stream:
                         sender = asyncio.create_task(feed.send(stream))
                         try:
                             async for event in stream:

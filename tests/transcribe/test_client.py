@@ -103,8 +103,9 @@ def pauses(monkeypatch):
     """Retries come at once; what they would have waited for."""
     attempts = []
 
-    async def pause(attempt):
+    async def pause(attempt, left):
         attempts.append(attempt)
+        return True
 
     monkeypatch.setattr(general, "_pause", pause)
     return attempts
@@ -1109,7 +1110,7 @@ def test_the_pauses_grow(monkeypatch):
     monkeypatch.setattr(general.asyncio, "sleep", sleep)
     monkeypatch.setattr(general.random, "random", lambda: 1.0)
     for attempt in range(7):
-        asyncio.run(general._pause(attempt))
+        asyncio.run(general._pause(attempt, 60))
     assert slept == [1, 2, 4, 8, 16, 20, 20]
 
 
