@@ -15,6 +15,8 @@
 # make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 to 3.14
 # make bench        compare with the peers, in one run, and write benchmarks/report
 # make bench-once   run every benchmark once, without timing it
+# make bench-compare  this codec against that of BASE, a revision, call by call
+# make instructions count the instructions of ten calls, and fail on a rise against the committed ones; UPDATE=1 writes them
 # make docs         build the documentation into build/docs
 # make dist         build sdist and wheel, check what they hold, test the one against the other, and build a Cython
 #                   package against the wheel
@@ -41,7 +43,7 @@ ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
 GROUPS := pip lock build demo http test lint coverage mutation adapters peers fuzz bench docs
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once docs dist lock clean
+.PHONY: demo test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist lock clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -102,10 +104,19 @@ fuzz: $(VENV)/installed $(VENV)/demo $(VENV)/fuzz
 	tools/fuzz.sh $(BIN)/python $(SECONDS)
 
 bench: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/bench
-	$(BIN)/python -m benchmarks
+	PYTHONPATH=tools $(BIN)/python -m benchmarks
 
 bench-once: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/bench
 	$(BIN)/pytest benchmarks $(PYTEST_OPTIONS)
+
+bench-compare: $(VENV)/installed
+	rm -rf build/base && mkdir -p build/base
+	git archive $(BASE) | tar -x -C build/base
+	cd build/base && EVENTSTREAM_REQUIRE_NATIVE=1 $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
+	$(BIN)/python -m benchmarks.compare build/base
+
+instructions: $(VENV)/installed
+	$(BIN)/python -m benchmarks.instructions $(if $(UPDATE),--update)
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

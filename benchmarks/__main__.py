@@ -1,4 +1,4 @@
-"""``make bench``: every comparison in one run, interleaved; printed, and written to ``benchmarks/report/``."""
+"""``make bench``: every comparison, interleaved, in two runs; printed, and written to ``benchmarks/report/``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import eventstream
-from benchmarks import adapters, codec, javascript, memory, peers, report, signing, threads, transcribe
-from benchmarks.measure import measure
+from benchmarks import adapters, aws_c, codec, javascript, memory, native, peers, report, signing, threads, transcribe
+from benchmarks.measure import figure, measure
 
 DIRECTORY = Path(__file__).parent / "report"
 
@@ -43,15 +43,27 @@ def node_if_there() -> Iterator[javascript.JavaScript | None]:
         yield None
 
 
+def in_c_if_there() -> aws_c.AwsC | None:
+    try:
+        return aws_c.AwsC()
+    except aws_c.Unavailable as error:
+        print(f"without AWS's codec in C: {error}", file=sys.stderr)
+        return None
+
+
 def main() -> int:
     if eventstream.implementation != "native":
         print("the native implementation is not there: nothing worth comparing", file=sys.stderr)
         return 1
     with node_if_there() as node:
         peaks = peers.peaks(node)
-        standings = [peers.measure(job) for job in peers.jobs(node)]
-    parts = (codec.rows, codec.checksum_rows, signing.rows, transcribe.rows, adapters.rows, threads.rows)
-    figures = [measure(row) for rows in parts for row in rows()]
+        jobs = list(peers.jobs(node, in_c_if_there()))
+        parts = (native, codec, signing, transcribe, adapters, threads)
+        rows = [row for part in parts for row in part.rows()] + list(codec.checksum_rows())
+        runs = [([peers.measure(job) for job in jobs], [measure(row) for row in rows]) for _ in range(2)]
+    (first_jobs, first_rows), (second_jobs, second_rows) = runs
+    standings = [peers.standing(*joined) for joined in zip(jobs, first_jobs, second_jobs, strict=True)]
+    figures = [figure(*joined) for joined in zip(rows, first_rows, second_rows, strict=True)]
     found = report.document(machine(), peers.versions(), standings, peaks, figures, memory.rows())
     report.write(found, DIRECTORY)
     print(report.page(found))

@@ -1,7 +1,12 @@
-"""Interleaved timing: every contestant is timed in every round, so that a noisy machine disturbs all alike."""
+"""Interleaved timing: every contestant is timed in every round, so that a noisy machine disturbs all alike.
+
+The clock is that of the thread, which does not count while another process has the processor. Each comparison is made
+twice, the second time when all others have been made once: how far the two agree says what a figure is worth.
+"""
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -13,12 +18,26 @@ T = TypeVar("T")
 Work = Callable[[], object]
 
 Timed = Callable[[int], float]
-"""Does a work so many times, here or in another process; the seconds that it took."""
+"""Does a work so many times, here or elsewhere, and returns the seconds that it took."""
 
-SAMPLE_SECONDS = 0.004
-CONTEST_SECONDS = 1.5
+
+@dataclass(frozen=True)
+class Loop:
+    """A work that is repeated and timed where it is done: in C, in another process, or in a loop of its own.
+
+    A function of Python that is called in a loop can cost as much as the work in it.
+    """
+
+    run: Timed
+
+    def __call__(self) -> object:
+        return self.run(1)
+
+
+SAMPLE_SECONDS = 0.0005  # as short as the clock allows: what disturbs a round then disturbs all of it
+CONTEST_SECONDS = 0.35  # a contestant, in each of the two runs
 MIN_ROUNDS = 5
-MAX_ROUNDS = 41
+MAX_ROUNDS = 1001
 
 
 @dataclass(frozen=True)
@@ -41,15 +60,21 @@ class Row:
 
 @dataclass(frozen=True)
 class Figure:
-    """The medians of a row in nanoseconds, and their ratio."""
+    """The medians of a row in nanoseconds, and the ratio in each of the two runs."""
 
     row: Row
     ours: float
     theirs: float
+    runs: tuple[float, float]
 
     @property
     def ratio(self) -> float:
-        return self.theirs / self.ours if self.row.at_most is None else self.ours / self.theirs
+        return statistics.geometric_mean(self.runs)
+
+    @property
+    def apart(self) -> float:
+        """By what part the larger ratio of the two runs exceeds the smaller."""
+        return apart(self.runs)
 
     @property
     def reached(self) -> bool:
@@ -64,36 +89,62 @@ class Figure:
         return "" if self.row.at_least is None else f"≥ {self.row.at_least:g}×"
 
 
-def measure(row: Row) -> Figure:
+@dataclass(frozen=True)
+class Samples:
+    """The nanoseconds of one work, by contestant and round."""
+
+    columns: list[list[float]]
+
+    def medians(self) -> list[float]:
+        return [statistics.median(column) for column in self.columns]
+
+    def ratio(self, contestant: int, to: int) -> float:
+        """The median of the ratios in each round, whose contestants were disturbed alike."""
+        return statistics.median(a / b for a, b in zip(self.columns[contestant], self.columns[to], strict=True))
+
+
+def apart(ratios: Sequence[float]) -> float:
+    return max(ratios) / min(ratios) - 1
+
+
+def measure(row: Row) -> Samples:
     """Time both sides of a row in alternation."""
-    ours, theirs = medians([timed(row.ours), timed(row.theirs)])
-    return Figure(row, ours / row.per, theirs / row.against_per)
+    return contest([timed(row.ours), timed(row.theirs)])
 
 
-def medians(contestants: Sequence[Timed]) -> list[float]:
-    """The median nanoseconds of one work of each; the rounds go through them forwards and backwards in turn."""
+def figure(row: Row, first: Samples, second: Samples) -> Figure:
+    """Join the two runs of a row."""
+    sides = ((0, 1), (row.per, row.against_per)) if row.at_most is not None else ((1, 0), (row.against_per, row.per))
+    (above, below), (over, under) = sides
+    ours, theirs = (statistics.mean(pair) for pair in zip(first.medians(), second.medians(), strict=True))
+    runs = [samples.ratio(above, below) * under / over for samples in (first, second)]
+    return Figure(row, ours / row.per, theirs / row.against_per, (runs[0], runs[1]))
+
+
+def contest(contestants: Sequence[Timed]) -> Samples:
+    """Time all in rounds, which go through them forwards and backwards in turn."""
     loops = [_loops_for(contestant) for contestant in contestants]
     samples: list[list[float]] = [[] for _ in contestants]
     order = range(len(contestants))
     start = time.perf_counter()
     for round_ in range(MAX_ROUNDS):
         for index in order if round_ % 2 else reversed(order):
-            samples[index].append(contestants[index](loops[index]) / loops[index])
-        if round_ + 1 >= MIN_ROUNDS and time.perf_counter() - start > CONTEST_SECONDS / 2 * len(contestants):
+            samples[index].append(contestants[index](loops[index]) / loops[index] * 1e9)
+        if round_ + 1 >= MIN_ROUNDS and time.perf_counter() - start > CONTEST_SECONDS * len(contestants):
             break
-    return [statistics.median(column) * 1e9 for column in samples]
+    return Samples(samples)
 
 
 def timed(work: Work) -> Timed:
     """A work of this process."""
 
     def run(loops: int) -> float:
-        start = time.perf_counter()
-        for _ in range(loops):
+        start = time.thread_time()
+        for _ in itertools.repeat(None, loops):
             work()
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
-    return run
+    return work.run if isinstance(work, Loop) else run
 
 
 def at_once(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -1,4 +1,5 @@
-"""The same jobs for every codec there is to hand: each peer in Python here, the JavaScript codec in its own process.
+"""The same jobs for every codec there is to hand: each peer in Python here, AWS's codec in C by a driver in C, the
+JavaScript codec in its own process.
 
 Each contestant does a job in the way that its own users do, and looks at what it decoded: a header and the payload. One
 that has no such part does not take part in the job. The `floor` of a job is the part of it that cannot be saved.
@@ -26,8 +27,10 @@ from botocore.eventstream import EventStreamBuffer as BotocoreBuffer
 
 import eventstream
 from benchmarks import codec, javascript, signing, transcribe
-from benchmarks.codec import HEADERS, KIB, MIB, payload_of, pieces, wire_of
-from benchmarks.measure import Timed, Work, at_once, medians, timed
+from benchmarks.aws_c import AwsC
+from benchmarks.calls import HEADERS, KIB, payload_of
+from benchmarks.codec import MIB, pieces, wire_of
+from benchmarks.measure import Samples, Timed, Work, apart, at_once, contest, timed
 from benchmarks.memory import resident_set
 from eventstream import _reference
 
@@ -50,8 +53,9 @@ AMAZON_TRANSCRIBE = "amazon-transcribe"
 SMITHY = "smithy-aws-event-stream"
 CAPO = "capo-transcribe-streaming"
 JAVASCRIPT = "@smithy/core (Node)"
+C = "aws-c-event-stream (in C)"
 
-CONTESTANTS = (OURS, REFERENCE, BOTOCORE, AMAZON_TRANSCRIBE, SMITHY, CAPO, JAVASCRIPT)
+CONTESTANTS = (OURS, REFERENCE, BOTOCORE, AMAZON_TRANSCRIBE, SMITHY, CAPO, JAVASCRIPT, C)
 
 LONG_PAYLOAD = 16_000_000
 """Of the message whose assembly is compared: the most that all peers accept is 16 MiB."""
@@ -60,7 +64,9 @@ LONG_PAYLOAD = 16_000_000
 def versions() -> dict[str, str]:
     """What takes part here, in which version."""
     found = {JAVASCRIPT: javascript.VERSION}
-    for name, distribution in ((OURS, "eventstream-codec"), *((name, name) for name in CONTESTANTS[2:-1])):
+    distributions = {OURS: "eventstream-codec", C: "awscrt"}
+    for name in CONTESTANTS:
+        distribution = distributions.get(name, name)
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(distribution)
     return found
@@ -77,28 +83,37 @@ class Job:
 
 @dataclass(frozen=True)
 class Standing:
-    """Median nanoseconds a message."""
+    """Median nanoseconds a message, and the largest part by which the two runs differ in a codec's ratio to ours."""
 
     job: str
     nanoseconds: dict[str, float]
+    apart: float
 
 
-def measure(job: Job) -> Standing:
-    figures = medians(list(job.contestants.values()))
-    return Standing(job.name, {name: ns / job.per for name, ns in zip(job.contestants, figures, strict=True)})
+def measure(job: Job) -> Samples:
+    return contest(list(job.contestants.values()))
 
 
-def jobs(node: javascript.JavaScript | None) -> Iterator[Job]:
-    """All of them; without Node the others."""
+def standing(job: Job, first: Samples, second: Samples) -> Standing:
+    """Join the two runs of a job."""
+    names = list(job.contestants)
+    ours = names.index(OURS)
+    most = max(apart([run.ratio(index, ours) for run in (first, second)]) for index in range(len(names)))
+    means = [(a + b) / 2 / job.per for a, b in zip(first.medians(), second.medians(), strict=True)]
+    return Standing(job.name, dict(zip(names, means, strict=True)), most)
+
+
+def jobs(node: javascript.JavaScript | None, in_c: AwsC | None) -> Iterator[Job]:
+    """Yield all of them; without Node, or without AWS's codec in C, for the others."""
     for length in (142, 918, 16 * KIB, MIB):
-        yield _decode(length, node)
+        yield _decode(length, node, in_c)
     for length in (142, 918, 16 * KIB, MIB):
-        yield _encode(length, node)
+        yield _encode(length, node, in_c)
     yield _sign(node)
     yield _typed()
-    yield _stream("4 MB of 918 B messages, fed at once", wire_of(918) * 4000, 5 * MIB, node, per=4000)
-    yield _stream("918 B message, fed byte by byte", wire_of(918), 1, node)
-    yield _stream("16 MB message, fed in 64 KiB pieces", wire_of(LONG_PAYLOAD), 64 * KIB, node)
+    yield _stream("4 MB of 918 B messages, fed at once", wire_of(918) * 4000, 5 * MIB, node, in_c, per=4000)
+    yield _stream("918 B message, fed byte by byte", wire_of(918), 1, node, in_c)
+    yield _stream("16 MB message, fed in 64 KiB pieces", wire_of(LONG_PAYLOAD), 64 * KIB, node, in_c)
 
 
 # Decoding
@@ -156,7 +171,7 @@ def _decode_smithy(wire: bytes) -> Work:
     return work
 
 
-def _decode(length: int, node: javascript.JavaScript | None) -> Job:
+def _decode(length: int, node: javascript.JavaScript | None, in_c: AwsC | None) -> Job:
     wire = wire_of(length)
     payload = payload_of(length)
     contestants = {FLOOR: timed(codec.floor(payload))}
@@ -165,23 +180,29 @@ def _decode(length: int, node: javascript.JavaScript | None) -> Job:
         contestants[SMITHY] = timed(_decode_smithy(wire))
     if node is not None:
         contestants[JAVASCRIPT] = node.timed("decode", wire=wire)
+    if in_c is not None:
+        contestants[C] = in_c.decode(wire).run
     return Job(f"decode {length:,} B", contestants)
 
 
-def _stream(name: str, wire: bytes, size: int, node: javascript.JavaScript | None, per: int = 1) -> Job:
+def _stream(
+    name: str, wire: bytes, size: int, node: javascript.JavaScript | None, in_c: AwsC | None, per: int = 1
+) -> Job:
     chunks = pieces(wire, size)
     contestants = {name: timed(work_of(chunks)) for name, work_of in DECODERS.items()}
     if Event is not None and len(chunks) == 1:
         contestants[SMITHY] = timed(_decode_smithy(wire))
     if node is not None:
         contestants[JAVASCRIPT] = node.timed("stream", wire=wire, size=size)
+    if in_c is not None:
+        contestants[C] = in_c.stream(wire, size).run
     return Job(name, contestants, per)
 
 
 # Encoding and signing
 
 
-def _encode(length: int, node: javascript.JavaScript | None) -> Job:
+def _encode(length: int, node: javascript.JavaScript | None, in_c: AwsC | None) -> Job:
     payload = payload_of(length)
     serializer = EventStreamMessageSerializer()
     contestants = {
@@ -195,6 +216,8 @@ def _encode(length: int, node: javascript.JavaScript | None) -> Job:
         contestants[SMITHY] = timed(lambda: EventMessage(headers=HEADERS, payload=payload).encode())
     if node is not None:
         contestants[JAVASCRIPT] = node.timed("encode", headers=HEADERS, payload=payload)
+    if in_c is not None:
+        contestants[C] = in_c.encode(HEADERS, payload).run
     return Job(f"encode {length:,} B", contestants)
 
 

@@ -1,10 +1,4 @@
-"""The rows of ``make bench`` under pytest-benchmark, to compare two versions of this package with each other:
-
-    pytest benchmarks --benchmark-enable --benchmark-save=before
-    pytest benchmarks --benchmark-enable --benchmark-compare
-
-The comparison with the peers is ``make bench``.
-"""
+"""Every row of ``make bench``, once, without the comparison; with ``--benchmark-enable`` each is timed."""
 
 from __future__ import annotations
 
@@ -13,10 +7,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 pytest.importorskip("amazon_transcribe", reason="the peers are installed by `make bench`")
 
-from benchmarks import adapters, codec, signing, transcribe
+from benchmarks import adapters, codec, native, signing, transcribe
 from benchmarks.measure import Row
 
-ROWS = [*codec.rows(), *codec.checksum_rows(), *signing.rows(), *transcribe.rows(), *adapters.rows()]
+ROWS = [*native.rows(), *codec.rows(), *codec.checksum_rows(), *signing.rows(), *transcribe.rows(), *adapters.rows()]
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=f"{row.work}, against {row.against}") for row in ROWS])
