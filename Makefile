@@ -46,8 +46,9 @@ NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream
 .PHONY: demo test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist lock clean
 
 demo: $(VENV)/installed $(VENV)/demo
-	$(BIN)/python -m eventstream tests/captures/amazon-transcribe-0.6.4.request.bin \
+	$(BIN)/eventstream show tests/captures/amazon-transcribe-0.6.4.request.bin \
 		tests/captures/amazon-transcribe-0.6.4.response.bin
+	$(BIN)/eventstream check tests/captures/*.response.bin
 	$(BIN)/python examples/recorded.py
 	$(BIN)/python examples/live.py
 

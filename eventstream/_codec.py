@@ -42,6 +42,17 @@ if TYPE_CHECKING:
         encode_into,
     )
 else:
+
+    def _in_subinterpreter() -> bool:
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            try:
+                import _xxsubinterpreters as interpreters  # up to Python 3.12
+            except ImportError:
+                return False
+        return interpreters.get_current() != interpreters.get_main()
+
     if os.environ.get("EVENTSTREAM_PURE_PYTHON", "0") in ("", "0"):
         try:
             from eventstream._native import (
@@ -62,7 +73,10 @@ else:
             if sys.implementation.name == "cpython":
                 import warnings
 
-                if os.path.exists(os.path.join(os.path.dirname(__file__), "_native.pyx")):
+                if _in_subinterpreter():
+                    advice = "This is a subinterpreter, and a native module of Cython serves only the interpreter that"
+                    advice += " imports it first: use eventstream in the main interpreter"
+                elif os.path.exists(os.path.join(os.path.dirname(__file__), "_native.pyx")):
                     advice = (
                         "This is the source tree: `pip install -e .` builds it here, and elsewhere what is installed"
                     )

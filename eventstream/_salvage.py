@@ -92,6 +92,13 @@ def salvage(
         BufferError: the buffer is not C-contiguous.
         ValueError: a limit is negative.
     """
+    return salvage_at(0, data, max_headers_length, max_payload_length)
+
+
+def salvage_at(
+    offset: int, data: Buffer, max_headers_length: int | None, max_payload_length: int | None
+) -> Iterator[Message | Gap]:
+    """Return the same for data that begin at `offset` of the stream, in which gaps and errors are placed."""
     try:
         view = memoryview(data)
     except ValueError as error:  # as a released memoryview says it
@@ -99,7 +106,7 @@ def salvage(
     if not view.c_contiguous:
         raise BufferError("the buffer is not C-contiguous")
     _decoder_at(0, max_headers_length, max_payload_length)  # refuses what is not a limit
-    return _parts(_Salvage(view.cast("B"), max_headers_length, max_payload_length))
+    return _parts(_Salvage(offset, view.cast("B"), max_headers_length, max_payload_length))
 
 
 def _parts(salvage: _Salvage) -> Iterator[Message | Gap]:
@@ -111,14 +118,14 @@ def _parts(salvage: _Salvage) -> Iterator[Message | Gap]:
                 for piece in salvage.pieces_from(position):
                     for message in decoder.feed(piece):  # `yield from` would close the decoder
                         yield message
-                    salvage.check_length(decoder.offset)
+                    salvage.check_length(decoder.offset - salvage.offset)
                 decoder.close()
                 return
             message = salvage.message_at(position)
         except DecodeError as error:
-            position = max(decoder.offset, position)
+            position = max(decoder.offset - salvage.offset, position)
             end, nested = salvage.end_of_gap(position)
-            yield Gap(position, end - position, error, nested)
+            yield Gap(salvage.offset + position, end - position, error, nested)
             position = end
         else:
             position += MIN_MESSAGE_LENGTH + len(message.headers.raw) + len(message.payload)
@@ -130,15 +137,18 @@ _LAST_PIECE = 262_144
 
 
 class _Salvage:
-    """The input, the limits, and the questions that are asked of them."""
+    """The input, the limits, and the questions that are asked of them. Positions are those in the input."""
 
-    def __init__(self, view: memoryview, max_headers_length: int | None, max_payload_length: int | None) -> None:
+    def __init__(
+        self, offset: int, view: memoryview, max_headers_length: int | None, max_payload_length: int | None
+    ) -> None:
+        self.offset = offset  # of the input in the stream
         self.view = view
         self.limits = max_headers_length, max_payload_length
         self.checksums = _Checksums(view)
 
     def decoder_at(self, position: int) -> Decoder:
-        return _decoder_at(position, *self.limits)
+        return _decoder_at(self.offset + position, *self.limits)
 
     def pieces_from(self, position: int) -> Iterator[bytes]:
         """The rest of the input, in pieces that begin small: what was read beyond a fault is read again."""
@@ -153,7 +163,7 @@ class _Salvage:
         available = len(self.view) - start
         prelude = self.prelude_at(start)
         if prelude is not None and prelude[0] > available:
-            raise TruncatedMessage(start, available, prelude[0])
+            raise TruncatedMessage(self.offset + start, available, prelude[0])
 
     def prelude_at(self, start: int) -> tuple[int, int] | None:
         """The total and the headers length of the valid prelude that begins here, if one does; within no limits."""
@@ -188,7 +198,7 @@ class _Salvage:
             end = start + prelude[0]
             mismatch = self.faulty_checksum(start, end)
             if mismatch is not None:
-                raise MessageChecksumMismatch(start, *mismatch)
+                raise MessageChecksumMismatch(self.offset + start, *mismatch)
             decoder.feed(bytes(self.view[start + PRELUDE_LENGTH : end]))
         return next(decoder)
 

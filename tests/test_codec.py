@@ -137,8 +137,11 @@ except ImportError:
 inner = '''
 import warnings
 warnings.simplefilter("ignore")
-import eventstream
-print(eventstream.implementation, flush=True)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import eventstream
+[warning] = caught
+print(eventstream.implementation, "This is a subinterpreter" in str(warning.message), flush=True)
 '''
 number = interpreters.create()
 failed = interpreters.run_string(number, inner)
@@ -147,4 +150,14 @@ interpreters.destroy(number)
 print(eventstream.implementation)
 """
     # Without the tracer that coverage has subprocesses load, as that knows no second interpreter.
-    assert run(program, "-W", "ignore", COVERAGE_PROCESS_CONFIG="").split() == ["reference", "native"]
+    assert run(program, "-W", "ignore", COVERAGE_PROCESS_CONFIG="").split() == ["reference", "True", "native"]
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="elsewhere the reference is no surprise")
+@pytest.mark.parametrize("names", [("_interpreters",), ("_interpreters", "_xxsubinterpreters")], ids=len)
+def test_warning_in_the_main_interpreter_names_no_subinterpreter(names):
+    """Also where Python has no such module, or has the older one."""
+    without = "".join(f"sys.modules[{name!r}] = None\n" for name in names)
+    output = run("import sys\n" + without + BLOCK_NATIVE + PRINT)
+    assert "RuntimeWarning" in output
+    assert "subinterpreter" not in output

@@ -35,6 +35,7 @@ LAYERS = [
     {"transcribe.emulator"},
     {"adapters"},
     {"testing"},
+    {"cli"},
     {"__main__"},
 ]
 """From the bottom up: what begins with one of the names is in that layer; the longest name counts. A module imports
@@ -73,7 +74,7 @@ PRIVATE = {
     ("eventstream._salvage", "eventstream._codec"),
     ("eventstream.adapters.botocore", "eventstream._codec"),
     ("eventstream.transcribe.audio", "eventstream.streams"),
-    ("eventstream.__main__", "eventstream.streams"),
+    ("eventstream.cli._inputs", "eventstream._codec"),
 }
 """Who imports private names of another module."""
 

@@ -1,0 +1,31 @@
+"""The command ``eventstream``: look into recorded event streams, check them, and save what is left of them.
+
+One module per subcommand, which is imported when it is called, so that the command starts quickly. `_inputs` finds
+event streams in files of many forms, `_json` turns messages into JSON and back, `_terminal` keeps terminals and files
+safe.
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: those after the command's name; None: the process's own.
+
+    Returns:
+        The exit status: 0 sound, 1 faults, 2 wrong usage.
+    """
+    try:
+        from eventstream.cli._main import run
+    except ModuleNotFoundError as error:
+        if error.name != "click":
+            raise
+        print("eventstream: the command needs the extra [cli]: pip install 'eventstream-codec[cli]'", file=sys.stderr)
+        return 2
+    return run(arguments)

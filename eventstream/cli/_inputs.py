@@ -1,0 +1,544 @@
+"""Event streams in files of many forms: which form it is, and the streams in it.
+
+A form is recognised by its first bytes. Files are mapped; what is compressed or encoded is decoded in pieces. HAR
+files, cassettes and flows, which hold several bodies, are read whole. Of these the bodies that are event streams are
+taken: those whose content type says so, or that begin with a valid prelude.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import io
+import mmap
+import os
+import re
+import stat
+import sys
+import time
+import zlib
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from eventstream import DecodeError, Decoder
+from eventstream._codec import _find_prelude
+from eventstream._salvage import salvage_at
+from eventstream._text import describe
+from eventstream.cli._terminal import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+
+    from eventstream import Gap, Message
+
+_PIECE = 1 << 18
+_HEAD = 1 << 16  # as many bytes are looked at to tell what it is
+_POLL_SECONDS = 0.2
+_MAX_LAYERS = 4  # of compression and encoding
+_MEBIBYTE = 1 << 20
+
+
+class UnusableInput(Exception):
+    """What the user named cannot be read, or is none of the known forms; the text says why.
+
+    Attributes:
+        is_text: it is a text, as folders have them beside recordings.
+    """
+
+    def __init__(self, reason: str, *, is_text: bool = False) -> None:
+        super().__init__(reason)
+        self.is_text = is_text
+
+
+@dataclass
+class Body:
+    """Bytes that are mapped or in memory, or that come in pieces."""
+
+    pieces: Iterable[bytes] = ()
+    whole: memoryview | None = None
+
+    def head(self) -> bytes:
+        """The first bytes, without using them up."""
+        if self.whole is not None:
+            return bytes(self.whole[:_HEAD])
+        pieces = iter(self.pieces)
+        first: list[bytes] = []
+        head = b""
+        while len(head) < _HEAD and recognised(head) in (None, "empty"):
+            piece = next(pieces, None)
+            if piece is None:
+                break
+            first.append(piece)
+            head += piece
+        self.pieces = _chained(first, pieces)
+        return head
+
+    def chunks(self) -> Iterator[bytes]:
+        if self.whole is None:
+            yield from self.pieces
+            return
+        for start in range(0, len(self.whole), _PIECE):
+            yield bytes(self.whole[start : start + _PIECE])
+
+    def read(self) -> bytes:
+        return b"".join(self.chunks())
+
+
+def _chained(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield from first
+    yield from rest
+
+
+@dataclass
+class Recording:
+    """One event stream.
+
+    Attributes:
+        name: the file, and which body of it.
+        body: its bytes.
+        headers: those of the HTTP message that it came in, by names in lower case; empty where that is not known.
+        size: its length in bytes, if that is known.
+    """
+
+    name: str
+    body: Body
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int | None:
+        return None if self.body.whole is None else len(self.body.whole)
+
+    def parts(self, limits: dict[str, int | None]) -> Iterator[Message | Gap]:
+        """Yield messages and gaps, as `salvage` does; each message as soon as its last byte has been read."""
+        if self.body.whole is not None:
+            headers_limit, payload_limit = limits["max_headers_length"], limits["max_payload_length"]
+            yield from salvage_at(0, self.body.whole, headers_limit, payload_limit)
+        else:
+            yield from _parts_of_pieces(self.body.pieces, limits)
+
+
+def _parts_of_pieces(pieces: Iterable[bytes], limits: dict[str, int | None]) -> Iterator[Message | Gap]:
+    """Read on until the first fault; what is left from there on is stored in a file, and salvaged."""
+    headers_limit, payload_limit = limits["max_headers_length"], limits["max_payload_length"]
+    decoder = Decoder(max_headers_length=headers_limit, max_payload_length=payload_limit)
+    kept: deque[bytes] = deque()  # the pieces that hold what is not yet delivered
+    start = 0  # where these begin
+    source = iter(pieces)
+    try:
+        for piece in source:
+            kept.append(piece)
+            for message in decoder.feed(piece):  # `yield from` would close the decoder # noqa: UP028
+                yield message
+            while kept and start + len(kept[0]) <= decoder.offset:
+                start += len(kept.popleft())
+        decoder.close()
+    except DecodeError:
+        from tempfile import TemporaryFile  # here: it takes long to import
+
+        with TemporaryFile() as file:
+            file.writelines(kept)
+            file.writelines(source)
+            file.flush()
+            rest = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[decoder.offset - start :]
+            yield from salvage_at(decoder.offset, rest, headers_limit, payload_limit)
+
+
+# Which form it is
+
+
+def _begins_with_message(head: bytes) -> bool:
+    return _find_prelude(head, 0, 1) == 0
+
+
+def _is_payload(head: bytes) -> bool:
+    """Whether decoded bytes are what is looked for."""
+    return _begins_with_message(head) or head.startswith(b"\x1f\x8b")
+
+
+def recognised(head: bytes) -> str | None:
+    """Return the form of a file that begins so; None if it is none of them, or if there are too few bytes to tell."""
+    if not head:
+        return "empty"
+    if _begins_with_message(head):
+        return "raw"
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if re.match(rb"HTTP/\d", text):
+        return "curl"
+    if text.startswith(b"{"):
+        if re.match(rb'\{\s*"log"', text) or (b'"entries"' in text and b'"log"' in text):
+            return "har"
+        return "vcr" if re.search(rb'"(http_)?interactions"', text) else None
+    if re.match(rb"(---\s+)?(version: \d+\s+)?(http_)?interactions:", text):
+        return "vcr"
+    if re.match(rb"\d{1,12}:\d{1,12}:", text):
+        return "mitmproxy"
+    compact = b"".join(text[:400].split())
+    if re.fullmatch(rb"[0-9a-fA-F]{24,}", compact) and _is_payload(binascii.unhexlify(compact[:24])):
+        return "hex"
+    if re.fullmatch(rb"[A-Za-z0-9+/=_-]{16,}", compact) and _is_payload(_from_base64(compact[:16])):
+        return "base64"
+    if _find_prelude(head, 0, len(head)) >= 0:
+        return "raw"  # damaged
+    return None
+
+
+def _form_of(head: bytes, name: str) -> str:
+    form = recognised(head)
+    if form is None:
+        if len(head) < 12:
+            return "raw"  # cut
+        what = describe(head[:64])
+        begin = f"it begins with {what}" if what else f"it begins with the bytes {head[:16].hex(' ')}"
+        reason = f"{shown(name)}: not an event stream, nor a known form of one: {begin} (--from names its form)"
+        raise UnusableInput(reason, is_text=what is not None)
+    return form
+
+
+# The forms
+
+
+def _gunzipped(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """Yield what a gzip file holds; its members one after the other, each in pieces."""
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    fresh = True
+    for piece in pieces:
+        data = piece
+        while data:
+            try:
+                inflated = inflater.decompress(data, _PIECE)
+            except zlib.error as error:
+                raise UnusableInput(f"{shown(name)}: damaged gzip: {error}") from None
+            fresh = False
+            if inflated:
+                yield inflated
+            data = inflater.unconsumed_tail
+            if inflater.eof:
+                data = inflater.unused_data.lstrip(b"\0")
+                inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                fresh = True
+    if not fresh:
+        yield from iter(lambda: inflater.decompress(inflater.unconsumed_tail, _PIECE), b"")
+        if not inflater.eof:
+            print(f"{shown(name)}: the gzip file is cut", file=sys.stderr)
+
+
+_URLSAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def _from_base64(compact: bytes) -> bytes:
+    try:
+        return base64.b64decode(compact.translate(_URLSAFE), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _decoded(pieces: Iterable[bytes], name: str, form: str) -> Iterator[bytes]:
+    """Yield what base64 or hex encode, in whole groups of digits."""
+    size, decode = (4, _strict_base64) if form == "base64" else (2, binascii.unhexlify)
+    rest = b""
+    for piece in pieces:
+        compact = rest + b"".join(piece.split())
+        end = len(compact) - len(compact) % size
+        rest = compact[end:]
+        yield _decoded_group(compact[:end], decode, name, form)
+    if form == "base64":
+        rest += b"=" * (-len(rest) % size)
+    yield _decoded_group(rest, decode, name, form)
+
+
+def _strict_base64(data: bytes) -> bytes:
+    return base64.b64decode(data.translate(_URLSAFE), validate=True)
+
+
+def _decoded_group(data: bytes, decode: Callable[[bytes], bytes], name: str, form: str) -> bytes:
+    try:
+        return decode(data)
+    except (binascii.Error, ValueError) as error:
+        raise UnusableInput(f"{shown(name)}: damaged {form}: {error}") from None
+
+
+def _response_of_curl(body: Body, name: str) -> Recording:
+    """The body behind the last head: there is one for each redirection, and for ``100 Continue``."""
+    chunks = body.chunks()
+    data = b""
+    headers: dict[str, str] = {}
+    while not data or data[:5] == b"HTTP/":
+        head, blank, rest = (
+            re.split(rb"(\r?\n\r?\n)", data, maxsplit=1) if re.search(rb"\r?\n\r?\n", data) else (data, b"", b"")
+        )
+        if not blank or (len(rest) < 5 and b"HTTP/".startswith(rest)):
+            piece = next(chunks, None)
+            if piece is not None and len(data) < _MEBIBYTE:
+                data += piece
+                continue
+            if not blank:
+                raise UnusableInput(f"{shown(name)}: the HTTP headers do not end")
+        headers = _http_headers(head)
+        data = rest
+        if not rest:
+            break
+    return Recording(name, Body(_chained([data], chunks)), headers)
+
+
+def _http_headers(head: bytes) -> dict[str, str]:
+    lines = head.decode("latin-1").splitlines()[1:]
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
+
+
+@dataclass
+class _Http:
+    """One body of a file that holds several."""
+
+    what: str
+    headers: dict[str, str]
+    content: bytes
+
+
+def _of_har(body: Body) -> Iterator[_Http]:
+    import json
+
+    for number, entry in enumerate(_list(_dict(json.loads(body.read())).get("log"), "entries"), 1):
+        for what in ("request", "response"):
+            message = _dict(entry.get(what))
+            content = _dict(message.get("postData" if what == "request" else "content"))
+            text = content.get("text")
+            if isinstance(text, str):
+                raw = (
+                    _from_base64(text.encode("ascii", "replace"))
+                    if content.get("encoding") == "base64"
+                    else _bytes(text)
+                )
+                yield _Http(f"{number} {what}", _pairs(message.get("headers")), raw)
+
+
+def _of_cassette(body: Body) -> Iterator[_Http]:
+    data = body.read()
+    cassette = _dict(_json_or_yaml(data))
+    for number, interaction in enumerate(_list(cassette, "interactions", "http_interactions"), 1):
+        for what in ("request", "response"):
+            message = _dict(interaction.get(what))
+            content = message.get("body")
+            if isinstance(content, dict):
+                encoded = content.get("base64_string")
+                text = content.get("string")
+                content = _from_base64(_bytes(encoded)) if encoded is not None else text
+            if isinstance(content, (str, bytes)):
+                yield _Http(f"{number} {what}", _pairs(message.get("headers")), _bytes(content))
+
+
+def _json_or_yaml(data: bytes) -> object:
+    if data.lstrip()[:1] == b"{":
+        import json
+
+        return json.loads(data)
+    try:
+        import yaml
+    except ModuleNotFoundError as error:
+        raise UnusableInput("a cassette in YAML needs PyYAML: pip install 'eventstream-codec[cli]'") from error
+    try:
+        return yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+
+
+def _of_flows(body: Body) -> Iterator[_Http]:
+    from eventstream.cli._mitmproxy import flows
+
+    for number, flow in enumerate(flows(body.read()), 1):
+        for what in ("request", "response"):
+            message = _dict(flow.get(what))
+            content = message.get("content")
+            if isinstance(content, bytes):
+                yield _Http(f"{number} {what}", _pairs(message.get("headers")), content)
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object, *names: str) -> list[dict[str, Any]]:
+    """The list of objects under one of these names."""
+    found = next((found for name in names if isinstance(found := _dict(value).get(name), list)), None)
+    if found is None:
+        raise ValueError(f"it has no list of {' or '.join(names)}")
+    return [item for item in found if isinstance(item, dict)]
+
+
+def _bytes(text: object) -> bytes:
+    """What was stored as text: Latin-1 if it can be, as each byte is a character then."""
+    if isinstance(text, bytes):
+        return text
+    try:
+        return str(text).encode("latin-1")
+    except UnicodeEncodeError:
+        return str(text).encode("utf-8", "surrogatepass")
+
+
+def _pairs(headers: object) -> dict[str, str]:
+    """Headers by name, in the form of any of the three."""
+    found: dict[str, str] = {}
+    if isinstance(headers, dict):
+        items: Iterable[Any] = headers.items()
+    elif isinstance(headers, list):
+        items = ((item.get("name"), item.get("value")) if isinstance(item, dict) else item for item in headers)
+    else:
+        items = ()
+    for item in items:
+        if isinstance(item, (list, tuple)) and len(item) >= 2:
+            name, value = item[0], item[1]
+            if isinstance(value, list):
+                value = value[0] if value else ""
+            found[_text(name).lower()] = _text(value)
+    return found
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+_CONTAINERS: dict[str, Callable[[Body], Iterator[_Http]]] = {
+    "har": _of_har,
+    "vcr": _of_cassette,
+    "mitmproxy": _of_flows,
+}
+
+FORMS = ("raw", "gzip", "base64", "hex", "curl", *_CONTAINERS)
+
+
+def _of_container(form: str, body: Body, name: str) -> Iterator[Recording]:
+    total = found = 0
+    try:
+        for http in _CONTAINERS[form](body):
+            total += 1
+            content = http.content
+            is_named = "eventstream" in http.headers.get("content-type", "").lower()
+            is_named = is_named or (
+                "event-stream" in http.headers.get("content-type", "").lower() and _is_payload(content)
+            )
+            if content and (is_named or _is_payload(content)):
+                found += 1
+                yield from _recordings(Body(whole=memoryview(content)), f"{name}#{http.what}", None, http.headers, 1)
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise UnusableInput(f"{shown(name)}: not a sound {form} file: {shown(reason)}") from None
+    if not found:
+        raise UnusableInput(f"{shown(name)}: none of the {total} bodies in this {form} file is an event stream")
+
+
+def _recordings(body: Body, name: str, form: str | None, headers: Mapping[str, str], layer: int) -> Iterator[Recording]:
+    """The event streams in a body; one inside of compression or encoding is recognised again."""
+    if layer > _MAX_LAYERS:
+        raise UnusableInput(f"{shown(name)}: encoded more than {_MAX_LAYERS} times over")
+    if form is None:
+        form = _form_of(body.head(), name) if layer == 0 or not headers else recognised(body.head()) or "raw"
+    if form == "gzip":
+        yield from _recordings(Body(_gunzipped(body.chunks(), name)), name, None, headers, layer + 1)
+    elif form in ("base64", "hex"):
+        yield from _recordings(Body(_decoded(body.chunks(), name, form)), name, None, headers, layer + 1)
+    elif form == "curl":
+        response = _response_of_curl(body, name)
+        yield from _recordings(response.body, name, None, response.headers, layer + 1)
+    elif form in _CONTAINERS:
+        yield from _of_container(form, body, name)
+    else:
+        yield Recording(name, body, headers)
+
+
+# Files
+
+
+def paths(names: Iterable[str]) -> Iterator[tuple[str | UnusableInput, bool]]:
+    """Yield the files that were named, those in folders and of globs, and what could not be read.
+
+    With each, whether it was found in a folder, and not named.
+    """
+    for name in names:
+        if name != "-" and os.path.isdir(name):
+            yield from ((file, True) for file in _files_in(name))
+        elif name != "-" and not os.path.exists(name) and re.search(r"[*?[]", name):
+            from glob import glob  # here, too
+
+            found = sorted(glob(name, recursive=True))
+            yield from paths(found) if found else [(UnusableInput(f"{shown(name)}: no such file"), False)]
+        else:
+            yield name, False
+
+
+def _files_in(folder: str) -> Iterator[str | UnusableInput]:
+    problems: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=problems.append):
+        folders.sort()
+        yield from (os.path.join(parent, file) for file in sorted(files))
+    for problem in problems:
+        yield UnusableInput(f"{shown(str(problem.filename))}: {problem.strerror}")
+
+
+@contextlib.contextmanager
+def opened(name: str, form: str | None, *, follow: bool = False) -> Generator[Iterator[Recording]]:
+    """Give the event streams of a file.
+
+    Raises:
+        UnusableInput: it cannot be read, or is of no known form.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            body = _open(name, stack, follow=follow)
+        except OSError as error:
+            raise UnusableInput(f"{shown(name)}: {error.strerror}") from None
+        recordings = _recordings(body, name, "raw" if follow and form is None else form, {}, 0)
+        try:
+            yield _readable(recordings, name)
+        finally:
+            recordings.close()  # type: ignore[attr-defined] # a generator
+
+
+def _readable(recordings: Iterator[Recording], name: str) -> Iterator[Recording]:
+    try:
+        yield from recordings
+    except IsADirectoryError as error:
+        raise UnusableInput(f"{shown(name)}: {error.strerror}") from None
+
+
+def _open(name: str, stack: contextlib.ExitStack, *, follow: bool) -> Body:
+    if name == "-":
+        if sys.stdin is None:
+            raise UnusableInput("there is no standard input")
+        file: Any = sys.stdin.buffer
+    else:
+        file = stack.enter_context(open(name, "rb", buffering=0))  # noqa: SIM115 (the stack closes it)
+    try:
+        status = os.fstat(file.fileno())
+        regular = stat.S_ISREG(status.st_mode) and status.st_size > 0
+    except (OSError, io.UnsupportedOperation):
+        regular = False
+    if follow and name != "-":
+        return Body(_followed(file))
+    if regular and name != "-":
+        return Body(whole=memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+    read = getattr(file, "read1", file.read)
+    return Body(iter(lambda: _read(read, name), b""))
+
+
+def _read(read: Callable[[int], bytes | None], name: str) -> bytes:
+    try:
+        data = read(_PIECE)
+    except OSError as error:
+        raise UnusableInput(f"{shown(name)}: {error.strerror}") from None
+    if data is None:
+        raise UnusableInput(f"{shown(name)}: it does not block, and has no data now")
+    return data
+
+
+def _followed(file: Any) -> Iterator[bytes]:
+    """Yield what is there, and then what is written to the file, for ever."""
+    while True:
+        data = file.read(_PIECE)
+        if data:
+            yield data
+        else:
+            time.sleep(_POLL_SECONDS)

@@ -1,0 +1,212 @@
+"""Messages as JSON, and back to the same bytes.
+
+A message is ``{"headers": {NAME: {"type": TYPE, "value": VALUE}}, ...}`` with its payload under one of four names: as
+``"message"``, where it is a message itself, as ``"payload"``, where it is JSON that compact dumping gives back byte by
+byte, as ``"text"``, where it is UTF-8 without control characters, or else as ``"base64"``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from eventstream import Byte, CodecError, DecodeError, EncodeError, Long, Message, Short, Timestamp, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eventstream import Gap
+    from eventstream.values import HeaderValue
+
+MAX_DEPTH = 8
+"""How deep messages are unwrapped."""
+
+_TYPES: list[tuple[str, type]] = [
+    ("boolean", bool),
+    ("byte", Byte),
+    ("short", Short),
+    ("long", Long),
+    ("timestamp", Timestamp),
+    ("integer", int),
+    ("bytes", bytes),
+    ("string", str),
+    ("uuid", uuid.UUID),
+]
+"""By the name in JSON; `int` comes after those that are derived from it."""
+
+NO_LIMITS: dict[str, Any] = {"max_headers_length": None, "max_payload_length": None}
+
+
+class InvalidJson(ValueError):
+    """The JSON is not that of a message."""
+
+
+def nested_in(payload: bytes | memoryview) -> Message | None:
+    """Return the message that the payload is."""
+    if len(payload) < 16:
+        return None
+    try:
+        return decode(payload, **NO_LIMITS)
+    except DecodeError:
+        return None
+
+
+def from_message(message: Message, depth: int = 0) -> dict[str, Any]:
+    """Return the message as what JSON can hold."""
+    found: dict[str, Any] = {"headers": {name: _from_header(value) for name, value in message.headers.items()}}
+    payload = bytes(message.payload)
+    inner = nested_in(payload) if depth < MAX_DEPTH else None
+    if inner is not None:
+        return {**found, "message": from_message(inner, depth + 1)}
+    text = _text_of(payload)
+    if text is None:
+        return {**found, "base64": base64.b64encode(payload).decode()}
+    value = _json_of(text)
+    return {**found, "text": text} if value is _NONE else {**found, "payload": value}
+
+
+def _text_of(payload: bytes) -> str | None:
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if _CONTROL.search(text) else text
+
+
+def from_gap(gap: Gap) -> dict[str, Any]:
+    """Return the gap as what JSON can hold."""
+    found = {"offset": gap.offset, "length": gap.length, "error": type(gap.error).__name__, "reason": str(gap.error)}
+    return {**found, "nested": [from_message(message) for message in gap.nested]} if gap.nested else found
+
+
+def _from_header(value: HeaderValue) -> dict[str, Any]:
+    name = next(name for name, class_ in _TYPES if isinstance(value, class_))
+    if isinstance(value, Timestamp):
+        return {"type": name, "value": timestamp_text(value)}
+    if isinstance(value, bytes):
+        return {"type": name, "value": base64.b64encode(value).decode()}
+    return {"type": name, "value": str(value) if isinstance(value, uuid.UUID) else value}
+
+
+def timestamp_text(value: Timestamp) -> str | int:
+    """Return the moment in ISO 8601, to the millisecond; its number where a datetime cannot hold it."""
+    try:
+        return value.datetime.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except OverflowError:
+        return int(value)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NONE = object()
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _json_of(text: str) -> Any:
+    """The value whose compact JSON is exactly this text; `_NONE` if there is none, or it is no object or array."""
+    if text[:1] not in ("{", "["):
+        return _NONE
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+        return value if _compact(value) == text else _NONE
+    except (ValueError, RecursionError):
+        return _NONE
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def to_message(value: object, depth: int = 0) -> Message:
+    """Return the message that was turned into this.
+
+    Raises:
+        InvalidJson: it is not a message.
+    """
+    if not isinstance(value, dict):
+        raise InvalidJson(f"a message is an object, not {type(value).__name__}")
+    if "error" in value and "length" in value:
+        raise InvalidJson("it is a gap, whose bytes are not in the JSON")
+    headers = value.get("headers", {})
+    if not isinstance(headers, dict):
+        raise InvalidJson("headers are an object")
+    kinds = [kind for kind in _PAYLOADS if kind in value]
+    if len(kinds) != 1:
+        raise InvalidJson(f"a message has one of {', '.join(_PAYLOADS)}")
+    if kinds[0] == "message":
+        if depth > MAX_DEPTH:
+            raise InvalidJson(f"messages are nested more than {MAX_DEPTH} deep")
+        payload = to_message(value["message"], depth + 1).encode()
+    else:
+        payload = _PAYLOADS[kinds[0]](value[kinds[0]])
+    try:
+        return Message({name: _to_header(name, header) for name, header in headers.items()}, payload)
+    except EncodeError as error:
+        raise InvalidJson(str(error)) from None
+
+
+def _payload_of_text(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise InvalidJson("text is a string")
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise InvalidJson("text has lone surrogates") from None
+
+
+def _payload_of_json(value: object) -> bytes:
+    try:
+        return _compact(value).encode()
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson(f"the payload is not JSON: {error}") from None
+
+
+def _payload_of_base64(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise InvalidJson("base64 is a string")
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidJson(f"base64: {error}") from None
+
+
+_PAYLOADS: dict[str, Callable[[Any], bytes]] = {
+    "message": bytes,
+    "payload": _payload_of_json,
+    "text": _payload_of_text,
+    "base64": _payload_of_base64,
+}
+
+
+def _to_header(name: str, header: object) -> HeaderValue:
+    if not isinstance(header, dict) or set(header) != {"type", "value"}:
+        raise InvalidJson(f"header {name!r}: it has a type and a value")
+    class_ = next((class_ for known, class_ in _TYPES if known == header["type"]), None)
+    if class_ is None:
+        raise InvalidJson(f"header {name!r}: its type is one of {', '.join(known for known, _ in _TYPES)}")
+    value = header["value"]
+    try:
+        return _to_value(class_, value)
+    except (TypeError, ValueError, OverflowError, CodecError) as error:
+        raise InvalidJson(f"header {name!r}: {error}") from None
+
+
+def _to_value(class_: type, value: object) -> HeaderValue:
+    if class_ is Timestamp and isinstance(value, str):
+        return Timestamp.from_datetime(datetime.fromisoformat(value.replace("Z", "+00:00")))
+    if class_ in (bytes, uuid.UUID):
+        if not isinstance(value, str):
+            raise TypeError("its value is a string")
+        return _payload_of_base64(value) if class_ is bytes else uuid.UUID(value)
+    kind = int if issubclass(class_, int) and class_ is not bool else class_
+    if type(value) is not kind:
+        raise TypeError(f"its value is of type {kind.__name__}")
+    converted: HeaderValue = class_(value)
+    return converted

@@ -1,0 +1,104 @@
+"""The group of subcommands, and what is the same for all of them: names, exit statuses, interrupts."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from eventstream.cli._terminal import shown
+
+SUBCOMMANDS = {
+    "check": "Tell whether recordings are sound.",
+    "encode": "Turn the JSON of `show --json` back into an event stream.",
+    "extract": "Take out payloads, texts, transcripts or audio.",
+    "salvage": "Write what is left of a damaged recording.",
+    "show": "Print a line per message.",
+}
+
+
+class _Group(click.Group):
+    """Imports a subcommand when it is called. Arguments that name none are those of `show`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"eventstream.cli.{cmd_name}").command
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in {*SUBCOMMANDS, "-h", "--help", "--version"}:
+            args = ["show", *args]
+        elif not args and sys.stdin is not None and not sys.stdin.isatty():
+            args = ["show"]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(SUBCOMMANDS.items()))
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        import eventstream
+
+        click.echo(f"eventstream {eventstream.__version__} ({eventstream.implementation})")
+        ctx.exit()
+
+
+@click.group(
+    cls=_Group,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  eventstream answer.bin
+  eventstream check recordings/ 'captures/*.har'
+  curl -i https://... | eventstream show --json - | jq .payload
+\b
+`eventstream FILE` is `eventstream show FILE`; a file that is called like a command is `./check`.
+Exit status: 0 sound, 1 faults, 2 wrong usage.
+Completion: eval "$(_EVENTSTREAM_COMPLETE=bash_source eventstream)", or zsh_source, or fish_source.""",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def _group() -> None:
+    """Look into event streams (application/vnd.amazon.eventstream), check them, save what is left of them.
+
+    Files may be raw streams, gzip, base64, hex, dumps of `curl -i`, HAR, VCR cassettes or mitmproxy flows.
+    """
+
+
+def run(arguments: list[str] | None) -> int:
+    if sys.stdout is None:
+        print("there is no standard output", file=sys.stderr)
+        return 1
+    try:
+        status: Any = _group.main(arguments, prog_name="eventstream", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except OSError as error:
+        _drop_output()
+        if error.errno != errno.EPIPE:  # whose reader has seen enough
+            print(f"eventstream: {shown(str(error))}", file=sys.stderr)
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _drop_output() -> None:
+    """Send what is left in the buffer of standard output nowhere, so that the interpreter's end does not fail on it."""
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    except (OSError, ValueError):  # it is none of the system's
+        pass

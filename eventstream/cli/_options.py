@@ -1,0 +1,75 @@
+"""Options and loops that subcommands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from eventstream.cli import _inputs
+from eventstream.cli._terminal import complaint
+from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+files = click.argument("files", nargs=-1, type=click.Path(), metavar="[FILE]...")
+file = click.argument("file", type=click.Path(), metavar="FILE")
+output = click.option("-o", "--output", required=True, type=click.Path(), metavar="OUT", help="The file; - for none.")
+
+
+def inputs(function: F) -> F:
+    """Add what tells how files are read."""
+    form = click.option(
+        "--from", "form", type=click.Choice(_inputs.FORMS), help="The form of the files, where it is not recognised."
+    )
+    unlimited = click.option("--no-limits", is_flag=True, help="Accept messages over 24 MiB, or headers over 128 KiB.")
+    return form(unlimited(function))
+
+
+def stream(function: F) -> F:
+    """Add what chooses one of several streams."""
+    number = click.option("--stream", "number", type=click.IntRange(1), help="Which stream of the file, from 1.")
+    return number(function)
+
+
+def limits(no_limits: bool) -> dict[str, int | None]:
+    if no_limits:
+        return {"max_headers_length": None, "max_payload_length": None}
+    return {"max_headers_length": DEFAULT_MAX_HEADERS_LENGTH, "max_payload_length": DEFAULT_MAX_PAYLOAD_LENGTH}
+
+
+def each(
+    names: Iterable[str], form: str | None, work: Callable[[_inputs.Recording], bool], *, follow: bool = False
+) -> int:
+    """Do the work with each recording; what cannot be read is said, and the rest goes on. Return the exit status."""
+    sound = True
+    for name, is_found in _inputs.paths(names or ["-"]):
+        try:
+            if isinstance(name, _inputs.UnusableInput):
+                raise name
+            with _inputs.opened(name, form, follow=follow) as recordings:
+                for recording in recordings:
+                    sound = work(recording) and sound
+        except _inputs.UnusableInput as error:
+            complaint(str(error))
+            sound = sound and is_found and error.is_text  # a folder may hold notes, too
+    return 0 if sound else 1
+
+
+def one(name: str, form: str | None, number: int | None, work: Callable[[_inputs.Recording], int]) -> int:
+    """Do the work with the one recording that the file holds, or that was chosen. Return its status."""
+    try:
+        with _inputs.opened(name, form) as recordings:
+            found = list(recordings)
+            if number is None and len(found) > 1:
+                listed = ", ".join(f"{index} is {recording.name}" for index, recording in enumerate(found, 1))
+                raise click.UsageError(f"the file holds {len(found)} streams: choose one by --stream ({listed})")
+            if number is not None and number > len(found):
+                raise click.UsageError(f"the file holds {len(found)} streams, and no stream {number}")
+            return work(found[(number or 1) - 1])
+    except _inputs.UnusableInput as error:
+        complaint(str(error))
+        return 1

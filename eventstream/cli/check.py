@@ -1,0 +1,210 @@
+"""``eventstream check``: a line per stream: sound, cut, damaged, incomplete or with wrong signatures."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eventstream import Gap, Message, TruncatedMessage, VerificationError
+from eventstream.cli import _options
+from eventstream.cli._terminal import Progress, line, print_json, shown
+
+if TYPE_CHECKING:
+    from eventstream.cli._inputs import Recording
+    from eventstream.signing import EventVerifier
+
+_CONVERSE = {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}
+_LAST_BY_EVENT = {
+    **dict.fromkeys(_CONVERSE, frozenset({"messageStop", "metadata"})),
+    **dict.fromkeys(("Records", "Stats", "Progress", "Cont", "End"), frozenset({"End"})),
+    **dict.fromkeys(("PayloadChunk", "InvokeComplete"), frozenset({"InvokeComplete"})),
+}
+"""By an event's type, with which types a complete stream ends: ConverseStream, S3 Select and Lambda."""
+
+_STEP = 4096  # messages between two updates of the progress
+_SCOPE = re.compile(
+    r"Credential=[^/,\s]+/\d{8}/([^/,\s]+)/([^/,\s]+)/aws4_request.*Signature=([0-9a-f]{64})", re.DOTALL
+)
+
+
+@click.command(
+    "check",
+    epilog="""\b
+Examples:
+  eventstream check recordings/
+  eventstream check --last End select.bin
+  AWS_SECRET_ACCESS_KEY=... eventstream check --verify session.flow
+  AWS_SECRET_ACCESS_KEY=... eventstream check --verify --region us-east-1 \\
+      --service transcribe --seed 5c0606c0... request.bin""",
+)
+@_options.files
+@_options.inputs
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per stream.")
+@click.option("--last", multiple=True, metavar="TYPE", help="A type of event with which a complete stream ends.")
+@click.option("--verify", is_flag=True, help="Verify signed events, with the key in AWS_SECRET_ACCESS_KEY.")
+@click.option("--region", help="The region of the signatures, where no Authorization header was recorded.")
+@click.option("--service", help="The signing name of the service, likewise.")
+@click.option("--seed", help="The signature of the request, 64 hex digits, likewise.")
+def command(
+    files: tuple[str, ...],
+    form: str | None,
+    no_limits: bool,
+    as_json: bool,
+    last: tuple[str, ...],
+    verify: bool,
+    region: str | None,
+    service: str | None,
+    seed: str | None,
+) -> int:
+    """Tell of each event stream whether it is sound, cut, damaged or incomplete."""
+    if verify and not os.environ.get("AWS_SECRET_ACCESS_KEY"):
+        raise click.UsageError("--verify needs the secret key in the environment: AWS_SECRET_ACCESS_KEY")
+    if seed is not None and not re.fullmatch("[0-9a-fA-F]{64}", seed):
+        raise click.UsageError("--seed is 64 hex digits")
+    limits = _options.limits(no_limits)
+    progress = Progress()
+
+    def work(recording: Recording) -> bool:
+        verifier = _verifier(recording, region, service, seed) if verify else None
+        report = _check(recording, limits, frozenset(last), verifier, progress)
+        print_json({"file": recording.name, **report.as_json()}) if as_json else line(
+            f"{shown(recording.name)}: {report.text()}"
+        )
+        return report.is_sound
+
+    try:
+        return _options.each(files, form, work)
+    finally:
+        progress.close()
+
+
+@dataclass
+class _Report:
+    messages: int = 0
+    length: int = 0
+    gap: Gap | None = None
+    gaps: int = 0
+    lost: int = 0
+    last: Message | None = None
+    expected: frozenset[str] = frozenset()
+    signature: str | None = None  # what is wrong with it
+    verified: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        return (
+            self.gaps == 1
+            and self.gap is not None
+            and isinstance(self.gap.error, TruncatedMessage)
+            and (self.gap.offset + self.gap.length == self.length)
+        )
+
+    @property
+    def is_incomplete(self) -> bool:
+        if not self.expected or (self.last is not None and self.last.message_type in ("exception", "error")):
+            return False
+        return self.last is None or self.last.event_type not in self.expected
+
+    @property
+    def status(self) -> str:
+        if self.gap is not None:
+            return "cut" if self.is_cut else "damaged"
+        if self.is_incomplete:
+            return "incomplete"
+        return "sound" if self.signature is None else "unverified"
+
+    @property
+    def is_sound(self) -> bool:
+        return self.status == "sound"
+
+    def text(self) -> str:
+        counted = f"{self.messages} messages, {self.length} bytes"
+        status = click.style(self.status, fg="green" if self.is_sound else "red")
+        return f"{status}: {self.reason() or counted}{f'; {counted}' if self.reason() else ''}"
+
+    def reason(self) -> str:
+        """Why it is not sound; or how it ended, and how much was verified."""
+        if self.gap is not None:
+            error = self.gap.error
+            if self.is_cut and isinstance(error, TruncatedMessage):
+                return (
+                    f"{error.needed - error.available} bytes of the message at byte {error.offset} are missing, or more"
+                )
+            more = f"; {self.gaps} gaps" if self.gaps > 1 else ""
+            lost = f"{self.lost} bytes are lost{more} (`salvage` saves the rest)"
+            return f"{type(error).__name__}: {shown(str(error))}; {lost}"
+        if self.is_incomplete:
+            found = "nothing came" if self.last is None else f"the last event is {shown(str(self.last.event_type))}"
+            return f"{found}, not {' or '.join(map(shown, sorted(self.expected)))}"
+        if self.signature is not None:
+            return shown(self.signature)
+        if self.last is not None and self.last.message_type in ("exception", "error"):
+            return f"it ends with {shown(str(self.last.exception_type or self.last.error_code))}"
+        return f"{self.verified} signatures are right" if self.verified else ""
+
+    def as_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"status": self.status, "messages": self.messages, "bytes": self.length}
+        if self.reason():
+            found["reason"] = self.reason()
+        if self.gap is not None:
+            found |= {"offset": self.gap.offset, "error": type(self.gap.error).__name__}
+            found |= {"gaps": self.gaps, "lost": self.lost}
+        if self.is_cut and self.gap is not None and isinstance(self.gap.error, TruncatedMessage):
+            found["missing"] = self.gap.error.needed - self.gap.error.available
+        return found
+
+
+def _check(
+    recording: Recording,
+    limits: dict[str, int | None],
+    last: frozenset[str],
+    verifier: EventVerifier | None,
+    progress: Progress,
+) -> _Report:
+    report = _Report()
+    message: Message | None = None
+    count = length = 0
+    for part in recording.parts(limits):
+        if isinstance(part, Gap):
+            report.gap = report.gap or part
+            report.gaps += 1
+            report.lost += part.length
+            length += part.length
+            verifier = None  # the chain of signatures is broken
+            continue
+        message = part
+        count += 1
+        length += 16 + len(part.headers.raw) + len(part.payload)
+        if verifier is not None:
+            try:
+                verifier.verify(part)
+                report.verified += 1
+            except VerificationError as error:
+                report.signature, verifier = str(error), None
+        if count % _STEP == 0:
+            progress.update(recording.name, length, recording.size)
+    report.messages, report.length, report.last = count, length, message
+    if verifier is not None and not verifier.ended and report.signature is None:
+        report.signature = "the signed end of the stream is missing"
+    known = None if message is None else _LAST_BY_EVENT.get(message.event_type or "")
+    report.expected = last or known or frozenset()
+    return report
+
+
+def _verifier(recording: Recording, region: str | None, service: str | None, seed: str | None) -> EventVerifier | None:
+    """A verifier of the recording's events; None if it is known to be a response, which is not signed."""
+    from eventstream.signing import Credentials, EventVerifier
+
+    scope = _SCOPE.search(recording.headers.get("authorization", ""))
+    if scope is not None:
+        region, service, seed = region or scope[1], service or scope[2], seed or scope[3]
+    elif recording.name.endswith(" response"):
+        return None
+    if region is None or service is None or seed is None:
+        raise click.UsageError(f"{shown(recording.name)}: no Authorization header: give --region, --service and --seed")
+    credentials = Credentials("", os.environ["AWS_SECRET_ACCESS_KEY"])
+    return EventVerifier(credentials, region, service, seed, max_clock_skew=None)

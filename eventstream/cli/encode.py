@@ -1,0 +1,56 @@
+"""``eventstream encode``: from the JSON of ``show --json`` back to the same bytes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from eventstream.cli import _options
+from eventstream.cli._json import InvalidJson, to_message
+from eventstream.cli._terminal import complaint, output, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@click.command(
+    "encode",
+    epilog="""\b
+Examples:
+  eventstream show --json answer.bin > answer.jsonl
+  eventstream encode answer.jsonl -o again.bin
+  echo '{"headers": {":event-type": {"type": "string", "value": "End"}}, "text": ""}' |
+      eventstream encode - -o end.bin""",
+)
+@_options.file
+@_options.output
+def command(file: str, output: str) -> int:
+    """Turn lines of JSON, as `show --json` prints them, into an event stream: OUT is whole or absent."""
+    try:
+        if file == "-":
+            return _encode(sys.stdin.buffer, file, output)
+        with open(file, "rb") as lines:
+            return _encode(lines, file, output)
+    except OSError as error:
+        if output == "-" and error.filename is None:
+            raise
+        complaint(f"{shown(str(error.filename or output))}: {error.strerror}")
+        return 1
+
+
+def _encode(lines: Iterable[bytes], name: str, path: str) -> int:
+    number = 0
+    try:
+        with output(path, name) as write:
+            for text in lines:
+                number += 1  # and not `enumerate`, as errors need it
+                if text.strip():
+                    write(to_message(json.loads(text)).encode())
+    except (InvalidJson, ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        complaint(f"{shown(name)}, line {number}: {shown(reason)}")
+        return 1
+    return 0

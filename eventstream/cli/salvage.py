@@ -1,0 +1,86 @@
+"""``eventstream salvage``: the messages that are left of a damaged recording, written to a file of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from eventstream import Gap
+from eventstream.cli import _options
+from eventstream.cli._json import from_gap
+from eventstream.cli._terminal import Progress, complaint, output, print_json, shown
+
+if TYPE_CHECKING:
+    from eventstream.cli._inputs import Recording
+
+_STEP = 4096  # messages between two updates of the progress
+
+
+@click.command(
+    "salvage",
+    epilog="""\b
+Examples:
+  eventstream salvage damaged.bin -o sound.bin
+  eventstream salvage --nested request.bin -o events.bin
+  eventstream salvage --json damaged.bin -o sound.bin > gaps.jsonl""",
+)
+@_options.file
+@_options.output
+@_options.inputs
+@_options.stream
+@click.option("--nested", is_flag=True, help="Write the messages nested in damaged ones, too, in their place.")
+@click.option("--json", "as_json", is_flag=True, help="Report the gaps as JSON on standard output.")
+def command(
+    file: str, output: str, form: str | None, no_limits: bool, number: int | None, nested: bool, as_json: bool
+) -> int:
+    """Write the whole messages of a damaged event stream to OUT, and report the gaps.
+
+    OUT is whole or absent, and never the input. The exit status is 1 if there were gaps.
+    """
+    if as_json and output == "-":
+        raise click.UsageError("--json and -o - both take standard output")
+    limits = _options.limits(no_limits)
+    return _options.one(
+        file, form, number, lambda recording: _salvage(recording, file, output, limits, nested, as_json)
+    )
+
+
+def _salvage(
+    recording: Recording, file: str, path: str, limits: dict[str, int | None], nested: bool, as_json: bool
+) -> int:
+    messages = gaps = lost = done = 0
+    progress = Progress()
+    try:
+        with output(path, file) as write:
+            for part in recording.parts(limits):
+                if not isinstance(part, Gap):
+                    wire = part.encode()
+                    write(wire)
+                    messages += 1
+                    done += len(wire)
+                    if messages % _STEP == 0:
+                        progress.update(recording.name, done, recording.size)
+                    continue
+                gaps += 1
+                lost += part.length
+                done += part.length
+                if as_json:
+                    print_json(from_gap(part))
+                else:
+                    inside = f", {len(part.nested)} nested in it" if part.nested else ""
+                    error = f"{type(part.error).__name__}: {part.error}"
+                    complaint(f"gap of {part.length} bytes at byte {part.offset}{inside}: {error}")
+                if nested:
+                    for message in part.nested:
+                        write(message.encode())
+                        messages += 1
+    except OSError as error:
+        if path == "-":
+            raise
+        complaint(f"{shown(path)}: {error.strerror}")
+        return 1
+    finally:
+        progress.close()
+    complaint(f"{messages} messages written, {lost} bytes lost in {gaps} gaps")
+    return 1 if gaps else 0

@@ -1,0 +1,58 @@
+"""``eventstream encode``: from ``show --json`` back to the same bytes."""
+
+from __future__ import annotations
+
+import frames
+import pytest
+from cli.conftest import CAPTURES
+
+STREAM = frames.EVENT_FRAME + frames.TEN_FRAME + frames.EMPTY_FRAME
+
+
+@pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.bin")), ids=lambda path: path.name)
+def test_recording_comes_back(run, path, tmp_path):
+    shown = run("show", "--json", path)
+    done = run("encode", "-", "-o", tmp_path / "out", stdin=shown.out.encode())
+    assert done == (0, "", "")
+    assert (tmp_path / "out").read_bytes() == path.read_bytes()
+
+
+def test_every_type_of_header_comes_back(run, tmp_path):
+    lines = tmp_path / "lines"
+    lines.write_text(run("show", "--json", "-", stdin=STREAM).out + "\n\n")
+    assert run("encode", lines, "-o", tmp_path / "out").status == 0
+    assert (tmp_path / "out").read_bytes() == STREAM
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "line 2: Expecting property name"),
+        ("[]", "line 2: a message is an object, not list"),
+        ('{"offset": 0, "length": 5, "error": "x"}', "line 2: it is a gap"),
+        ("[" * 200_000, "line 2: it is nested too deep"),
+        ('{"text": "\x1b"}', "line 2: Invalid control character"),
+    ],
+)
+def test_what_is_not_a_message(run, tmp_path, line, reason):
+    lines = '{"text": ""}\n' + line
+    done = run("encode", "-", "-o", tmp_path / "out", stdin=lines.encode())
+    assert (done.status, done.out) == (1, "")
+    assert reason in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_bytes_that_are_no_text(run, tmp_path):
+    done = run("encode", "-", "-o", tmp_path / "out", stdin=b"\xff\xfe\n")
+    assert done.status == 1
+    assert "line 1" in done.err
+
+
+def test_missing_file(run, tmp_path):
+    done = run("encode", tmp_path / "nothing", "-o", tmp_path / "out")
+    assert (done.status, done.err) == (1, f"{tmp_path}/nothing: No such file or directory\n")
+
+
+def test_output_is_never_the_input(run, tmp_path):
+    (tmp_path / "lines").write_text('{"text": ""}')
+    assert run("encode", tmp_path / "lines", "-o", tmp_path / "lines").status == 2

@@ -1,0 +1,213 @@
+"""``eventstream extract``: payloads, texts, transcripts, audio."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import wave
+
+import frames
+import pytest
+
+from eventstream import encode
+
+
+def event(event_type, payload):
+    data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    return encode({":message-type": "event", ":event-type": event_type}, data)
+
+
+def chunk(value):
+    return event("chunk", {"bytes": base64.b64encode(json.dumps(value).encode()).decode(), "p": "abc"})
+
+
+# Payloads and texts
+
+
+def test_payloads_of_the_innermost_messages(run, request_wire, tmp_path):
+    assert run("extract", "--as", "payloads", "-", "-o", tmp_path / "out", stdin=request_wire).status == 0
+    assert (tmp_path / "out").read_bytes() == b"".join(
+        request_wire[start + 79 + 100 : start + 79 + 3300] for start in range(0, 27096, 3387)
+    )
+
+
+CONVERSE = [
+    event("messageStart", {"role": "assistant"}),
+    event("contentBlockDelta", {"delta": {"text": "Hello"}, "contentBlockIndex": 0}),
+    event("contentBlockDelta", {"delta": {"toolUse": {"input": "x"}}}),
+    event("contentBlockDelta", {"delta": {"text": ", wörld"}}),
+    event("messageStop", {"stopReason": "end_turn"}),
+]
+ANTHROPIC = [
+    chunk({"type": "message_start", "message": {}}),
+    chunk({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hello"}}),
+    chunk({"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "hm"}}),
+    chunk({"type": "content_block_delta", "delta": {"type": "text_delta", "text": ", wörld"}}),
+]
+NOVA = [
+    chunk({"messageStart": {"role": "assistant"}}),
+    chunk({"contentBlockDelta": {"delta": {"text": "Hello"}, "contentBlockIndex": 0}}),
+    chunk({"contentBlockDelta": {"delta": {"text": ", wörld"}}}),
+]
+OLD = [chunk({"completion": "Hello"}), chunk({"completion": ", wörld"})]
+ROWS = [event("Records", "Hello, w\u00f6".encode()[:-1]), event("Records", b"\xb6rld"), event("Stats", b"<xml/>")]
+ANSWERS = {"converse": CONVERSE, "anthropic": ANTHROPIC, "nova": NOVA, "old": OLD, "rows": ROWS}
+
+
+@pytest.mark.parametrize("stream", ANSWERS.values(), ids=ANSWERS)
+def test_text_of_an_answer(run, stream):
+    done = run("extract", "-", stdin=b"".join(stream))
+    assert done == (0, "Hello, wörld\n", "")
+
+
+def test_text_that_ends_a_line_gets_no_other(run):
+    assert run("extract", "-", stdin=event("Records", b"a,b\r\n")).out == "a,b\n"
+
+
+def test_text_controls_nothing(run):
+    done = run("extract", "-", stdin=event("contentBlockDelta", {"delta": {"text": "a\x1b[2J\u202e\n\tb\xa0c"}}))
+    assert done.out == "a\ufffd[2J\ufffd\n\tb\xa0c\n"
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        event("chunk", {"bytes": "?"}),
+        event("chunk", {"bytes": 1}),
+        event("chunk", []),
+        event("contentBlockDelta", b"["),
+        event("contentBlockDelta", [1]),
+        event("contentBlockDelta", {"delta": {"text": 1}}),
+        event("contentBlockDelta", b"[" * 100_000),
+        chunk([1]),
+        frames.EMPTY_FRAME,
+        b"",
+    ],
+)
+def test_no_text_is_nothing(run, wire):
+    assert run("extract", "-", stdin=wire) == (0, "", "")
+
+
+def test_exception_is_said(run):
+    wire = CONVERSE[1] + encode({":message-type": "exception", ":exception-type": "Gone"}, b'{"message":"so\x1b"}')
+    done = run("extract", "-", stdin=wire)
+    assert (done.status, done.out) == (1, "Hello\n")
+    assert done.err == '-: it ends with Gone: {"message":"so\\x1b"}\n'
+
+
+def test_damaged_stream_gives_what_is_left(run):
+    data = bytearray(b"".join(CONVERSE))
+    data[len(CONVERSE[0]) + 20] ^= 1
+    done = run("extract", "-", stdin=bytes(data))
+    assert (done.status, done.out) == (1, ", wörld\n")
+    assert "bytes lost at byte" in done.err
+
+
+# Transcripts
+
+
+def results(*items):
+    found = [
+        {"StartTime": begin, "EndTime": end, "IsPartial": partial, "Alternatives": [{"Transcript": text}]}
+        for begin, end, partial, text in items
+    ]
+    return event("TranscriptEvent", {"Transcript": {"Results": found}})
+
+
+TALK = (
+    results((0.0, 1.0, True, "Hel"))
+    + results((0.2, 1.25, False, "Hello <there>."))
+    + results()
+    + results((3599.9996, 3725.5, False, "So\nlong & fare\x1bwell."), (1, 2, False, "  "))
+)
+
+
+def test_transcript_as_text(run):
+    assert run("extract", "--as", "transcript", "-", stdin=TALK).out == "Hello <there>.\nSo long & fare\ufffdwell.\n"
+
+
+def test_transcript_as_srt(run):
+    assert run("extract", "--as", "srt", "-", stdin=TALK).out == (
+        "1\n00:00:00,200 --> 00:00:01,250\nHello <there>.\n\n"
+        "2\n01:00:00,000 --> 01:02:05,500\nSo long & fare\ufffdwell.\n\n"
+    )
+
+
+def test_transcript_as_webvtt(run):
+    assert run("extract", "--as", "vtt", "-", stdin=TALK).out == (
+        "WEBVTT\n\n00:00:00.200 --> 00:00:01.250\nHello &lt;there&gt;.\n\n"
+        "01:00:00.000 --> 01:02:05.500\nSo long &amp; fare\ufffdwell.\n\n"
+    )
+
+
+def test_transcript_of_a_call(run):
+    utterance = {"Transcript": "Good day.", "BeginOffsetMillis": 1500, "EndOffsetMillis": 2750, "IsPartial": False}
+    wire = event("UtteranceEvent", utterance) + event("UtteranceEvent", {**utterance, "IsPartial": True})
+    assert "00:00:01,500 --> 00:00:02,750\nGood day.\n" in run("extract", "--as", "srt", "-", stdin=wire).out
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"x",
+        [],
+        {"Transcript": 1},
+        {"Transcript": {"Results": 1}},
+        {"Transcript": {"Results": [1, {"Alternatives": []}, {"Alternatives": [1]}, {"Alternatives": 1}]}},
+    ],
+)
+def test_transcript_of_what_is_none(run, payload):
+    assert run("extract", "--as", "transcript", "-", stdin=event("TranscriptEvent", payload)).out == ""
+
+
+def test_times_that_are_none(run):
+    alternatives = [{"Transcript": "x"}]
+    odd = {"StartTime": "soon", "EndTime": 1e300, "Alternatives": alternatives}
+    wire = event("TranscriptEvent", {"Transcript": {"Results": [odd, {"StartTime": 5, "Alternatives": alternatives}]}})
+    done = run("extract", "--as", "srt", "-", stdin=wire)
+    assert "00:00:00,000 --> 00:00:00,000\nx" in done.out
+    assert "00:00:05,000 --> 00:00:05,000\nx" in done.out
+
+
+def test_recorded_transcript(run, response_wire):
+    assert run("extract", "--as", "transcript", "-", stdin=response_wire).out.startswith("Hello there.\n")
+
+
+# Audio
+
+
+def test_audio_as_wav(run, request_wire, tmp_path):
+    done = run("extract", "--as", "wav", "--rate", 16000, "-", "-o", tmp_path / "x.wav", stdin=request_wire)
+    assert done.status == 0
+    with wave.open(str(tmp_path / "x.wav")) as file:
+        assert file.getparams()[:4] == (1, 2, 16000, 12800)
+
+
+def test_audio_by_recorded_headers(run, request_wire, tmp_path):
+    headers = {"X-Amzn-Transcribe-Sample-Rate": "8000", "X-Amzn-Transcribe-Number-Of-Channels": "2"}
+
+    def cassette(headers):
+        body = {"base64_string": base64.b64encode(request_wire).decode()}
+        return json.dumps({"interactions": [{"request": {"headers": headers, "body": body}}]}).encode()
+
+    assert run("extract", "--as", "wav", "-", "-o", tmp_path / "x", stdin=cassette(headers)).status == 0
+    with wave.open(io.BytesIO((tmp_path / "x").read_bytes())) as file:
+        assert (file.getnchannels(), file.getframerate()) == (2, 8000)
+    flac = {**headers, "x-amzn-transcribe-media-encoding": "flac"}
+    done = run("extract", "--as", "wav", "-", "-o", tmp_path / "y", stdin=cassette(flac))
+    assert done.status == 2
+    assert "the audio is flac, not PCM" in done.err
+
+
+def test_audio_needs_a_rate(run, request_wire, tmp_path):
+    done = run("extract", "--as", "wav", "-", "-o", tmp_path / "x", stdin=request_wire)
+    assert (done.status, "give --rate" in done.err) == (2, True)
+    assert not (tmp_path / "x").exists()
+
+
+def test_output_is_never_the_input(run, tmp_path):
+    (tmp_path / "x").write_bytes(TALK)
+    for kind in ("text", "payloads"):
+        assert run("extract", "--as", kind, tmp_path / "x", "-o", tmp_path / "x").status == 2
+    assert run("extract", tmp_path / "x", "-o", tmp_path / "no" / "x").status == 1

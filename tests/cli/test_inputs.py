@@ -1,0 +1,266 @@
+"""The forms of files: each is recognised, and gives the same stream; anything else says what it begins with."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import tracemalloc
+
+import frames
+import pytest
+from cli.test_mitmproxy import dumped
+
+from eventstream import Gap, TruncatedMessage
+from eventstream.cli import _inputs
+from eventstream.cli._inputs import UnusableInput, opened, recognised
+
+LIMITS = {"max_headers_length": 131_072, "max_payload_length": 25_165_824}
+STREAM = frames.EVENT_FRAME + frames.TEN_FRAME + frames.TAIL_FRAME
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.amazon.eventstream\r\nX-Id: 7\r\n\r\n"
+JSON_HEADERS = [{"name": "Content-Type", "value": "application/vnd.amazon.eventstream"}]
+
+
+def har(stream: bytes) -> bytes:
+    content = {"mimeType": "x", "text": base64.b64encode(stream).decode(), "encoding": "base64"}
+    other = {"response": {"headers": [], "content": {"text": "<html>"}}}
+    entry = {"request": {"method": "POST"}, "response": {"headers": JSON_HEADERS, "content": content}}
+    return json.dumps({"log": {"version": "1.2", "entries": [other, entry]}}).encode()
+
+
+def cassette_json(stream: bytes) -> bytes:
+    body = {"base64_string": base64.b64encode(stream).decode()}
+    response = {"headers": {"Content-Type": ["application/vnd.amazon.eventstream"]}, "body": body}
+    return json.dumps({"http_interactions": [{"request": {"body": {"string": ""}}, "response": response}]}).encode()
+
+
+def cassette_yaml(stream: bytes) -> bytes:
+    text = base64.encodebytes(stream).decode().replace("\n", "\n        ")
+    head = (
+        "interactions:\n- request:\n    body: null\n    method: GET\n  response:\n    body:\n      string: !!binary |\n"
+    )
+    tail = "\n    headers:\n      Content-Type:\n      - application/vnd.amazon.eventstream\nversion: 1\n"
+    return (head + "        " + text.rstrip() + tail).encode()
+
+
+def flow(stream: bytes) -> bytes:
+    headers = [[b"Content-Type", b"application/vnd.amazon.eventstream"]]
+    other = {"type": "http", "request": {"content": b"", "headers": []}, "response": None}
+    return dumped(other) + dumped({"type": "http", "response": {"content": stream, "headers": headers}})
+
+
+FORMS = {
+    "raw": lambda stream: stream,
+    "gzip": gzip.compress,
+    "gzip of two members": lambda stream: gzip.compress(stream[:50]) + gzip.compress(stream[50:]),
+    "base64": base64.b64encode,
+    "base64 in lines": base64.encodebytes,
+    "base64 for URLs": base64.urlsafe_b64encode,
+    "base64 without padding": lambda stream: base64.b64encode(stream).rstrip(b"="),
+    "base64 of gzip": lambda stream: base64.b64encode(gzip.compress(stream)),
+    "hex": lambda stream: stream.hex().encode(),
+    "hex in lines": lambda stream: stream.hex(" ", 16).replace(" ", "\n").upper().encode(),
+    "curl": lambda stream: HEAD + stream,
+    "curl with two heads": lambda stream: b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + stream,
+    "curl of gzip": lambda stream: HEAD.replace(b"\r\n", b"\n") + gzip.compress(stream),
+    "har": har,
+    "har of gzip": lambda stream: har(gzip.compress(stream)),
+    "vcr in JSON": cassette_json,
+    "vcr in YAML": cassette_yaml,
+    "mitmproxy": flow,
+}
+
+
+def read(path, form=None):
+    """What is in a file: the recordings, and the wire forms or gaps in each."""
+    with opened(str(path), form) as recordings:
+        return [(recording, list(recording.parts(LIMITS))) for recording in recordings]
+
+
+@pytest.fixture(params=["a file", "a pipe"])
+def written(request, tmp_path):
+    """Give what writes bytes where they can be read from, by name."""
+
+    def write(data):
+        path = tmp_path / "input"
+        if request.param == "a file":
+            path.write_bytes(data)
+            return str(path)
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        assert os.write(writing, data) == len(data)
+        os.close(writing)
+        request.addfinalizer(lambda: os.close(reading))
+        return f"/dev/fd/{reading}"
+
+    return write
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_form_is_recognised(written, form):
+    ((recording, parts),) = read(written(FORMS[form](STREAM)))
+    assert b"".join(part.encode() for part in parts) == STREAM
+    if form.startswith(("curl", "har", "vcr", "mitmproxy")):
+        assert recording.headers["content-type"] == "application/vnd.amazon.eventstream"
+    if form.startswith(("har", "vcr", "mitmproxy")):
+        assert recording.name.partition("#")[2] in ("1 response", "2 response")
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if " " not in form])
+def test_form_can_be_named(tmp_path, form):
+    (tmp_path / "x").write_bytes(FORMS[form](STREAM))
+    ((_, parts),) = read(tmp_path / "x", form)
+    assert b"".join(part.encode() for part in parts) == STREAM
+
+
+def test_every_form_can_be_named():
+    assert {form.split()[0] for form in FORMS} == set(_inputs.FORMS)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_damaged_stream_in_any_form(written, form):
+    damaged = bytearray(STREAM)
+    damaged[len(frames.EVENT_FRAME) + 20] ^= 1
+    ((_, (first, gap, last)),) = read(written(FORMS[form](bytes(damaged))))
+    assert (first.encode(), last.encode()) == (frames.EVENT_FRAME, frames.TAIL_FRAME)
+    assert (gap.offset, gap.length) == (len(frames.EVENT_FRAME), len(frames.TEN_FRAME))
+    assert gap.error.offset == len(frames.EVENT_FRAME)
+    assert str(gap.error).endswith(f"(at byte {len(frames.EVENT_FRAME)})")
+
+
+def test_first_message_damaged_is_a_stream_still(written):
+    ((_, (gap, *rest)),) = read(written(b"?" + STREAM[1:]))
+    assert isinstance(gap, Gap)
+    assert [part.encode() for part in rest] == [frames.TEN_FRAME, frames.TAIL_FRAME]
+
+
+@pytest.mark.parametrize("length", range(13))
+def test_few_bytes_are_a_cut_stream(written, length):
+    ((_, parts),) = read(written(STREAM[:length]))
+    assert [type(part.error) for part in parts] == [TruncatedMessage] * bool(length)
+
+
+def test_pipe_is_read_message_by_message(tmp_path):
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, frames.EVENT_FRAME)
+        with opened(f"/dev/fd/{reading}", None) as recordings:
+            parts = next(recordings).parts(LIMITS)
+            assert next(parts).encode() == frames.EVENT_FRAME
+            os.write(writing, frames.TAIL_FRAME)
+            assert next(parts).encode() == frames.TAIL_FRAME
+            os.close(writing)
+            assert list(parts) == []
+    finally:
+        os.close(reading)
+
+
+def test_memory_does_not_grow_with_a_compressed_stream(tmp_path):
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(frames.frame(payload=bytes(1000)) * 20_000, 1))
+    tracemalloc.start()
+    try:
+        with opened(str(path), None) as recordings:
+            assert sum(1 for recording in recordings for _ in recording.parts(LIMITS)) == 20_000
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("data", "form", "reason"),
+    [
+        (b"<html><body>Not found</body></html>", None, "it begins with XML|it begins with HTML"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", None, "it begins with the bytes 89 50 4e 47"),
+        (b'{"message": "Forbidden"}', None, "it begins with JSON"),
+        (b"HTTP/1.1 200 OK\r\nA: b", None, "the HTTP headers do not end"),
+        (b"HTTP/1.1 200 OK\r\n\r\n<html>not one</html>", None, "it begins with HTML"),
+        (gzip.compress(b"some other text"), None, "it begins with text: 'some other text'"),
+        (b"\x1f\x8b" + b"?" * 20, None, "damaged gzip"),
+        (base64.b64encode(STREAM) + b"?", None, "damaged base64"),
+        (STREAM.hex().encode() + b"x", None, "damaged hex"),
+        (b'{"log": {"entries": []}}', None, "none of the 0 bodies"),
+        (b'{"log": {"entries": 1}}', None, "it has no list of entries"),
+        (b'{"log": {"entries": [', None, "not a sound har file"),
+        (b'{"log": [' + b"[" * 200_000, None, "nested too deep|not a sound har"),
+        (b"interactions:\n- a: [", None, "not a sound vcr file"),
+        (b"5:4:abc;}", None, "not a sound mitmproxy file|none of the"),
+        (b"", "har", "not a sound har file"),
+    ],
+)
+def test_what_cannot_be_used(tmp_path, data, form, reason):
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(UnusableInput, match=reason):
+        read(tmp_path / "x", form)
+
+
+def test_har_whose_body_is_no_base64():
+    content = {"text": STREAM.decode("latin-1")}
+    data = json.dumps({"log": {"entries": [{"response": {"headers": JSON_HEADERS, "content": content}}, 5]}})
+    (http,) = _inputs._of_har(_inputs.Body(whole=memoryview(data.encode())))
+    assert http.content == STREAM
+
+
+def test_layers_are_bounded(tmp_path):
+    data = STREAM
+    for _ in range(8):
+        data = gzip.compress(data)
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(UnusableInput, match="more than 4 times"):
+        read(tmp_path / "x")
+
+
+def test_gzip_that_is_cut_gives_what_it_has(tmp_path, capsys):
+    data = gzip.compress(STREAM + os.urandom(1000), 0)
+    (tmp_path / "x").write_bytes(data[: len(STREAM) + 20])
+    ((_, parts),) = read(tmp_path / "x")
+    assert [part.encode() for part in parts if not isinstance(part, Gap)][:2] == [frames.EVENT_FRAME, frames.TEN_FRAME]
+    assert "the gzip file is cut" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("head", [b"{}", b"[1]", b"plain text here", b"\xff" * 20, b"12:x", b"a" * 30, b"abc=" * 10])
+def test_nothing_is_recognised_in(head):
+    assert recognised(head) is None
+
+
+def test_folder_gives_its_files_in_order(tmp_path):
+    for name in ("b/2", "a/1", "3"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(STREAM)
+    found = list(_inputs.paths([str(tmp_path)]))
+    assert found == [(str(tmp_path / name), True) for name in ("3", "a/1", "b/2")]
+
+
+def test_glob_that_no_shell_has_expanded(tmp_path):
+    (tmp_path / "a.bin").write_bytes(STREAM)
+    (tmp_path / "b[1].bin").write_bytes(STREAM)
+    assert list(_inputs.paths([str(tmp_path / "*.bin")])) == [(str(tmp_path / n), False) for n in ("a.bin", "b[1].bin")]
+    assert list(_inputs.paths([str(tmp_path / "b[1].bin")])) == [(str(tmp_path / "b[1].bin"), False)]
+    ((problem, _),) = _inputs.paths([str(tmp_path / "*.flow")])
+    assert isinstance(problem, UnusableInput)
+
+
+def test_folder_that_cannot_be_read(tmp_path, monkeypatch):
+    (tmp_path / "good").write_bytes(STREAM)
+
+    def walk(folder, onerror):
+        onerror(PermissionError(13, "Permission denied", f"{folder}/closed"))
+        yield folder, [], ["good"]
+
+    monkeypatch.setattr(os, "walk", walk)
+    (good, _), (problem, _) = _inputs.paths([str(tmp_path)])
+    assert good == str(tmp_path / "good")
+    assert str(problem) == f"{tmp_path}/closed: Permission denied"
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UnusableInput, match="No such file"):
+        read(tmp_path / "nothing")
+
+
+def test_body_in_pieces_keeps_what_was_looked_at():
+    body = _inputs.Body(iter([b"abc", b"def"]))
+    assert body.head() == b"abcdef"
+    assert body.read() == b"abcdef"

@@ -1,0 +1,130 @@
+"""The group: subcommands, exit statuses, help, speed of its start."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+
+import frames
+import pytest
+
+import eventstream
+from eventstream.cli._main import SUBCOMMANDS
+
+
+def test_every_subcommand_has_help_with_examples(run):
+    for name in SUBCOMMANDS:
+        done = run(name, "--help")
+        assert done.status == 0
+        assert "Examples:\n  eventstream" in done.out.replace("    eventstream", "  eventstream")
+        assert importlib.import_module(f"eventstream.cli.{name}").command.name == name
+
+
+def test_help_lists_the_subcommands(run):
+    for option in ("--help", "-h"):
+        done = run(option)
+        assert done.status == 0
+        assert all(f"  {name} " in done.out for name in SUBCOMMANDS)
+
+
+def test_without_arguments_standard_input_is_shown(run):
+    assert run(stdin=frames.EVENT_FRAME).out == run("show", "-", stdin=frames.EVENT_FRAME).out
+
+
+def test_version(run):
+    assert run("--version").out == f"eventstream {eventstream.__version__} ({eventstream.implementation})\n"
+
+
+def test_file_alone_is_show(run, tmp_path, monkeypatch):
+    (tmp_path / "stream").write_bytes(frames.EVENT_FRAME)
+    (tmp_path / "check").write_bytes(frames.EVENT_FRAME)
+    monkeypatch.chdir(tmp_path)
+    assert run("stream").out == run("show", "stream").out
+    assert run("--json", "stream").out == run("show", "--json", "stream").out
+    assert run("./check").out.startswith("./check:\n")
+    assert run("check", "check").out == "check: sound: 1 messages, 130 bytes\n"
+
+
+def test_wrong_usage_is_status_2(run):
+    for arguments in (["show", "--nothing"], ["salvage"], ["show", "--from", "x"], ["encode", "x"]):
+        done = run(*arguments)
+        assert (done.status, done.out) == (2, "")
+        assert "Usage:" in done.err
+
+
+def test_standard_output_that_is_closed(run, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    from eventstream.cli import main
+
+    assert main(["show"]) == 1
+
+
+def command(*arguments: str, **options):
+    return subprocess.Popen([sys.executable, "-m", "eventstream", *arguments], **options)
+
+
+def test_broken_pipe_ends_quietly(tmp_path):
+    path = tmp_path / "long"
+    path.write_bytes(frames.EVENT_FRAME * 20_000)
+    for subcommand in (["show"], ["show", "--json"], ["extract", "--as", "payloads"]):
+        process = command(*subcommand, str(path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b"", subcommand
+        process.stderr.close()
+        assert process.wait(60) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_full_output_is_blamed_itself(tmp_path):
+    path = tmp_path / "stream"
+    path.write_bytes(frames.EVENT_FRAME)
+    with open("/dev/full", "wb") as full:
+        process = command("show", str(path), stdout=full, stderr=subprocess.PIPE)
+        assert b"No space left on device" in process.stderr.read()
+        process.stderr.close()
+        assert process.wait(60) == 1
+
+
+def test_no_color_where_there_is_no_terminal(run):
+    assert "\x1b" not in run("check", stdin=frames.EVENT_FRAME[:-1]).out
+
+
+def test_shell_completion(run):
+    environment = {**os.environ, "_EVENTSTREAM_COMPLETE": "bash_source"}
+    program = "import sys; from eventstream.cli import main; sys.exit(main([]))"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    assert "_eventstream_completion" in done.stdout
+
+
+def seconds(*arguments: str) -> float:
+    """The least processor time of a new interpreter of some."""
+    resource = pytest.importorskip("resource")
+
+    def once() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    return min(once() for _ in range(5))
+
+
+@pytest.mark.untraced
+def test_show_starts_quickly(tmp_path):
+    """In under 120 ms where the interpreter itself takes 20."""
+    path = tmp_path / "stream"
+    path.write_bytes(frames.EVENT_FRAME)
+    assert seconds("-m", "eventstream", "show", str(path)) < 6 * seconds("-c", "pass")
+
+
+def test_show_imports_nothing_costly(tmp_path):
+    path = tmp_path / "stream"
+    path.write_bytes(frames.EVENT_FRAME)
+    costly = {"asyncio", "rich", "yaml", "tempfile", "h2", "msgspec"}
+    program = f"import sys; from eventstream.cli import main; main(['show', {str(path)!r}]); "
+    program += f"print('costly:', *{costly} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "costly:"

@@ -1,0 +1,84 @@
+"""Files one after the other, or one of several streams: what cannot be read is said, and the rest goes on."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import frames
+import pytest
+
+STREAM = frames.EVENT_FRAME + frames.TAIL_FRAME
+
+
+@pytest.fixture
+def har(tmp_path):
+    """A file of two streams, the second of one message."""
+    entries = [
+        {"response": {"content": {"text": base64.b64encode(stream).decode(), "encoding": "base64"}}}
+        for stream in (STREAM, frames.TAIL_FRAME)
+    ]
+    path = tmp_path / "x.har"
+    path.write_text(json.dumps({"log": {"entries": entries}}))
+    return path
+
+
+def test_rest_goes_on_after_what_cannot_be_read(run, tmp_path):
+    (tmp_path / "text").write_text("just some text")
+    (tmp_path / "good").write_bytes(STREAM)
+    done = run("check", tmp_path / "missing", tmp_path / "text", tmp_path / "good")
+    assert done.status == 1
+    assert done.out == f"{tmp_path}/good: sound: 2 messages, {len(STREAM)} bytes\n"
+    missing, text = done.err.splitlines()
+    assert missing == f"{tmp_path}/missing: No such file or directory"
+    assert "it begins with text: 'just some text'" in text
+
+
+def test_folder_may_hold_notes(run, tmp_path):
+    (tmp_path / "notes").write_text("just some text")
+    (tmp_path / "good").write_bytes(STREAM)
+    assert run("check", tmp_path).status == 0
+    (tmp_path / "other").write_bytes(b"\xff\0" * 20)
+    done = run("check", tmp_path)
+    assert done.status == 1
+    assert "it begins with the bytes ff 00" in done.err
+
+
+def test_name_of_a_file_controls_nothing(run, tmp_path):
+    path = tmp_path / "a\x1b[2Jb"
+    path.write_bytes(STREAM)
+    done = run("check", path, tmp_path / "c\x1b")
+    assert "\x1b" not in done.out + done.err
+    assert "a\\x1b[2Jb: sound" in done.out
+
+
+def test_one_of_several_streams_is_chosen(run, har, tmp_path):
+    done = run("salvage", har, "-o", tmp_path / "out")
+    assert done.status == 2
+    assert "holds 2 streams: choose one by --stream (1 is" in done.err
+    assert run("salvage", har, "--stream", 2, "-o", tmp_path / "out").status == 0
+    assert (tmp_path / "out").read_bytes() == frames.TAIL_FRAME
+    assert "no stream 3" in run("salvage", har, "--stream", 3, "-o", tmp_path / "out").err
+
+
+def test_each_of_several_streams_is_checked(run, har):
+    done = run("check", har)
+    assert done.status == 0
+    assert [line.rpartition("#")[2] for line in done.out.splitlines()] == [
+        f"1 response: sound: 2 messages, {len(STREAM)} bytes",
+        f"2 response: sound: 1 messages, {len(frames.TAIL_FRAME)} bytes",
+    ]
+
+
+def test_limits_can_be_lifted(run, tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(frames.frame(payload=bytes((24 << 20) + 1)))
+    done = run("check", path)
+    assert done.status == 1
+    assert "DecodeLimitExceeded" in done.out
+    assert run("check", "--no-limits", path).status == 0
+
+
+def test_file_that_cannot_be_used_is_status_1(run, tmp_path):
+    done = run("salvage", tmp_path / "missing", "-o", tmp_path / "out")
+    assert (done.status, done.err) == (1, f"{tmp_path}/missing: No such file or directory\n")
