@@ -99,50 +99,57 @@ class Recording:
         name: the file, and which body of it.
         body: its bytes.
         headers: those of the HTTP message that it came in, by names in lower case; empty where that is not known.
+        done: how many bytes of it have been read; all of them when there are no further parts.
         size: its length in bytes, if that is known.
     """
 
     name: str
     body: Body
     headers: Mapping[str, str] = field(default_factory=dict)
+    done: int = 0
 
     @property
     def size(self) -> int | None:
         return None if self.body.whole is None else len(self.body.whole)
 
     def parts(self, limits: dict[str, int | None]) -> Iterator[Message | Gap]:
-        """Yield messages and gaps, as `salvage` does; each message as soon as its last byte has been read."""
+        """Yield messages and gaps, as `salvage` does; each message as soon as its last byte has been read.
+
+        What follows the first fault of a stream that is not mapped is stored in a file.
+        """
+        headers_limit, payload_limit = limits["max_headers_length"], limits["max_payload_length"]
+        decoder = Decoder(max_headers_length=headers_limit, max_payload_length=payload_limit)
+        pieces = self.body.chunks()
+        kept: deque[bytes] = deque()  # the pieces that hold what is not yet delivered
+        size = 0  # of these
+        try:
+            for piece in pieces:
+                self.done += len(piece)
+                kept.append(piece)
+                size += len(piece)
+                for message in decoder.feed(piece):  # `yield from` would close the decoder # noqa: UP028
+                    yield message
+                while kept and size - len(kept[0]) >= decoder.buffered:
+                    size -= len(kept.popleft())
+            decoder.close()
+        except DecodeError:
+            rest = self._rest(decoder.offset, decoder.buffered, kept, pieces)
+            self.done = decoder.offset + len(rest)
+            yield from salvage_at(decoder.offset, rest, headers_limit, payload_limit)
+
+    def _rest(self, offset: int, buffered: int, kept: Iterable[bytes], pieces: Iterable[bytes]) -> memoryview:
+        """What begins at `offset`: the last `buffered` bytes of those kept, and what is still to be read."""
         if self.body.whole is not None:
-            headers_limit, payload_limit = limits["max_headers_length"], limits["max_payload_length"]
-            yield from salvage_at(0, self.body.whole, headers_limit, payload_limit)
-        else:
-            yield from _parts_of_pieces(self.body.pieces, limits)
-
-
-def _parts_of_pieces(pieces: Iterable[bytes], limits: dict[str, int | None]) -> Iterator[Message | Gap]:
-    """Read on until the first fault; what is left from there on is stored in a file, and salvaged."""
-    headers_limit, payload_limit = limits["max_headers_length"], limits["max_payload_length"]
-    decoder = Decoder(max_headers_length=headers_limit, max_payload_length=payload_limit)
-    kept: deque[bytes] = deque()  # the pieces that hold what is not yet delivered
-    start = 0  # where these begin
-    source = iter(pieces)
-    try:
-        for piece in source:
-            kept.append(piece)
-            for message in decoder.feed(piece):  # `yield from` would close the decoder # noqa: UP028
-                yield message
-            while kept and start + len(kept[0]) <= decoder.offset:
-                start += len(kept.popleft())
-        decoder.close()
-    except DecodeError:
+            return self.body.whole[offset:]
         from tempfile import TemporaryFile  # here: it takes long to import
 
         with TemporaryFile() as file:
-            file.writelines(kept)
-            file.writelines(source)
+            begin = file.tell()
+            for piece in kept:
+                begin += file.write(piece)
+            file.writelines(pieces)
             file.flush()
-            rest = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[decoder.offset - start :]
-            yield from salvage_at(decoder.offset, rest, headers_limit, payload_limit)
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[begin - buffered :]
 
 
 # Which form it is

@@ -92,7 +92,7 @@ class _Report:
     last: Message | None = None
     expected: frozenset[str] = frozenset()
     signature: str | None = None  # what is wrong with it
-    verified: int = 0
+    verified: int = 0  # how many signatures
 
     @property
     def is_cut(self) -> bool:
@@ -167,18 +167,16 @@ def _check(
 ) -> _Report:
     report = _Report()
     message: Message | None = None
-    count = length = 0
+    count = 0
     for part in recording.parts(limits):
         if isinstance(part, Gap):
             report.gap = report.gap or part
             report.gaps += 1
             report.lost += part.length
-            length += part.length
             verifier = None  # the chain of signatures is broken
             continue
         message = part
         count += 1
-        length += 16 + len(part.headers.raw) + len(part.payload)
         if verifier is not None:
             try:
                 verifier.verify(part)
@@ -186,8 +184,8 @@ def _check(
             except VerificationError as error:
                 report.signature, verifier = str(error), None
         if count % _STEP == 0:
-            progress.update(recording.name, length, recording.size)
-    report.messages, report.length, report.last = count, length, message
+            progress.update(recording.name, recording.done, recording.size)
+    report.messages, report.length, report.last = count, recording.done, message
     if verifier is not None and not verifier.ended and report.signature is None:
         report.signature = "the signed end of the stream is missing"
     known = None if message is None else _LAST_BY_EVENT.get(message.event_type or "")
