@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import TypeVar
 
-from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis.strategies import SearchStrategy
 
 T = TypeVar("T")
@@ -23,3 +24,19 @@ def some(
 def least(strategy: SearchStrategy[T], condition: Callable[[T], object] = lambda _: True) -> T:
     """The simplest that meets the condition. Without the phase of explanations, which would leave another behind."""
     return some(strategy, condition, (Phase.generate, Phase.shrink))
+
+
+def draw_until(strategy: SearchStrategy[T], enough: Callable[[T], bool]) -> None:
+    """Draw until `enough` says so, and at most 2,000 times: what is seen by then is checked by the caller."""
+
+    class Enough(Exception):
+        pass
+
+    @settings(max_examples=2_000, database=None, derandomize=True, phases=[Phase.generate], report_multiple_bugs=False)
+    @given(strategy)
+    def draw(value: T) -> None:
+        if enough(value):
+            raise Enough
+
+    with contextlib.suppress(Enough):
+        draw()
