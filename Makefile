@@ -1,6 +1,7 @@
 # make demo         speech to typed results, on this machine alone, and what a recorded client exchanged
 # make test         the tests, on both implementations
 # make lint         ruff, strict mypy, stubtest, codespell
+# make check        the quick inner loop: lint, types, the tests of the codec and of what differs from BASE (main)
 # make sanitize     the tests under sanitizers of memory, undefined behaviour, leaks, references and threads: CHECKS, or
 #                   all that this machine has
 # make planted      plant faults in a copy of the native code, which these checks must find; FAULTS="leak ..." names some
@@ -22,6 +23,7 @@
 #                   package against the wheel
 # make lock         write requirements/ after a change of a dependency in pyproject.toml; what is locked stays as it is,
 #                   unless UPGRADE=1 or UPGRADE="NAME ..."
+# make release-check  all that a release needs and no account: it takes hours
 # make clean
 #
 # PYTHON chooses the interpreter, VENV where its environment is made; nothing else on the machine is touched. The package
@@ -34,6 +36,7 @@
 # To add a dependency, name it in pyproject.toml (an extra's in the group `demo` too), and run `make lock`.
 
 DEPENDENCIES ?= locked
+BASE ?= main
 SECONDS ?= 60
 GB ?= 20
 ARCHITECTURES ?= arm64 s390x i386
@@ -43,7 +46,7 @@ ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
 GROUPS := pip lock build demo http test lint coverage mutation adapters peers fuzz bench docs
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist lock clean
+.PHONY: demo check test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check lock clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/eventstream show tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -68,6 +71,9 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 	$(BIN)/mypy tests/test_typing.py
 	$(BIN)/stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
 	$(BIN)/codespell
+
+check: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/lint
+	$(BIN)/python tools/check.py --base $(BASE) $(PYTEST_OPTIONS:%=-- %)
 
 sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
 	CHECKS="$(CHECKS)" tools/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
@@ -121,6 +127,9 @@ instructions: $(VENV)/installed
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+release-check: $(VENV)/installed
+	tools/release/check.sh $(BIN)/python
 
 dist: $(VENV)/installed
 	tools/release/dist.sh $(BIN)/python

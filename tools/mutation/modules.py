@@ -16,6 +16,8 @@ from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
+from mirror import mirror
+
 from mutation import ROOT, copied
 
 FAIL_UNDER = 85
@@ -38,16 +40,11 @@ MORE_TESTS = {
 """Besides the test module that mirrors a module."""
 
 
-def mirrored(module: str) -> str:
-    """The name of the test module that mirrors a module."""
-    *folders, name = module.split("/")
-    return "/".join([*folders, name.strip("_")])
-
-
 def tests_of(module: str) -> tuple[str, ...]:
-    mirror = mirrored(module)
-    own = (mirror,) if (ROOT / "tests" / mirror).with_name(f"test_{mirror.rpartition('/')[2]}.py").is_file() else ()
-    return (*own, *MORE_TESTS.get(module, ()))
+    """The names of a module's tests."""
+    own = mirror(Path("eventstream", f"{module}.py"))
+    name = own and own.relative_to("tests").with_name(own.stem.removeprefix("test_")).as_posix()
+    return (*([name] if name else []), *MORE_TESTS.get(module, ()))
 
 
 def modules() -> dict[str, tuple[str, ...]]:
