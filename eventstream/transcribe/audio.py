@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
 
     from eventstream.streams import AsyncReadable, Readable
-    from eventstream.transcribe.request import StartStreamTranscriptionRequest
+
+    class Audio(Protocol):
+        """A request that says what its audio is."""
+
+        @property
+        def media_sample_rate_hertz(self) -> int: ...
+        @property
+        def media_encoding(self) -> str: ...
+        @property
+        def number_of_channels(self) -> int | None: ...
 
     class BytesReadable(Protocol):
         """A binary file whose `read` gives ``bytes``, or None if it does not block and there are none now."""
@@ -76,7 +85,7 @@ class AudioFormat:
             raise InvalidAudio(f"{self.channels} channels; 1 or 2 are allowed")
 
     @classmethod
-    def of(cls, request: StartStreamTranscriptionRequest) -> Self:
+    def of(cls, request: Audio) -> Self:
         """The format that a request announces."""
         return cls(request.media_sample_rate_hertz, request.number_of_channels or 1, request.media_encoding)
 

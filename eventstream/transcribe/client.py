@@ -32,7 +32,7 @@ import os
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventstream.client import (
     Client,
@@ -48,10 +48,15 @@ from eventstream.client import retryable as may_retry
 from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, WavFile, aiter_chunks, iter_chunks, open_wav
 from eventstream.transcribe.audio import pace as paced
 from eventstream.transcribe.exceptions import BadRequestException, InvalidAudio
+from eventstream.transcribe.medical import (
+    MedicalTranscriptEvent,
+    StartMedicalStreamTranscriptionRequest,
+    StartMedicalStreamTranscriptionResponse,
+)
 from eventstream.transcribe.model import AudioStreamEvent, TranscriptEvent
-from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
+from eventstream.transcribe.operations import START_MEDICAL_STREAM_TRANSCRIPTION, START_STREAM_TRANSCRIPTION
 from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
-from eventstream.transcribe.session import ClientSession
+from eventstream.transcribe.session import AudioSession, ClientSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -69,7 +74,19 @@ if TYPE_CHECKING:
         str | os.PathLike[str] | Buffer | Readable | AsyncReadable | Iterable[Buffer] | AsyncIterable[Buffer]
     )
 
-__all__ = ["ConfigurationError", "NoCredentials", "StreamError", "TranscribeClient", "TranscriptionStream"]
+__all__ = [
+    "AudioStream",
+    "ConfigurationError",
+    "MedicalTranscriptionStream",
+    "NoCredentials",
+    "StreamError",
+    "TranscribeClient",
+    "TranscriptionStream",
+]
+
+_Request = TypeVar("_Request", bound="Any")
+_Response = TypeVar("_Response")
+_Out = TypeVar("_Out")
 
 
 class TranscribeClient(Client):
@@ -135,6 +152,42 @@ class TranscribeClient(Client):
 
         operation = START_STREAM_TRANSCRIPTION
         return self.opened(operation, operation.request.write(request), make, retries)
+
+    def start_medical_stream_transcription(
+        self,
+        request: StartMedicalStreamTranscriptionRequest | None = None,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        **parameters: Any,
+    ) -> AbstractAsyncContextManager[MedicalTranscriptionStream]:
+        """Start a medical transcription.
+
+        Args:
+            request: what is requested; None: it is made of the parameters.
+            retries, retry_on: as of `start_stream_transcription`.
+            parameters: the fields of a `eventstream.transcribe.medical.StartMedicalStreamTranscriptionRequest`; beside
+                a request, what is other than in it.
+
+        Returns:
+            A context manager, in whose block the `MedicalTranscriptionStream` is open.
+
+        Raises:
+            InvalidRequest, TranscribeError, NoCredentials, OSError: as of `start_stream_transcription`.
+        """
+        asked = (
+            StartMedicalStreamTranscriptionRequest(**parameters) if request is None else replace(request, **parameters)
+        )
+        if retries and asked.session_id is None:
+            asked = replace(asked, session_id=str(uuid.uuid4()))
+        operation = START_MEDICAL_STREAM_TRANSCRIPTION
+
+        def make(channel: Channel, signer: EventSigner | None, response: Response) -> MedicalTranscriptionStream:
+            session = AudioSession(operation, asked, signer)
+            return MedicalTranscriptionStream(channel, session, response.headers, self._idle_timeout)
+
+        return self.opened(operation, operation.request.write(asked), make, Retries(retries, retry_on))
 
     async def transcribe(
         self,
@@ -221,21 +274,19 @@ class TranscribeClient(Client):
                 raise feed.error
 
 
-class TranscriptionStream(
-    Stream[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent]
-):
-    """A transcription that has begun: audio in, events out. One task may send while another iterates.
+class AudioStream(Stream[_Request, _Response, AudioStreamEvent, _Out]):
+    """A stream that takes audio and gives events. One task may send while another iterates.
 
-    It is an asynchronous iterator over the events, which ends when the service has ended the transcription, and all
-    audio was sent. Events received before an error are delivered first; every later call raises an equal error. If
-    sending fails after the service has already reported an error, the service's error is raised.
+    It is an asynchronous iterator over the events, which ends when the service has ended the response, and all audio
+    was sent. Events received before an error are delivered first; every later call raises an equal error. If sending
+    fails after the service has already reported an error, the service's error is raised.
 
     Attributes:
         request: what was requested.
         response: what the service answered, with the ids that it gave.
     """
 
-    _session: ClientSession
+    _session: AudioSession[_Request, _Response, _Out]
 
     async def send_audio(self, chunk: Buffer) -> None:
         """Send a chunk of audio. It waits while the service, or the network, takes no more.
@@ -265,6 +316,18 @@ class TranscriptionStream(
             IncompleteStream, TranscribeError, CodecError, StreamError, TimeoutError: as of `send_audio`.
         """
         await self.end()
+
+
+class TranscriptionStream(
+    AudioStream[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, TranscriptEvent]
+):
+    """A transcription that has begun: audio in, events out. See `AudioStream`."""
+
+
+class MedicalTranscriptionStream(
+    AudioStream[StartMedicalStreamTranscriptionRequest, StartMedicalStreamTranscriptionResponse, MedicalTranscriptEvent]
+):
+    """A medical transcription that has begun: audio in, events out. See `AudioStream`."""
 
 
 class _AudioFailed(Exception):

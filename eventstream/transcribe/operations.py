@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from eventstream.operation import Codes, Events, Operation
 from eventstream.parameters import Headers
+from eventstream.structs import struct_event
 from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.exceptions import ERRORS, TranscribeError
+from eventstream.transcribe.medical import (
+    MedicalTranscriptEvent,
+    StartMedicalStreamTranscriptionRequest,
+    StartMedicalStreamTranscriptionResponse,
+)
 from eventstream.transcribe.model import (
     AUDIO_EVENT,
     AUDIO_EVENT_HEADERS,
@@ -25,11 +31,27 @@ from eventstream.transcribe.request import PREFIX, StartStreamTranscriptionReque
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_EVENT_LENGTH", "OPERATIONS", "START_STREAM_TRANSCRIPTION"]
+    from eventstream.transcribe.audio import Audio
+
+__all__ = [
+    "MAX_EVENT_LENGTH",
+    "OPERATIONS",
+    "START_MEDICAL_STREAM_TRANSCRIPTION",
+    "START_STREAM_TRANSCRIPTION",
+    "chunk_check",
+]
 
 MAX_EVENT_LENGTH = 65_536
 """The most bytes of an event that a server takes: those of the longest chunk of audio twice. What is declared longer is
 refused at byte 12, before it is buffered."""
+
+CODES = Codes(
+    invalid="BadRequestException",
+    throttled="LimitExceededException",
+    internal="InternalFailureException",
+    unavailable="ServiceUnavailableException",
+)
+"""What the service calls its refusals."""
 
 
 def chunk_check(format: AudioFormat) -> Callable[[bytes | memoryview], None]:
@@ -43,7 +65,8 @@ def chunk_check(format: AudioFormat) -> Callable[[bytes | memoryview], None]:
     return check
 
 
-def _input_check(request: StartStreamTranscriptionRequest) -> Callable[[AudioStreamEvent], None]:
+def input_check(request: Audio) -> Callable[[AudioStreamEvent], None]:
+    """Return what checks the audio of a request."""
     check_chunk = chunk_check(AudioFormat.of(request))
 
     def check(event: AudioStreamEvent) -> None:
@@ -72,19 +95,42 @@ START_STREAM_TRANSCRIPTION: Operation[
     outputs=Events(TRANSCRIPT_EVENT),
     errors=ERRORS,
     error=TranscribeError,
-    codes=Codes(
-        invalid="BadRequestException",
-        throttled="LimitExceededException",
-        internal="InternalFailureException",
-        unavailable="ServiceUnavailableException",
-    ),
+    codes=CODES,
     end=AUDIO_EVENT_HEADERS,
-    check=_input_check,
+    check=input_check,
     reply=StartStreamTranscriptionResponse.from_request,
     max_event_length=MAX_EVENT_LENGTH,
     max_duration=4 * 3600,
     streams_per_connection=1,
 )
 
-OPERATIONS: tuple[Operation[Any, Any, Any, Any], ...] = (START_STREAM_TRANSCRIPTION,)
+START_MEDICAL_STREAM_TRANSCRIPTION: Operation[
+    StartMedicalStreamTranscriptionRequest,
+    StartMedicalStreamTranscriptionResponse,
+    AudioStreamEvent,
+    MedicalTranscriptEvent,
+] = Operation(
+    name="StartMedicalStreamTranscription",
+    service="transcribe-streaming",
+    signing_name="transcribe",
+    endpoint="transcribestreaming.{region}.{suffix}",
+    path="/medical-stream-transcription",
+    websocket_path="/medical-stream-transcription-websocket",
+    websocket_prefix=PREFIX,
+    request=Headers(StartMedicalStreamTranscriptionRequest),
+    response=Headers(StartMedicalStreamTranscriptionResponse),
+    inputs=Events(AUDIO_EVENT, CONFIGURATION_EVENT),
+    outputs=Events(struct_event("TranscriptEvent", MedicalTranscriptEvent)),
+    errors=ERRORS,
+    error=TranscribeError,
+    codes=CODES,
+    end=AUDIO_EVENT_HEADERS,
+    check=input_check,
+    reply=StartMedicalStreamTranscriptionResponse.from_request,
+    max_event_length=MAX_EVENT_LENGTH,
+    max_duration=4 * 3600,
+    streams_per_connection=1,
+)
+
+OPERATIONS: tuple[Operation[Any, Any, Any, Any], ...] = (START_STREAM_TRANSCRIPTION, START_MEDICAL_STREAM_TRANSCRIPTION)
 """All of them."""

@@ -45,10 +45,10 @@ LANGUAGE_CODES = frozenset(
 MEDIA_ENCODINGS = ("pcm", "flac", "ogg-opus", "g711-alaw", "g711-ulaw", "g729")
 """The encodings of today's service; the original API had ``pcm``: 16 bits, signed, little-endian."""
 
-_NAME = Text(re.compile("[0-9A-Za-z._-]{1,200}"), "1 to 200 of 0-9 A-Z a-z . _ -")
-_LANGUAGE = Text(re.compile("[A-Za-z]{2,8}(-[0-9A-Za-z]{1,8}){0,4}"), "a language code, as en-US")
+NAME = Text(re.compile("[0-9A-Za-z._-]{1,200}"), "1 to 200 of 0-9 A-Z a-z . _ -")
+LANGUAGE = Text(re.compile("[A-Za-z]{2,8}(-[0-9A-Za-z]{1,8}){0,4}"), "a language code, as en-US")
 _PII_TYPE = Text(re.compile("[A-Z_]+"), "ALL, or a type of A-Z and _, as NAME")
-_SESSION_ID = Text(
+SESSION_ID = Text(
     re.compile("[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"),
     "a UUID: 32 hexadecimal digits as 8-4-4-4-12",
 )
@@ -60,12 +60,12 @@ PREFIX = "x-amzn-transcribe-"
 _REQUEST_ID = "x-amzn-request-id"
 
 _KINDS: dict[str, Kind] = {
-    "language_code": _LANGUAGE,
+    "language_code": LANGUAGE,
     "media_sample_rate_hertz": Integer(8000, 48000),
     "media_encoding": Choice(MEDIA_ENCODINGS),
-    "vocabulary_name": _NAME,
-    "session_id": _SESSION_ID,
-    "vocabulary_filter_name": _NAME,
+    "vocabulary_name": NAME,
+    "session_id": SESSION_ID,
+    "vocabulary_filter_name": NAME,
     "vocabulary_filter_method": Choice(("remove", "mask", "tag")),
     "show_speaker_label": _FLAG,
     "enable_channel_identification": _FLAG,
@@ -75,13 +75,13 @@ _KINDS: dict[str, Kind] = {
     "content_identification_type": Choice(("PII",)),
     "content_redaction_type": Choice(("PII",)),
     "pii_entity_types": TextList(_PII_TYPE, 300),
-    "language_model_name": _NAME,
+    "language_model_name": NAME,
     "identify_language": _FLAG,
-    "language_options": TextList(_LANGUAGE, 200),
-    "preferred_language": _LANGUAGE,
+    "language_options": TextList(LANGUAGE, 200),
+    "preferred_language": LANGUAGE,
     "identify_multiple_languages": _FLAG,
-    "vocabulary_names": TextList(_NAME, 3000),
-    "vocabulary_filter_names": TextList(_NAME, 3000),
+    "vocabulary_names": TextList(NAME, 3000),
+    "vocabulary_filter_names": TextList(NAME, 3000),
     "session_resume_window": Integer(1, 300),
     "transcript_format": Choice(("spoken", "written")),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from eventstream import session
 from eventstream._codec import Message
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["METHOD", "PATH", "SERVICE", "ClientSession", "ServerSession"]
+    from eventstream.operation import Operation
+    from eventstream.transcribe.audio import Audio
+
+__all__ = ["METHOD", "PATH", "SERVICE", "AudioSession", "ClientSession", "ServerSession"]
+
+_Request = TypeVar("_Request", bound="Audio")
+_Response = TypeVar("_Response")
+_Out = TypeVar("_Out")
 
 METHOD = START_STREAM_TRANSCRIPTION.method
 PATH = START_STREAM_TRANSCRIPTION.path
@@ -36,19 +43,13 @@ SERVICE = START_STREAM_TRANSCRIPTION.signing_name
 """The signing name."""
 
 
-class ClientSession(
-    session.ClientSession[
-        StartStreamTranscriptionRequest,
-        StartStreamTranscriptionResponse,
-        AudioStreamEvent,
-        TranscriptEvent,
-    ]
-):
-    """The client's end of a transcription. One thread at a time.
+class AudioSession(session.ClientSession[_Request, _Response, AudioStreamEvent, _Out]):
+    """The client's end of an operation whose input is audio. One thread at a time.
 
     After an error of the service, a fault in what it sent, or an early end, every later call raises an equal error.
 
     Args:
+        operation: what is spoken.
         request: what was, or will be, requested; it says what the audio is.
         signer: begins with the request's signature; None: events are sent unsigned, as on a WebSocket.
         unknown_events: whether events of unknown types are yielded, as messages; otherwise they are skipped.
@@ -60,25 +61,17 @@ class ClientSession(
 
     def __init__(
         self,
-        request: StartStreamTranscriptionRequest,
+        operation: Operation[_Request, _Response, AudioStreamEvent, _Out],
+        request: _Request,
         signer: EventSigner | None = None,
         *,
         unknown_events: bool = False,
         max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
     ) -> None:
         super().__init__(
-            START_STREAM_TRANSCRIPTION,
-            request,
-            signer,
-            unknown_events=unknown_events,
-            max_payload_length=max_payload_length,
+            operation, request, signer, unknown_events=unknown_events, max_payload_length=max_payload_length
         )
         self._check_chunk = chunk_check(AudioFormat.of(request))
-
-    @property
-    def request_headers(self) -> list[tuple[str, str]]:
-        """The request's own HTTP headers, to which the transport adds its own and `sign_request` a signature."""
-        return self.request.to_headers()
 
     def send_audio(self, chunk: Buffer) -> bytes:
         """Return an audio event, signed, in wire form.
@@ -109,6 +102,43 @@ class ClientSession(
             CodecError, TranscribeError: an equal one was raised by `receive` or `receive_eof`.
         """
         return self.end()
+
+
+class ClientSession(AudioSession[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, TranscriptEvent]):
+    """The client's end of a transcription. One thread at a time.
+
+    After an error of the service, a fault in what it sent, or an early end, every later call raises an equal error.
+
+    Args:
+        request: what was, or will be, requested; it says what the audio is.
+        signer: begins with the request's signature; None: events are sent unsigned, as on a WebSocket.
+        unknown_events: whether events of unknown types are yielded, as messages; otherwise they are skipped.
+        max_payload_length: the limit of a received event in bytes; None for the format's own bound.
+
+    Attributes:
+        request: as given.
+    """
+
+    def __init__(
+        self,
+        request: StartStreamTranscriptionRequest,
+        signer: EventSigner | None = None,
+        *,
+        unknown_events: bool = False,
+        max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+    ) -> None:
+        super().__init__(
+            START_STREAM_TRANSCRIPTION,
+            request,
+            signer,
+            unknown_events=unknown_events,
+            max_payload_length=max_payload_length,
+        )
+
+    @property
+    def request_headers(self) -> list[tuple[str, str]]:
+        """The request's own HTTP headers, to which the transport adds its own and `sign_request` a signature."""
+        return self.request.to_headers()
 
 
 class ServerSession(

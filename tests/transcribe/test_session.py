@@ -149,7 +149,7 @@ def a_server():
 
 
 def test_the_exports():
-    assert session_module.__all__ == ["METHOD", "PATH", "SERVICE", "ClientSession", "ServerSession"]
+    assert session_module.__all__ == ["METHOD", "PATH", "SERVICE", "AudioSession", "ClientSession", "ServerSession"]
 
 
 # Two sessions

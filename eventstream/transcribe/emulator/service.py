@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from eventstream import server
 from eventstream.faults import Fault
-from eventstream.transcribe.emulator.transcription import Transcription
-from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
+from eventstream.transcribe.emulator.transcription import MedicalTranscription, Transcription
+from eventstream.transcribe.operations import START_MEDICAL_STREAM_TRANSCRIPTION, START_STREAM_TRANSCRIPTION
 
 if TYPE_CHECKING:
     from eventstream.signing import Credentials
@@ -93,7 +93,10 @@ class Service(server.Service):
         max_clock_skew: timedelta | None,
     ) -> None:
         super().__init__(
-            {START_STREAM_TRANSCRIPTION: self._transcribe},
+            {
+                START_STREAM_TRANSCRIPTION: self._transcribe,
+                START_MEDICAL_STREAM_TRANSCRIPTION: self._transcribe_medical,
+            },
             accounts=accounts,
             limits=server.Limits(max_streams=limits.max_streams, input_timeout=limits.audio_timeout),
             faults=faults,
@@ -109,6 +112,9 @@ class Service(server.Service):
 
     async def _transcribe(self, conversation: TranscriptionOf) -> None:
         await Transcription(self, conversation).run()
+
+    async def _transcribe_medical(self, conversation: TranscriptionOf) -> None:
+        await MedicalTranscription(self, conversation).run()
 
     def silence(self) -> str:
         """Say that no audio has come for too long."""

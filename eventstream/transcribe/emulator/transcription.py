@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import uuid4
+
+import msgspec
 
 from eventstream.server import Conversation
 from eventstream.transcribe.audio import AudioFormat
@@ -27,6 +29,11 @@ from eventstream.transcribe.exceptions import (
     ConflictException,
     LimitExceededException,
     TranscribeError,
+)
+from eventstream.transcribe.medical import (
+    MedicalTranscriptEvent,
+    StartMedicalStreamTranscriptionRequest,
+    StartMedicalStreamTranscriptionResponse,
 )
 from eventstream.transcribe.model import (
     AudioEvent,
@@ -46,11 +53,9 @@ if TYPE_CHECKING:
     from eventstream.transcribe.emulator.service import Service
     from eventstream.transcribe.model import Result
 
-__all__ = ["Transcription", "TranscriptionOf"]
+__all__ = ["MedicalTranscription", "Transcription", "TranscriptionOf"]
 
-TranscriptionOf: TypeAlias = Conversation[
-    StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent
-]
+TranscriptionOf: TypeAlias = Conversation[Any, Any, AudioStreamEvent, Any]
 
 _QUIET = 5.0
 """Seconds without results after which audio is answered with an event without any, so that clients see that it goes on.
@@ -82,7 +87,7 @@ class Transcription:
     async def run(self) -> None:
         """Transcribe, to the end of the audio."""
         conversation = self._conversation
-        request = conversation.request
+        request = self._plain()
         for code in (request.language_code, request.preferred_language, *request.language_options):
             if code is not None and code not in LANGUAGE_CODES:
                 raise BadRequestException(f"The language code {code!r} is not supported.")
@@ -98,6 +103,23 @@ class Transcription:
             conversation.note = f"{self._audio_length} bytes of audio"
             for channel in self._channels:
                 self._close(channel)
+
+    # What another operation has of its own
+
+    def _plain(self) -> StartStreamTranscriptionRequest:
+        """Return the request, as one of StartStreamTranscription."""
+        request: StartStreamTranscriptionRequest = self._conversation.request
+        return request
+
+    async def _respond(self) -> None:
+        response = StartStreamTranscriptionResponse.from_request(
+            self._conversation.request, request_id=self._conversation.request_id, session_id=self._session_id
+        )
+        await self._conversation.respond(response)
+
+    def _event(self, event: TranscriptEvent) -> Any:
+        """Return the event that is sent for one of StartStreamTranscription."""
+        return event
 
     async def _finish(self) -> None:
         results = []
@@ -121,10 +143,7 @@ class Transcription:
         for number in range(self._audio.count) if self._audio.count > 1 else [None]:
             recogniser = await self._work(self._service.recogniser, request, unwanted=_close)
             self._channels.append(_Channel(recogniser, ChannelResults(request, self._session_id, number)))
-        response = StartStreamTranscriptionResponse.from_request(
-            request, request_id=self._conversation.request_id, session_id=self._session_id
-        )
-        await self._conversation.respond(response)
+        await self._respond()
         await self._send_results([])
 
     # Audio
@@ -194,9 +213,38 @@ class Transcription:
 
     async def _send_results(self, results: list[Result]) -> None:
         """Send an event, even without results."""
-        await self._conversation.send(TranscriptEvent(Transcript(results=results)))
+        await self._conversation.send(self._event(TranscriptEvent(Transcript(results=results))))
         self._sent_at = self._now()
         self._service.statistics.transcript_events += 1
+
+
+class MedicalTranscription(Transcription):
+    """Answers one request for a medical transcription, with what a recogniser for any speech hears."""
+
+    def _plain(self) -> StartStreamTranscriptionRequest:
+        request: StartMedicalStreamTranscriptionRequest = self._conversation.request
+        if request.language_code != "en-US":
+            raise BadRequestException(f"The language code {request.language_code!r} is not supported.")
+        return StartStreamTranscriptionRequest(
+            language_code=request.language_code,
+            media_sample_rate_hertz=request.media_sample_rate_hertz,
+            media_encoding=request.media_encoding,
+            session_id=request.session_id,
+            show_speaker_label=request.show_speaker_label,
+            enable_channel_identification=request.enable_channel_identification,
+            number_of_channels=request.number_of_channels,
+            content_identification_type="PII" if request.content_identification_type else None,
+        )
+
+    async def _respond(self) -> None:
+        response = StartMedicalStreamTranscriptionResponse.from_request(
+            self._conversation.request, session_id=self._session_id
+        )
+        await self._conversation.respond(response)
+
+    def _event(self, event: TranscriptEvent) -> MedicalTranscriptEvent:
+        """Return the same results without what medical ones do not have."""
+        return msgspec.convert(msgspec.to_builtins(event), MedicalTranscriptEvent)
 
 
 class _Channel:
