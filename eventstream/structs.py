@@ -87,6 +87,8 @@ def _nullable(type: Any) -> Any:
     origin, arguments = get_origin(type), [_nullable(argument) for argument in get_args(type)]
     if origin is list:
         type = origin[arguments[0]]
+    elif origin is dict:
+        type = origin[get_args(type)[0], arguments[1]]
     elif arguments:
         type = reduce(or_, arguments)
     elif issubclass(type, msgspec.Struct):

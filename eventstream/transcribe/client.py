@@ -47,14 +47,30 @@ from eventstream.client import (
 from eventstream.client import retryable as may_retry
 from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, WavFile, aiter_chunks, iter_chunks, open_wav
 from eventstream.transcribe.audio import pace as paced
+from eventstream.transcribe.call_analytics import (
+    CallAnalyticsEvent,
+    StartCallAnalyticsStreamTranscriptionRequest,
+    StartCallAnalyticsStreamTranscriptionResponse,
+)
 from eventstream.transcribe.exceptions import BadRequestException, InvalidAudio
 from eventstream.transcribe.medical import (
     MedicalTranscriptEvent,
     StartMedicalStreamTranscriptionRequest,
     StartMedicalStreamTranscriptionResponse,
 )
+from eventstream.transcribe.medical_scribe import (
+    MedicalScribeInputEvent,
+    MedicalScribeTranscriptEvent,
+    StartMedicalScribeStreamRequest,
+    StartMedicalScribeStreamResponse,
+)
 from eventstream.transcribe.model import AudioStreamEvent, TranscriptEvent
-from eventstream.transcribe.operations import START_MEDICAL_STREAM_TRANSCRIPTION, START_STREAM_TRANSCRIPTION
+from eventstream.transcribe.operations import (
+    START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+    START_MEDICAL_SCRIBE_STREAM,
+    START_MEDICAL_STREAM_TRANSCRIPTION,
+    START_STREAM_TRANSCRIPTION,
+)
 from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
 from eventstream.transcribe.session import AudioSession, ClientSession
 
@@ -66,6 +82,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from eventstream.http2 import Response
+    from eventstream.operation import Operation
     from eventstream.signing import EventSigner
     from eventstream.streams import AsyncReadable, Readable
     from eventstream.transport import Channel
@@ -76,7 +93,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AudioStream",
+    "CallAnalyticsStream",
     "ConfigurationError",
+    "MedicalScribeStream",
     "MedicalTranscriptionStream",
     "NoCredentials",
     "StreamError",
@@ -86,7 +105,9 @@ __all__ = [
 
 _Request = TypeVar("_Request", bound="Any")
 _Response = TypeVar("_Response")
+_In = TypeVar("_In")
 _Out = TypeVar("_Out")
+_Stream = TypeVar("_Stream", bound="AudioStream[Any, Any, Any, Any]")
 
 
 class TranscribeClient(Client):
@@ -139,7 +160,7 @@ class TranscribeClient(Client):
             NoCredentials: there are none.
             OSError: the service cannot be reached or trusted, or broke off. ``TimeoutError``: it did not answer.
         """
-        request = _request(request, parameters)
+        request = _requested(StartStreamTranscriptionRequest, request, parameters)
         if retries and request.session_id is None:
             request = replace(request, session_id=str(uuid.uuid4()))
         return self._started(request, Retries(retries, retry_on, deadline))
@@ -176,18 +197,81 @@ class TranscribeClient(Client):
         Raises:
             InvalidRequest, TranscribeError, NoCredentials, OSError: as of `start_stream_transcription`.
         """
-        asked = (
-            StartMedicalStreamTranscriptionRequest(**parameters) if request is None else replace(request, **parameters)
-        )
-        if retries and asked.session_id is None:
-            asked = replace(asked, session_id=str(uuid.uuid4()))
+        asked = _requested(StartMedicalStreamTranscriptionRequest, request, parameters)
         operation = START_MEDICAL_STREAM_TRANSCRIPTION
+        return self._opened(operation, MedicalTranscriptionStream, asked, retries, retry_on)
 
-        def make(channel: Channel, signer: EventSigner | None, response: Response) -> MedicalTranscriptionStream:
-            session = AudioSession(operation, asked, signer)
-            return MedicalTranscriptionStream(channel, session, response.headers, self._idle_timeout)
+    def start_call_analytics_stream_transcription(
+        self,
+        request: StartCallAnalyticsStreamTranscriptionRequest | None = None,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        **parameters: Any,
+    ) -> AbstractAsyncContextManager[CallAnalyticsStream]:
+        """Start call analytics. A `ConfigurationEvent`, which says who is on which channel, is sent before the audio.
 
-        return self.opened(operation, operation.request.write(asked), make, Retries(retries, retry_on))
+        Args:
+            request: what is requested; None: it is made of the parameters.
+            retries, retry_on: as of `start_stream_transcription`.
+            parameters: the fields of a
+                `eventstream.transcribe.call_analytics.StartCallAnalyticsStreamTranscriptionRequest`; beside a request,
+                what is other than in it.
+
+        Returns:
+            A context manager, in whose block the `CallAnalyticsStream` is open.
+
+        Raises:
+            InvalidRequest, TranscribeError, NoCredentials, OSError: as of `start_stream_transcription`.
+        """
+        asked = _requested(StartCallAnalyticsStreamTranscriptionRequest, request, parameters)
+        operation = START_CALL_ANALYTICS_STREAM_TRANSCRIPTION
+        return self._opened(operation, CallAnalyticsStream, asked, retries, retry_on)
+
+    def start_medical_scribe_stream(
+        self,
+        request: StartMedicalScribeStreamRequest | None = None,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        **parameters: Any,
+    ) -> AbstractAsyncContextManager[MedicalScribeStream]:
+        """Start a HealthScribe stream. A `MedicalScribeConfigurationEvent` is sent before the audio, and after it a
+        `MedicalScribeSessionControlEvent`.
+
+        Args:
+            request: what is requested; None: it is made of the parameters.
+            retries, retry_on: as of `start_stream_transcription`.
+            parameters: the fields of a `eventstream.transcribe.medical_scribe.StartMedicalScribeStreamRequest`; beside
+                a request, what is other than in it.
+
+        Returns:
+            A context manager, in whose block the `MedicalScribeStream` is open.
+
+        Raises:
+            InvalidRequest, TranscribeError, NoCredentials, OSError: as of `start_stream_transcription`.
+        """
+        asked = _requested(StartMedicalScribeStreamRequest, request, parameters)
+        return self._opened(START_MEDICAL_SCRIBE_STREAM, MedicalScribeStream, asked, retries, retry_on)
+
+    def _opened(
+        self,
+        operation: Operation[Any, Any, Any, Any],
+        kind: type[_Stream],
+        request: Any,
+        retries: int,
+        retry_on: RetryOn | None,
+    ) -> AbstractAsyncContextManager[_Stream]:
+        """Start any of the operations whose input is audio."""
+        if retries and request.session_id is None:
+            request = replace(request, session_id=str(uuid.uuid4()))
+
+        def make(channel: Channel, signer: EventSigner | None, response: Response) -> _Stream:
+            return kind(channel, AudioSession(operation, request, signer), response.headers, self._idle_timeout)
+
+        return self.opened(operation, operation.request.write(request), make, Retries(retries, retry_on))
 
     async def transcribe(
         self,
@@ -244,7 +328,7 @@ class TranscribeClient(Client):
                 raise InvalidAudio(
                     f"the audio is not the path or the bytes of a WAV, which says it itself: give {missing}"
                 )
-            request = _request(request, parameters)
+            request = _requested(StartStreamTranscriptionRequest, request, parameters)
             if retries and request.session_id is None:
                 request = replace(request, session_id=str(uuid.uuid4()))
             format = AudioFormat.of(request)
@@ -274,7 +358,7 @@ class TranscribeClient(Client):
                 raise feed.error
 
 
-class AudioStream(Stream[_Request, _Response, AudioStreamEvent, _Out]):
+class AudioStream(Stream[_Request, _Response, _In, _Out]):
     """A stream that takes audio and gives events. One task may send while another iterates.
 
     It is an asynchronous iterator over the events, which ends when the service has ended the response, and all audio
@@ -286,7 +370,7 @@ class AudioStream(Stream[_Request, _Response, AudioStreamEvent, _Out]):
         response: what the service answered, with the ids that it gave.
     """
 
-    _session: AudioSession[_Request, _Response, _Out]
+    _session: AudioSession[_Request, _Response, _In, _Out]
 
     async def send_audio(self, chunk: Buffer) -> None:
         """Send a chunk of audio. It waits while the service, or the network, takes no more.
@@ -319,15 +403,42 @@ class AudioStream(Stream[_Request, _Response, AudioStreamEvent, _Out]):
 
 
 class TranscriptionStream(
-    AudioStream[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, TranscriptEvent]
+    AudioStream[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent]
 ):
     """A transcription that has begun: audio in, events out. See `AudioStream`."""
 
 
 class MedicalTranscriptionStream(
-    AudioStream[StartMedicalStreamTranscriptionRequest, StartMedicalStreamTranscriptionResponse, MedicalTranscriptEvent]
+    AudioStream[
+        StartMedicalStreamTranscriptionRequest,
+        StartMedicalStreamTranscriptionResponse,
+        AudioStreamEvent,
+        MedicalTranscriptEvent,
+    ]
 ):
     """A medical transcription that has begun: audio in, events out. See `AudioStream`."""
+
+
+class CallAnalyticsStream(
+    AudioStream[
+        StartCallAnalyticsStreamTranscriptionRequest,
+        StartCallAnalyticsStreamTranscriptionResponse,
+        AudioStreamEvent,
+        CallAnalyticsEvent,
+    ]
+):
+    """Call analytics that have begun: configuration and audio in, events out. See `AudioStream`."""
+
+
+class MedicalScribeStream(
+    AudioStream[
+        StartMedicalScribeStreamRequest,
+        StartMedicalScribeStreamResponse,
+        MedicalScribeInputEvent,
+        MedicalScribeTranscriptEvent,
+    ]
+):
+    """A HealthScribe stream that has begun: configuration, audio and control in, events out. See `AudioStream`."""
 
 
 class _AudioFailed(Exception):
@@ -419,10 +530,9 @@ async def _each(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
 # Requests
 
 
-def _request(
-    request: StartStreamTranscriptionRequest | None, parameters: dict[str, Any]
-) -> StartStreamTranscriptionRequest:
-    return StartStreamTranscriptionRequest(**parameters) if request is None else replace(request, **parameters)
+def _requested(kind: type[_Request], request: _Request | None, parameters: dict[str, Any]) -> _Request:
+    made: _Request = kind(**parameters) if request is None else replace(request, **parameters)
+    return made
 
 
 def retryable(error: Exception) -> bool:

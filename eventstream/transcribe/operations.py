@@ -5,17 +5,33 @@ Source: the service model "Amazon Transcribe Streaming Service" (2017-10-26).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from eventstream.operation import Codes, Events, Operation
+from eventstream.operation import Codes, Events, Format, Operation
 from eventstream.parameters import Headers
 from eventstream.structs import struct_event
 from eventstream.transcribe.audio import AudioFormat
-from eventstream.transcribe.exceptions import ERRORS, TranscribeError
+from eventstream.transcribe.call_analytics import (
+    CallAnalyticsEvent,
+    CategoryEvent,
+    StartCallAnalyticsStreamTranscriptionRequest,
+    StartCallAnalyticsStreamTranscriptionResponse,
+    UtteranceEvent,
+)
+from eventstream.transcribe.exceptions import ERRORS, InvalidAudio, TranscribeError
 from eventstream.transcribe.medical import (
     MedicalTranscriptEvent,
     StartMedicalStreamTranscriptionRequest,
     StartMedicalStreamTranscriptionResponse,
+)
+from eventstream.transcribe.medical_scribe import (
+    END_OF_SESSION,
+    MedicalScribeConfigurationEvent,
+    MedicalScribeInputEvent,
+    MedicalScribeSessionControlEvent,
+    MedicalScribeTranscriptEvent,
+    StartMedicalScribeStreamRequest,
+    StartMedicalScribeStreamResponse,
 )
 from eventstream.transcribe.model import (
     AUDIO_EVENT,
@@ -24,6 +40,7 @@ from eventstream.transcribe.model import (
     TRANSCRIPT_EVENT,
     AudioEvent,
     AudioStreamEvent,
+    ConfigurationEvent,
     TranscriptEvent,
 )
 from eventstream.transcribe.request import PREFIX, StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
@@ -36,10 +53,17 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_EVENT_LENGTH",
     "OPERATIONS",
+    "START_CALL_ANALYTICS_STREAM_TRANSCRIPTION",
+    "START_MEDICAL_SCRIBE_STREAM",
     "START_MEDICAL_STREAM_TRANSCRIPTION",
     "START_STREAM_TRANSCRIPTION",
     "chunk_check",
 ]
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 MAX_EVENT_LENGTH = 65_536
 """The most bytes of an event that a server takes: those of the longest chunk of audio twice. What is declared longer is
@@ -76,32 +100,93 @@ def input_check(request: Audio) -> Callable[[AudioStreamEvent], None]:
     return check
 
 
+def _after_configuration(request: StartCallAnalyticsStreamTranscriptionRequest) -> Callable[[AudioStreamEvent], None]:
+    """Check that the configuration comes before the audio, and what the audio is."""
+    check_audio = input_check(request)
+    configured = False
+
+    def check(event: AudioStreamEvent) -> None:
+        nonlocal configured
+        if isinstance(event, ConfigurationEvent):
+            configured = True
+        elif event.audio_chunk and not configured:
+            raise InvalidAudio("audio before the configuration: a ConfigurationEvent comes first")
+        check_audio(event)
+
+    return check
+
+
+def _within_session(request: StartMedicalScribeStreamRequest) -> Callable[[MedicalScribeInputEvent], None]:
+    """Check that the configuration comes before the audio, and nothing after the end of the session."""
+    check_chunk = chunk_check(AudioFormat.of(request))
+    configured = ended = False
+
+    def check(event: MedicalScribeInputEvent) -> None:
+        nonlocal configured, ended
+        if isinstance(event, MedicalScribeConfigurationEvent):
+            configured = True
+        elif isinstance(event, MedicalScribeSessionControlEvent):
+            if event.type != END_OF_SESSION:
+                raise ValueError(f"a session control event has the type {END_OF_SESSION}")
+            ended = True
+        elif event.audio_chunk:
+            if not configured:
+                raise InvalidAudio("audio before the configuration: a MedicalScribeConfigurationEvent comes first")
+            if ended:
+                raise InvalidAudio("audio after the end of the session")
+            check_chunk(event.audio_chunk)
+
+    return check
+
+
+def _operation(
+    name: str,
+    path: str,
+    *,
+    request: Format[_Request],
+    response: Format[_Response],
+    inputs: Events[_In],
+    outputs: Events[_Out],
+    check: Callable[[_Request], Callable[[_In], None]],
+    reply: Callable[[_Request], _Response],
+    has_websocket: bool = True,
+) -> Operation[_Request, _Response, _In, _Out]:
+    """Return a table of an operation, with what all of them have in common."""
+    return Operation(
+        name=name,
+        service="transcribe-streaming",
+        signing_name="transcribe",
+        endpoint="transcribestreaming.{region}.{suffix}",
+        path=path,
+        websocket_path=f"{path}-websocket" if has_websocket else None,
+        websocket_prefix=PREFIX,
+        request=request,
+        response=response,
+        inputs=inputs,
+        outputs=outputs,
+        errors=ERRORS,
+        error=TranscribeError,
+        codes=CODES,
+        end=AUDIO_EVENT_HEADERS,
+        check=check,
+        reply=reply,
+        max_event_length=MAX_EVENT_LENGTH,
+        max_duration=4 * 3600,
+        streams_per_connection=1,
+    )
+
+
 START_STREAM_TRANSCRIPTION: Operation[
-    StartStreamTranscriptionRequest,
-    StartStreamTranscriptionResponse,
-    AudioStreamEvent,
-    TranscriptEvent,
-] = Operation(
-    name="StartStreamTranscription",
-    service="transcribe-streaming",
-    signing_name="transcribe",
-    endpoint="transcribestreaming.{region}.{suffix}",
-    path="/stream-transcription",
-    websocket_path="/stream-transcription-websocket",
-    websocket_prefix=PREFIX,
+    StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent
+] = _operation(
+    "StartStreamTranscription",
+    "/stream-transcription",
     request=Headers(StartStreamTranscriptionRequest),
     response=Headers(StartStreamTranscriptionResponse),
     inputs=Events(AUDIO_EVENT, CONFIGURATION_EVENT),
     outputs=Events(TRANSCRIPT_EVENT),
-    errors=ERRORS,
-    error=TranscribeError,
-    codes=CODES,
-    end=AUDIO_EVENT_HEADERS,
     check=input_check,
     reply=StartStreamTranscriptionResponse.from_request,
-    max_event_length=MAX_EVENT_LENGTH,
-    max_duration=4 * 3600,
-    streams_per_connection=1,
 )
 
 START_MEDICAL_STREAM_TRANSCRIPTION: Operation[
@@ -109,28 +194,58 @@ START_MEDICAL_STREAM_TRANSCRIPTION: Operation[
     StartMedicalStreamTranscriptionResponse,
     AudioStreamEvent,
     MedicalTranscriptEvent,
-] = Operation(
-    name="StartMedicalStreamTranscription",
-    service="transcribe-streaming",
-    signing_name="transcribe",
-    endpoint="transcribestreaming.{region}.{suffix}",
-    path="/medical-stream-transcription",
-    websocket_path="/medical-stream-transcription-websocket",
-    websocket_prefix=PREFIX,
+] = _operation(
+    "StartMedicalStreamTranscription",
+    "/medical-stream-transcription",
     request=Headers(StartMedicalStreamTranscriptionRequest),
     response=Headers(StartMedicalStreamTranscriptionResponse),
     inputs=Events(AUDIO_EVENT, CONFIGURATION_EVENT),
     outputs=Events(struct_event("TranscriptEvent", MedicalTranscriptEvent)),
-    errors=ERRORS,
-    error=TranscribeError,
-    codes=CODES,
-    end=AUDIO_EVENT_HEADERS,
     check=input_check,
     reply=StartMedicalStreamTranscriptionResponse.from_request,
-    max_event_length=MAX_EVENT_LENGTH,
-    max_duration=4 * 3600,
-    streams_per_connection=1,
 )
 
-OPERATIONS: tuple[Operation[Any, Any, Any, Any], ...] = (START_STREAM_TRANSCRIPTION, START_MEDICAL_STREAM_TRANSCRIPTION)
+START_CALL_ANALYTICS_STREAM_TRANSCRIPTION: Operation[
+    StartCallAnalyticsStreamTranscriptionRequest,
+    StartCallAnalyticsStreamTranscriptionResponse,
+    AudioStreamEvent,
+    CallAnalyticsEvent,
+] = _operation(
+    "StartCallAnalyticsStreamTranscription",
+    "/call-analytics-stream-transcription",
+    request=Headers(StartCallAnalyticsStreamTranscriptionRequest),
+    response=Headers(StartCallAnalyticsStreamTranscriptionResponse),
+    inputs=Events(AUDIO_EVENT, CONFIGURATION_EVENT),
+    outputs=Events(struct_event("UtteranceEvent", UtteranceEvent), struct_event("CategoryEvent", CategoryEvent)),
+    check=_after_configuration,
+    reply=StartCallAnalyticsStreamTranscriptionResponse.from_request,
+)
+
+START_MEDICAL_SCRIBE_STREAM: Operation[
+    StartMedicalScribeStreamRequest,
+    StartMedicalScribeStreamResponse,
+    MedicalScribeInputEvent,
+    MedicalScribeTranscriptEvent,
+] = _operation(
+    "StartMedicalScribeStream",
+    "/medical-scribe-stream",
+    request=Headers(StartMedicalScribeStreamRequest),
+    response=Headers(StartMedicalScribeStreamResponse),
+    inputs=Events(
+        AUDIO_EVENT,
+        struct_event("SessionControlEvent", MedicalScribeSessionControlEvent),
+        struct_event("ConfigurationEvent", MedicalScribeConfigurationEvent),
+    ),
+    outputs=Events(struct_event("TranscriptEvent", MedicalScribeTranscriptEvent)),
+    check=_within_session,
+    reply=StartMedicalScribeStreamResponse.from_request,
+    has_websocket=False,
+)
+
+OPERATIONS: tuple[Operation[Any, Any, Any, Any], ...] = (
+    START_STREAM_TRANSCRIPTION,
+    START_MEDICAL_STREAM_TRANSCRIPTION,
+    START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+    START_MEDICAL_SCRIBE_STREAM,
+)
 """All of them."""

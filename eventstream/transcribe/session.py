@@ -34,6 +34,7 @@ __all__ = ["METHOD", "PATH", "SERVICE", "AudioSession", "ClientSession", "Server
 
 _Request = TypeVar("_Request", bound="Audio")
 _Response = TypeVar("_Response")
+_In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 METHOD = START_STREAM_TRANSCRIPTION.method
@@ -43,7 +44,7 @@ SERVICE = START_STREAM_TRANSCRIPTION.signing_name
 """The signing name."""
 
 
-class AudioSession(session.ClientSession[_Request, _Response, AudioStreamEvent, _Out]):
+class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
     """The client's end of an operation whose input is audio. One thread at a time.
 
     After an error of the service, a fault in what it sent, or an early end, every later call raises an equal error.
@@ -61,7 +62,7 @@ class AudioSession(session.ClientSession[_Request, _Response, AudioStreamEvent, 
 
     def __init__(
         self,
-        operation: Operation[_Request, _Response, AudioStreamEvent, _Out],
+        operation: Operation[_Request, _Response, _In, _Out],
         request: _Request,
         signer: EventSigner | None = None,
         *,
@@ -104,7 +105,9 @@ class AudioSession(session.ClientSession[_Request, _Response, AudioStreamEvent, 
         return self.end()
 
 
-class ClientSession(AudioSession[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, TranscriptEvent]):
+class ClientSession(
+    AudioSession[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent]
+):
     """The client's end of a transcription. One thread at a time.
 
     After an error of the service, a fault in what it sent, or an early end, every later call raises an equal error.

@@ -13,12 +13,28 @@ import asyncio
 import inspect
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventstream import sync
 from eventstream.sync import ConfigurationError, NoCredentials, StreamError
 from eventstream.transcribe import client as asynchronous
 from eventstream.transcribe.audio import DEFAULT_DURATION, WavFile
+from eventstream.transcribe.call_analytics import (
+    CallAnalyticsEvent,
+    StartCallAnalyticsStreamTranscriptionRequest,
+    StartCallAnalyticsStreamTranscriptionResponse,
+)
+from eventstream.transcribe.medical import (
+    MedicalTranscriptEvent,
+    StartMedicalStreamTranscriptionRequest,
+    StartMedicalStreamTranscriptionResponse,
+)
+from eventstream.transcribe.medical_scribe import (
+    MedicalScribeInputEvent,
+    MedicalScribeTranscriptEvent,
+    StartMedicalScribeStreamRequest,
+    StartMedicalScribeStreamResponse,
+)
 from eventstream.transcribe.model import AudioStreamEvent, TranscriptEvent
 from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
 
@@ -28,16 +44,30 @@ if TYPE_CHECKING:
     from eventstream.client import ClientOptions, RetryOn
     from eventstream.streams import Readable
 
-__all__ = ["ConfigurationError", "NoCredentials", "StreamError", "TranscribeClient", "TranscriptionStream"]
+__all__ = [
+    "AudioStream",
+    "CallAnalyticsStream",
+    "ConfigurationError",
+    "MedicalScribeStream",
+    "MedicalTranscriptionStream",
+    "NoCredentials",
+    "StreamError",
+    "TranscribeClient",
+    "TranscriptionStream",
+]
 
 
-class TranscriptionStream(
-    sync.Stream[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent]
-):
-    """A transcription: audio in, events out. It opens in a ``with`` statement; any threads may call its methods."""
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class AudioStream(sync.Stream[_Request, _Response, _In, _Out]):
+    """A stream that takes audio and gives events. It opens in a ``with`` statement; any threads may use it."""
 
     def send_audio(self, chunk: Buffer) -> None:
-        """Send a chunk of audio; see `eventstream.transcribe.client.TranscriptionStream.send_audio`."""
+        """Send a chunk of audio; see `eventstream.transcribe.client.AudioStream.send_audio`."""
         stream: Any = self._opened
         with self._sending:
             self._runner.run(stream.send_audio(chunk))
@@ -45,6 +75,45 @@ class TranscriptionStream(
     def end_audio(self) -> None:
         """End the audio; the last events are still to come."""
         self.end()
+
+
+class TranscriptionStream(
+    AudioStream[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent]
+):
+    """A transcription: audio in, events out. See `AudioStream`."""
+
+
+class MedicalTranscriptionStream(
+    AudioStream[
+        StartMedicalStreamTranscriptionRequest,
+        StartMedicalStreamTranscriptionResponse,
+        AudioStreamEvent,
+        MedicalTranscriptEvent,
+    ]
+):
+    """A medical transcription: audio in, events out. See `AudioStream`."""
+
+
+class CallAnalyticsStream(
+    AudioStream[
+        StartCallAnalyticsStreamTranscriptionRequest,
+        StartCallAnalyticsStreamTranscriptionResponse,
+        AudioStreamEvent,
+        CallAnalyticsEvent,
+    ]
+):
+    """Call analytics: configuration and audio in, events out. See `AudioStream`."""
+
+
+class MedicalScribeStream(
+    AudioStream[
+        StartMedicalScribeStreamRequest,
+        StartMedicalScribeStreamResponse,
+        MedicalScribeInputEvent,
+        MedicalScribeTranscriptEvent,
+    ]
+):
+    """A HealthScribe stream: configuration, audio and control in, events out. See `AudioStream`."""
 
 
 class TranscribeClient(sync.Client):
@@ -82,6 +151,59 @@ class TranscribeClient(sync.Client):
         """
         return TranscriptionStream(
             self._client.start_stream_transcription(request, retries=retries, retry_on=retry_on, **parameters)
+        )
+
+    def start_medical_stream_transcription(
+        self,
+        request: StartMedicalStreamTranscriptionRequest | None = None,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        **parameters: Any,
+    ) -> MedicalTranscriptionStream:
+        """Return a stream, which starts in a ``with`` statement.
+
+        See `eventstream.transcribe.client.TranscribeClient.start_medical_stream_transcription`.
+        """
+        return MedicalTranscriptionStream(
+            self._client.start_medical_stream_transcription(request, retries=retries, retry_on=retry_on, **parameters)
+        )
+
+    def start_call_analytics_stream_transcription(
+        self,
+        request: StartCallAnalyticsStreamTranscriptionRequest | None = None,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        **parameters: Any,
+    ) -> CallAnalyticsStream:
+        """Return a stream, which starts in a ``with`` statement.
+
+        See `eventstream.transcribe.client.TranscribeClient.start_call_analytics_stream_transcription`.
+        """
+        return CallAnalyticsStream(
+            self._client.start_call_analytics_stream_transcription(
+                request, retries=retries, retry_on=retry_on, **parameters
+            )
+        )
+
+    def start_medical_scribe_stream(
+        self,
+        request: StartMedicalScribeStreamRequest | None = None,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        **parameters: Any,
+    ) -> MedicalScribeStream:
+        """Return a stream, which starts in a ``with`` statement.
+
+        See `eventstream.transcribe.client.TranscribeClient.start_medical_scribe_stream`.
+        """
+        return MedicalScribeStream(
+            self._client.start_medical_scribe_stream(request, retries=retries, retry_on=retry_on, **parameters)
         )
 
     def transcribe(

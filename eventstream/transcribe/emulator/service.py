@@ -7,12 +7,21 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from eventstream import server
 from eventstream.faults import Fault
+from eventstream.operation import Operation
+from eventstream.transcribe.emulator.call_analytics import CallAnalytics
+from eventstream.transcribe.emulator.medical_scribe import MedicalScribe
 from eventstream.transcribe.emulator.transcription import MedicalTranscription, Transcription
-from eventstream.transcribe.operations import START_MEDICAL_STREAM_TRANSCRIPTION, START_STREAM_TRANSCRIPTION
+from eventstream.transcribe.operations import (
+    START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+    START_MEDICAL_SCRIBE_STREAM,
+    START_MEDICAL_STREAM_TRANSCRIPTION,
+    START_STREAM_TRANSCRIPTION,
+)
 
 if TYPE_CHECKING:
     from eventstream.signing import Credentials
@@ -20,6 +29,13 @@ if TYPE_CHECKING:
     from eventstream.transcribe.emulator.transcription import TranscriptionOf
 
 __all__ = ["Limits", "Service", "Statistics"]
+
+_KINDS: dict[Operation[Any, Any, Any, Any], type[Transcription]] = {
+    START_STREAM_TRANSCRIPTION: Transcription,
+    START_MEDICAL_STREAM_TRANSCRIPTION: MedicalTranscription,
+    START_CALL_ANALYTICS_STREAM_TRANSCRIPTION: CallAnalytics,
+    START_MEDICAL_SCRIBE_STREAM: MedicalScribe,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +109,7 @@ class Service(server.Service):
         max_clock_skew: timedelta | None,
     ) -> None:
         super().__init__(
-            {
-                START_STREAM_TRANSCRIPTION: self._transcribe,
-                START_MEDICAL_STREAM_TRANSCRIPTION: self._transcribe_medical,
-            },
+            {operation: partial(self._transcribe, kind) for operation, kind in _KINDS.items()},
             accounts=accounts,
             limits=server.Limits(max_streams=limits.max_streams, input_timeout=limits.audio_timeout),
             faults=faults,
@@ -110,11 +123,8 @@ class Service(server.Service):
     def _statistics(self) -> Statistics:
         return Statistics()
 
-    async def _transcribe(self, conversation: TranscriptionOf) -> None:
-        await Transcription(self, conversation).run()
-
-    async def _transcribe_medical(self, conversation: TranscriptionOf) -> None:
-        await MedicalTranscription(self, conversation).run()
+    async def _transcribe(self, kind: type[Transcription], conversation: TranscriptionOf) -> None:
+        await kind(self, conversation).run()
 
     def silence(self) -> str:
         """Say that no audio has come for too long."""

@@ -133,6 +133,11 @@ class Transcription:
 
     async def _begin(self, request: StartStreamTranscriptionRequest) -> None:
         """Make the recognisers, and begin the response."""
+        await self._make_channels(request)
+        await self._respond()
+        await self._send_results([])
+
+    async def _make_channels(self, request: StartStreamTranscriptionRequest) -> None:
         format = AudioFormat.of(request)
         try:
             self._audio = Channels(format, compressed=getattr(self._service.recogniser, "compressed", False))
@@ -143,8 +148,6 @@ class Transcription:
         for number in range(self._audio.count) if self._audio.count > 1 else [None]:
             recogniser = await self._work(self._service.recogniser, request, unwanted=_close)
             self._channels.append(_Channel(recogniser, ChannelResults(request, self._session_id, number)))
-        await self._respond()
-        await self._send_results([])
 
     # Audio
 
