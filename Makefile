@@ -1,6 +1,6 @@
 # make demo         speech to typed results, on this machine alone, and what a recorded client exchanged
 # make test         the tests, on both implementations
-# make lint         ruff, strict mypy, stubtest, codespell
+# make lint         ruff, strict mypy, stubtest, codespell, and zizmor and schemas on what is in .github
 # make check        the quick inner loop: lint, types, the tests of the codec and of what differs from BASE (main)
 # make sanitize     the tests under sanitizers of memory, undefined behaviour, leaks, references and threads: CHECKS, or
 #                   all that this machine has
@@ -21,9 +21,11 @@
 # make docs         build the documentation into build/docs
 # make dist         build sdist and wheel, check what they hold, test the one against the other, and build a Cython
 #                   package against the wheel
+# make release-check  all of a release that needs no account: sdist, wheels for each Python here and for arm64, built twice,
+#                   tested from empty folders; it lists what is still to fill in
+# make oss-fuzz     what OSS-Fuzz builds, built here, and each of its fuzz targets started
 # make lock         write requirements/ after a change of a dependency in pyproject.toml; what is locked stays as it is,
 #                   unless UPGRADE=1 or UPGRADE="NAME ..."
-# make release-check  all that a release needs and no account: it takes hours
 # make clean
 #
 # PYTHON chooses the interpreter, VENV where its environment is made; nothing else on the machine is touched. The package
@@ -43,10 +45,10 @@ ARCHITECTURES ?= arm64 s390x i386
 VENV ?= .venv$(patsubst %,-%,$(filter-out locked,$(DEPENDENCIES)))
 BIN := $(VENV)/bin
 ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
-GROUPS := pip lock build demo http test lint coverage mutation adapters peers fuzz bench docs
+GROUPS := pip lock build demo http test lint coverage mutation adapters peers fuzz bench docs release
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo check test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check lock clean
+.PHONY: demo check test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check oss-fuzz lock clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/eventstream show tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -68,9 +70,13 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
 	$(BIN)/mypy
 	$(BIN)/mypy examples
 	$(BIN)/mypy tests/test_typing.py
-	$(BIN)/mypy tests/test_typing.py
 	$(BIN)/stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
 	$(BIN)/codespell
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/wish.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 
 check: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/lint
 	$(BIN)/python tools/check.py --base $(BASE) $(PYTEST_OPTIONS:%=-- %)
@@ -128,11 +134,14 @@ instructions: $(VENV)/installed
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-release-check: $(VENV)/installed
-	tools/release/check.sh $(BIN)/python
-
 dist: $(VENV)/installed
 	tools/release/dist.sh $(BIN)/python
+
+release-check: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/release
+	tools/release/check.sh $(BIN)/python $(PYTEST_OPTIONS)
+
+oss-fuzz: $(VENV)/installed $(VENV)/demo $(VENV)/fuzz $(VENV)/release
+	tools/oss-fuzz/check.sh $(BIN)/python
 
 # UPGRADE=1 takes the newest versions, UPGRADE="h2 msgspec" those of these packages.
 lock: $(VENV)/lock

@@ -6,6 +6,9 @@
 # are left alone. qemu-user runs it, or for i386 an x86-64 itself; a cross-compiler builds the extension; PYTHON's pip
 # and Cython serve both. Packages without a wheel for the CPU its own Python builds, with the cross-compiler.
 # The options are pytest's. Exit 3: this machine lacks what is needed, which is named.
+#
+# With SDIST the package is not built from the sources here: a wheel is built from this sdist as a release has it,
+# repaired by the auditwheel beside PYTHON, kept in the folder WHEELS, and tested.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$1
@@ -78,14 +81,37 @@ if [ ! -e "$base/installed" ]; then
   touch "$base/installed"
 fi
 
-# The package, as it stands here.
-rm -rf "$packages/eventstream"
-cp -r eventstream "$packages/"
-rm -f "$packages"/eventstream/*.so "$packages/eventstream/_native.c"
+# The package: the wheel that SDIST makes, or the sources as they are here.
+rm -rf "$packages"/eventstream*
 suffix=$("$environment/bin/python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
-"$python" -m cython eventstream/_native.pyx -o "$base/_native.c"
-"$triplet-gcc" -O2 -g1 -fPIC -shared -Ieventstream -I"$root/usr/include" -I"$root/usr/include/$interpreter" \
-  -o "$packages/eventstream/_native$suffix" "$base/_native.c" eventstream/_crc32/crc32.c
+headers=(-I"$root/usr/include" -I"$root/usr/include/$interpreter")
+if [ -n "${SDIST:-}" ]; then
+  # The Python that builds names the wheel, so it is one of the same version; the headers are those of the other CPU.
+  for host in "$interpreter" "${PYENV_ROOT:-$HOME/.pyenv}/versions/${interpreter#python}".*/bin/python3 ""; do
+    ! "$host" -c 'import ensurepip, venv' 2> /dev/null || break
+  done
+  [ -n "$host" ] || { echo "$architecture: to build the wheel takes a $interpreter on this machine"; exit 3; }
+  rm -rf "$base/build"
+  mkdir -p "$base/build/source" "$WHEELS"
+  tar -xzf "$SDIST" -C "$base/build/source" --strip-components=1
+  tools/environment.sh create "$base/build/venv" "$host"
+  for group in pip build; do tools/environment.sh group "$base/build/venv" "$group"; done
+  (
+    cd "$base/build/source"
+    export _PYTHON_HOST_PLATFORM=linux-$machine SETUPTOOLS_EXT_SUFFIX=$suffix EVENTSTREAM_REQUIRE_NATIVE=1
+    CC=$triplet-gcc LDSHARED="$triplet-gcc -shared" CFLAGS="-g0 ${headers[*]}" LDFLAGS=-Wl,--strip-all \
+      quietly "$base/build/venv/bin/python" -m pip wheel --no-build-isolation --no-deps --no-cache-dir \
+      --wheel-dir "$base/build/wheel" .
+  )
+  PATH=${python%/*}:$PATH quietly "${python%/*}/auditwheel" repair --wheel-dir "$WHEELS" "$base"/build/wheel/*.whl
+  quietly "$python" -m zipfile -e "$WHEELS"/*.whl "$packages"
+else
+  cp -r eventstream "$packages/"
+  rm -f "$packages"/eventstream/*.so "$packages/eventstream/_native.c"
+  "$python" -m cython eventstream/_native.pyx -o "$base/_native.c"
+  "$triplet-gcc" -O2 -g1 -fPIC -shared -Ieventstream "${headers[@]}" \
+    -o "$packages/eventstream/_native$suffix" "$base/_native.c" eventstream/_crc32/crc32.c
+fi
 
 # PYTHONSAFEPATH: not the sources here, which have no extension for that CPU.
 export PYTHONSAFEPATH=1 EVENTSTREAM_HYPOTHESIS=${EVENTSTREAM_HYPOTHESIS:-quick}

@@ -1,34 +1,33 @@
 #!/usr/bin/env bash
 # Build sdist and wheel, check what they hold, run the sdist's tests and a Cython package against the wheel, and install
-# without a compiler: tools/release/dist.sh PYTHON, whose version is used.
+# without a compiler: tools/release/dist.sh PYTHON [SDIST [PYTEST OPTION ...]], whose version is used. A given SDIST is taken
+# instead of a new one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=$(readlink -f "$(dirname "$1")")/$(basename "$1")
+sdist=${2:-}
+shift $(($# < 2 ? $# : 2))
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"$python" -m venv "$work/venv"
+tools/environment.sh create "$work/venv" "$python"
+for group in pip build demo http test; do tools/environment.sh group "$work/venv" "$group"; done
 pip="$work/venv/bin/python -m pip --quiet --disable-pip-version-check"
-$pip install --upgrade pip
-$pip install build
-"$work/venv/bin/python" -m build --sdist --outdir "$work/dist" . > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+mkdir "$work/dist"
+if [[ -n $sdist ]]; then
+  cp "$sdist" "$work/dist/"
+else
+  "$work/venv/bin/python" -c 'import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])' \
+    "$work/dist" > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+fi
 tar -xzf "$work"/dist/*.tar.gz -C "$work"
 source=$(echo "$work"/eventstream_codec-*/)
-EVENTSTREAM_REQUIRE_NATIVE=1 $pip wheel --no-deps --wheel-dir "$work/dist" "$source"
+EVENTSTREAM_REQUIRE_NATIVE=1 $pip wheel --no-build-isolation --no-deps --wheel-dir "$work/dist" "$source"
 
-"$python" - "$work"/dist/*.whl <<'PYTHON'
-import sys, zipfile
-names = {name for name in zipfile.ZipFile(sys.argv[1]).namelist() if name.startswith("eventstream/")}
-for name in ("__init__.py", "py.typed", "_native.pyi", "_native.pxd", "testing/__init__.py"):
-    assert f"eventstream/{name}" in names, f"{name} is missing from the wheel"
-assert any(name.startswith("eventstream/_native.") and name.endswith((".so", ".pyd")) for name in names), "no extension"
-sources = {name for name in names if name.endswith((".c", ".h", ".pyx"))}
-assert not sources, f"sources in the wheel: {sources}"
-print(f"the wheel holds what it should: {len(names)} files")
-PYTHON
+"$python" tools/release/contents.py "$work"/dist/*.whl
 
 $pip install "$work"/dist/*.whl
-(cd "$source" && $pip install --group test --group demo && "$work/venv/bin/pytest" -q -p no:cacheprovider)
+(cd "$source" && "$work/venv/bin/pytest" -q -p no:cacheprovider "$@")
 tools/release/door.sh "$python" "$work"/dist/*.whl
 
 # Where the compiler fails the package still installs, says so when it is imported, and works.
