@@ -25,10 +25,12 @@ from eventstream.transcribe.emulator.service import Limits
 
 _STOPPED_BY = signal.SIGTERM, signal.SIGINT
 
+_PROGRAM = "python -m eventstream.transcribe.emulator"
+
 _T = TypeVar("_T")
 
 
-def main(arguments: list[str] | None = None, *, program: str = "python -m eventstream.transcribe.emulator") -> int:
+def main(arguments: list[str] | None = None, *, program: str = _PROGRAM) -> int:
     """Serve; the exit status. The program's name is that in the help."""
     options = _parser(program).parse_args(arguments)
     logging.basicConfig(
@@ -112,7 +114,7 @@ def _stop_signal() -> asyncio.Future[None]:
     return stopped
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
+def _parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
     limits = Limits()
     parser = argparse.ArgumentParser(
         program,
