@@ -75,6 +75,7 @@ PRIVATE = {
     ("eventstream.adapters.botocore", "eventstream._codec"),
     ("eventstream.transcribe.audio", "eventstream.streams"),
     ("eventstream.cli._inputs", "eventstream._codec"),
+    ("eventstream.cli.emulate", "eventstream.transcribe.emulator.__main__"),
 }
 """Who imports private names of another module."""
 
