@@ -72,6 +72,7 @@ cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(PyObject *text)
     Py_ssize_t PyUnicode_GET_LENGTH(PyObject *text)
     void *PyUnicode_DATA(PyObject *text)
+    PyObject *PyThreadState_GetDict()
     bint PyDict_Next(object mapping, Py_ssize_t *position, PyObject **key, PyObject **value)  # both are borrowed
     PyTypeObject *Py_TYPE(PyObject *value)
     str PyUnicode_DecodeUTF8(const char *data, Py_ssize_t length, const char *errors)
@@ -1640,6 +1641,22 @@ cdef Message read_frame(_HeaderCache cache, const uint8_t *frame, Prelude *prelu
 cdef _HeaderCache decode_cache = _HeaderCache()
 
 
+cdef inline _HeaderCache cache_for_decode():
+    return cache_of_thread() if ES_FREE_THREADED else decode_cache
+
+
+cdef _HeaderCache cache_of_thread():
+    """The cache of this thread: without the GIL, threads that share one would wait for each other."""
+    cdef PyObject *own = PyThreadState_GetDict()  # borrowed; the interpreter clears it when the thread ends
+    if own == NULL:
+        return decode_cache  # pragma: no cover (it has one, since it runs code of Python)
+    cache = (<dict> own).get("eventstream.decode")
+    if cache is None:
+        cache = _HeaderCache()
+        (<dict> own)["eventstream.decode"] = cache
+    return <_HeaderCache> cache
+
+
 cdef Message decode_span(const uint8_t *data, size_t length, uint64_t max_headers, uint64_t max_payload):
     cdef Prelude prelude
     cdef Message message
@@ -1648,7 +1665,7 @@ cdef Message decode_span(const uint8_t *data, size_t length, uint64_t max_header
     check_prelude(data, length, &prelude, 0, max_headers, max_payload)
     if length < prelude.total_length:
         raise TruncatedMessage(0, length, prelude.total_length)
-    message = read_frame(decode_cache, data, &prelude, 0, None)
+    message = read_frame(cache_for_decode(), data, &prelude, 0, None)
     if length > prelude.total_length:
         raise TrailingData(prelude.total_length, length - prelude.total_length)
     return message
@@ -1689,7 +1706,7 @@ cdef Message decode_mutable(const uint8_t *data, size_t length, uint64_t max_hea
         False,
     )
     message = new_message(
-        decode_cache, head + PRELUDE_LENGTH, prelude.headers_length, 0, payload, load_u32(end), computed
+        cache_for_decode(), head + PRELUDE_LENGTH, prelude.headers_length, 0, payload, load_u32(end), computed
     )
     if length > prelude.total_length:
         raise TrailingData(prelude.total_length, length - prelude.total_length)
