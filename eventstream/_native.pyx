@@ -1492,10 +1492,10 @@ cdef int check_prelude(
 ) except -1:
     """The total and the headers length that the first 12 bytes declare: the checks that need no byte more. Those that are
     available beyond are only shown."""
+    cdef uint32_t computed = crc32(0, data, 8)  # first, as what is loaded before would be saved around the call
     cdef uint32_t total_length = load_u32(data)
     cdef uint32_t headers_length = load_u32(data + 4)
     cdef uint32_t expected = load_u32(data + 8)
-    cdef uint32_t computed = crc32(0, data, 8)
     cdef uint32_t payload_length
     if expected != computed:
         raise PreludeChecksumMismatch(offset, expected, computed, data[: min(available, <size_t> MAX_SHOWN)])
