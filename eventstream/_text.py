@@ -5,6 +5,8 @@ This module imports nothing.
 
 from __future__ import annotations
 
+import codecs
+
 MAX_SHOWN = 64
 """Bytes of UTF-8 that are shown at most, quotes and dots not counted."""
 
@@ -56,11 +58,9 @@ def text_of(data: bytes, *, cut: bool = False) -> str | None:
         None if they are not text, or are empty.
     """
     try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        if not cut or error.reason != "unexpected end of data":
-            return None
-        text = data[: error.start].decode()
+        text = codecs.getincrementaldecoder("utf-8")().decode(data, final=not cut)
+    except UnicodeDecodeError:
+        return None
     text = text.removeprefix("\ufeff")
     return text if text and text.translate(_ENDS_OF_LINES).isprintable() else None
 

@@ -610,4 +610,5 @@ def _trust(ca_bundle: str | os.PathLike[str] | None) -> ssl.SSLContext:
             return ssl.create_default_context(capath=ca_bundle)
         return ssl.create_default_context(cafile=ca_bundle)
     except OSError as error:
-        raise ConfigurationError(f"the CA bundle {os.fspath(ca_bundle)} cannot be used: {error}") from error
+        reason = "it has no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigurationError(f"the CA bundle {os.fspath(ca_bundle)} cannot be used: {reason}") from error

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from eventstream._text import quote
 from eventstream.signing import Credentials
 
 if TYPE_CHECKING:
@@ -106,6 +107,10 @@ class CredentialChain:
         self._profile = profile
         self._lock = threading.Lock()
 
+    @property
+    def _named(self) -> str:
+        return "the default profile" if self._profile is None else f"the profile {quote(self._profile)}"
+
     @cached_property
     def _session(self) -> Any:
         # Imported here, as it takes longer than all the rest, and who brings credentials need not have it.
@@ -127,7 +132,7 @@ class CredentialChain:
         except ImportError:
             return None
         except self._error as error:
-            raise ConfigurationError(f"no region was given, and the profile cannot be read: {error}") from error
+            raise ConfigurationError(f"no region was given, and {self._named} cannot be read") from error
         return region
 
     def __call__(self) -> Credentials:
@@ -145,7 +150,7 @@ class CredentialChain:
                 "no credentials were given, and it takes botocore to look for some: install eventstream-codec[client]"
             ) from error
         except self._error as error:
-            raise NoCredentials(f"no credentials were given, and botocore cannot get any: {error}") from error
+            raise NoCredentials(f"no credentials were given, and botocore cannot get any with {self._named}") from error
         if frozen is None:
             raise NoCredentials("no credentials were given, and there are none in the environment, a profile or a role")
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)

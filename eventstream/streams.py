@@ -455,7 +455,7 @@ class _PayloadText:
             text = self._decoder.decode(payload, final)
         except UnicodeDecodeError as error:
             where = self._begun if error.start < pending else offset
-            raise DecodeError(where, f"the payloads are not {self._encoding} text: {error.reason}") from error
+            raise DecodeError(where, f"the payloads are not {self._encoding} text") from error
         if len(self._decoder.getstate()[0]) <= len(payload):
             self._begun = offset
         return text

@@ -26,6 +26,7 @@ from eventstream import DecodeError, Decoder
 from eventstream._codec import _find_prelude
 from eventstream._salvage import salvage_at
 from eventstream._text import describe
+from eventstream.cli._json import loads
 from eventstream.cli._terminal import shown
 
 if TYPE_CHECKING:
@@ -217,8 +218,8 @@ def _gunzipped(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
         while data:
             try:
                 inflated = inflater.decompress(data, _PIECE)
-            except zlib.error as error:
-                raise UnusableInput(f"{shown(name)}: damaged gzip: {error}") from None
+            except zlib.error:
+                raise UnusableInput(f"{shown(name)}: damaged gzip") from None
             fresh = False
             if inflated:
                 yield inflated
@@ -264,8 +265,8 @@ def _strict_base64(data: bytes) -> bytes:
 def _decoded_group(data: bytes, decode: Callable[[bytes], bytes], name: str, form: str) -> bytes:
     try:
         return decode(data)
-    except (binascii.Error, ValueError) as error:
-        raise UnusableInput(f"{shown(name)}: damaged {form}: {error}") from None
+    except (binascii.Error, ValueError):
+        raise UnusableInput(f"{shown(name)}: damaged {form}") from None
 
 
 def _response_of_curl(body: Body, name: str) -> Recording:
@@ -307,9 +308,7 @@ class _Http:
 
 
 def _of_har(body: Body) -> Iterator[_Http]:
-    import json
-
-    for number, entry in enumerate(_list(_dict(json.loads(body.read())).get("log"), "entries"), 1):
+    for number, entry in enumerate(_list(_dict(loads(body.read())).get("log"), "entries"), 1):
         for what in ("request", "response"):
             message = _dict(entry.get(what))
             content = _dict(message.get("postData" if what == "request" else "content"))
@@ -340,9 +339,7 @@ def _of_cassette(body: Body) -> Iterator[_Http]:
 
 def _json_or_yaml(data: bytes) -> object:
     if data.lstrip()[:1] == b"{":
-        import json
-
-        return json.loads(data)
+        return loads(data)
     try:
         import yaml
     except ModuleNotFoundError as error:
@@ -350,7 +347,8 @@ def _json_or_yaml(data: bytes) -> object:
     try:
         return yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from None
+        mark = getattr(error, "problem_mark", None)
+        raise ValueError("not YAML" + (f" in line {mark.line + 1}" if mark else "")) from None
 
 
 def _of_flows(body: Body) -> Iterator[_Http]:
@@ -430,9 +428,10 @@ def _of_container(form: str, body: Body, name: str) -> Iterator[Recording]:
             if content and (is_named or _is_payload(content)):
                 found += 1
                 yield from _recordings(Body(whole=memoryview(content)), f"{name}#{http.what}", None, http.headers, 1)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise UnusableInput(f"{shown(name)}: not a sound {form} file: {shown(reason)}") from None
+    except RecursionError:
+        raise UnusableInput(f"{shown(name)}: not a sound {form} file: it is nested too deep") from None
+    except ValueError as error:
+        raise UnusableInput(f"{shown(name)}: not a sound {form} file: {shown(str(error))}") from None
     if not found:
         raise UnusableInput(f"{shown(name)}: none of the {total} bodies in this {form} file is an event stream")
 

@@ -46,6 +46,24 @@ class InvalidJson(ValueError):
     """The JSON is not that of a message."""
 
 
+def loads(data: bytes | str) -> Any:
+    """Return what JSON holds.
+
+    Raises:
+        InvalidJson: it is not JSON.
+    """
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        raise InvalidJson(f"it is not JSON from character {error.pos + 1} on") from None
+    except UnicodeDecodeError:
+        raise InvalidJson("it is not JSON, as it is not UTF-8") from None
+    except ValueError:
+        raise InvalidJson("it has a number that is too long") from None
+    except RecursionError:
+        raise InvalidJson("it is nested too deep") from None
+
+
 def nested_in(payload: bytes | memoryview) -> Message | None:
     """Return the message that the payload is."""
     if len(payload) < 16:
@@ -164,8 +182,8 @@ def _payload_of_text(value: object) -> bytes:
 def _payload_of_json(value: object) -> bytes:
     try:
         return _compact(value).encode()
-    except (ValueError, RecursionError) as error:
-        raise InvalidJson(f"the payload is not JSON: {error}") from None
+    except (ValueError, RecursionError):
+        raise InvalidJson("the payload is not JSON") from None
 
 
 def _payload_of_base64(value: object) -> bytes:
@@ -173,8 +191,8 @@ def _payload_of_base64(value: object) -> bytes:
         raise InvalidJson("base64 is a string")
     try:
         return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidJson(f"base64: {error}") from None
+    except (binascii.Error, ValueError):
+        raise InvalidJson("the payload is not base64") from None
 
 
 _PAYLOADS: dict[str, Callable[[Any], bytes]] = {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from eventstream.cli import _options
-from eventstream.cli._json import InvalidJson, to_message
+from eventstream.cli._json import loads, to_message
 from eventstream.cli._terminal import complaint, output, shown
 
 if TYPE_CHECKING:
@@ -48,9 +47,11 @@ def _encode(lines: Iterable[bytes], name: str, path: str) -> int:
             for text in lines:
                 number += 1  # and not `enumerate`, as errors need it
                 if text.strip():
-                    write(to_message(json.loads(text)).encode())
-    except (InvalidJson, ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        complaint(f"{shown(name)}, line {number}: {shown(reason)}")
+                    write(to_message(loads(text)).encode())
+    except RecursionError:
+        complaint(f"{shown(name)}, line {number}: it is nested too deep")
+        return 1
+    except ValueError as error:
+        complaint(f"{shown(name)}, line {number}: {shown(str(error))}")
         return 1
     return 0

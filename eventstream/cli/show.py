@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import sys
@@ -84,7 +85,8 @@ def _test_of(condition: str) -> Test:
         try:
             pattern = re.compile(wanted)
         except re.error as error:
-            raise click.UsageError(f"--where {shown(condition)}: {error}") from None
+            place = "" if error.pos is None else f" from character {error.pos + 1} on"
+            raise click.UsageError(f"--where {shown(condition)}: {shown(wanted)} is not a pattern{place}") from None
         return lambda message: any(pattern.search(found) for found in _values(message, name))
     if operator == "!=":
         return lambda message: wanted not in _values(message, name)
@@ -204,10 +206,9 @@ class _Lines:
             limit = max(self.width - taken % self.width - 1, _MIN_PAYLOAD_LENGTH)
         beginning = payload[: 4 * limit + 4]
         try:
-            text = beginning.decode()
-        except UnicodeDecodeError as error:
-            cut = error.reason == "unexpected end of data" and len(beginning) < len(payload)
-            text = beginning[: error.start].decode() if cut else ""
+            text = codecs.getincrementaldecoder("utf-8")().decode(beginning, final=len(beginning) == len(payload))
+        except UnicodeDecodeError:
+            text = ""
         if any(ord(char) < 32 and char not in "\t\r\n" for char in text[:limit]) or (payload and not text):
             return payload.hex() if self.full else ""
         return escaped(text, limit)

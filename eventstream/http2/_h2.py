@@ -95,6 +95,10 @@ class _Encoder(Encoder):
         return super().encode(list(headers), huffman)
 
 
+class Excess(DenialOfServiceError):
+    """A peer that has too much of something. The text is the package's own."""
+
+
 class H2(H2Connection):
     """h2's connection, with these of its habits changed.
 
@@ -194,11 +198,11 @@ class H2(H2Connection):
     def _excess(self) -> ProtocolError | None:
         """What the peer has too much of to be kept."""
         if self._header_block > MAX_DECODED_HEADER_LIST_SIZE:
-            return DenialOfServiceError("a block of headers that is too long")
+            return Excess("a block of headers that is too long")
         if self._resets is not None and self._resets.is_overdrawn:
-            return DenialOfServiceError("too many streams that were reset")
+            return Excess("too many streams that were reset")
         if self._idle is not None and self._idle.is_overdrawn:
-            return DenialOfServiceError("too many frames that carry nothing")
+            return Excess("too many frames that carry nothing")
         return None
 
     # Receiving

@@ -21,8 +21,7 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
-from eventstream._text import quote
-from eventstream.http2._h2 import H2, MAX_HEADER_LIST_SIZE
+from eventstream.http2._h2 import H2, MAX_HEADER_LIST_SIZE, Excess
 from eventstream.http2.budget import Bucket, Budget
 from eventstream.http2.stream import STREAM_WINDOW, Stream, StreamError
 
@@ -121,10 +120,12 @@ class Connection(asyncio.BufferedProtocol):
         waited, self._waits_for_turn = self._waits_for_turn, False
         try:
             self._arrived, more = self._h2.receive(self._arrived, FRAMES_PER_TURN)
+        except Excess as excess:
+            self._broken(excess, f": {excess}")
+            return
         except ProtocolError as error:
-            # h2 has prepared the GOAWAY. What its error says may quote the peer at any length.
-            reason = f"the peer broke the rules of HTTP/2: {quote(str(error))}"
-            self._disconnect(StreamError(reason, error.error_code, remote=False))
+            # Its text differs between versions of h2, and may quote the peer at any length.
+            self._broken(error)
             return
         self._flush()
         if self._closed is not None:
@@ -138,6 +139,12 @@ class Connection(asyncio.BufferedProtocol):
             self._loop.call_soon(self._take_turn)
         elif waited:
             self._transport.resume_reading()
+
+    def _broken(self, error: ProtocolError, words: str = "") -> None:
+        """End the connection with a peer that broke the rules; h2 has prepared the GOAWAY."""
+        fault = StreamError(f"the peer broke the rules of HTTP/2{words}", error.error_code, remote=False)
+        fault.__cause__ = error
+        self._disconnect(fault)
 
     def _over_budget(self) -> None:
         """Take no more streams, and let those there are go on; who goes on as well is left by `H2.receive`."""
@@ -159,7 +166,7 @@ class Connection(asyncio.BufferedProtocol):
         self._wake_senders()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(StreamError("the connection was lost" if exc is None else f"the connection was lost: {exc}"))
+        self._fail(StreamError("the connection was lost" + (f" ({type(exc).__name__})" if exc else "")))
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._lost.set_result(None)
@@ -225,7 +232,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             self._h2.send_fields(stream_id, fields, end=end)
         except ProtocolError as error:
-            raise ValueError(f"the headers cannot be sent over HTTP/2: {quote(str(error))}") from None
+            raise ValueError("these headers cannot be sent over HTTP/2") from error
         self._flush()
 
     def send_data(self, stream_id: int, data: memoryview) -> None:

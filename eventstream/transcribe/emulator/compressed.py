@@ -103,7 +103,7 @@ class CompressedDecoder:
                     pcm += self._resample(frame)
                 pcm += self._resample(None)
         except (self._av.error.FFmpegError, ValueError) as error:
-            raise self._invalid(str(error)) from None
+            raise self._invalid("it cannot be decoded") from error
         return bytes(pcm)
 
     def _resample(self, frame: Any) -> bytes:

@@ -58,7 +58,7 @@ class Moonshine:
                 utilities.get_model_path(_MODEL), api.ModelArch.TINY, options={"return_audio_data": "false"}
             )
         except transcriber.MoonshineError as error:
-            raise ImportError(f"moonshine-voice does not work on this machine: {error}") from None
+            raise ImportError("moonshine-voice does not work on this machine") from error
 
     def __call__(self, request: StartStreamTranscriptionRequest) -> _MoonshineRecogniser:
         """Make a recogniser for one channel.

@@ -61,8 +61,10 @@ def test_it_is_valid_for_its_names(certificate, name):
 
 @pytest.mark.parametrize("name", ["example.com", "127.0.0.2"])
 def test_it_is_not_valid_for_others(certificate, name):
-    with pytest.raises(ssl.SSLCertVerificationError, match=r"mismatch|not valid"):
+    with pytest.raises(ssl.SSLCertVerificationError) as caught:
         handshake(trusting(certificate.authority), name, certificate)
+    # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
+    assert caught.value.verify_code in (62, 64)
 
 
 def test_nobody_else_trusts_it(certificate):

@@ -149,7 +149,7 @@ def test_a_library_that_does_not_load_is_an_import_error(library, monkeypatch):
         raise library.MoonshineError("GLIBC_2.34 not found")
 
     monkeypatch.setattr(library, "Transcriber", fail)
-    with pytest.raises(ImportError, match=r"^moonshine-voice does not work on this machine: GLIBC_2\.34 not found$"):
+    with pytest.raises(ImportError, match=r"^moonshine-voice does not work on this machine$"):
         Moonshine()
 
 
