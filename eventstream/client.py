@@ -217,6 +217,7 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         self._events: deque[_Out] = deque()
         self._sending = False
         self._all_sent = False
+        self._over = False  # whether the session has ended, or failed
 
     @cached_property
     def response(self) -> _Response:
@@ -237,7 +238,8 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
                 worth nothing.
             TimeoutError: the service takes no more; the stream is over.
         """
-        await self.prepare()
+        if self._sending or self._channel.peer_ended:
+            await self.prepare()
         await self.transmit(self._session.send(event))
 
     async def end(self) -> None:
@@ -290,10 +292,18 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         """Return the next event, once it has come."""
         events = self._events
         while not events:
-            if self._session.ended:
+            if self._over:
+                self._session.check()
                 raise StopAsyncIteration
-            self._session.check()
-            await self._receive()
+            # What `_receive` does, without another coroutine that waits.
+            try:
+                data = await self._channel.receive(self._idle_timeout)
+                if data:
+                    self._session.receive_into(data, events)
+                else:
+                    self._end_receiving()
+            except Exception as error:
+                await self._fail(error)
         return events.popleft()
 
     async def _receive(self) -> None:
@@ -301,24 +311,25 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         try:
             data = await self._channel.receive(self._idle_timeout)
             if data:
-                self._events.extend(self._session.receive(data))
+                self._session.receive_into(data, self._events)
             else:
-                self._session.receive_eof(all_sent=self._all_sent)
+                self._end_receiving()
         except Exception as error:
             await self._fail(error)
 
+    def _end_receiving(self) -> None:
+        self._session.receive_eof(all_sent=self._all_sent)
+        self._over = True
+
     async def _receive_rest(self) -> None:
         """Take what has arrived: the service may have said why it is over, and nobody has read it yet."""
-        while self._channel.readable and not self._session.ended:
-            try:
-                self._session.check()
-            except Exception:
-                return
+        while not self._over and self._channel.readable:
             await self._receive()
 
     async def _fail(self, error: Exception) -> None:
         """End the stream, with this error if it is the first."""
         self._session.fail(error)
+        self._over = True
         await self._channel.reset()
 
 

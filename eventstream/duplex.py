@@ -35,6 +35,8 @@ from eventstream.signing import (
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from typing_extensions import Buffer
 
 __all__ = ["ClientExchange", "ServerExchange", "plain"]
@@ -59,6 +61,7 @@ class _Incoming(Generic[T]):
         read: makes of a message what is delivered, or None if that is nothing. What it raises is final.
 
     Attributes:
+        error: why nothing more can be received, if so.
         last: the event type of the last message.
         ended: whether the input has ended, and was complete.
     """
@@ -69,20 +72,20 @@ class _Incoming(Generic[T]):
         self._read = read
         self._decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
         self._exhausted = True
-        self._error: Exception | None = None
+        self.error: Exception | None = None
         self.last: str | None = None
         self.ended = False
 
     def check(self) -> None:
-        if self._error is not None:
-            raise _again(self._error)
+        if self.error is not None:
+            raise _again(self.error)
 
     def fail(self, error: BaseException) -> None:
         """Make every later call raise an equal error, if this is the first."""
-        if self._error is None:
+        if self.error is None:
             if not isinstance(error, Exception):  # e.g. a KeyboardInterrupt, which nobody wants to see twice
                 error = StateError(f"the exchange was cut short by {type(error).__name__}")
-            self._error = _again(error)
+            self.error = _again(error)
 
     def feed(self, data: Buffer) -> Iterator[T]:
         self.check()
@@ -90,11 +93,27 @@ class _Incoming(Generic[T]):
         self._exhausted = False
         return self
 
+    def feed_into(self, data: Buffer, events: deque[T]) -> None:
+        """Receive bytes, and append all events that are now complete; the same as iterating, in fewer calls."""
+        if self.error is not None:
+            self.check()
+        try:
+            for message in self._decoder.feed(data):
+                self.last = message.event_type
+                event = self._read(message)
+                if event is not None:
+                    events.append(event)
+        except BaseException as error:
+            self.fail(error)
+            raise
+        self._exhausted = True
+
     def __iter__(self) -> Iterator[T]:
         return self
 
     def __next__(self) -> T:
-        self.check()
+        if self.error is not None:
+            self.check()
         while (message := self._next_message()) is not None:
             try:
                 self.last = message.event_type
@@ -155,6 +174,10 @@ class ClientExchange(Generic[T]):
         may_end_early: whether the service may end its response before the client has called `finish`.
         max_headers_length: the limit of a received message's headers in bytes; None for the format's own bound.
         max_payload_length: the limit of a received message's payload in bytes; None for the format's own bound.
+
+    Attributes:
+        receive_into: takes the next bytes of the response and a deque, to which it appends the events that are now
+            complete. It raises what `receive` and its iterator raise, after the events before.
     """
 
     def __init__(
@@ -172,6 +195,7 @@ class ClientExchange(Generic[T]):
         self._may_end_early = may_end_early
         self._incoming = _Incoming(parse, max_headers_length, max_payload_length)
         self._finished = False
+        self.receive_into: Callable[[Buffer, deque[T]], None] = self._incoming.feed_into  # for every piece, so directly
 
     @property
     def finished(self) -> bool:
@@ -193,7 +217,8 @@ class ClientExchange(Generic[T]):
             IncompleteStream: the response has ended early.
             Exception: an equal one was raised by `receive` or `receive_eof`.
         """
-        self.check_sending()
+        if self._finished or self._incoming.error is not None:
+            self.check_sending()
         if self._signer is not None:
             return self._signer.sign(event.encode())
         if not event.payload:

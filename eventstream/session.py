@@ -21,6 +21,7 @@ from eventstream.signing import MAX_CLOCK_SKEW, CredentialsSource, EventSigner, 
 from eventstream.wire import DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from typing_extensions import Buffer
@@ -52,6 +53,8 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
 
     Attributes:
         operation, request: as given.
+        receive_into: takes the next bytes of the response and a deque, to which it appends the events that are now
+            complete. It raises what `receive` and its iterator raise, after the events before.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
         self.operation = operation
         self.request = request
         self._check = operation.check(request)
+        self._kinds = operation.outputs.kinds
         self._unknown_events = unknown_events
         self._initial: Message | None = None
         self._exchange: ClientExchange[_Out] = ClientExchange(
@@ -75,6 +79,7 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
             may_end_early=not operation.complete.after_input,
             max_payload_length=max_payload_length,
         )
+        self.receive_into: Callable[[Buffer, deque[_Out]], None] = self._exchange.receive_into
 
     @property
     def finished(self) -> bool:
@@ -101,8 +106,8 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
             IncompleteStream: the response has ended early.
             CodecError, ServiceError: an equal one was raised by `receive` or `receive_eof`.
         """
-        self._exchange.check_sending()
         if self._check is not None:
+            self._exchange.check_sending()
             self._check(event)
         return self._exchange.send(self.operation.inputs.serialise(event))
 
@@ -138,6 +143,11 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
         return self._exchange.receive(data)
 
     def _parse(self, message: Message) -> _Out | None:
+        if message.message_type == "event":
+            kind = self._kinds.get(message.event_type or "")
+            if kind is not None:
+                known: _Out = kind.parse(message)
+                return known
         event: Any = self.operation.parse_output(message)
         if event is message:
             if message.event_type == _INITIAL_RESPONSE and self.operation.initial_messages:

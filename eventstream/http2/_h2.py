@@ -153,6 +153,7 @@ class H2(H2Connection):
         self._resets = resets
         self._idle = idle
         self._receiving = False
+        self.is_over_budget = False  # whether the peer has spent a budget, and should open no more streams
         self._preface = 0 if config.client_side else len(PREFACE)
         self._header_block = 0  # bytes so far of headers that continue
 
@@ -171,25 +172,23 @@ class H2(H2Connection):
 
     # Budgets
 
-    @property
-    def is_over_budget(self) -> bool:
-        """Whether the peer has spent a budget, and should open no more streams."""
-        return any(bucket.is_spent for bucket in (self._resets, self._idle) if bucket is not None)
-
     def earn(self) -> None:
         """A frame with data was sent or received."""
-        if self._idle is not None:
-            self._idle.give(REFILL)
+        idle = self._idle
+        if idle is not None:
+            idle.left = min(idle.left + REFILL, idle.burst)  # as `Bucket.give`, for every frame with data
 
     def _account(self, kind: int, length: int) -> None:
         """Count a frame by its header."""
+        idle = self._idle
         if kind == HeadersFrame.type or (kind == DataFrame.type and length):
-            self.earn()
+            if idle is not None:
+                idle.left = min(idle.left + REFILL, idle.burst)
         elif kind == RstStreamFrame.type:
             if self._resets is not None:
                 self._resets.take()
-        elif self._idle is not None and (kind != ContinuationFrame.type or not length):
-            self._idle.take()
+        elif idle is not None and (kind != ContinuationFrame.type or not length):
+            idle.take()
         if kind == ContinuationFrame.type:
             self._header_block += length
         else:
@@ -239,7 +238,10 @@ class H2(H2Connection):
             self.receive_data(data[:end])
         finally:
             self._receiving = False
-        error = error or self._excess()
+        resets, idle = self._resets, self._idle
+        self.is_over_budget = (resets is not None and resets.left < 0) or (idle is not None and idle.left < 0)
+        if self.is_over_budget or self._header_block > MAX_DECODED_HEADER_LIST_SIZE:
+            error = error or self._excess()
         if error is not None:
             self._terminate_connection(error.error_code)
             raise error
@@ -264,7 +266,7 @@ class H2(H2Connection):
             return self._fail_stream(frame.stream_id, error.error_code)
 
     def _receive_data_frame(self, frame: DataFrame) -> tuple[list[Frame], list[Event]]:
-        was_reset_here = self._is_reset_here(frame.stream_id)
+        was_reset_here = self._stream_closed_by(frame.stream_id) is StreamClosedBy.SEND_RST_STREAM
         try:
             frames, events = super()._receive_data_frame(frame)
         except NoSuchStreamError:

@@ -29,7 +29,8 @@ class Signal:
 
     def wake(self) -> None:
         for future in self._waiting:
-            _resolve(future, True)
+            if not future.done():
+                future.set_result(True)
 
     async def wait(self, deadline: Deadline | None, what: str) -> None:
         """Until somebody wakes it, or the loop's clock passes the deadline: then it raises a TimeoutError."""

@@ -33,33 +33,38 @@ class Bucket:
     """What is left of a budget.
 
     Below zero the peer should be told, and below the burst again be left.
+
+    Attributes:
+        left: how much is left.
+        burst: how much there is at most.
     """
 
-    __slots__ = ("_budget", "_left", "_time")
+    __slots__ = ("_budget", "_time", "burst", "left")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._left: float = budget.burst
+        self.burst = budget.burst
+        self.left: float = budget.burst
         self._time = time.monotonic()
 
     def take(self) -> None:
         """Take one. What has come back is counted only when it is needed, since most peers never need it."""
-        if self._left < 1:
+        if self.left < 1:
             now = time.monotonic()
             self.give((now - self._time) * self._budget.rate)
             self._time = now
-        self._left -= 1
+        self.left -= 1
 
     def give(self, amount: float) -> None:
         """Give some back, up to the burst."""
-        self._left = min(self._left + amount, self._budget.burst)
+        self.left = min(self.left + amount, self.burst)
 
     @property
     def is_spent(self) -> bool:
         """Whether more was taken than there was."""
-        return self._left < 0
+        return self.left < 0
 
     @property
     def is_overdrawn(self) -> bool:
         """Whether the peer went on until it had taken twice the burst."""
-        return self._left < -self._budget.burst
+        return self.left < -self.burst

@@ -127,7 +127,8 @@ class Connection(asyncio.BufferedProtocol):
             # Its text differs between versions of h2, and may quote the peer at any length.
             self._broken(error)
             return
-        self._flush()
+        if not self._write_planned:
+            self._flush()
         if self._closed is not None:
             return
         if self._h2.is_over_budget and not self._leaving:
@@ -241,7 +242,7 @@ class Connection(asyncio.BufferedProtocol):
         self._unwritten += len(data)
         if self._unwritten >= WRITE_SIZE:
             self._write()  # a task that sends without ever waiting must meet the limit, too
-        else:
+        elif not self._write_planned:
             self._flush()
 
     def end_stream(self, stream_id: int) -> None:

@@ -13,7 +13,7 @@ from h2.errors import ErrorCodes
 
 from eventstream._text import quote
 from eventstream.exceptions import StateError
-from eventstream.http2._waiting import Signal, deadline_in
+from eventstream.http2._waiting import Deadline, Signal, deadline_in
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
@@ -87,11 +87,12 @@ class Stream:
     def __init__(self, connection: Connection, id: int) -> None:
         self.id = id
         self._connection = connection
-        self._received = bytearray()
+        self._received: bytes | bytearray = b""
         self._unreturned = 0  # bytes that were taken, or were padding, and for which the window is not yet open again
         self._length = 0  # of the body so far
         self._declared_length: int | None = None
-        self._peer_ended = False
+        self.peer_ended = False
+        self._responded = True  # a server's stream is not, until `respond` is called
         self._ended = False
         self._sending = False
         self._lingering = False
@@ -104,14 +105,9 @@ class Stream:
         return f"<{type(self).__name__} {self.id}>"
 
     @property
-    def peer_ended(self) -> bool:
-        """Whether all of the peer's body has arrived; some of it may still wait for `receive`, which does not."""
-        return self._peer_ended
-
-    @property
     def readable(self) -> bool:
         """Whether `receive` would not wait: bytes have arrived, or the end, or the stream was cut short."""
-        return bool(self._received) or self._peer_ended or self._error is not None
+        return bool(self._received) or self.peer_ended or self._error is not None
 
     # Receiving
 
@@ -128,18 +124,17 @@ class Stream:
             StreamError: the stream was cut short. What had arrived before has been returned.
             TimeoutError: nothing came; the stream goes on.
         """
-        received = self._received
-        if not received:
-            deadline = deadline_in(timeout)
-            while not received:
-                if self._peer_ended:
+        if not self._received:
+            deadline = None if timeout is None else Deadline(timeout)
+            while not self._received:
+                if self.peer_ended:
                     return b""
-                self._check()
+                if self._error is not None:
+                    self._check()
                 await self._readable.wait(deadline, f"nothing was received for {timeout} s")
-        data = bytes(received)
-        received.clear()
+        data, self._received = self._received, b""
         self._return_window(len(data))
-        return data
+        return data if isinstance(data, bytes) else bytes(data)
 
     def __aiter__(self) -> Self:
         """The body, in the pieces that `receive` returns."""
@@ -153,18 +148,24 @@ class Stream:
 
     def _feed(self, data: bytes, flow_controlled_length: int, *, last: bool) -> None:
         self._length += len(data)
-        self._peer_ended = last  # already here, as no window can be opened any more
+        self.peer_ended = last  # already here, as no window can be opened any more
         # What is padding, or what nobody will take, is done with.
         if self._lingering:
             data = b""
         if flow_controlled_length > len(data):
             self._return_window(flow_controlled_length - len(data))
-        self._received += data  # in one buffer, since a peer may send many tiny frames
+        if not self._received:
+            self._received = data  # handed on as it is, if it is taken before more comes
+        elif isinstance(self._received, bytearray):
+            self._received += data
+        else:
+            self._received = bytearray(self._received)  # one buffer, since a peer may send many tiny frames
+            self._received += data
         self._readable.wake()
 
     def _return_window(self, size: int) -> None:
         self._unreturned += size
-        if self._unreturned > STREAM_WINDOW // 2 and not self._peer_ended and self._error is None:
+        if self._unreturned > STREAM_WINDOW // 2 and not self.peer_ended and self._error is None:
             self._connection.open_window(self.id, self._unreturned)
             self._unreturned = 0
 
@@ -183,7 +184,7 @@ class Stream:
             reason = f"the body has {length} bytes, and its content-length is {quote(str(declared))}"
             self._fail(StreamError(reason, code, remote=False))
             return
-        self._peer_ended = True
+        self.peer_ended = True
         self._readable.wake()
         if self._ended:
             self._connection.forget(self)
@@ -202,14 +203,16 @@ class Stream:
             TimeoutError: not all could be sent; as some of it may have been, the stream is only good for `reset`.
             StateError: `end` was called, or another task is sending.
         """
-        self._check_sending()
+        if self._error is not None or self._ended or self._sending or not self._responded:
+            self._check_sending()
         view = memoryview(data).cast("B")
         deadline = None
         while True:
             size = min(len(view), self._connection.room(self.id))
             if size:
                 self._connection.send_data(self.id, view[:size])
-                self._check()  # the peer may have been dropped, as one that does not read
+                if self._error is not None:
+                    self._check()  # the peer may have been dropped, as one that does not read
                 view = view[size:]
             if not view:
                 return
@@ -236,7 +239,7 @@ class Stream:
 
     def _mark_ended(self) -> None:
         self._ended = True
-        if self._peer_ended:
+        if self.peer_ended:
             self._connection.forget(self)
 
     async def reset(self, code: int = ErrorCodes.CANCEL) -> None:
@@ -248,17 +251,17 @@ class Stream:
         self._reset(code)
 
     def _reset(self, code: int) -> None:
-        if self._error is None and not (self._ended and self._peer_ended):
+        if self._error is None and not (self._ended and self.peer_ended):
             self._connection.reset_stream(self.id, code)
-            self._received.clear()
+            self._received = b""
             self._fail(StreamError("the stream was reset here", code, remote=False))
 
     def _linger(self) -> None:
         """All is said here: let the peer finish, or if it takes too long, reset the stream."""
-        if not self._peer_ended and self._error is None:
+        if not self.peer_ended and self._error is None:
             self._lingering = True
             self._return_window(len(self._received))
-            self._received.clear()
+            self._received = b""
             loop = asyncio.get_running_loop()
             self._linger_timer = loop.call_later(LINGER_TIMEOUT, self._reset, ErrorCodes.NO_ERROR)
 
@@ -273,7 +276,8 @@ class Stream:
             raise copy.copy(self._error)
 
     def _check_sending(self) -> None:
-        self._check()
+        if self._error is not None:
+            self._check()
         if self._ended:
             raise StateError("nothing can be sent after the end of the body")
         if self._sending:

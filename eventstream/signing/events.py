@@ -196,7 +196,7 @@ class EventSigner:
         TypeError: the region or the service is no str.
     """
 
-    __slots__ = ("_chunks", "_credentials", "_finished", "_now", "_signature")
+    __slots__ = ("_chunks", "_credentials", "_finished", "_now", "_secret", "_signature")
 
     def __init__(
         self,
@@ -209,6 +209,7 @@ class EventSigner:
     ) -> None:
         self._signature = _seed(seed_signature)
         self._credentials = credentials
+        self._secret = credentials.secret_key if isinstance(credentials, Credentials) else None
         self._chunks = ChunkSigner(region, service)
         self._now = nanoseconds_of(clock)
         self._finished = False
@@ -236,7 +237,10 @@ class EventSigner:
             raise StateError("the stream was finished: nothing can be signed after its end")
         # A clock's time is always within 64 bits, and a check would take a tenth of the whole.
         date = int.__new__(Timestamp, self._now() // NANOSECONDS)
-        signature = self._chunks.sign(_secret(self._credentials), date, self._signature, encode_date(date), payload)
+        secret = self._secret
+        if secret is None:
+            secret = _secret(self._credentials)
+        signature = self._chunks.sign(secret, date, self._signature, encode_date(date), payload)
         wire = encode({":date": date, ":chunk-signature": signature}, payload)
         if len(wire) == _END_LENGTH and payload is not _END:
             raise ValueError("an empty payload ends the stream: call finish")

@@ -389,7 +389,8 @@ class AudioStream(Stream[_Request, _Response, _In, _Out]):
                 worth nothing.
             TimeoutError: the service takes no more; the stream is over.
         """
-        await self.prepare()
+        if self._sending or self._channel.peer_ended:
+            await self.prepare()
         await self.transmit(self._session.send_audio(chunk))
 
     async def end_audio(self) -> None:

@@ -18,7 +18,7 @@ from eventstream.signing import MAX_CLOCK_SKEW, CredentialsSource, EventSigner, 
 from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.exceptions import InvalidAudio, TranscribeError
 from eventstream.transcribe.model import AUDIO_EVENT_HEADERS, AudioStreamEvent, TranscriptEvent
-from eventstream.transcribe.operations import MAX_EVENT_LENGTH, START_STREAM_TRANSCRIPTION, chunk_check
+from eventstream.transcribe.operations import MAX_EVENT_LENGTH, START_STREAM_TRANSCRIPTION
 from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
 from eventstream.wire import DEFAULT_MAX_PAYLOAD_LENGTH
 
@@ -72,7 +72,9 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
         super().__init__(
             operation, request, signer, unknown_events=unknown_events, max_payload_length=max_payload_length
         )
-        self._check_chunk = chunk_check(AudioFormat.of(request))
+        self._format = AudioFormat.of(request)
+        # Computed once, as every chunk is checked.
+        self._max_length, self._sample_length = self._format.max_chunk_length, self._format.sample_length
 
     def send_audio(self, chunk: Buffer) -> bytes:
         """Return an audio event, signed, in wire form.
@@ -88,11 +90,13 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
             TypeError, BufferError: the chunk is not a buffer, or not C-contiguous.
             CodecError, TranscribeError: an equal one was raised by `receive` or `receive_eof`.
         """
-        self.check_sending()
         event = Message(AUDIO_EVENT_HEADERS, chunk)
-        if not event.payload:
-            raise InvalidAudio("an empty chunk: to end the audio call end_audio")
-        self._check_chunk(event.payload)
+        length = len(event.payload)
+        if not length or length > self._max_length or length % self._sample_length:
+            self.check_sending()
+            if not length:
+                raise InvalidAudio("an empty chunk: to end the audio call end_audio")
+            self._format.check_chunk(event.payload)
         return self._exchange.send(event)
 
     def end_audio(self) -> bytes:

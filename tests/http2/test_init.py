@@ -15,6 +15,7 @@ def test_names():
         "ClientConnection",
         "ClientStream",
         "ErrorCodes",
+        "NotHTTP2",
         "Response",
         "Server",
         "ServerStream",

@@ -785,7 +785,7 @@ def test_every_call_raises_an_equal_new_error(fault, first):
                 assert len({id(error) for error in errors}) == len(errors)
                 assert {(type(error), str(error)) for error in errors} == {(type(errors[0]), str(errors[0]))}
                 assert [depth(error) for error in errors[1:4]] == [depth(error) for error in errors[-3:]]
-                assert depth(stream._session._exchange._incoming._error) == 0
+                assert depth(stream._session._exchange._incoming.error) == 0
             done.set()
 
     run(main())
@@ -1310,7 +1310,7 @@ def test_transcribe_delivers_what_came_before_the_audio_broke(ended, monkeypatch
                 async for event in client.transcribe(source(), pace=False, retries=3, **PCM):
                     texts.append(text_of(event))
                     looking.set()
-                    while not (streams[0]._session.ended or streams[0]._session._exchange._incoming._error):
+                    while not (streams[0]._session.ended or streams[0]._session._exchange._incoming.error):
                         await asyncio.sleep(0)
             assert raised.value is broken
             assert texts == ["3200"] * (1 if ended else 2)
