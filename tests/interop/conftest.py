@@ -143,6 +143,16 @@ def aws_sdk_python() -> Client:
     return client
 
 
+@pytest.fixture(
+    scope="session", params=[client for client in CLIENTS if client.name in ("aws-sdk-python", "aws-sdk-js")], ids=str
+)
+def aws_sdk(request: pytest.FixtureRequest) -> Client:
+    """Each of AWS's own clients, which know all operations; its environment made."""
+    client: Client = request.param
+    assert client.command
+    return client
+
+
 @pytest.fixture(scope="session", params=[client for client in CLIENTS if client.adapter], ids=str)
 def adapted(request: pytest.FixtureRequest) -> Client:
     """Each client with an adapter in it."""

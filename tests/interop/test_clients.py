@@ -136,6 +136,48 @@ def test_parameters_arrive_and_are_repeated(client, emulator):
     assert speakers.events[-1][0]["Alternatives"][0]["Items"][0]["Speaker"] == "0"
 
 
+def described(operation: str, *chunks: int, **parameters: Any) -> dict[str, Any]:
+    """A stream of another operation for a driver."""
+    return {**stream(*chunks, **parameters), "operation": operation}
+
+
+def test_medical_transcription(aws_sdk, emulator_for):
+    with emulator_for(aws_sdk) as emulator:
+        parameters = {"specialty": "CARDIOLOGY", "type": "DICTATION", "show_speaker_label": True}
+        [outcome] = aws_sdk.run(emulator, described("StartMedicalStreamTranscription", *[3200] * 9, **parameters))
+    assert outcome.ended, (outcome.error, outcome.message)
+    assert outcome.response["specialty"] == "CARDIOLOGY"
+    [final] = [
+        result for event in outcome.events for result in event["Transcript"]["Results"] if not result["IsPartial"]
+    ]
+    [alternative] = final["Alternatives"]
+    assert alternative["Transcript"] == "The quick brown"
+    assert [item["Speaker"] for item in alternative["Items"]] == ["0", "0", "0"]
+
+
+def test_call_analytics(aws_sdk, emulator_for):
+    with emulator_for(aws_sdk) as emulator:
+        [outcome] = aws_sdk.run(emulator, described("StartCallAnalyticsStreamTranscription", *[6400] * 9))
+    assert outcome.ended, (outcome.error, outcome.message)
+    assert outcome.response["session_id"]
+    finals = [
+        (event["ParticipantRole"], event["Transcript"], event["EndOffsetMillis"])
+        for event in outcome.events
+        if not event["IsPartial"]
+    ]
+    assert finals == [("AGENT", "The quick brown", 900), ("CUSTOMER", "The quick brown", 900)]
+
+
+def test_medical_scribe(aws_sdk, emulator_for):
+    with emulator_for(aws_sdk) as emulator:
+        [outcome] = aws_sdk.run(emulator, described("StartMedicalScribeStream", *[3200] * 9))
+    assert outcome.ended, (outcome.error, outcome.message)
+    assert outcome.response["session_id"]
+    segments = [event["TranscriptSegment"] for event in outcome.events]
+    assert [segment["Content"] for segment in segments if not segment["IsPartial"]] == ["The quick brown"]
+    assert segments[-1]["EndAudioTime"] == 0.9
+
+
 def test_channels_are_counted_without_being_identified(emulator, client):
     """amazon-transcribe's users give the number alone, which the service refuses or ignores; here it counts."""
     described = stream(6400, number_of_channels=2)

@@ -7,9 +7,9 @@ import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
+from aws_sdk_transcribe_streaming import models
 from aws_sdk_transcribe_streaming.client import AsyncTranscribeStreamingClient
 from aws_sdk_transcribe_streaming.config import AsyncTranscribeStreamingConfig
-from aws_sdk_transcribe_streaming.models import AudioEvent, AudioStreamAudioEvent, StartStreamTranscriptionInput
 from awscrt.io import ClientTlsContext, TlsContextOptions
 from common import ACCESS_KEY, CA_FILE, ENDPOINT, REGION, SECRET_KEY, Stream, drive, install_adapter
 from smithy_http.aio.crt import AWSCRTHTTPClient
@@ -46,15 +46,59 @@ async def new_client() -> AsyncTranscribeStreamingClient:
     return AsyncTranscribeStreamingClient(config)
 
 
+def audio_of(operation: str, chunk: bytes) -> Any:
+    if operation == "StartMedicalScribeStream":
+        return models.MedicalScribeInputStreamAudioEvent(models.MedicalScribeAudioEvent(audio_chunk=chunk))
+    return models.AudioStreamAudioEvent(models.AudioEvent(audio_chunk=chunk))
+
+
+def before_audio(operation: str) -> list[Any]:
+    if operation == "StartCallAnalyticsStreamTranscription":
+        channels = [
+            models.ChannelDefinition(channel_id=number, participant_role=role)
+            for number, role in enumerate(["AGENT", "CUSTOMER"])
+        ]
+        return [models.AudioStreamConfigurationEvent(models.ConfigurationEvent(channel_definitions=channels))]
+    if operation == "StartMedicalScribeStream":
+        notes = models.ClinicalNoteGenerationSettings(output_bucket_name="notes")
+        settings = models.MedicalScribePostStreamAnalyticsSettings(clinical_note_generation_settings=notes)
+        event = models.MedicalScribeConfigurationEvent(
+            resource_access_role_arn="arn:aws:iam::123456789012:role/scribe", post_stream_analytics_settings=settings
+        )
+        return [models.MedicalScribeInputStreamConfigurationEvent(event)]
+    return []
+
+
+def after_audio(operation: str) -> list[Any]:
+    if operation == "StartMedicalScribeStream":
+        event = models.MedicalScribeSessionControlEvent(type="END_OF_SESSION")
+        return [models.MedicalScribeInputStreamSessionControlEvent(event)]
+    return []
+
+
+def start(client: AsyncTranscribeStreamingClient, stream: Stream) -> Any:
+    method = {
+        "StartStreamTranscription": client.start_stream_transcription,
+        "StartMedicalStreamTranscription": client.start_medical_stream_transcription,
+        "StartCallAnalyticsStreamTranscription": client.start_call_analytics_stream_transcription,
+        "StartMedicalScribeStream": client.start_medical_scribe_stream,
+    }[stream.operation]
+    return method(getattr(models, f"{stream.operation}Input")(**stream.parameters))
+
+
 async def transcribe(stream: Stream) -> AsyncIterator[Any]:
     client = await the_client()
-    exchange = await client.start_stream_transcription(StartStreamTranscriptionInput(**stream.parameters))
+    exchange = await start(client, stream)
     response, events = await exchange.await_output()
     yield vars(response)
 
     async def send() -> None:
+        for event in before_audio(stream.operation):
+            await exchange.input_stream.send(event)
         async for chunk in stream.audio():
-            await exchange.input_stream.send(AudioStreamAudioEvent(AudioEvent(audio_chunk=chunk)))
+            await exchange.input_stream.send(audio_of(stream.operation, chunk))
+        for event in after_audio(stream.operation):
+            await exchange.input_stream.send(event)
         await exchange.input_stream.close()
 
     sending = asyncio.create_task(send())
@@ -62,7 +106,7 @@ async def transcribe(stream: Stream) -> AsyncIterator[Any]:
         async for event in events:
             if isinstance(event.value, Exception):
                 raise event.value
-            yield event.value.transcript.results
+            yield event.value.transcript.results if stream.operation == "StartStreamTranscription" else event.value
     finally:
         sending.cancel()
         await asyncio.wait([sending])

@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 
 const require = createRequire(`${process.cwd()}/`);
-const { StartStreamTranscriptionCommand, TranscribeStreamingClient } = require("@aws-sdk/client-transcribe-streaming");
+const aws = require("@aws-sdk/client-transcribe-streaming");
 
 const [host, port, caFile, scenario] = process.argv.slice(2);
 const { keys, streams } = JSON.parse(scenario);
@@ -17,26 +17,53 @@ function rename(object, convert) {
   return Object.fromEntries(Object.entries(object).map(([name, value]) => [convert(name), value]));
 }
 
-const client = new TranscribeStreamingClient({
+const client = new aws.TranscribeStreamingClient({
   region: "us-east-1",
   endpoint: `${caFile ? "https" : "http"}://${host}:${port}`,
   credentials: { accessKeyId: keys[0], secretAccessKey: keys[1] },
   maxAttempts: 1,
 });
 
-async function run(number, { parameters, chunks, hold }, begun, released) {
+const BEFORE = {
+  StartCallAnalyticsStreamTranscription: {
+    ChannelDefinitions: [
+      { ChannelId: 0, ParticipantRole: "AGENT" },
+      { ChannelId: 1, ParticipantRole: "CUSTOMER" },
+    ],
+  },
+  StartMedicalScribeStream: {
+    ResourceAccessRoleArn: "arn:aws:iam::123456789012:role/scribe",
+    PostStreamAnalyticsSettings: { ClinicalNoteGenerationSettings: { OutputBucketName: "notes" } },
+  },
+};
+const STREAMS = {
+  StartStreamTranscription: ["AudioStream", "TranscriptResultStream"],
+  StartMedicalStreamTranscription: ["AudioStream", "TranscriptResultStream"],
+  StartCallAnalyticsStreamTranscription: ["AudioStream", "CallAnalyticsTranscriptResultStream"],
+  StartMedicalScribeStream: ["InputStream", "ResultStream"],
+};
+
+async function run(number, { parameters, chunks, hold, operation = "StartStreamTranscription" }, begun, released) {
   const say = (line) => console.log(JSON.stringify({ stream: number, ...line }));
   async function* audio() {
+    if (operation in BEFORE) yield { ConfigurationEvent: BEFORE[operation] };
     for (const length of chunks) yield { AudioEvent: { AudioChunk: new Uint8Array(length) } };
     if (hold) await released;
+    if (operation === "StartMedicalScribeStream") yield { SessionControlEvent: { Type: "END_OF_SESSION" } };
   }
   try {
-    const { $metadata, TranscriptResultStream: events, ...response } = await client.send(
-      new StartStreamTranscriptionCommand({ ...rename(parameters, pascal), AudioStream: audio() }),
+    const [input, output] = STREAMS[operation];
+    const { $metadata, [output]: events, ...response } = await client.send(
+      new aws[`${operation}Command`]({ ...rename(parameters, pascal), [input]: audio() }),
     );
     say({ response: rename(response, snake) });
     for await (const event of events) {
-      say({ results: event.TranscriptEvent.Transcript.Results });
+      say({
+        results:
+          operation === "StartStreamTranscription"
+            ? event.TranscriptEvent.Transcript.Results
+            : Object.values(event)[0],
+      });
       begun();
     }
     say({ end: true });

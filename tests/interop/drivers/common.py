@@ -3,10 +3,13 @@
 A driver is called with HOST, PORT, CA_FILE (empty: plaintext) and SCENARIO, which is JSON:
 
     {"keys": [ACCESS_KEY, SECRET_KEY], "streams": [STREAM, …], "adapter": NAME or null}
-    STREAM: {"parameters": {…}, "chunks": [LENGTH, …], "hold": false}
+    STREAM: {"parameters": {…}, "chunks": [LENGTH, …], "hold": false, "operation": NAME}
 
 All streams are one client's, with the adapter in it if one is named. amazon-transcribe's driver also takes
 "event_keys", with which the events are signed.
+
+Without an operation it is StartStreamTranscription; AWS's own clients know four. Of the others an event is printed whole,
+and what they want before and after the audio is sent: who speaks on which channel, or a session's settings and its end.
 
 It runs one stream after the other: parameters are the service's in snake case, the audio is chunks of silence. A
 stream that is held is left open once its first event is there, until all the others are over. It prints JSON lines:
@@ -37,8 +40,16 @@ REGION = "us-east-1"
 class Stream:
     """A stream of the scenario."""
 
-    def __init__(self, number: int, parameters: dict[str, Any], chunks: list[int], hold: bool = False) -> None:
+    def __init__(
+        self,
+        number: int,
+        parameters: dict[str, Any],
+        chunks: list[int],
+        hold: bool = False,
+        operation: str = "StartStreamTranscription",
+    ) -> None:
         self.number = number
+        self.operation = operation
         self.parameters = parameters
         self.chunks = chunks
         self.hold = hold
