@@ -8,8 +8,8 @@ A driver is called with HOST, PORT, CA_FILE (empty: plaintext) and SCENARIO, whi
 All streams are one client's, with the adapter in it if one is named. amazon-transcribe's driver also takes
 "event_keys", with which the events are signed.
 
-Without an operation it is StartStreamTranscription; AWS's own clients know four. Of the others an event is printed whole,
-and what they want before and after the audio is sent: who speaks on which channel, or a session's settings and its end.
+Without an operation it is StartStreamTranscription. Of the others, which AWS's own clients know, an event is printed
+whole, and what they want before and after the audio is sent: who is on which channel, or a session's settings and end.
 
 It runs one stream after the other: parameters are the service's in snake case, the audio is chunks of silence. A
 stream that is held is left open once its first event is there, until all the others are over. It prints JSON lines:
