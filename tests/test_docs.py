@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import re
 from pathlib import Path
 
@@ -56,3 +57,34 @@ def test_the_figures_of_the_readme_are_those_of_the_report() -> None:
     report = (ROOT / "benchmarks/report/README.md").read_text(encoding="utf-8").splitlines()
     assert len(rows) > 5
     assert not set(rows) - set(report)
+
+
+REFERENCE = sorted((ROOT / "docs" / "reference").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", REFERENCE, ids=name_of)
+def test_the_reference_names_what_is_there(page: Path) -> None:
+    directives = re.findall(
+        r"^::: ([\w.]+)(?:\n    options: .*?(?:members: \[(.*?)\])?.*)?$", page.read_text("utf-8"), re.MULTILINE
+    )
+    assert directives
+    for name, members in directives:
+        module, _, attribute = name.rpartition(".")
+        try:
+            found = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:  # an extra that is not installed here
+                continue
+            found = getattr(importlib.import_module(module), attribute)
+        for member in filter(None, re.split(r",\s*", members)):
+            assert hasattr(found, member), f"{name}.{member}"
+
+
+def test_transcribe_exports_what_the_reference_says() -> None:
+    page = (ROOT / "docs" / "reference" / "transcribe.md").read_text("utf-8")
+    exported = set(importlib.import_module("eventstream.transcribe").__all__)
+    sections, _, _ = page.partition("## eventstream.")
+    for name, members in re.findall(r"^::: ([\w.]+)\n    options: (.*)$", sections, re.MULTILINE):
+        listed = re.search(r"members: \[(.*?)\]", members)
+        names = re.split(r",\s*", listed[1]) if listed else importlib.import_module(name).__all__
+        assert set(names) <= exported, name

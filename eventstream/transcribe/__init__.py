@@ -8,6 +8,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from eventstream.transcribe.exceptions import (
+    ERRORS,
     BadRequestException,
     ConflictException,
     InternalFailureException,
@@ -19,27 +20,71 @@ from eventstream.transcribe.exceptions import (
     TranscribeError,
 )
 from eventstream.transcribe.model import (
+    AUDIO_EVENT,
+    AUDIO_EVENT_HEADERS,
+    CONFIGURATION_EVENT,
+    CONFIGURATION_EVENT_HEADERS,
+    TRANSCRIPT_EVENT,
+    TRANSCRIPT_EVENT_HEADERS,
     Alternative,
     AudioEvent,
+    AudioStreamEvent,
+    ChannelDefinition,
     ConfigurationEvent,
     Entity,
+    Event,
     Item,
     LanguageIdentification,
+    PostCallAnalyticsSettings,
     Result,
     Transcript,
     TranscriptEvent,
+    event_from_message,
+    event_to_message,
 )
-from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
-from eventstream.transcribe.session import ClientSession, ServerSession
+from eventstream.transcribe.operations import (
+    START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+    START_MEDICAL_SCRIBE_STREAM,
+    START_MEDICAL_STREAM_TRANSCRIPTION,
+    START_STREAM_TRANSCRIPTION,
+)
+from eventstream.transcribe.request import (
+    LANGUAGE_CODES,
+    MEDIA_ENCODINGS,
+    StartStreamTranscriptionRequest,
+    StartStreamTranscriptionResponse,
+)
+from eventstream.transcribe.session import (
+    AudioSession,
+    ClientSession,
+    ServerSession,
+)
 
 __all__ = [
+    "AUDIO_EVENT",
+    "AUDIO_EVENT_HEADERS",
+    "CONFIGURATION_EVENT",
+    "CONFIGURATION_EVENT_HEADERS",
+    "ERRORS",
+    "LANGUAGE_CODES",
+    "MEDIA_ENCODINGS",
+    "START_CALL_ANALYTICS_STREAM_TRANSCRIPTION",
+    "START_MEDICAL_SCRIBE_STREAM",
+    "START_MEDICAL_STREAM_TRANSCRIPTION",
+    "START_STREAM_TRANSCRIPTION",
+    "TRANSCRIPT_EVENT",
+    "TRANSCRIPT_EVENT_HEADERS",
     "Alternative",
     "AudioEvent",
+    "AudioSession",
+    "AudioStreamEvent",
     "BadRequestException",
+    "ChannelDefinition",
     "ClientSession",
     "ConfigurationEvent",
     "ConflictException",
     "Entity",
+    "Event",
     "InternalFailureException",
     "InvalidAudio",
     "InvalidEvent",
@@ -47,6 +92,7 @@ __all__ = [
     "Item",
     "LanguageIdentification",
     "LimitExceededException",
+    "PostCallAnalyticsSettings",
     "Result",
     "ServerSession",
     "ServiceUnavailableException",
@@ -55,4 +101,6 @@ __all__ = [
     "TranscribeError",
     "Transcript",
     "TranscriptEvent",
+    "event_from_message",
+    "event_to_message",
 ]
