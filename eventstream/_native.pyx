@@ -42,6 +42,7 @@ from collections.abc import Mapping
 from operator import index
 from types import GenericAlias
 
+from eventstream._text import header_label
 from eventstream.exceptions import (
     CodecError,
     DecodeError,
@@ -61,7 +62,6 @@ from eventstream.exceptions import (
     TruncatedHeader,
     TruncatedMessage,
     UnknownHeaderType,
-    _header,
 )
 from eventstream.values import Byte, Long, Short, Timestamp, uuid_bytes
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
@@ -508,7 +508,7 @@ cdef int write_buffer(Writer *writer, object name, object source) except -1:
     try:
         acquire(source, &view, PyBUF_SIMPLE)
     except TypeError:
-        raise TypeError(f"{_header(name)}: a {type(source).__name__} is no header value") from None
+        raise TypeError(f"{header_label(name)}: a {type(source).__name__} is no header value") from None
     try:
         return write_sized(writer, name, TYPE_BYTE_ARRAY, <const uint8_t *> view.buf, view.len)
     finally:

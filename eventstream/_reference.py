@@ -28,7 +28,7 @@ from operator import index
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, cast, overload
 
-from eventstream._text import MAX_SHOWN
+from eventstream._text import MAX_SHOWN, header_label
 from eventstream.exceptions import (
     CodecError,
     DecodeError,
@@ -48,7 +48,6 @@ from eventstream.exceptions import (
     TruncatedHeader,
     TruncatedMessage,
     UnknownHeaderType,
-    _header,
 )
 from eventstream.values import Byte, HeaderInput, HeaderValue, Long, Short, Timestamp, uuid_bytes
 from eventstream.wire import (
@@ -190,7 +189,7 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
     try:
         view = _view_of(value)
     except TypeError:
-        raise TypeError(f"{_header(name)}: a {type(value).__name__} is no header value") from None
+        raise TypeError(f"{header_label(name)}: a {type(value).__name__} is no header value") from None
     with view:
         return _encode_sized(name, HeaderType.BYTE_ARRAY, view)
 

@@ -19,6 +19,11 @@ def quote(text: str) -> str:
     return str.__repr__(text) if len(raw) <= MAX_SHOWN else repr(raw[:_CUT].decode("utf-8", "ignore")) + "..."
 
 
+def header_label(name: str | None) -> str:
+    """Return what an error calls a header: by its name if that is known."""
+    return "header" if name is None else f"header {quote(name)}"
+
+
 def quote_bytes(data: bytes) -> str:
     """Return bytes that are probably text in quotes, cut to 64 bytes; what is not UTF-8 is shown as U+FFFD."""
     text = data[:MAX_SHOWN].decode("utf-8", "replace")

@@ -11,7 +11,7 @@ This module imports nothing but `_text` and `wire`, and they nothing of the pack
 
 from __future__ import annotations
 
-from eventstream._text import MAX_SHOWN, describe, escaped, quote, text_of
+from eventstream._text import MAX_SHOWN, describe, escaped, header_label, quote, text_of
 from eventstream.wire import MIN_MESSAGE_LENGTH
 
 TYPE_CHECKING = False
@@ -40,14 +40,8 @@ if TYPE_CHECKING:
         def error_message(self) -> str | None: ...
 
 
-_quote = quote  # its old name, until nobody uses it
-
 MAX_SERVICE_TEXT = 1024
 """Characters that the text of a `ServiceError` has at most."""
-
-
-def _header(name: str | None) -> str:
-    return "header" if name is None else f"header {quote(name)}"
 
 
 def _restore(cls: type[Exception], args: tuple[Any, ...], attributes: dict[str, Any]) -> Exception:
@@ -100,7 +94,7 @@ class InvalidHeaderValue(EncodeError):
     """
 
     def __init__(self, name: str | None, reason: str) -> None:
-        super().__init__(reason if name is None else f"{_header(name)}: {reason}")
+        super().__init__(reason if name is None else f"{header_label(name)}: {reason}")
         self.name = name
 
 
@@ -217,7 +211,7 @@ class InvalidHeader(DecodeError):
     """
 
     def __init__(self, offset: int, name: str | None, reason: str) -> None:
-        super().__init__(offset, f"{_header(name)}: {reason}")
+        super().__init__(offset, f"{header_label(name)}: {reason}")
         self.name = name
 
 

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 READ_SIZE = 65_536
 """How many bytes are asked of a file or stream at a time."""
 
-_NO_DATA = "the source does not block, and has no data now: read it when it has, piece by piece"
+NO_DATA = "the source does not block, and has no data now: read it when it has, piece by piece"
 
 
 # Messages
@@ -242,8 +242,8 @@ def _file_chunks(file: Any, **options: bool) -> Iterable[Buffer]:
         options = {}
     if read is not None and read1 is not None:
         # Of a buffered file that does not block, `read1` is empty where there is no data now, too; `read` tells.
-        return _read_chunks(lambda size: read1(size, **options) or read(1, **options))
-    return _read_chunks(read1 if read is None else read)  # type: ignore[arg-type]
+        return read_chunks(lambda size: read1(size, **options) or read(1, **options))
+    return read_chunks(read1 if read is None else read)  # type: ignore[arg-type]
 
 
 def bytes_missing(source: Any) -> int:
@@ -255,11 +255,12 @@ def bytes_missing(source: Any) -> int:
     return 0
 
 
-def _read_chunks(read: Callable[[int], Buffer | None], size: int = READ_SIZE) -> Iterator[Buffer]:
+def read_chunks(read: Callable[[int], Buffer | None], size: int = READ_SIZE) -> Iterator[Buffer]:
+    """Yield what `read` gives for this size until it gives nothing; None is a ``BlockingIOError``."""
     while chunk := read(size):
         yield chunk
     if chunk is None:
-        raise BlockingIOError(_NO_DATA)
+        raise BlockingIOError(NO_DATA)
 
 
 def _async_chunks(source: Any) -> AsyncIterable[Buffer]:
@@ -273,7 +274,7 @@ def _async_chunks(source: Any) -> AsyncIterable[Buffer]:
     if hasattr(getattr(source, "content", None), "iter_any"):
         return _aiohttp_chunks(source)
     if hasattr(source, "read"):
-        return _aread_chunks(source.read)
+        return aread_chunks(source.read)
     if not hasattr(source, "__aiter__"):
         known = hasattr(source, "__iter__") or hasattr(source, "__buffer__") or isinstance(source, (bytes, memoryview))
         raise TypeError(_SYNCHRONOUS if known else f"not an asynchronous source: {_name(source)}")
@@ -288,9 +289,8 @@ async def _aiohttp_chunks(response: Any) -> AsyncIterator[Buffer]:
         yield chunk
 
 
-async def _aread_chunks(
-    read: Callable[[int], Awaitable[Buffer | None]], size: int = READ_SIZE
-) -> AsyncIterator[Buffer]:
+async def aread_chunks(read: Callable[[int], Awaitable[Buffer | None]], size: int = READ_SIZE) -> AsyncIterator[Buffer]:
+    """Yield what an asynchronous `read` gives, as `read_chunks`."""
     while True:
         awaitable = read(size)
         if not hasattr(awaitable, "__await__"):
@@ -300,7 +300,7 @@ async def _aread_chunks(
             break
         yield chunk
     if chunk is None:
-        raise BlockingIOError(_NO_DATA)
+        raise BlockingIOError(NO_DATA)
 
 
 def _refuse_path(source: object) -> None:

@@ -70,10 +70,8 @@ PRIVATE = {
     # The two implementations of the codec, and what chooses between them, are one thing in three files.
     ("eventstream._codec", "eventstream._native"),
     ("eventstream._codec", "eventstream._reference"),
-    ("eventstream._reference", "eventstream.exceptions"),
     ("eventstream._salvage", "eventstream._codec"),
     ("eventstream.adapters.botocore", "eventstream._codec"),
-    ("eventstream.transcribe.audio", "eventstream.streams"),
     ("eventstream.cli._inputs", "eventstream._codec"),
     ("eventstream.cli.emulate", "eventstream.transcribe.emulator.__main__"),
 }

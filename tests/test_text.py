@@ -34,6 +34,11 @@ def test_quote_calls_nothing_of_a_subclass():
     assert _text.quote(Loud("quiet")) == "'quiet'"
 
 
+def test_header_label():
+    assert _text.header_label(None) == "header"
+    assert _text.header_label("a\n") == r"header 'a\n'"
+
+
 @pytest.mark.parametrize(
     ("data", "shown"),
     [

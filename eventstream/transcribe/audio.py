@@ -19,7 +19,7 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from eventstream.streams import _NO_DATA, _aread_chunks, _read_chunks
+from eventstream.streams import NO_DATA, aread_chunks, read_chunks
 from eventstream.transcribe.exceptions import InvalidAudio
 
 if TYPE_CHECKING:
@@ -279,13 +279,13 @@ def _pieces(source: Buffer | Iterable[Buffer] | Readable, length: int) -> Iterab
         return (source,)
     if not hasattr(source, "read"):
         return cast("Iterable[Buffer]", source)
-    return _read_chunks(cast("Readable", source).read, length)
+    return read_chunks(cast("Readable", source).read, length)
 
 
 def _apieces(source: AsyncIterable[Buffer] | AsyncReadable, length: int) -> AsyncIterable[Buffer]:
     if not hasattr(source, "read"):
         return source
-    return _aread_chunks(source.read, length)
+    return aread_chunks(source.read, length)
 
 
 # Pace
@@ -507,7 +507,7 @@ def _described(format: AudioFormat) -> str:
 def _read(file: BytesReadable, length: int) -> bytes:
     data = file.read(length)
     if data is None:
-        raise BlockingIOError(_NO_DATA)
+        raise BlockingIOError(NO_DATA)
     return data
 
 
