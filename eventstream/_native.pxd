@@ -147,7 +147,7 @@ cdef bint next_header(Headers headers, size_t *position, Field *field) noexcept
 # Where the payload lies, be it bytes or a memoryview, as long as the message lives and nobody releases the view.
 cdef const uint8_t *payload_of(Message message, size_t *length) except NULL
 
-# One message in wire form; the lengths are checked against the format's own bound alone.
+# One message in wire form; the lengths are checked only against the format's own bound.
 cdef bytes encode_message(Headers headers, const uint8_t *payload, size_t length)
 
 # The one message that `length` bytes hold, under the default limits.

@@ -1,4 +1,4 @@
-"""Types of the native codec; the docstrings stand in `_reference.py` and `_native.pyx`."""
+"""Types of the native codec; the docstrings are in `_reference.py` and `_native.pyx`."""
 
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from types import GenericAlias

@@ -8,7 +8,7 @@ Where the speed comes from, beside the checksum kernels of `_crc32/`:
 
 * `Headers` are their wire form, checked once, and parsed into a dict only when somebody looks inside. Streams repeat
   their header blocks, so a decoder keeps the last few and gives equal blocks the same `Headers`.
-* A `Decoder` works in the caller's ``bytes`` as long as whole messages lie there, and buffers no more than the tail of
+* A `Decoder` works in the caller's ``bytes`` as long as whole messages are there, and buffers no more than the tail of
   an unfinished one.
 * A small payload is checksummed in one run with its headers, and copied; a large one is copied and checksummed in one
   pass, with the GIL released.
@@ -20,10 +20,10 @@ And the safety:
   is checked.
 * No code of the caller runs while a decoder's state is in between: its buffers are acquired before `Decoder._enter`,
   which refuses a second call into a decoder that is busy, from any thread.
-* What can fail for want of memory comes before what changes a decoder, so that the call can be repeated.
-* No object is seen half made or half gone: the garbage collector, which gives objects away and empties them while the
-  caller's code can still call them, does not know the classes here, none of which can be part of a cycle. It knows
-  `_DecoderMap`, which holds functions of the caller's, but does not empty it.
+* Everything that can raise MemoryError runs before any state changes, so a failed call can be repeated.
+* No half-initialised or half-destroyed object is ever visible. The classes here cannot be part of a reference cycle, so
+  they opt out of the garbage collector, which could otherwise expose or clear one that is still reachable. It tracks
+  `_DecoderMap`, which holds the caller's functions, but does not clear it.
 """
 
 cimport cython
@@ -368,7 +368,7 @@ cdef bytes bytes_of(object data):
 
 
 cdef uint64_t limit_of(str name, object limit) except? 0xFFFFFFFF:
-    """A limit as a number of bytes; None stands for the format's own bound."""
+    """Return a limit as a number of bytes; None means the format's own bound."""
     if limit is None:
         return UINT32_MAX
     value = index(limit)
@@ -508,7 +508,7 @@ cdef int write_buffer(Writer *writer, object name, object source) except -1:
     try:
         acquire(source, &view, PyBUF_SIMPLE)
     except TypeError:
-        raise TypeError(f"{header_label(name)}: a {type(source).__name__} is no header value") from None
+        raise TypeError(f"{header_label(name)}: a {type(source).__name__} is not a header value") from None
     try:
         return write_sized(writer, name, TYPE_BYTE_ARRAY, <const uint8_t *> view.buf, view.len)
     finally:
@@ -675,12 +675,12 @@ cdef class _Block:
 
 cdef _Block exactly(const uint8_t **data, size_t length):
     """For the address sanitizer: move the data into a block of exactly their size, which lives as long as the owner that
-    is returned. So a read past their end is seen, although a message goes on after its headers, a stream after its
+    is returned. So a read past their end is seen, although a message continues after its headers, a stream after its
     message, and a zero ends all ``bytes``."""
     cdef _Block owner = _Block()
     owner.data = <uint8_t *> PyMem_Malloc(length)
     if owner.data == NULL:
-        raise MemoryError  # pragma: no cover (in builds for tests alone)
+        raise MemoryError  # pragma: no cover (only in builds for tests)
     memcpy(owner.data, data[0], length)
     data[0] = owner.data
     return owner
@@ -948,9 +948,9 @@ cdef class Headers:
             ``datetime``, ``uuid.UUID``.
 
     Raises:
-        InvalidHeaderName: a name is empty, too long, or no UTF-8.
+        InvalidHeaderName: a name is empty, too long, or not UTF-8.
         InvalidHeaderValue: a value is out of its type's bounds, or is a naive ``datetime``.
-        TypeError: the mapping is none, a name is no ``str``, or a value is of no such type.
+        TypeError: it is not a mapping, a name is not a ``str``, or a value has another type.
         BufferError: a buffer is not C-contiguous.
     """
 
@@ -1065,7 +1065,7 @@ cdef Headers headers_of(object headers):
 
 
 cdef bytes encode_headers(Headers headers):
-    """A message that has the headers alone."""
+    """Return a message that has only the headers."""
     return encode_message(headers, NULL, 0)
 
 
@@ -1083,7 +1083,7 @@ cdef class Message:
     compare `encode()`.
 
     Args:
-        headers: `Headers`, or a mapping of which they are made.
+        headers: `Headers`, or a mapping to make them from.
         payload: any C-contiguous buffer; what is not ``bytes`` is copied.
 
     Attributes:
@@ -1145,7 +1145,7 @@ cdef class Message:
         return header_text(self, ":error-message")
 
     def raise_for_error(self):
-        """Do nothing for an event.
+        """Raise an error if the message reports one; do nothing for an event.
 
         Raises:
             ServiceError: the message is an ``exception`` or an ``error``.
@@ -1224,7 +1224,7 @@ cdef str header_text(Message message, str name):
 
 
 cdef int check_encoded(uint64_t headers, uint64_t payload, uint64_t max_headers, uint64_t max_payload) except -1:
-    """Both lengths against their limits, of which the format's own bound is one."""
+    """Check both lengths against their limits and the format's own bound."""
     max_headers = min(max_headers, <uint64_t> UINT32_MAX - MIN_MESSAGE_LENGTH)
     if headers > max_headers:
         raise EncodeLimitExceeded("headers", headers, max_headers)
@@ -1358,10 +1358,10 @@ def encode(
     max_headers_length=DEFAULT_MAX_HEADERS_LENGTH,
     max_payload_length=DEFAULT_MAX_PAYLOAD_LENGTH,
 ):
-    """One message in wire form.
+    """Return one message in wire form.
 
     Args:
-        headers: `Headers`, or a mapping of which they are made. `Headers` are checked and encoded once, however often
+        headers: `Headers`, or a mapping to make them from. `Headers` are checked and encoded once, however often
             they are sent.
         payload: any C-contiguous buffer.
         max_headers_length: the limit of the encoded headers in bytes; None for the format's own bound.
@@ -1718,7 +1718,7 @@ cdef Message decode_message(const uint8_t *data, size_t length):
 
 
 def decode(data, *, max_headers_length=DEFAULT_MAX_HEADERS_LENGTH, max_payload_length=DEFAULT_MAX_PAYLOAD_LENGTH):
-    """The one message that `data` holds.
+    """Return the one message that `data` holds.
 
     Args:
         data: any C-contiguous buffer.
@@ -1728,8 +1728,8 @@ def decode(data, *, max_headers_length=DEFAULT_MAX_HEADERS_LENGTH, max_payload_l
     Raises:
         TruncatedMessage: the data ends in the middle of the message.
         TrailingData: bytes follow the message, which is valid.
-        DecodeError: the bytes are no valid message; its subclass says why, its `offset` where.
-        TypeError: the data is no buffer.
+        DecodeError: the bytes are not a valid message; its subclass says why, its `offset` where.
+        TypeError: the data is not a buffer.
         BufferError: the buffer is not C-contiguous.
     """
     cdef uint64_t max_headers = max_headers_of(max_headers_length)
@@ -1766,12 +1766,12 @@ cdef enum:
 @cython.no_gc
 cdef class Decoder:
     """Decoder(*, max_headers_length=131072, max_payload_length=25165824, copy=True)\n--\n
-    Messages from a stream of bytes that comes in pieces of any size; does no I/O.
+    Messages from a stream of bytes that arrives in pieces of any size; does no I/O.
 
-    Feed it, and iterate over it: it is its own iterator, which stops when no whole message is left and goes on after
-    the next `feed`. The messages before a fault are delivered before the error is raised; after it the decoder is
-    dead, and every later call raises an equal error. A ``MemoryError`` is no such fault: nothing is lost, and the call
-    can be repeated. One thread at a time.
+    Feed it, and iterate over it. It is its own iterator, which stops when it needs more bytes and resumes after the
+    next `feed`. The messages before a fault are delivered before the error is raised; after it the decoder is dead, and
+    every later call raises an equal error. A ``MemoryError`` is not such a fault: nothing is lost, and the call can be
+    repeated. One thread at a time.
 
     Args:
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
@@ -1847,7 +1847,7 @@ cdef class Decoder:
         return 0
 
     def feed(self, data, /):
-        """Receive the next bytes of the stream; they are checked when the decoder is iterated over.
+        """Receive the next bytes of the stream; iterating over the decoder checks them.
 
         Args:
             data: any C-contiguous buffer, of any length. ``bytes`` are used in place, anything else is copied.
@@ -1858,7 +1858,7 @@ cdef class Decoder:
         Raises:
             StateError: the decoder was closed, or another thread is using it.
             DecodeError: an equal one was raised before.
-            TypeError: the data is no buffer.
+            TypeError: the data is not a buffer.
             BufferError: the buffer is not C-contiguous.
         """
         cdef Py_buffer view
@@ -2179,7 +2179,7 @@ cdef class Decoder:
         return 0
 
     def close(self):
-        """Say that the stream has ended. Whole messages can still be iterated over; `feed` may no longer be called.
+        """Mark the end of the stream. Whole messages can still be iterated over; `feed` may no longer be called.
 
         A second call does nothing. Iterate to the end before: it is there that a fault in what was received is raised.
 
@@ -2199,7 +2199,7 @@ cdef class Decoder:
             es_clear(&self._busy)
 
     cdef object _truncation(self):
-        """The error if what was received ends in mid-message; a faulty message raises when it is iterated over."""
+        """Return the error if what was received ends in mid-message. A faulty message raises when it is iterated."""
         cdef size_t end = self._buffered
         cdef size_t position = 0
         cdef size_t needed, length
@@ -2255,7 +2255,7 @@ cdef object base_of(object data):
 cdef class _DecoderMap:
     """`map` over the messages of a decoder, with the errors mapped too: what adapters to other libraries are made of.
 
-    Starved, it stops, and goes on after the decoder's next `feed`.
+    It stops when the decoder needs more bytes, and resumes after its next `feed`.
 
     Args:
         decoder: the `Decoder`.

@@ -1,18 +1,18 @@
 """The codec in plain Python: executable specification, oracle of the differential tests, and fallback.
 
-It is written to be read, on `struct` and `zlib` alone. `_native.pyx` is its twin: the same names in the same order, the
-same results, the same errors with the same attributes. A change to one lands in the other in the same commit.
+It is written to be read, and uses only `struct` and `zlib`. `_native.pyx` is its twin: the same names in the same
+order, the same results, the same errors with the same attributes. A change to one lands in the other in the same commit.
 
 The strategy, which both share:
 
 * `Headers` are their wire form, checked, and parsed into a dict when somebody looks inside. Streams repeat their header
   blocks, so a decoder keeps the last few and gives equal blocks the same `Headers`.
-* A `Decoder` works in the caller's ``bytes`` as long as whole messages lie there, and buffers no more than the tail of
+* A `Decoder` works in the caller's ``bytes`` as long as whole messages are there, and buffers no more than the tail of
   an unfinished one.
 * What is mutable is copied before it is checked. A message is checked in one order: at byte 12 the prelude's CRC, its
   lengths, the headers limit and the payload limit; with the whole message its CRC; then the headers one by one.
-* What can fail for want of memory comes before what changes a decoder, so that the call can be repeated: the change
-  itself is an assignment of what is already there.
+* Everything that can raise MemoryError runs before any state changes, so a failed call can be repeated; the change is a
+  plain assignment.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _bytes_of(data: Buffer) -> bytes:
 
 
 def _limit_of(name: str, limit: SupportsIndex | None) -> int:
-    """A limit as a number of bytes; None stands for the format's own bound."""
+    """Return a limit as a number of bytes; None means the format's own bound."""
     if limit is None:
         return MAX_MESSAGE_LENGTH
     value = index(limit)
@@ -189,7 +189,7 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
     try:
         view = _view_of(value)
     except TypeError:
-        raise TypeError(f"{header_label(name)}: a {type(value).__name__} is no header value") from None
+        raise TypeError(f"{header_label(name)}: a {type(value).__name__} is not a header value") from None
     with view:
         return _encode_sized(name, HeaderType.BYTE_ARRAY, view)
 
@@ -290,9 +290,9 @@ class Headers(Mapping[str, HeaderValue]):
             ``datetime``, ``uuid.UUID``.
 
     Raises:
-        InvalidHeaderName: a name is empty, too long, or no UTF-8.
+        InvalidHeaderName: a name is empty, too long, or not UTF-8.
         InvalidHeaderValue: a value is out of its type's bounds, or is a naive ``datetime``.
-        TypeError: the mapping is none, a name is no ``str``, or a value is of no such type.
+        TypeError: it is not a mapping, a name is not a ``str``, or a value has another type.
         BufferError: a buffer is not C-contiguous.
     """
 
@@ -404,7 +404,7 @@ class Message:
     compare `encode()`.
 
     Args:
-        headers: `Headers`, or a mapping of which they are made.
+        headers: `Headers`, or a mapping to make them from.
         payload: any C-contiguous buffer; what is not ``bytes`` is copied.
 
     Attributes:
@@ -485,7 +485,7 @@ class Message:
         return self._text(":error-message")
 
     def raise_for_error(self) -> None:
-        """Do nothing for an event.
+        """Raise an error if the message reports one; do nothing for an event.
 
         Raises:
             ServiceError: the message is an ``exception`` or an ``error``.
@@ -516,7 +516,7 @@ class Message:
 
 
 def _check_encoded(headers: int, payload: int, max_headers: int, max_payload: int) -> None:
-    """Both lengths against their limits, of which the format's own bound is one."""
+    """Check both lengths against their limits and the format's own bound."""
     max_headers = min(max_headers, MAX_MESSAGE_LENGTH - MIN_MESSAGE_LENGTH)
     if headers > max_headers:
         raise EncodeLimitExceeded("headers", headers, max_headers)
@@ -538,10 +538,10 @@ def encode(
     max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
     max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
 ) -> bytes:
-    """One message in wire form.
+    """Return one message in wire form.
 
     Args:
-        headers: `Headers`, or a mapping of which they are made. `Headers` are checked and encoded once, however often
+        headers: `Headers`, or a mapping to make them from. `Headers` are checked and encoded once, however often
             they are sent.
         payload: any C-contiguous buffer.
         max_headers_length: the limit of the encoded headers in bytes; None for the format's own bound.
@@ -676,7 +676,7 @@ def decode(
     max_headers_length: int | None = DEFAULT_MAX_HEADERS_LENGTH,
     max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
 ) -> Message:
-    """The one message that `data` holds.
+    """Return the one message that `data` holds.
 
     Args:
         data: any C-contiguous buffer.
@@ -686,8 +686,8 @@ def decode(
     Raises:
         TruncatedMessage: the data ends in the middle of the message.
         TrailingData: bytes follow the message, which is valid.
-        DecodeError: the bytes are no valid message; its subclass says why, its `offset` where.
-        TypeError: the data is no buffer.
+        DecodeError: the bytes are not a valid message; its subclass says why, its `offset` where.
+        TypeError: the data is not a buffer.
         BufferError: the buffer is not C-contiguous.
     """
     max_headers = _limit_of("max_headers_length", max_headers_length)
@@ -720,12 +720,12 @@ def _by_name(new: T) -> T:
 
 @final
 class Decoder:
-    """Messages from a stream of bytes that comes in pieces of any size; does no I/O.
+    """Messages from a stream of bytes that arrives in pieces of any size; does no I/O.
 
-    Feed it, and iterate over it: it is its own iterator, which stops when no whole message is left and goes on after
-    the next `feed`. The messages before a fault are delivered before the error is raised; after it the decoder is
-    dead, and every later call raises an equal error. A ``MemoryError`` is no such fault: nothing is lost, and the call
-    can be repeated. One thread at a time.
+    Feed it, and iterate over it. It is its own iterator, which stops when it needs more bytes and resumes after the
+    next `feed`. The messages before a fault are delivered before the error is raised; after it the decoder is dead, and
+    every later call raises an equal error. A ``MemoryError`` is not such a fault: nothing is lost, and the call can be
+    repeated. One thread at a time.
 
     Args:
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
@@ -826,7 +826,7 @@ class Decoder:
         return self._buffered
 
     def feed(self, data: Buffer, /) -> Self:
-        """Receive the next bytes of the stream; they are checked when the decoder is iterated over.
+        """Receive the next bytes of the stream; iterating over the decoder checks them.
 
         Args:
             data: any C-contiguous buffer, of any length. ``bytes`` are used in place, anything else is copied.
@@ -837,7 +837,7 @@ class Decoder:
         Raises:
             StateError: the decoder was closed, or another thread is using it.
             DecodeError: an equal one was raised before.
-            TypeError: the data is no buffer.
+            TypeError: the data is not a buffer.
             BufferError: the buffer is not C-contiguous.
         """
         view = _view_of(data)
@@ -942,7 +942,7 @@ class Decoder:
         return self._live() >= length
 
     def close(self) -> None:
-        """Say that the stream has ended. Whole messages can still be iterated over; `feed` may no longer be called.
+        """Mark the end of the stream. Whole messages can still be iterated over; `feed` may no longer be called.
 
         A second call does nothing. Iterate to the end before: it is there that a fault in what was received is raised.
 
@@ -962,7 +962,7 @@ class Decoder:
             self._busy.release()
 
     def _truncation(self) -> TruncatedMessage | None:
-        """The error if what was received ends in mid-message; a faulty message raises when it is iterated over."""
+        """Return the error if what was received ends in mid-message. A faulty message raises when it is iterated."""
         end = self._live() + len(self._chunk) - self._position
         position = 0
         while position < end:
@@ -995,7 +995,7 @@ class Decoder:
 class _DecoderMap:
     """`map` over the messages of a decoder, with the errors mapped too: what adapters to other libraries are made of.
 
-    Starved, it stops, and goes on after the decoder's next `feed`.
+    It stops when the decoder needs more bytes, and resumes after its next `feed`.
 
     Args:
         decoder: the `Decoder`.

@@ -2,7 +2,7 @@
 
 The caller's fault (`EncodeError`), the sender's fault (`DecodeError`, `VerificationError`), an end that came too early
 (`IncompleteStream`), a call at the wrong time (`StateError`) and what the service reports (`ServiceError`) are
-different errors. Each carries what it is about as attributes, and builds its text from them, so that both
+different errors. Each carries its facts as attributes and builds its text from them, so that both
 implementations of the codec say the same. A text quotes at most 64 bytes of input; that of a `ServiceError` has at most
 1,024 characters. All of them pickle and copy.
 
@@ -71,7 +71,7 @@ class CodecError(_Restorable):
 
 
 class EncodeError(CodecError, ValueError):
-    """What was to be encoded cannot be."""
+    """The headers or the payload cannot be encoded."""
 
 
 class InvalidHeaderName(EncodeError):
@@ -90,7 +90,7 @@ class InvalidHeaderValue(EncodeError):
     """A header's value is outside what its type can hold.
 
     Attributes:
-        name: the header's name; None where the value stands alone, as in ``Byte(200)``.
+        name: the header's name; None for a value without a header, such as ``Byte(200)``.
     """
 
     def __init__(self, name: str | None, reason: str) -> None:
@@ -118,7 +118,7 @@ class EncodeLimitExceeded(EncodeError):
 
 
 class DecodeError(CodecError, ValueError):
-    """The bytes are no valid message.
+    """The bytes are not a valid message.
 
     Attributes:
         offset: the absolute position in the stream, in bytes. For a fault of the prelude, the lengths or a checksum
@@ -204,7 +204,7 @@ class DecodeLimitExceeded(DecodeError):
 
 
 class InvalidHeader(DecodeError):
-    """A header breaks the format's rules; as itself: its name is empty.
+    """A header breaks the format's rules. Raised as this class itself if its name is empty.
 
     Attributes:
         name: the header's name, None when it is not known.
@@ -223,7 +223,7 @@ class TruncatedHeader(InvalidHeader):
 
 
 class UnknownHeaderType(InvalidHeader):
-    """A header's type is none of the ten.
+    """A header's type is not one of the ten.
 
     Attributes:
         type: the type byte, 10 to 255.
@@ -291,7 +291,7 @@ class IncompleteStream(CodecError, EOFError):
     Attributes:
         offset: where the stream ended: the length in bytes of the messages that came.
         last: the event type of the last message; None if it has none, or no message came.
-        expected: the event types with one of which a complete stream ends; empty where it ends in another way.
+        expected: the types of event that a complete stream may end with; empty where it ends in another way.
     """
 
     def __init__(
@@ -313,10 +313,10 @@ class IncompleteStream(CodecError, EOFError):
 
 
 class VerificationError(CodecError):
-    """A signed event does not hold what its signature promises.
+    """A signed event or request is not what its signature says.
 
     Attributes:
-        index: which event of the stream, from 0; None: the request that opens it.
+        index: of the event in the stream, from 0; None for the request that opens it.
     """
 
     def __init__(self, index: int | None, reason: str) -> None:
@@ -325,7 +325,7 @@ class VerificationError(CodecError):
 
 
 class SignatureMismatch(VerificationError):
-    """The signature is not the one that the key, the date, the bytes and the signature before give."""
+    """The signature is not that of this key, date, payload and previous signature."""
 
 
 class DateSkew(VerificationError):
@@ -333,14 +333,14 @@ class DateSkew(VerificationError):
 
 
 class UnexpectedMessage(VerificationError):
-    """A message after the end, without a signature, or with other headers than the two of a signed event."""
+    """A message comes after the end, has no signature, or has other headers than the two of a signed event."""
 
 
 # The call, and the service
 
 
 class StateError(CodecError):
-    """A call that may not be made now: ``feed`` after ``close``, ``sign`` after ``finish``, concurrent use."""
+    """The call is not allowed now: ``feed`` after ``close``, ``sign`` after ``finish``, concurrent use."""
 
 
 class ServiceError(_Restorable):

@@ -91,9 +91,8 @@ def iter_messages(
             binary file, or anything with ``read`` (``read1`` is preferred, which does not wait for more than is there;
             where that gives nothing, ``read`` says whether it is the end); or the streaming response of httpx,
             requests, urllib3, ``http.client`` or botocore. It is not closed.
-        last: the event types with one of which a complete stream ends, such as ``{"End"}`` of S3 Select. None: any end
-            between two messages is accepted, unless it is known that bytes are missing: see the how-to about complete
-            streams.
+        last: the types of event that a complete stream may end with, e.g. ``{"End"}`` for S3 Select. None: the stream
+            may end after any message, unless bytes are known to be missing. See the how-to "Complete streams".
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
         max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
 
@@ -134,7 +133,7 @@ def aiter_messages(
     Args:
         source: an asynchronous iterable of chunks of any size; anything with an asynchronous ``read`` (an
             ``asyncio.StreamReader``); or the streaming response of aiohttp, httpx or aiobotocore. It is not closed.
-        last: the event types with one of which a complete stream ends, as for `iter_messages`.
+        last: the types of event that a complete stream may end with, as for `iter_messages`.
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
         max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
 
@@ -290,7 +289,7 @@ async def _aiohttp_chunks(response: Any) -> AsyncIterator[Buffer]:
 
 
 async def aread_chunks(read: Callable[[int], Awaitable[Buffer | None]], size: int = READ_SIZE) -> AsyncIterator[Buffer]:
-    """Yield what an asynchronous `read` gives, as `read_chunks`."""
+    """Yield what an asynchronous `read` gives; otherwise the same as `read_chunks`."""
     while True:
         awaitable = read(size)
         if not hasattr(awaitable, "__await__"):

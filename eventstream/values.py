@@ -1,4 +1,4 @@
-"""Header values that Python has no type for: integers that remember their wire type.
+"""Header values for which Python has no type: integers that remember their wire type.
 
 A plain ``int`` is encoded as type 4 (32 bits); the other integer types of the wire are subclasses of ``int``, so that
 what was decoded encodes back to the same bytes. They compare and compute as the integers they are.
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["Byte", "HeaderInput", "HeaderValue", "Long", "Short", "Timestamp"]
 
 HeaderValue: TypeAlias = "bool | int | Byte | Short | Long | bytes | str | Timestamp | uuid.UUID"
-"""What a decoded header holds. An ``int`` that is none of the subclasses is of type 4."""
+"""What a decoded header holds. A plain ``int`` is of type 4."""
 
 HeaderInput: TypeAlias = "HeaderValue | Buffer | _datetime.datetime"
 """What a header can be made from: also any contiguous buffer (type 6) and an aware ``datetime`` (type 8)."""
 
 
 def uuid_bytes(value: uuid.UUID) -> bytes:
-    """The 16 bytes of a UUID, taken from its integer by `int` itself, whatever a subclass or a stand-in makes of it.
+    """Return the 16 bytes of a UUID. `int` itself converts its integer, so a subclass cannot change the result.
 
     Raises:
-        TypeError: it is a UUID in name alone.
+        TypeError: its integer is not one of 128 bits.
     """
     try:
         return int.to_bytes(value.int, 16, "big")
@@ -66,7 +66,7 @@ class Byte(_SizedInteger):
 
     Raises:
         InvalidHeaderValue: the value is outside the range.
-        TypeError: the value is no integer.
+        TypeError: the value is not an integer.
     """
 
     __slots__ = ()
@@ -78,7 +78,7 @@ class Short(_SizedInteger):
 
     Raises:
         InvalidHeaderValue: the value is outside the range.
-        TypeError: the value is no integer.
+        TypeError: the value is not an integer.
     """
 
     __slots__ = ()
@@ -90,7 +90,7 @@ class Long(_SizedInteger):
 
     Raises:
         InvalidHeaderValue: the value is outside the range.
-        TypeError: the value is no integer.
+        TypeError: the value is not an integer.
     """
 
     __slots__ = ()
@@ -102,7 +102,7 @@ class Timestamp(_SizedInteger):
 
     Raises:
         InvalidHeaderValue: the value is outside the range.
-        TypeError: the value is no integer.
+        TypeError: the value is not an integer.
     """
 
     __slots__ = ()
@@ -110,21 +110,21 @@ class Timestamp(_SizedInteger):
 
     @classmethod
     def from_datetime(cls, moment: _datetime.datetime) -> Self:
-        """The moment, cut downwards to whole milliseconds.
+        """Return the moment, rounded down to whole milliseconds.
 
         Raises:
             InvalidHeaderValue: the datetime is naive (has no UTC offset).
-            TypeError: it is no datetime.
+            TypeError: it is not a datetime.
         """
         if not isinstance(moment, _datetime.datetime):
             raise TypeError(f"a Timestamp is made from a datetime, not {type(moment).__name__}")
         if moment.utcoffset() is None:
-            raise InvalidHeaderValue(None, "a naive datetime names no moment: give it a time zone")
+            raise InvalidHeaderValue(None, "naive datetime: attach a time zone")
         return cls((moment - _EPOCH) // _MILLISECOND)
 
     @property
     def datetime(self) -> _datetime.datetime:
-        """The same moment as an aware datetime in UTC.
+        """Return the same moment as an aware datetime in UTC.
 
         Raises:
             OverflowError: it lies outside the years 1 to 9999.

@@ -285,7 +285,7 @@ def test_a_str_subclass_is_a_name(codec, name):
     "value", [None, 1.5, 1j, [], {}, (), object(), datetime.date(2026, 1, 1), int], ids=frames.type_name
 )
 def test_another_value_is_a_type_error_that_names_the_header(codec, value):
-    with pytest.raises(TypeError, match=f"'name-of-it': a {type(value).__name__} is no header value$"):
+    with pytest.raises(TypeError, match=f"'name-of-it': a {type(value).__name__} is not a header value$"):
         codec.Headers({"name-of-it": value})
 
 

@@ -19,9 +19,9 @@ class Replacement:
 
     Args:
         name: the attribute that holds it, the same in each owner.
-        theirs: the library's object, as it stands in the owner's ``vars``.
+        theirs: the library's object, as in the owner's ``vars``.
         ours: what replaces it.
-        owners: classes, and modules by their names; those that are not imported are left alone.
+        owners: classes, and modules by their names; those that are not imported are left out.
     """
 
     name: str

@@ -3,7 +3,7 @@
     from eventstream.adapters import amazon_transcribe
 
     amazon_transcribe.install()  # from here on; uninstall() takes it back
-    with amazon_transcribe.install():  # or here alone
+    with amazon_transcribe.install():  # or only here
         ...
 
 Or import from here what would come from `amazon_transcribe.eventstream`: all its public names are here. The buffer, the
@@ -11,17 +11,17 @@ header parser, the serializer, the signer and the stream of events are ours; the
 the library's own. Written for 0.6.4.
 
 `install` puts ours into `amazon_transcribe.eventstream` and `amazon_transcribe.client`, and the loop of a stream of
-events into its class. What was made before, of a client its signer, stays what it is; so does what was made while ours
-were in, when they go out.
+events into its class. Objects created before `install()`, including a client's signer, keep the library's
+implementation; objects created while it is installed keep ours after `uninstall()`.
 
 Results are the library's, and so are the errors, the limits and their order (the limits come before the prelude's
-checksum). It is stricter where the library accepts what is no message, or raises what it does not document:
+checksum). It is stricter where the library accepts what is not a message, or raises what it does not document:
 
-* A total length under 16, headers longer than the message, or what is no header (one that is cut, an empty name, an
+* A total length under 16, headers longer than the message, or a malformed header (one that is cut, an empty name, an
   unknown type, text that is not UTF-8) is a `ParserError`; the library returns nonsense, or raises KeyError,
   struct.error or UnicodeDecodeError.
 * A stream of events that ends in mid-message raises a `ParserError` after its last event; the library ends silently. A
-  bare buffer does not know where the stream ends: call `EventStreamBuffer.close`, which is ours alone, to check.
+  bare buffer does not know where the stream ends: call `EventStreamBuffer.close`, which only ours has, to check.
 * What cannot be encoded is a `SerializationError`: a name that is empty, over 255 bytes or no text, an integer out of
   its range, lone surrogates; the library writes the empty name, and raises struct.error or UnicodeEncodeError.
 * After an error a buffer drops what it is given; the library's keeps it, and raises the same error again as well.
@@ -194,7 +194,7 @@ class EventStreamBuffer(_library.EventStreamBuffer):
 
         Raises:
             StopIteration: no whole message is left.
-            ParserError: the bytes are no message; from then on at every call.
+            ParserError: the bytes are not a message; from then on at every call.
         """
         message, self._unconverted = self._unconverted, None
         if message is None:
@@ -247,7 +247,7 @@ class EventStreamHeaderParser(_library.EventStreamHeaderParser):
         """The headers of a block.
 
         Raises:
-            ParserError: it is no block of headers.
+            ParserError: it is not a block of headers.
         """
         lengths = LENGTHS.pack(len(data) + MIN_MESSAGE_LENGTH, len(data))
         message = lengths + CRC.pack(crc32(lengths)) + data

@@ -3,7 +3,7 @@
     from eventstream.adapters import botocore
 
     botocore.install()  # from here on, every stream of this process; uninstall() takes it back
-    with botocore.install():  # or here alone
+    with botocore.install():  # or only here
         ...
 
 Or import `EventStreamBuffer` from here in the place of botocore's. All other names of `botocore.eventstream` are here
@@ -12,7 +12,8 @@ among it, is botocore's own.
 
 `install` puts `EventStreamBuffer` into the modules `botocore.eventstream` and `aiobotocore.eventstream`, and the loop
 into the classes `EventStream` and `AioEventStream`, so that it does not matter where these have been imported to.
-Install it before anything imports `EventStreamBuffer` itself by name, and anew if aiobotocore is imported later.
+Call `install()` before any module runs `from botocore.eventstream import EventStreamBuffer`, and call it again if
+aiobotocore is imported later.
 
 Where ours differs from botocore's:
 
@@ -20,13 +21,13 @@ Where ours differs from botocore's:
   where that was the initial response raises a `NoInitialResponseError`.
   So does one that ends before its ``Content-Length``; and one that ends without its last event, if `install` is told
   which that is: ``install(last=LAST_EVENTS)``.
-  A bare `EventStreamBuffer` does not know where the stream ends: call `close`, which is ours alone, to check.
+  A bare `EventStreamBuffer` does not know where the stream ends: call `close`, which only ours has, to check.
 * Impossible lengths, which botocore accepts (a total under 16 bytes, or headers longer than the message has room for),
   raise `InvalidHeadersLength`, as soon as the prelude is there.
-* What is no header (text that is not UTF-8, an unknown type, an empty name, a value past the end of the headers) raises
-  a `ParserError`; botocore raises UnicodeDecodeError or KeyError, or returns a shortened value.
+* A malformed header (text that is not UTF-8, an unknown type, an empty name, a value past the end of the headers)
+  raises a `ParserError`; botocore raises UnicodeDecodeError or KeyError, or returns a shortened value.
 * After an error a buffer is dead: it raises the same error again, and `add_data` ignores what it is given. botocore's
-  goes on with what it has.
+  continues with what it has.
 * Of two threads that use one buffer at the same time, the second gets a `ParserError`.
 * Each error has the `eventstream.DecodeError` that says where in the stream it is as its ``__cause__``.
 * A message computes `prelude` and `crc` when they are first looked at. ``iter(buffer)`` is not the buffer itself. A
@@ -158,10 +159,10 @@ _ERRORS = Errors(ChecksumMismatch, InvalidHeadersLength, InvalidPayloadLength, D
 
 
 class EventStreamBuffer:
-    """Messages from the bytes of a stream, in pieces of any size, as `botocore.eventstream.EventStreamBuffer`.
+    """Messages from the bytes of a stream, in pieces of any size; replaces `botocore.eventstream.EventStreamBuffer`.
 
-    Iterate over it after each `add_data`; starved, it stops, and goes on after the next. Its messages are
-    `EventStreamMessage` with `headers` (a dict of their own), `payload` (bytes), `prelude` and `crc`. Headers are
+    Iterate over it after each `add_data`; it stops when it needs more bytes, and resumes after the next. Its messages
+    are `EventStreamMessage` with `headers` (a dict of their own), `payload` (bytes), `prelude` and `crc`. Headers are
     limited to 128 KiB and payloads to 24 MiB, as in botocore.
 
     Raises:
@@ -195,7 +196,7 @@ class EventStreamBuffer:
 
         Raises:
             StopIteration: no whole message is left.
-            ParserError: the bytes are no message; from then on at every call.
+            ParserError: the bytes are not a message; from then on at every call.
         """
         return next(self._messages)
 
@@ -206,7 +207,7 @@ class EventStreamBuffer:
         raise TypeError("an EventStreamBuffer cannot be copied or pickled")
 
     def close(self) -> None:
-        """Check, once all messages are taken, that the stream did not end in the middle of one; ours alone.
+        """Check, once all messages are taken, that the stream did not end in the middle of one; only ours has this.
 
         Raises:
             ParserError: it did.
@@ -230,12 +231,12 @@ def _check_end(stream: Any, buffer: EventStreamBuffer, message: EventStreamMessa
 
 
 class EventStream(theirs.EventStream):  # type: ignore[misc]
-    """The events of a response, as `botocore.eventstream.EventStream`; one that is cut raises after its last event.
+    """The events of a response; unlike `botocore.eventstream.EventStream`, one that is cut raises after its last event.
 
     Raises:
         ParserError: while iterating: the stream is damaged, ends in the middle of a message or before its
             ``Content-Length``, or lacks the last event that `install` was told.
-        EventStreamError: while iterating: the service's word, an ``exception`` or an ``error``.
+        EventStreamError: while iterating: the service reports an ``exception`` or an ``error``.
     """
 
     def _create_raw_event_generator(self) -> Iterator[EventStreamMessage]:
@@ -293,7 +294,7 @@ def install(*, last: Mapping[str, Collection[str]] | None = None) -> contextlib.
     """Let botocore, boto3, aiobotocore (if it is imported) and their users decode with this package.
 
     Args:
-        last: the event types with one of which a complete stream ends, by the operation's name; `LAST_EVENTS` are those
+        last: the types of event that a complete stream may end with, by the operation's name; `LAST_EVENTS` has those
             that are known. A stream of such an operation that ends otherwise raises a `ParserError` after its last
             event. botocore leaves that to its caller, so none is checked by default. None: as before.
 

@@ -3,20 +3,20 @@
     from eventstream.adapters import smithy
 
     smithy.install()  # from here on; uninstall() takes it back
-    with smithy.install():  # or here alone
+    with smithy.install():  # or only here
         ...
 
 Or import from here what would come from `smithy_aws_event_stream.events` and its exceptions: all their public names are
 here. Written for 0.3.0; Python 3.12 or newer, as the library.
 
 What the library decodes to and encodes from are plain values, without a state that could be ours or theirs. So
-`install` changes methods alone, on the library's own classes: whoever has imported one (the publisher, the receiver, a
-signer) has them, results are of the library's own types, and it may come and go at any time.
+`install` changes only methods, on the library's own classes: any module that has imported one (the publisher, the
+receiver, a signer) has them, results are of the library's own types, and it may come and go at any time.
 
 Results are the library's, and so are the errors, the limits and their order. It is stricter where the library accepts
-what is no message, or raises what it does not document:
+what is not a message, or raises what it does not document:
 
-* Headers longer than the message, or what is no header (one that is cut, an empty name, an unknown type, text that is
+* Headers longer than the message, or a malformed header (one that is cut, an empty name, an unknown type, text that is
   not UTF-8, a timestamp outside the years 1 to 9999) is an `InvalidEventBytes`; the library returns nonsense, or raises
   KeyError, struct.error, OverflowError or ValueError.
 * What cannot be encoded is an `EventError`: a name that is empty, over 255 bytes or no text, lone surrogates, a date
@@ -227,7 +227,7 @@ class Event(_library.Event):
             None at the end of the source.
 
         Raises:
-            EventError: the bytes are no message, or end in the middle of one.
+            EventError: the bytes are not a message, or end in the middle of one.
         """
         head = source.read(PRELUDE_LENGTH)
         if not head:
