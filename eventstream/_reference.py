@@ -1,7 +1,8 @@
 """The codec in plain Python: executable specification, oracle of the differential tests, and fallback.
 
 It is written to be read, and uses only `struct` and `zlib`. `_native.pyx` is its twin: the same names in the same
-order, the same results, the same errors with the same attributes. A change to one lands in the other in the same commit.
+order, the same results, the same errors with the same attributes. A change to one lands in the other in the same
+commit.
 
 The strategy, which both share:
 
