@@ -298,6 +298,7 @@ class Client:
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
+        deadline: float | None = None,
         unknown_events: Literal[False] = False,
     ) -> Stream[_Request, _Response, _In, _Out]: ...
     @overload
@@ -309,6 +310,7 @@ class Client:
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
+        deadline: float | None = None,
         unknown_events: bool,
     ) -> Stream[_Request, _Response, _In, _Out | Message]: ...
     def open(
@@ -319,9 +321,17 @@ class Client:
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
+        deadline: float | None = None,
         unknown_events: bool = False,
     ) -> Stream[_Request, _Response, _In, Any]:
         """Return a stream, which opens in a ``with`` statement; see `eventstream.client.Client.open`."""
         return Stream(
-            self._client.open(operation, request, retries=retries, retry_on=retry_on, unknown_events=unknown_events)
+            self._client.open(
+                operation,
+                request,
+                retries=retries,
+                retry_on=retry_on,
+                deadline=deadline,
+                unknown_events=unknown_events,
+            )
         )

@@ -26,11 +26,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
-import io
-import os
+import logging
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,14 +42,15 @@ from eventstream.client import (
     parse_endpoint,
 )
 from eventstream.client import retryable as may_retry
-from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, WavFile, aiter_chunks, iter_chunks, open_wav
+from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, Source, WavFile
 from eventstream.transcribe.audio import pace as paced
 from eventstream.transcribe.call_analytics import (
     CallAnalyticsEvent,
     StartCallAnalyticsStreamTranscriptionRequest,
     StartCallAnalyticsStreamTranscriptionResponse,
 )
-from eventstream.transcribe.exceptions import BadRequestException, InvalidAudio
+from eventstream.transcribe.exceptions import BadRequestException
+from eventstream.transcribe.feed import AudioFailed, Feed
 from eventstream.transcribe.medical import (
     MedicalTranscriptEvent,
     StartMedicalStreamTranscriptionRequest,
@@ -73,23 +71,42 @@ from eventstream.transcribe.operations import (
 )
 from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
 from eventstream.transcribe.session import AudioSession, ClientSession
+from eventstream.transcribe.timeline import Restart, Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    import os
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
     from typing import TypeAlias
 
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer, Unpack
 
     from eventstream.http2 import Response
     from eventstream.operation import Operation
     from eventstream.signing import EventSigner
     from eventstream.streams import AsyncReadable, Readable
+    from eventstream.transcribe.keywords import (
+        StartCallAnalyticsStreamTranscriptionParameters,
+        StartMedicalScribeStreamParameters,
+        StartMedicalStreamTranscriptionParameters,
+        StartStreamTranscriptionParameters,
+    )
     from eventstream.transport import Channel
 
     Audio: TypeAlias = (
-        str | os.PathLike[str] | Buffer | Readable | AsyncReadable | Iterable[Buffer] | AsyncIterable[Buffer]
+        str
+        | os.PathLike[str]
+        | Buffer
+        | WavFile
+        | Readable
+        | AsyncReadable
+        | Iterable[Buffer]
+        | AsyncIterable[Buffer]
+        | asyncio.Queue[Buffer | None]
+        | asyncio.Queue[bytes]
     )
+
+_log = logging.getLogger(__name__)
 
 __all__ = [
     "AudioStream",
@@ -98,6 +115,7 @@ __all__ = [
     "MedicalScribeStream",
     "MedicalTranscriptionStream",
     "NoCredentials",
+    "Restart",
     "StreamError",
     "TranscribeClient",
     "TranscriptionStream",
@@ -138,7 +156,7 @@ class TranscribeClient(Client):
         retries: int = 0,
         retry_on: RetryOn | None = None,
         deadline: float | None = None,
-        **parameters: Any,
+        **parameters: Unpack[StartStreamTranscriptionParameters],
     ) -> AbstractAsyncContextManager[TranscriptionStream]:
         """Start a transcription.
 
@@ -160,7 +178,7 @@ class TranscribeClient(Client):
             NoCredentials: there are none.
             OSError: the service cannot be reached or trusted, or broke off. ``TimeoutError``: it did not answer.
         """
-        request = _requested(StartStreamTranscriptionRequest, request, parameters)
+        request = _requested(StartStreamTranscriptionRequest, request, dict(parameters))
         if retries and request.session_id is None:
             request = replace(request, session_id=str(uuid.uuid4()))
         return self._started(request, Retries(retries, retry_on, deadline))
@@ -181,7 +199,7 @@ class TranscribeClient(Client):
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
-        **parameters: Any,
+        **parameters: Unpack[StartMedicalStreamTranscriptionParameters],
     ) -> AbstractAsyncContextManager[MedicalTranscriptionStream]:
         """Start a medical transcription.
 
@@ -197,7 +215,7 @@ class TranscribeClient(Client):
         Raises:
             InvalidRequest, TranscribeError, NoCredentials, OSError: as of `start_stream_transcription`.
         """
-        asked = _requested(StartMedicalStreamTranscriptionRequest, request, parameters)
+        asked = _requested(StartMedicalStreamTranscriptionRequest, request, dict(parameters))
         operation = START_MEDICAL_STREAM_TRANSCRIPTION
         return self._opened(operation, MedicalTranscriptionStream, asked, retries, retry_on)
 
@@ -208,7 +226,7 @@ class TranscribeClient(Client):
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
-        **parameters: Any,
+        **parameters: Unpack[StartCallAnalyticsStreamTranscriptionParameters],
     ) -> AbstractAsyncContextManager[CallAnalyticsStream]:
         """Start call analytics. A `ConfigurationEvent`, which says who is on which channel, is sent before the audio.
 
@@ -225,7 +243,7 @@ class TranscribeClient(Client):
         Raises:
             InvalidRequest, TranscribeError, NoCredentials, OSError: as of `start_stream_transcription`.
         """
-        asked = _requested(StartCallAnalyticsStreamTranscriptionRequest, request, parameters)
+        asked = _requested(StartCallAnalyticsStreamTranscriptionRequest, request, dict(parameters))
         operation = START_CALL_ANALYTICS_STREAM_TRANSCRIPTION
         return self._opened(operation, CallAnalyticsStream, asked, retries, retry_on)
 
@@ -236,7 +254,7 @@ class TranscribeClient(Client):
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
-        **parameters: Any,
+        **parameters: Unpack[StartMedicalScribeStreamParameters],
     ) -> AbstractAsyncContextManager[MedicalScribeStream]:
         """Start a HealthScribe stream. A `MedicalScribeConfigurationEvent` is sent before the audio, and after it a
         `MedicalScribeSessionControlEvent`.
@@ -253,7 +271,7 @@ class TranscribeClient(Client):
         Raises:
             InvalidRequest, TranscribeError, NoCredentials, OSError: as of `start_stream_transcription`.
         """
-        asked = _requested(StartMedicalScribeStreamRequest, request, parameters)
+        asked = _requested(StartMedicalScribeStreamRequest, request, dict(parameters))
         return self._opened(START_MEDICAL_SCRIBE_STREAM, MedicalScribeStream, asked, retries, retry_on)
 
     def _opened(
@@ -281,28 +299,41 @@ class TranscribeClient(Client):
         *,
         pace: bool = True,
         chunk_duration: float = DEFAULT_DURATION,
+        keep_alive: float | None = None,
         retries: int = 0,
         retry_on: RetryOn | None = None,
         deadline: float | None = None,
-        **parameters: Any,
+        replay: bool = True,
+        on_restart: Callable[[Restart], object] | None = None,
+        **parameters: Unpack[StartStreamTranscriptionParameters],
     ) -> AsyncGenerator[TranscriptEvent, None]:
         """Transcribe audio from its beginning to its end.
 
         Leaving the iteration early cancels the transcription: at once, if ``contextlib.aclosing`` is put around it.
 
+        With `retries`, a transcription may take several streams, one after the other: a lost connection, the service's
+        limit of 4 hours, expired credentials, and 15 s without audio do not end it. The times in all events count from
+        the beginning of the audio, if the encoding is PCM or G.711.
+
         Args:
-            audio: a path, the bytes, a `WavFile`, or a source of pieces of any size: an iterable or a binary file, read
-                in the event loop, an asynchronous iterable, or anything with an asynchronous ``read``. A WAV is
-                recognised where it is a path, the bytes or a `WavFile`; it says itself what the request must say of it.
-            request: what is requested; None: it is made of the parameters.
-            pace: send the audio no faster than it was spoken, as the service wants it, where its bytes tell the time.
-                What comes live is sent as it comes, either way.
+            audio: a path; the bytes, or an array of 16-bit integers; a `WavFile`; or a source of pieces of any size: an
+                iterable or a binary file, read in the event loop, an asynchronous iterable, anything with an
+                asynchronous ``read``, or an ``asyncio.Queue``, which None or its shutdown ends. A WAV is recognised in
+                all of them, and says itself what the request must say of it.
+            request: what is requested; None: it is made of the parameters. If they say the encoding and the sample
+                rate, the stream opens before the first audio has come.
+            pace: send the audio no faster than it was spoken, as the service wants it, if its bytes tell the time. Live
+                audio is sent as it comes, either way.
             chunk_duration: seconds of audio in an event, over 0 and at most 1; 0.05 to 0.2 are recommended.
+            keep_alive: seconds without audio after which silence is sent, of `chunk_duration`, so that the service
+                does not end the stream; only PCM and G.711. It does not count in the times of events. None: none is.
             retries: how often in a row it is tried again, if the service or the network fails in a way that passes,
-                without an event in between. A new stream begins then, with the same session id, and goes on with the
-                audio that was not sent yet. Results of audio before that may be missing, and times may begin anew.
+                without an event in between. A new stream begins then, with the same session id.
             retry_on: says of an error whether to try again; None: `retryable` does.
             deadline: seconds in which a stream must have begun, with all tries in a row; None: as long as they take.
+            replay: whether a new stream begins with the audio whose final results have not come, at most the last
+                30 s; only PCM and G.711. Otherwise these results are lost.
+            on_restart: is called with a `Restart` when a new stream continues. It is also logged.
             parameters: the fields of a `StartStreamTranscriptionRequest`; beside a request, what is other than in it.
 
         Yields:
@@ -319,43 +350,73 @@ class TranscribeClient(Client):
             OSError: the service cannot be reached or trusted, or broke off; or the audio cannot be read.
             TimeoutError: the service did not answer, or stopped to send events or to take audio.
         """
+        given: dict[str, Any] = dict(parameters)
+        asked = (
+            _requested(StartStreamTranscriptionRequest, request, given)
+            if request is not None or given.keys() >= _WHAT_A_WAV_SAYS
+            else None
+        )
         async with contextlib.AsyncExitStack() as opened:
-            source = _open(audio, opened)
-            if isinstance(source, WavFile) and request is None:
-                parameters = {**_parameters_of(source.format), **parameters}
-            elif request is None and not parameters.keys() >= _WHAT_A_WAV_SAYS:
-                missing = ", ".join(sorted(_WHAT_A_WAV_SAYS - parameters.keys()))
-                raise InvalidAudio(
-                    f"the audio is not the path or the bytes of a WAV, which says it itself: give {missing}"
+            source = Source(audio, None if asked is None else AudioFormat.of(asked))
+            opened.callback(source.close)
+            if asked is None:
+                asked = _requested(
+                    StartStreamTranscriptionRequest, None, {**_parameters_of(await source.format()), **given}
                 )
-            request = _requested(StartStreamTranscriptionRequest, request, parameters)
-            if retries and request.session_id is None:
-                request = replace(request, session_id=str(uuid.uuid4()))
-            format = AudioFormat.of(request)
-            if isinstance(source, WavFile) and source.format != format:
-                raise InvalidAudio(f"the WAV is {source.format}, and the request says {format}")
-            feed = _Feed(_chunks(source, format, chunk_duration, pace))
+            elif source.is_at_hand:
+                await source.format()
+            if retries and asked.session_id is None:
+                asked = replace(asked, session_id=str(uuid.uuid4()))
+            format = AudioFormat.of(asked)
+            source.check(format)
+            chunks = source.chunks(chunk_duration)
+            timeline = Timeline(format, channels=2 if asked.enable_channel_identification else 1, replay=replay)
+            feed = Feed(
+                paced(chunks, format) if pace and format.is_timed else chunks,
+                timeline,
+                keep_alive=keep_alive,
+                silence=b"" if keep_alive is None else format.silence(chunk_duration),
+            )
             opened.push_async_callback(feed.close)
             tries = Retries(retries, retry_on or retryable, deadline)
+            broken: Exception | None = None
             while True:
                 try:
-                    async with self._started(request, tries.once()) as stream:
+                    async with self._started(asked, tries.once()) as stream:
+                        if broken is not None:
+                            _tell(feed.restart(broken), on_restart)
+                        broken = _UNKNOWN
                         sender = asyncio.create_task(feed.send(stream))
                         try:
                             async for event in stream:
                                 tries.reset()
+                                timeline.place(event)
                                 yield event
                             break
                         finally:
                             sender.cancel()
                             await asyncio.wait([sender])
-                except _AudioFailed:
+                except AudioFailed:
                     break
                 except Exception as error:
+                    broken = error if broken is _UNKNOWN else broken
                     if not await tries.again(error):
                         raise
             if feed.error is not None:
                 raise feed.error
+
+
+_UNKNOWN = Exception()
+"""The error with which a stream that runs will have ended."""
+
+
+def _tell(restart: Restart, on_restart: Callable[[Restart], object] | None) -> None:
+    _log.warning(
+        "a new stream continues the transcription at %.3f s; lost: %.3f s of audio; the last one ended with %s: %s",
+        *(restart.position, restart.lost, type(restart.error).__name__, restart.error),
+    )
+    if on_restart is not None:
+        on_restart(restart)
 
 
 class AudioStream(Stream[_Request, _Response, _In, _Out]):
@@ -442,68 +503,6 @@ class MedicalScribeStream(
     """A HealthScribe stream that has begun: configuration, audio and control in, events out. See `AudioStream`."""
 
 
-class _AudioFailed(Exception):
-    """The audio could not be read to its end; its `_Feed` knows why."""
-
-
-class _Feed:
-    """Audio for one stream after the other: with what one did not take, the next begins.
-
-    A task of its own reads the audio, since to cancel a task that reads a generator ends the generator.
-
-    Attributes:
-        error: why the audio could not be read to its end.
-    """
-
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        self.error: Exception | None = None
-        self._next: bytes | None = None  # empty at the end
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(1)
-        self._reader = asyncio.create_task(self._read(chunks))
-
-    async def close(self) -> None:
-        """Read no more."""
-        self._reader.cancel()
-        await asyncio.wait([self._reader])
-
-    async def _read(self, chunks: AsyncIterator[bytes]) -> None:
-        try:
-            async for chunk in chunks:
-                await self._queue.put(chunk)
-        except Exception as error:
-            self.error = error
-        await self._queue.put(b"")
-
-    async def send(self, stream: TranscriptionStream) -> None:
-        """Send what is left. Where that fails, the iteration over the stream says why."""
-        try:
-            while self._next != b"":
-                if self._next is None:
-                    self._next = await self._queue.get()
-                else:
-                    await stream.send_audio(self._next)
-                    self._next = None
-            if self.error is not None:
-                raise _AudioFailed
-            await stream.end_audio()
-        except Exception as error:
-            await stream.abort(error)
-
-
-# Audio
-
-
-def _open(audio: Audio, opened: contextlib.AsyncExitStack) -> Any:
-    """The audio as something to read from or iterate over; a `WavFile` if it is one."""
-    if isinstance(audio, (str, os.PathLike)):
-        file = opened.enter_context(open(audio, "rb"))  # noqa: SIM115 (it is one)
-    elif isinstance(audio, (bytes, bytearray, memoryview)):
-        file = io.BufferedReader(io.BytesIO(audio))
-    else:
-        return audio
-    return open_wav(file) if file.peek(4)[:4] == b"RIFF" else file
-
-
 _WHAT_A_WAV_SAYS = {"media_sample_rate_hertz", "media_encoding"}
 
 
@@ -513,19 +512,6 @@ def _parameters_of(format: AudioFormat) -> dict[str, Any]:
     if format.channels == 1:
         return parameters
     return {**parameters, "number_of_channels": format.channels, "enable_channel_identification": True}
-
-
-def _chunks(source: Any, format: AudioFormat, duration: float, pace: bool) -> AsyncIterator[bytes]:
-    is_async = isinstance(source, AsyncIterable) or inspect.iscoroutinefunction(getattr(source, "read", None))
-    chunks = aiter_chunks(source, format, duration) if is_async else iter_chunks(source, format, duration)
-    if pace and format.is_timed:
-        return paced(chunks, format)
-    return chunks if isinstance(chunks, AsyncIterator) else _each(chunks)
-
-
-async def _each(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        yield chunk
 
 
 # Requests

@@ -48,7 +48,7 @@ from eventstream.transcribe.request import PREFIX, StartStreamTranscriptionReque
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eventstream.transcribe.audio import Audio
+    from eventstream.transcribe.audio.format import Audio
 
 __all__ = [
     "MAX_EVENT_LENGTH",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from eventstream.operation import Operation
-    from eventstream.transcribe.audio import Audio
+    from eventstream.transcribe.audio.format import Audio
 
 __all__ = ["METHOD", "PATH", "SERVICE", "AudioSession", "ClientSession", "ServerSession"]
 
@@ -84,13 +84,14 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
                 are recommended); any C-contiguous buffer.
 
         Raises:
-            InvalidAudio: the chunk is empty, too long, or ends in the middle of a sample; the session goes on.
+            InvalidAudio: the chunk is empty, too long, ends in the middle of a sample, or is an array of something else
+                than samples; the session goes on.
             StateError: the audio was ended.
             IncompleteStream: the response has ended early.
             TypeError, BufferError: the chunk is not a buffer, or not C-contiguous.
             CodecError, TranscribeError: an equal one was raised by `receive` or `receive_eof`.
         """
-        event = Message(AUDIO_EVENT_HEADERS, chunk)
+        event = Message(AUDIO_EVENT_HEADERS, chunk if type(chunk) is bytes else self._format.bytes_of(chunk))
         length = len(event.payload)
         if not length or length > self._max_length or length % self._sample_length:
             self.check_sending()

@@ -39,10 +39,17 @@ from eventstream.transcribe.model import AudioStreamEvent, TranscriptEvent
 from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer, Unpack
 
     from eventstream.client import ClientOptions, RetryOn
     from eventstream.streams import Readable
+    from eventstream.transcribe.client import Restart
+    from eventstream.transcribe.keywords import (
+        StartCallAnalyticsStreamTranscriptionParameters,
+        StartMedicalScribeStreamParameters,
+        StartMedicalStreamTranscriptionParameters,
+        StartStreamTranscriptionParameters,
+    )
 
 __all__ = [
     "AudioStream",
@@ -143,14 +150,17 @@ class TranscribeClient(sync.Client):
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
-        **parameters: Any,
+        deadline: float | None = None,
+        **parameters: Unpack[StartStreamTranscriptionParameters],
     ) -> TranscriptionStream:
         """Return a transcription, which starts in a ``with`` statement.
 
         See `eventstream.transcribe.client.TranscribeClient.start_stream_transcription`.
         """
         return TranscriptionStream(
-            self._client.start_stream_transcription(request, retries=retries, retry_on=retry_on, **parameters)
+            self._client.start_stream_transcription(
+                request, retries=retries, retry_on=retry_on, deadline=deadline, **parameters
+            )
         )
 
     def start_medical_stream_transcription(
@@ -160,7 +170,7 @@ class TranscribeClient(sync.Client):
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
-        **parameters: Any,
+        **parameters: Unpack[StartMedicalStreamTranscriptionParameters],
     ) -> MedicalTranscriptionStream:
         """Return a stream, which starts in a ``with`` statement.
 
@@ -177,7 +187,7 @@ class TranscribeClient(sync.Client):
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
-        **parameters: Any,
+        **parameters: Unpack[StartCallAnalyticsStreamTranscriptionParameters],
     ) -> CallAnalyticsStream:
         """Return a stream, which starts in a ``with`` statement.
 
@@ -196,7 +206,7 @@ class TranscribeClient(sync.Client):
         *,
         retries: int = 0,
         retry_on: RetryOn | None = None,
-        **parameters: Any,
+        **parameters: Unpack[StartMedicalScribeStreamParameters],
     ) -> MedicalScribeStream:
         """Return a stream, which starts in a ``with`` statement.
 
@@ -214,15 +224,20 @@ class TranscribeClient(sync.Client):
         *,
         pace: bool = True,
         chunk_duration: float = DEFAULT_DURATION,
+        keep_alive: float | None = None,
         retries: int = 0,
         retry_on: RetryOn | None = None,
-        **parameters: Any,
+        deadline: float | None = None,
+        replay: bool = True,
+        on_restart: Callable[[Restart], object] | None = None,
+        **parameters: Unpack[StartStreamTranscriptionParameters],
     ) -> Iterator[TranscriptEvent]:
         """Transcribe audio from its beginning to its end, and yield the events.
 
         Leaving the iteration early cancels the transcription. See
         `eventstream.transcribe.client.TranscribeClient.transcribe`; here an iterable or a file may block: it is read in
-        a thread of its own.
+        a thread of its own, and `on_restart` is called in the
+        client's thread.
         """
         return sync.iterate(
             self._client.transcribe(
@@ -230,8 +245,12 @@ class TranscribeClient(sync.Client):
                 request,
                 pace=pace,
                 chunk_duration=chunk_duration,
+                keep_alive=keep_alive,
                 retries=retries,
                 retry_on=retry_on,
+                deadline=deadline,
+                replay=replay,
+                on_restart=on_restart,
                 **parameters,
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import inspect
 import io
@@ -38,6 +39,7 @@ from eventstream.transcribe import (
     InternalFailureException,
     InvalidAudio,
     InvalidRequest,
+    Item,
     LimitExceededException,
     Result,
     ServerSession,
@@ -256,7 +258,7 @@ def test_many_streams_at_once():
 def test_an_invalid_chunk_leaves_the_stream_as_it_is():
     async def main():
         async with served() as client, client.start_stream_transcription(**PCM) as stream:
-            for chunk in (b"", bytes(3), bytes(32_770)):
+            for chunk in (b"", bytes(3), bytes(32_770), array.array("f", [0.5])):
                 with pytest.raises(InvalidAudio):
                     await stream.send_audio(chunk)
             await stream.send_audio(memoryview(bytes(32_000)))
@@ -1339,7 +1341,7 @@ def test_transcribe_starts_again_where_it_was(pauses):
 
     async def main():
         async with served(service) as client:
-            texts = await transcribe(client, source(), retries=2, **PCM)
+            texts = await transcribe(client, source(), retries=2, replay=False, **PCM)
             assert texts == ["3200", "3200", "3200", "400"]
 
     run(main())
@@ -1348,6 +1350,151 @@ def test_transcribe_starts_again_where_it_was(pauses):
     [session_id] = {request.session_id for request in service.requests}
     assert str(uuid.UUID(session_id)) == session_id
     assert pauses == [0, 1]
+
+
+def timed(text, start, end, *, partial=False):
+    item = Item(content=text, start_time=start, end_time=end)
+    alternatives = [Alternative(transcript=text, items=[item])]
+    return TranscriptEvent(
+        Transcript(results=[Result(start_time=start, end_time=end, is_partial=partial, alternatives=alternatives)])
+    )
+
+
+def test_transcribe_restart_replays_what_is_not_final(pauses, caplog):
+    """The first stream took 0.3 s, of which 0.15 s became final; the second begins there, on the same timeline."""
+
+    async def first(stream, session):
+        count = 0
+        async for _ in service.chunks(stream, session):
+            count += 1
+            if count == 3:
+                await stream.send(session.send_transcript(timed("one", 0.0, 0.15)))
+                await stream.send(session.send_transcript(timed("tw", 0.15, 0.25, partial=True)))
+                await stream.send(session.send_exception(InternalFailureException("try again")))
+                await stream.end()
+                return
+
+    async def second(stream, session):
+        async for _ in service.chunks(stream, session):
+            pass
+        await stream.send(session.send_transcript(timed("two", 0.0, 0.1)))
+        await stream.end()
+
+    async def source():
+        yield AUDIO[:9600]
+        while len(service.requests) < 2:
+            await asyncio.sleep(0)
+        yield AUDIO[9600:]
+
+    service = Service(first, second)
+    restarts = []
+
+    async def main():
+        async with served(service) as client:
+            events = [
+                event
+                async for event in client.transcribe(source(), pace=False, retries=1, on_restart=restarts.append, **PCM)
+            ]
+            times = [
+                (result.start_time, result.end_time, result.alternatives[0].items[0].start_time)
+                for event in events
+                for result in event.transcript.results
+            ]
+            assert times == [(0.0, 0.15, 0.0), (0.15, 0.25, 0.15), (0.15, 0.25, 0.15)]
+
+    run(main())
+    assert service.audio == [AUDIO[:9600], AUDIO[4800:]]
+    [restart] = restarts
+    assert (restart.position, restart.lost) == (0.15, 0.0)
+    assert isinstance(restart.error, InternalFailureException)
+    assert "a new stream continues the transcription at 0.150 s; lost: 0.000 s" in caplog.text
+
+
+def test_transcribe_keep_alive_sends_silence():
+    async def until_silence(stream, session):
+        async for chunk in service.chunks(stream, session):
+            if not any(chunk):
+                silent.set()
+        await stream.send(session.send_transcript(timed("after", 0.25, 0.3)))
+        await stream.end()
+
+    async def source():
+        yield b"\x01" * 3200
+        await silent.wait()
+        yield b"\x02" * 3200
+
+    service = Service(until_silence)
+
+    async def main():
+        nonlocal silent
+        silent = asyncio.Event()
+        async with served(service) as client:
+            [event] = [event async for event in client.transcribe(source(), pace=False, keep_alive=0.02, **PCM)]
+            silence = len(service.audio[0]) - 6400
+            assert service.audio[0].strip(b"\0") == service.audio[0]
+            assert service.audio[0].count(0) == silence
+            assert silence >= 3200
+            # Silence does not count: 0.25 s of the stream are in it, or in the audio after 0.1 s of silence.
+            assert event.transcript.results[0].start_time == pytest.approx(max(0.1, 0.25 - silence / 32000))
+
+    silent = None
+    run(main())
+
+
+def test_transcribe_keep_alive_needs_samples():
+    async def main():
+        async with served() as client:
+            with pytest.raises(InvalidAudio, match="bytes of flac do not tell"):
+                await transcribe(client, b"fLaC", keep_alive=1, **{**PCM, "media_encoding": "flac"})
+
+    run(main())
+
+
+def test_transcribe_takes_a_queue():
+    service = Service()
+
+    async def main():
+        queue = asyncio.Queue()
+        for chunk in (*CHUNKS, None):
+            queue.put_nowait(chunk)
+        async with served(service) as client:
+            assert await transcribe(client, queue, **PCM) == ["3200"] * len(CHUNKS)
+
+    run(main())
+    assert service.audio == [b"".join(CHUNKS)]
+
+
+def test_transcribe_opens_before_the_audio_comes():
+    """Where the parameters say what the audio is; it is judged when it comes."""
+    service = Service()
+
+    async def source():
+        while not service.requests:
+            await asyncio.sleep(0)
+        yield b"\x1aE\xdf\xa3" + bytes(100)
+
+    async def main():
+        async with served(service) as client:
+            with pytest.raises(InvalidAudio, match="the audio is WebM or Matroska; the request says pcm"):
+                await transcribe(client, source(), **PCM)
+
+    run(main())
+    assert service.audio == [b""]
+
+
+@pytest.mark.parametrize("as_pieces", [False, True])
+def test_transcribe_recognises_a_wav_anywhere(as_pieces):
+    service = Service()
+    recording = wav(AUDIO, 8000)
+
+    async def main():
+        async with served(service) as client:
+            audio = pieces(recording, 7) if as_pieces else io.BytesIO(recording)
+            await transcribe(client, audio, language_code="en-US")
+
+    run(main())
+    assert service.requests[0].media_sample_rate_hertz == 8000
+    assert service.audio == [AUDIO]
 
 
 def test_transcribe_gives_up_in_the_end(pauses):
@@ -1433,9 +1580,9 @@ def test_audio_that_is_no_wav_must_be_described(tmp_path):
         async for _ in client.transcribe(audio, **parameters):
             pass
 
-    with pytest.raises(InvalidAudio, match="give media_encoding, media_sample_rate_hertz"):
+    with pytest.raises(InvalidAudio, match="media_encoding and media_sample_rate_hertz are required unless"):
         run(main(path))
     with pytest.raises(InvalidRequest):  # of a request that says all that a WAV does, and no language
         run(main(path, media_encoding="pcm", media_sample_rate_hertz=16000))
-    with pytest.raises(InvalidAudio, match=r"give media_encoding$"):
+    with pytest.raises(InvalidAudio, match="media_encoding and media_sample_rate_hertz are required unless"):
         run(main(b"", media_sample_rate_hertz=16_000))
