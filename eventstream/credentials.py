@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from functools import cached_property
@@ -109,7 +110,8 @@ class CredentialChain:
 
     @property
     def _named(self) -> str:
-        return "the default profile" if self._profile is None else f"the profile {quote(self._profile)}"
+        name = self._profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+        return "the default profile" if name is None else f"the profile {quote(name)}"
 
     @cached_property
     def _session(self) -> Any:
