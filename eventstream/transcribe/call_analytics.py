@@ -12,19 +12,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
-from eventstream.operation import request_id_of
 from eventstream.parameters import Parameters
 from eventstream.transcribe.model import LanguageIdentification
-from eventstream.transcribe.request import StartStreamTranscriptionRequest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from typing_extensions import Self
+from eventstream.transcribe.request import CheckedRequest, RepeatingResponse, StartStreamTranscriptionRequest
 
 __all__ = [
     "CallAnalyticsEntity",
@@ -62,7 +56,6 @@ _FIELDS = (
 )
 # Each is what StartStreamTranscription has under that name.
 _PARAMETERS = {field: StartStreamTranscriptionRequest.parameters[field] for field in _FIELDS}
-_REQUIRED = ("media_sample_rate_hertz", "media_encoding")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -90,7 +83,7 @@ class _Parameters(Parameters):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class StartCallAnalyticsStreamTranscriptionRequest(_Parameters):
+class StartCallAnalyticsStreamTranscriptionRequest(CheckedRequest, _Parameters):
     """The parameters of call analytics: the service's, in snake case. Immutable and hashable.
 
     They are what `eventstream.transcribe.StartStreamTranscriptionRequest` has under the same names. Required are
@@ -108,59 +101,18 @@ class StartCallAnalyticsStreamTranscriptionRequest(_Parameters):
     media_encoding: str = dataclasses.field()
     number_of_channels: ClassVar[int] = 2
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check(_REQUIRED, ("language_code", "identify_language"))
-
-    @classmethod
-    def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Return the request that HTTP headers make.
-
-        Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored.
-
-        Raises:
-            InvalidRequest: it names every parameter that is missing or invalid, with its value and what is allowed.
-        """
-        values: dict[str, Any] = dict.fromkeys(_REQUIRED)
-        return cls(**{**values, **cls.read(pairs)})
+    required = ("media_sample_rate_hertz", "media_encoding")
+    exactly_one_of = ("language_code", "identify_language")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class StartCallAnalyticsStreamTranscriptionResponse(_Parameters):
+class StartCallAnalyticsStreamTranscriptionResponse(RepeatingResponse, _Parameters):
     """What the service answers: the parameters of the request, repeated, and the ids that it gave.
 
     Attributes:
         request_id: the id of the request, for the service's support, however its header is spelt.
         session_id: the session.
     """
-
-    request_id: str | None = None
-
-    @classmethod
-    def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Return the response that HTTP headers make. No value is refused: a number that is none counts as absent.
-
-        Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored.
-        """
-        pairs = list(pairs)
-        return cls(request_id=request_id_of(pairs), **cls.read_leniently(pairs))
-
-    @classmethod
-    def from_request(
-        cls, request: StartCallAnalyticsStreamTranscriptionRequest, *, session_id: str | None = None
-    ) -> Self:
-        """Return the response that repeats a request, as a server sends it.
-
-        Args:
-            request: the request.
-            session_id: an id of the session, for a request that brings none.
-        """
-        fields = request.given()
-        if session_id is not None:
-            fields.setdefault("session_id", session_id)
-        return cls(**fields)
 
 
 # Events. Times are milliseconds from the beginning of the audio.

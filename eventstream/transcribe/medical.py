@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from eventstream.operation import request_id_of
 from eventstream.parameters import Boolean, Choice, Integer, Kind, Parameter, Parameters
-from eventstream.transcribe.request import LANGUAGE, MEDIA_ENCODINGS, NAME, PREFIX, SESSION_ID
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from typing_extensions import Self
+from eventstream.transcribe.request import (
+    LANGUAGE,
+    MEDIA_ENCODINGS,
+    NAME,
+    PREFIX,
+    SESSION_ID,
+    CheckedRequest,
+    RepeatingResponse,
+)
 
 __all__ = [
     "SPECIALTIES",
@@ -57,7 +59,6 @@ _PARAMETERS = {
     field: Parameter(kind, PREFIX + ("sample-rate" if field == "media_sample_rate_hertz" else field.replace("_", "-")))
     for field, kind in _KINDS.items()
 }
-_REQUIRED = ("language_code", "media_sample_rate_hertz", "media_encoding", "specialty", "type")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -78,7 +79,7 @@ class _MedicalParameters(Parameters):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class StartMedicalStreamTranscriptionRequest(_MedicalParameters):
+class StartMedicalStreamTranscriptionRequest(CheckedRequest, _MedicalParameters):
     """The parameters of a medical transcription: the service's, in snake case. Immutable and hashable.
 
     Attributes:
@@ -106,57 +107,17 @@ class StartMedicalStreamTranscriptionRequest(_MedicalParameters):
     specialty: str = dataclasses.field()
     type: str = dataclasses.field()
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check(_REQUIRED)
-
-    @classmethod
-    def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Return the request that HTTP headers make.
-
-        Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored.
-
-        Raises:
-            InvalidRequest: it names every parameter that is missing or invalid, with its value and what is allowed.
-        """
-        values: dict[str, Any] = dict.fromkeys(_REQUIRED)
-        return cls(**{**values, **cls.read(pairs)})
+    required = ("language_code", "media_sample_rate_hertz", "media_encoding", "specialty", "type")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class StartMedicalStreamTranscriptionResponse(_MedicalParameters):
+class StartMedicalStreamTranscriptionResponse(RepeatingResponse, _MedicalParameters):
     """What the service answers: the parameters of the request, repeated, and the ids that it gave.
 
     Attributes:
         request_id: the id of the request, for the service's support, however its header is spelt.
         session_id: the session.
     """
-
-    request_id: str | None = None
-
-    @classmethod
-    def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Return the response that HTTP headers make. No value is refused: a number that is none counts as absent.
-
-        Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored.
-        """
-        pairs = list(pairs)
-        return cls(request_id=request_id_of(pairs), **cls.read_leniently(pairs))
-
-    @classmethod
-    def from_request(cls, request: StartMedicalStreamTranscriptionRequest, *, session_id: str | None = None) -> Self:
-        """Return the response that repeats a request, as a server sends it.
-
-        Args:
-            request: the request.
-            session_id: an id of the session, for a request that brings none.
-        """
-        fields = request.given()
-        if session_id is not None:
-            fields.setdefault("session_id", session_id)
-        return cls(**fields)
 
 
 # Events

@@ -13,19 +13,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
-from eventstream.operation import request_id_of
 from eventstream.parameters import Choice, Integer, Parameter, Parameters
 from eventstream.transcribe.model import AudioEvent
-from eventstream.transcribe.request import PREFIX, StartStreamTranscriptionRequest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from typing_extensions import Self
+from eventstream.transcribe.request import PREFIX, CheckedRequest, RepeatingResponse, StartStreamTranscriptionRequest
 
 __all__ = [
     "END_OF_SESSION",
@@ -55,7 +49,6 @@ _PARAMETERS = {
     "media_sample_rate_hertz": Parameter(Integer(16000, 48000), PREFIX + "sample-rate"),
     "media_encoding": Parameter(Choice(("pcm", "ogg-opus", "flac")), PREFIX + "media-encoding"),
 }
-_REQUIRED = ("language_code", "media_sample_rate_hertz", "media_encoding")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -69,7 +62,7 @@ class _Parameters(Parameters):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class StartMedicalScribeStreamRequest(_Parameters):
+class StartMedicalScribeStreamRequest(CheckedRequest, _Parameters):
     """The parameters of a HealthScribe stream: the service's, in snake case. Immutable and hashable.
 
     Attributes:
@@ -89,57 +82,17 @@ class StartMedicalScribeStreamRequest(_Parameters):
     media_encoding: str = dataclasses.field()
     number_of_channels: ClassVar[int | None] = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check(_REQUIRED)
-
-    @classmethod
-    def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Return the request that HTTP headers make.
-
-        Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored.
-
-        Raises:
-            InvalidRequest: it names every parameter that is missing or invalid, with its value and what is allowed.
-        """
-        values: dict[str, Any] = dict.fromkeys(_REQUIRED)
-        return cls(**{**values, **cls.read(pairs)})
+    required = ("language_code", "media_sample_rate_hertz", "media_encoding")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class StartMedicalScribeStreamResponse(_Parameters):
+class StartMedicalScribeStreamResponse(RepeatingResponse, _Parameters):
     """What the service answers: the parameters of the request, repeated, and the ids that it gave.
 
     Attributes:
         request_id: the id of the request, for the service's support, however its header is spelt.
         session_id: the session.
     """
-
-    request_id: str | None = None
-
-    @classmethod
-    def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Return the response that HTTP headers make. No value is refused: a number that is none counts as absent.
-
-        Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored.
-        """
-        pairs = list(pairs)
-        return cls(request_id=request_id_of(pairs), **cls.read_leniently(pairs))
-
-    @classmethod
-    def from_request(cls, request: StartMedicalScribeStreamRequest, *, session_id: str | None = None) -> Self:
-        """Return the response that repeats a request, as a server sends it.
-
-        Args:
-            request: the request.
-            session_id: an id of the session, for a request that brings none.
-        """
-        fields = request.given()
-        if session_id is not None:
-            fields.setdefault("session_id", session_id)
-        return cls(**fields)
 
 
 # What a client sends

@@ -18,7 +18,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from eventstream.operation import request_id_of
 from eventstream.parameters import Boolean, Choice, Integer, Kind, Parameter, Parameters, Text, TextList
@@ -92,8 +92,69 @@ _PARAMETERS = {
     for field, kind in _KINDS.items()
 }
 
-_REQUIRED = ("media_sample_rate_hertz", "media_encoding")
-_LANGUAGE_CHOICES = ("language_code", "identify_language", "identify_multiple_languages")
+
+class CheckedRequest(Parameters):
+    """Base of the requests: they are checked when they are made.
+
+    Attributes:
+        required: the fields that must be given.
+        exactly_one_of: fields of which one must be given, and no more.
+    """
+
+    required: ClassVar[Sequence[str]]
+    exactly_one_of: ClassVar[Sequence[str]] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check(self.required, self.exactly_one_of)
+
+    @classmethod
+    def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
+        """Return the request that HTTP headers make.
+
+        Args:
+            pairs: names, in any case, and values; headers that are no parameters are ignored. Flags are read in any
+                case, since clients write ``True`` too.
+
+        Raises:
+            InvalidRequest: it names every parameter that is missing or invalid, with its value and what is allowed.
+        """
+        return cls(**{**dict.fromkeys(cls.required), **cls.read(pairs)})
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RepeatingResponse(Parameters):
+    """Base of the responses: they repeat the parameters of the request, and tell the ids that the service gave.
+
+    Attributes:
+        request_id: the id of the request, for the service's support, however its header is spelt.
+    """
+
+    request_id: str | None = None
+
+    @classmethod
+    def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
+        """Return the response that HTTP headers make. A number or flag that is none counts as absent.
+
+        Args:
+            pairs: names, in any case, and values; headers that are no parameters are ignored.
+        """
+        pairs = list(pairs)
+        return cls(request_id=request_id_of(pairs), **cls.read_leniently(pairs))
+
+    @classmethod
+    def from_request(cls, request: Parameters, *, request_id: str | None = None, session_id: str | None = None) -> Self:
+        """Return the response that repeats a request, as a server sends it.
+
+        Args:
+            request: the request.
+            request_id: an id of the exchange.
+            session_id: an id of the session, for a request that brings none.
+        """
+        fields = request.given()
+        if session_id is not None:
+            fields.setdefault("session_id", session_id)
+        return cls(request_id=request_id, **fields)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -129,7 +190,7 @@ class _Parameters(Parameters):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class StartStreamTranscriptionRequest(_Parameters):
+class StartStreamTranscriptionRequest(CheckedRequest, _Parameters):
     """The parameters of a transcription: the service's, in snake case. Immutable and hashable.
 
     Required are `media_sample_rate_hertz`, `media_encoding`, and exactly one of `language_code`, `identify_language`
@@ -171,15 +232,14 @@ class StartStreamTranscriptionRequest(_Parameters):
     media_sample_rate_hertz: int = dataclasses.field()
     media_encoding: str = dataclasses.field()
 
+    required = ("media_sample_rate_hertz", "media_encoding")
+    exactly_one_of = ("language_code", "identify_language", "identify_multiple_languages")
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check()
         for code in (self.language_code, self.preferred_language, *(self.language_options or ())):
             if code is not None and code not in LANGUAGE_CODES:
                 warnings.warn(f"language code {code!r} is not known here; it is passed on", stacklevel=3)
-
-    def _check(self) -> None:
-        self.check(_REQUIRED, _LANGUAGE_CHOICES)
 
     @classmethod
     def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
@@ -195,12 +255,12 @@ class StartStreamTranscriptionRequest(_Parameters):
         # Not by __init__, which warns: each new text of a warning is kept for ever, and these are strangers' texts.
         request = cls.__new__(cls)
         request.__dict__.update(vars(_Parameters(**cls.read(pairs))))
-        request._check()
+        request.check(cls.required, cls.exactly_one_of)
         return request
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class StartStreamTranscriptionResponse(_Parameters):
+class StartStreamTranscriptionResponse(RepeatingResponse, _Parameters):
     """What the service answers: the parameters of the request, repeated, and the ids that it gave.
 
     The fields are those of `StartStreamTranscriptionRequest`; any of them may be absent.
@@ -210,35 +270,7 @@ class StartStreamTranscriptionResponse(_Parameters):
         session_id: the session, with which it can be resumed.
     """
 
-    request_id: str | None = None
-
     def to_headers(self) -> list[tuple[str, str]]:
         """The HTTP headers, names in lower case, the request id first."""
         headers = super().to_headers()
         return headers if self.request_id is None else [(_REQUEST_ID, self.request_id), *headers]
-
-    @classmethod
-    def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """The response that HTTP headers make. No value is refused: a number or flag that is none counts as absent.
-
-        Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored.
-        """
-        pairs = list(pairs)
-        return cls(request_id=request_id_of(pairs), **cls.read_leniently(pairs))
-
-    @classmethod
-    def from_request(
-        cls, request: StartStreamTranscriptionRequest, *, request_id: str | None = None, session_id: str | None = None
-    ) -> Self:
-        """The response that repeats a request, as a server sends it.
-
-        Args:
-            request: the request.
-            request_id: an id of the exchange.
-            session_id: an id of the session, for a request that brings none.
-        """
-        fields = request.given()
-        if session_id is not None:
-            fields.setdefault("session_id", session_id)
-        return cls(request_id=request_id, **fields)
