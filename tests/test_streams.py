@@ -574,9 +574,15 @@ class Coroutines:
         return b""
 
 
+class Awaitable:
+    def __await__(self):
+        yield
+
+
 @pytest.mark.parametrize(
     ("source", "text"),
     [
+        ([Awaitable()], "asynchronous: use aiter_messages"),
         (PATH_LIKE, r"not PosixPath; open a file in binary mode: open\(path, 'rb'\)|not WindowsPath"),
         ("stream.bin", "not str; open a file in binary mode"),
         (io.StringIO("text"), "a text file; open a file in binary mode"),
