@@ -4,7 +4,8 @@
 # make check        the quick inner loop: lint, types, the tests of the codec and of what differs from BASE (main)
 # make sanitize     the tests under sanitizers of memory, undefined behaviour, leaks, references and threads: CHECKS, or
 #                   all that this machine has
-# make planted      plant faults in a copy of the native code, which these checks must find; FAULTS="leak ..." names some
+# make planted      plant faults in a copy of the sources, which the checks of SECURITY.md must find: in the native code
+#                   under sanitizers (FAULTS="leak ..." names some), and one for each promise (PROMISES=--quick)
 # make coverage     every line and branch must be reached by the tests
 # make mutation     faults are planted in MODULES (all), and their tests must find them; it takes hours
 # make portability  the checksum kernels on the CPUs that this machine can emulate, and the tests on the Pythons of
@@ -84,8 +85,9 @@ check: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/lint
 sanitize: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
 	CHECKS="$(CHECKS)" tools/sanitize.sh $(BIN)/python $(PYTEST_OPTIONS)
 
-planted: $(VENV)/installed $(VENV)/test
-	tools/planted_faults.sh $(BIN)/python $(FAULTS)
+planted: $(VENV)/installed $(VENV)/demo $(VENV)/test
+	$(if $(PROMISES),,tools/planted_faults.sh $(BIN)/python $(FAULTS))
+	$(if $(FAULTS),,$(BIN)/python tools/planted.py $(PROMISES))
 
 coverage: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/coverage $(VENV)/peers
 	tools/coverage.sh $(BIN)/python $(PYTEST_OPTIONS)

@@ -696,6 +696,23 @@ def test_turn_does_not_lose_what_came_before_the_connection_was_lost():
     run(main())
 
 
+def test_goodbye_that_nobody_takes_has_an_end(monkeypatch):
+    """A connection that does not close is dropped."""
+    monkeypatch.setattr("eventstream.http2.connection.CLOSE_TIMEOUT", SOON)
+
+    async def main():
+        connection = settled(SETTINGS)
+        transport = connection._transport
+        connection._disconnect(StreamError("over"))
+        assert transport.closed
+        assert not transport.aborted
+        await asyncio.sleep(2 * SOON)
+        assert transport.aborted
+        connection.connection_lost(None)
+
+    run(main())
+
+
 def test_turn_that_is_due_after_the_end_does_nothing():
     async def main():
         connection = settled(SETTINGS, idle_frames=None)
