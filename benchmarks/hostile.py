@@ -12,6 +12,7 @@ exit status 1: what is quadratic grows by 4, and noise does not do that to the f
 
 from __future__ import annotations
 
+import argparse
 import collections
 import contextlib
 import gc
@@ -456,18 +457,22 @@ def cost(name: str, length: int = LENGTH, rounds: int = ROUNDS) -> Cost:
     return Cost(name, sizes, fastest[: len(sizes)], fastest[len(sizes) :])
 
 
-def confirmed(name: str) -> Cost:
+def confirmed(name: str, length: int) -> Cost:
     """The first attempt at which the cost is linear, or the last."""
     for _ in range(ATTEMPTS):
-        found = cost(name)
+        found = cost(name, length)
         if found.is_linear:
             break
     return found
 
 
 def main() -> int:
-    costs = [confirmed(name) for name in sys.argv[1:] or SHAPES]
-    print(f"{eventstream.implementation}; {LENGTH:,} bytes and twice, four times as many\n")
+    parser = argparse.ArgumentParser("python -m benchmarks.hostile", description=__doc__)
+    parser.add_argument("shapes", nargs="*", metavar="SHAPE", help="(all)")
+    parser.add_argument("--length", type=int, default=LENGTH, help="bytes of the smallest size (%(default)s)")
+    options = parser.parse_args()
+    costs = [confirmed(name, options.length) for name in options.shapes or SHAPES]
+    print(f"{eventstream.implementation}; {options.length:,} bytes and twice, four times as many\n")
     print("| hostile bytes | ns a byte | times a zlib.crc32 | at 2n | at 4n, against 2n |\n|---|--:|--:|--:|--:|")
     for one in sorted(costs, key=lambda one: -one.per_byte):
         first, second = one.growth

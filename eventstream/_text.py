@@ -13,6 +13,21 @@ MAX_SHOWN = 64
 _CUT = MAX_SHOWN - 3  # the three dots take the place of what is left out
 
 
+MAX_JSON_VALUES = 65_536
+"""Values of a JSON text that are parsed by default. A list of as many empty objects takes about 10 MiB and 0.1 s."""
+
+
+def has_too_many_values(data: bytes | memoryview, limit: int) -> bool:
+    """Return whether a JSON text may have more objects, lists and members than the limit, without parsing it.
+
+    Braces, brackets and commas within its texts count, too.
+    """
+    if len(data) <= limit:
+        return False
+    raw = bytes(data)
+    return raw.count(b"{") + raw.count(b"[") + raw.count(b",") > limit
+
+
 def quote(text: str) -> str:
     """Return the text in quotes, as Python writes it, cut to 64 bytes of UTF-8."""
     raw = str.encode(text, "utf-8", "surrogatepass")

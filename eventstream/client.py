@@ -354,6 +354,9 @@ class Client:
         response_timeout: seconds until the service has answered the request.
         idle_timeout: seconds in which the service sends nothing while an event is awaited, or takes nothing while some
             is to be sent.
+        max_event_length: bytes of an event's payload that are taken at most; None: as many as the operation says.
+        max_event_values: objects, lists and members that the JSON of an event may have at most, since parsed they hold
+            up everything else; None: as many as the operation says, 65,536 unless it says another number.
 
     Attributes:
         region: as given or found.
@@ -376,6 +379,8 @@ class Client:
         connect_timeout: float | None = 10.0,
         response_timeout: float | None = 10.0,
         idle_timeout: float | None = 60.0,
+        max_event_length: int | None = None,
+        max_event_values: int | None = None,
     ) -> None:
         if credentials is not None and profile is not None:
             raise ConfigurationError("either credentials or a profile can be given, not both")
@@ -396,6 +401,7 @@ class Client:
         self._connect_timeout = connect_timeout
         self._response_timeout = response_timeout
         self._idle_timeout = idle_timeout
+        self._limits = max_event_length, max_event_values
         self._configured()
 
     def _configured(self) -> None:
@@ -474,11 +480,12 @@ class Client:
             NoCredentials: there are none.
             OSError: the service cannot be reached or trusted, or broke off. ``TimeoutError``: it did not answer.
         """
+        limited = operation.limited(*self._limits)
 
         def make(
             channel: Channel, signer: EventSigner | None, response: Response
         ) -> Stream[_Request, _Response, _In, Any]:
-            session = ClientSession(operation, request, signer, unknown_events=unknown_events)
+            session = ClientSession(limited, request, signer, unknown_events=unknown_events)
             return Stream(channel, session, response.headers, self._idle_timeout)
 
         return self.opened(operation, operation.request.write(request), make, Retries(retries, retry_on, deadline))

@@ -11,7 +11,16 @@ This module imports nothing but `_text` and `wire`, and they nothing of the pack
 
 from __future__ import annotations
 
-from eventstream._text import MAX_SHOWN, describe, escaped, header_label, quote, text_of
+from eventstream._text import (
+    MAX_JSON_VALUES,
+    MAX_SHOWN,
+    describe,
+    escaped,
+    has_too_many_values,
+    header_label,
+    quote,
+    text_of,
+)
 from eventstream.wire import MIN_MESSAGE_LENGTH
 
 TYPE_CHECKING = False
@@ -394,6 +403,8 @@ class ServiceError(_Restorable):
 def _text_of_payload(payload: bytes) -> str:
     import json  # here: only this rare path needs it, and it would double the import time of the package
 
+    if has_too_many_values(payload, MAX_JSON_VALUES):
+        return ""
     try:
         body = json.loads(payload)
     except (ValueError, RecursionError):

@@ -14,14 +14,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote as percent_encode
 from urllib.parse import unquote
 
 from eventstream._codec import Headers, Message
-from eventstream._text import escaped, quote, quote_bytes
+from eventstream._text import MAX_JSON_VALUES, escaped, has_too_many_values, quote, quote_bytes
 from eventstream.exceptions import MAX_SERVICE_TEXT, CodecError, ServiceError
 from eventstream.wire import DEFAULT_MAX_PAYLOAD_LENGTH
 
@@ -230,12 +230,16 @@ class EventKind(Generic[_T]):
         type: the class of its values.
         parse: makes the value of a message with that event type.
         serialise: makes the message of a value.
+        max_values: objects, lists and members that its JSON may have at most, since parsed they take up to a hundred
+            times their bytes; counted without parsing, so that braces and commas in texts count, too. None: no bound,
+            or no JSON.
     """
 
     name: str
     type: type[_T]
     parse: Callable[[Message], _T]
     serialise: Callable[[_T], Message]
+    max_values: int | None = None
 
 
 def json_event(
@@ -268,7 +272,7 @@ def json_event(
     def serialise_value(value: _T) -> Message:
         return Message(headers, json.dumps(value if serialise is None else serialise(value)).encode())
 
-    return EventKind(name, type, parse_message, serialise_value)
+    return EventKind(name, type, parse_message, serialise_value, MAX_JSON_VALUES)
 
 
 class Events(Generic[_T]):
@@ -296,11 +300,22 @@ class Events(Generic[_T]):
         event_type = message.event_type
         kind = self.kinds.get(event_type or "")
         if kind is not None:
+            limit = kind.max_values
+            if limit is not None and has_too_many_values(message.payload, limit):
+                raise InvalidEvent(event_type, f"its JSON has more than the {limit} values that are allowed")
             event: _T = kind.parse(message)
             return event
         if event_type is None:
             raise InvalidEvent(None, "it has no :event-type")
         return message
+
+    def limited(self, max_values: int) -> Events[_T]:
+        """Return the same events, whose JSON may have so many values at most."""
+        kinds = self.kinds.values()
+        return Events(
+            *(kind if kind.max_values is None else replace(kind, max_values=max_values) for kind in kinds),
+            select=self._select,
+        )
 
     def serialise(self, event: _T) -> Message:
         """Return the message of an event.
@@ -393,6 +408,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
             empty one.
         initial_messages: whether the parameters travel in ``initial-request`` and ``initial-response`` messages.
         max_event_length: bytes of an input's payload that a server takes at most.
+        max_output_length: bytes of an output's payload that a client takes at most.
         max_duration: seconds that a stream may last at the service; None: as long as it likes.
         streams_per_connection: that the service allows at most; None: any number.
     """
@@ -418,8 +434,24 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     reply: Callable[[_Request], _Response] | None = None
     initial_messages: bool = False
     max_event_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH
+    max_output_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH
     max_duration: float | None = None
     streams_per_connection: int | None = None
+
+    def limited(
+        self, max_output_length: int | None, max_output_values: int | None
+    ) -> Operation[_Request, _Response, _In, _Out]:
+        """Return the same operation with other limits of what a client takes.
+
+        Args:
+            max_output_length: bytes of an output's payload; None: as it is.
+            max_output_values: objects, lists and members of its JSON; None: as it is.
+        """
+        return replace(
+            self,
+            max_output_length=self.max_output_length if max_output_length is None else max_output_length,
+            outputs=self.outputs if max_output_values is None else self.outputs.limited(max_output_values),
+        )
 
     def host(self, region: str) -> str:
         """Return the service's host in a region."""
@@ -642,6 +674,8 @@ def error_to_response(error: ServiceError) -> tuple[int, list[tuple[str, str]], 
 
 
 def _json_object(body: bytes) -> Mapping[str, object]:
+    if has_too_many_values(body, MAX_JSON_VALUES):
+        return {}
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from eventstream._codec import Message
 from eventstream._text import quote
@@ -18,7 +18,6 @@ from eventstream.duplex import ClientExchange, ServerExchange
 from eventstream.exceptions import ServiceError, StateError
 from eventstream.operation import InvalidEvent, InvalidRequest, Parts, error_to_message
 from eventstream.signing import MAX_CLOCK_SKEW, CredentialsSource, EventSigner, utc_now
-from eventstream.wire import DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
     from collections import deque
@@ -49,7 +48,8 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
         request: what was, or will be, requested.
         signer: begins with the request's signature; None: events are sent unsigned, as on a WebSocket.
         unknown_events: whether events of unknown types are yielded, as messages; otherwise they are skipped.
-        max_payload_length: the limit of a received event in bytes; None for the format's own bound.
+        max_payload_length: the limit of a received event in bytes; None for the format's own bound, ``"operation"``
+            for the operation's.
 
     Attributes:
         operation, request: as given.
@@ -64,7 +64,7 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
         signer: EventSigner | None = None,
         *,
         unknown_events: bool = False,
-        max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+        max_payload_length: int | Literal["operation"] | None = "operation",
     ) -> None:
         self.operation = operation
         self.request = request
@@ -77,7 +77,7 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
             self._parse,
             last=operation.complete.last,
             may_end_early=not operation.complete.after_input,
-            max_payload_length=max_payload_length,
+            max_payload_length=operation.max_output_length if max_payload_length == "operation" else max_payload_length,
         )
         self.receive_into: Callable[[Buffer, deque[_Out]], None] = self._exchange.receive_into
 

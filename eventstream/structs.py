@@ -24,6 +24,7 @@ except ModuleNotFoundError as error:
 
 from eventstream._codec import Headers, Message
 from eventstream._json import reason_not_decoded, reason_not_encoded
+from eventstream._text import MAX_JSON_VALUES
 from eventstream.exceptions import EncodeError
 from eventstream.operation import EventKind, InvalidEvent
 
@@ -53,7 +54,9 @@ def struct_event(name: str, type: type[_Struct]) -> EventKind[_Struct]:
         type: the Struct; every field of it has a default.
     """
     headers = json_headers(name)
-    return EventKind(name, type, struct_decoder(type), lambda event: Message(headers, encode_struct(event)))
+    return EventKind(
+        name, type, struct_decoder(type), lambda event: Message(headers, encode_struct(event)), MAX_JSON_VALUES
+    )
 
 
 def struct_decoder(type: type[_Struct]) -> Callable[[Message], _Struct]:

@@ -6,6 +6,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import frames
@@ -507,3 +508,13 @@ def test_the_module_imports_nothing_but_texts_and_numbers():
         text=True,
     )
     assert done.stdout.split() == ["eventstream._text", "eventstream.exceptions", "eventstream.wire"]
+
+
+def test_service_error_of_a_huge_json_is_not_parsed():
+    """Parsed, it would take a hundred times its bytes."""
+    payload = b'{"Message":"text","more":[%s]}' % b",".join([b"{}"] * 1_000_000)
+    message = eventstream.Message({":message-type": "exception", ":exception-type": "x"}, payload)
+    began = time.thread_time()
+    error = exceptions.ServiceError.from_message(message)
+    assert time.thread_time() - began < 0.25
+    assert (error.message, error.payload) == ("", payload)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
+import tracemalloc
 
 import msgspec
 import pytest
 
 from eventstream import EncodeError, Message
-from eventstream.operation import InvalidEvent
+from eventstream._text import MAX_JSON_VALUES
+from eventstream.operation import Events, InvalidEvent
 from eventstream.structs import encode_struct, json_headers, struct_event
 
 
@@ -91,3 +94,40 @@ def test_without_msgspec_the_error_names_the_extra(monkeypatch):
     with pytest.raises(ModuleNotFoundError, match=r"its extra \[transcribe\]"):
         importlib.import_module("eventstream.structs")
     assert module
+
+
+def listed(value, count):
+    return Message(
+        {":event-type": "Sentence", ":message-type": "event"}, b'{"Words":[%s]}' % b",".join([value] * count)
+    )
+
+
+@pytest.mark.parametrize("value", [b"{}", b"null"])
+def test_event_of_too_many_values_is_not_parsed(value):
+    """Its list would take a hundred times its bytes, and its nulls twice that."""
+    events = Events(struct_event("Sentence", Sentence))
+    most = (MAX_JSON_VALUES - 1) // (2 if value == b"{}" else 1)
+    assert len(events.parse(listed(value, most)).words) == (most if value == b"{}" else 0)
+    began = time.thread_time()
+    with pytest.raises(InvalidEvent, match="more than the 65536 values that are allowed"):
+        events.parse(listed(value, 2_000_000))
+    assert time.thread_time() - began < 1
+
+
+def test_event_of_more_values_by_a_switch():
+    events = Events(struct_event("Sentence", Sentence))
+    assert len(events.limited(200_000).parse(listed(b"{}", 99_000)).words) == 99_000
+    with pytest.raises(InvalidEvent, match="more than the 10000 values"):
+        events.limited(10_000).parse(listed(b"{}", 6_000))
+
+
+@pytest.mark.untraced
+@pytest.mark.parametrize("value", [b"{}", b'{"Text":"a"}', b"null"])
+def test_event_within_the_bound_takes_little_memory(value):
+    events = Events(struct_event("Sentence", Sentence))
+    message = listed(value, (MAX_JSON_VALUES - 1) // (1 if value == b"null" else 2))
+    tracemalloc.start()
+    events.parse(message)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20

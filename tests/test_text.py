@@ -132,3 +132,21 @@ def test_text_of_data_that_are_cut():
 )
 def test_describe(data, found):
     assert _text.describe(data) == found
+
+
+@pytest.mark.parametrize(
+    ("data", "limit", "too_many"),
+    [
+        (b"", 0, False),
+        (b"{}", 1, False),
+        (b"{}", 0, True),
+        (b"[{},{}]", 4, False),
+        (b"[{},{}]", 3, True),
+        (b"[1,2,3]", 3, False),
+        (b"[1,2,3]", 2, True),
+        (memoryview(b"[1,2,3]"), 2, True),
+        (b"a long text without any", 5, False),
+    ],
+)
+def test_json_values_are_counted_without_parsing(data, limit, too_many):
+    assert _text.has_too_many_values(data, limit) is too_many

@@ -187,9 +187,10 @@ class TranscribeClient(Client):
         self, request: StartStreamTranscriptionRequest, retries: Retries
     ) -> AbstractAsyncContextManager[TranscriptionStream]:
         def make(channel: Channel, signer: EventSigner | None, response: Response) -> TranscriptionStream:
-            return TranscriptionStream(channel, ClientSession(request, signer), response.headers, self._idle_timeout)
+            session = ClientSession(request, signer, operation=operation)
+            return TranscriptionStream(channel, session, response.headers, self._idle_timeout)
 
-        operation = START_STREAM_TRANSCRIPTION
+        operation = START_STREAM_TRANSCRIPTION.limited(*self._limits)
         return self.opened(operation, operation.request.write(request), make, retries)
 
     def start_medical_stream_transcription(
@@ -283,11 +284,12 @@ class TranscribeClient(Client):
         retry_on: RetryOn | None,
     ) -> AbstractAsyncContextManager[_Stream]:
         """Start any of the operations whose input is audio."""
+        limited = operation.limited(*self._limits)
         if retries and request.session_id is None:
             request = replace(request, session_id=str(uuid.uuid4()))
 
         def make(channel: Channel, signer: EventSigner | None, response: Response) -> _Stream:
-            return kind(channel, AudioSession(operation, request, signer), response.headers, self._idle_timeout)
+            return kind(channel, AudioSession(limited, request, signer), response.headers, self._idle_timeout)
 
         return self.opened(operation, operation.request.write(request), make, Retries(retries, retry_on))
 

@@ -69,6 +69,9 @@ MAX_EVENT_LENGTH = 65_536
 """The most bytes of an event that a server takes: those of the longest chunk of audio twice. What is declared longer is
 refused at byte 12, before it is buffered."""
 
+MAX_TRANSCRIPT_LENGTH = 1 << 20
+"""The most bytes of an event that a client takes. The service's have some hundred bytes for each word they hold."""
+
 CODES = Codes(
     invalid="BadRequestException",
     throttled="LimitExceededException",
@@ -171,6 +174,7 @@ def _operation(
         check=check,
         reply=reply,
         max_event_length=MAX_EVENT_LENGTH,
+        max_output_length=MAX_TRANSCRIPT_LENGTH,
         max_duration=4 * 3600,
         streams_per_connection=1,
     )

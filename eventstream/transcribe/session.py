@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from eventstream import session
 from eventstream._codec import Message
@@ -20,7 +20,6 @@ from eventstream.transcribe.exceptions import InvalidAudio, TranscribeError
 from eventstream.transcribe.model import AUDIO_EVENT_HEADERS, AudioStreamEvent, TranscriptEvent
 from eventstream.transcribe.operations import MAX_EVENT_LENGTH, START_STREAM_TRANSCRIPTION
 from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
-from eventstream.wire import DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +53,8 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
         request: what was, or will be, requested; it says what the audio is.
         signer: begins with the request's signature; None: events are sent unsigned, as on a WebSocket.
         unknown_events: whether events of unknown types are yielded, as messages; otherwise they are skipped.
-        max_payload_length: the limit of a received event in bytes; None for the format's own bound.
+        max_payload_length: the limit of a received event in bytes; None for the format's own bound, ``"operation"``
+            for the operation's.
 
     Attributes:
         request: as given.
@@ -67,7 +67,7 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
         signer: EventSigner | None = None,
         *,
         unknown_events: bool = False,
-        max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+        max_payload_length: int | Literal["operation"] | None = "operation",
     ) -> None:
         super().__init__(
             operation, request, signer, unknown_events=unknown_events, max_payload_length=max_payload_length
@@ -121,7 +121,8 @@ class ClientSession(
         request: what was, or will be, requested; it says what the audio is.
         signer: begins with the request's signature; None: events are sent unsigned, as on a WebSocket.
         unknown_events: whether events of unknown types are yielded, as messages; otherwise they are skipped.
-        max_payload_length: the limit of a received event in bytes; None for the format's own bound.
+        max_payload_length: the limit of a received event in bytes; None for the format's own bound, ``"operation"``
+            for the operation's.
 
     Attributes:
         request: as given.
@@ -132,11 +133,14 @@ class ClientSession(
         request: StartStreamTranscriptionRequest,
         signer: EventSigner | None = None,
         *,
+        operation: Operation[
+            StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent
+        ] = START_STREAM_TRANSCRIPTION,
         unknown_events: bool = False,
-        max_payload_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH,
+        max_payload_length: int | Literal["operation"] | None = "operation",
     ) -> None:
         super().__init__(
-            START_STREAM_TRANSCRIPTION,
+            operation,
             request,
             signer,
             unknown_events=unknown_events,

@@ -38,6 +38,7 @@ from eventstream.transcribe import (
     ConflictException,
     InternalFailureException,
     InvalidAudio,
+    InvalidEvent,
     InvalidRequest,
     Item,
     LimitExceededException,
@@ -53,6 +54,7 @@ from eventstream.transcribe import (
 from eventstream.transcribe import client as client_module
 from eventstream.transcribe.audio import open_wav
 from eventstream.transcribe.client import ConfigurationError, NoCredentials, StreamError, TranscribeClient
+from eventstream.transcribe.model import TRANSCRIPT_EVENT_HEADERS
 from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
 from eventstream.transport import Endpoint
 
@@ -1586,3 +1588,48 @@ def test_audio_that_is_no_wav_must_be_described(tmp_path):
         run(main(path, media_encoding="pcm", media_sample_rate_hertz=16000))
     with pytest.raises(InvalidAudio, match="media_encoding and media_sample_rate_hertz are required unless"):
         run(main(b"", media_sample_rate_hertz=16_000))
+
+
+# Limits of what is received
+
+
+def of_payload(payload):
+    """A script that answers with an event of this payload."""
+
+    async def script(stream, session):
+        async for data in stream:
+            list(session.receive(data))
+        await stream.send(Message(TRANSCRIPT_EVENT_HEADERS, payload).encode())
+        await stream.end()
+
+    return script
+
+
+LARGE = b'{"Transcript":{"Results":[%s]}}' % b",".join([b"{}"] * 40_000)
+LONG = b'{"Transcript":{"Results":[{"ResultId":"%s"}]}}' % (b"a" * (1 << 20))
+
+
+@pytest.mark.parametrize(
+    ("payload", "options", "error"),
+    [
+        (LARGE, {}, InvalidEvent),
+        (LARGE, {"max_event_values": 100_000}, None),
+        (LONG, {}, DecodeLimitExceeded),
+        (LONG, {"max_event_length": 1 << 21}, None),
+    ],
+    ids=["values", "more values", "bytes", "more bytes"],
+)
+def test_event_is_bounded_by_its_operation(payload, options, error):
+    async def main():
+        async with (
+            served(Service(of_payload(payload)), **options) as client,
+            client.start_stream_transcription(**PCM) as stream,
+        ):
+            await stream.end_audio()
+            return [event async for event in stream]
+
+    if error is None:
+        assert len(run(main())) == 1
+    else:
+        with pytest.raises(error):
+            run(main())
