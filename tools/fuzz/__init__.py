@@ -32,6 +32,7 @@ TARGETS = (
     "requests",
     "transcripts",
     "peers",
+    "server",
 )
 """The ladder, from the outermost layer inwards: names of modules here and of folders of the corpus."""
 
