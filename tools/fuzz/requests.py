@@ -6,13 +6,13 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 from eventstream.transcribe import InvalidRequest, StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
-from eventstream.transcribe.request import _HEADERS
 from fuzz.harness import Draw, Fault, attempt, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WORDS = [f"{header}:".encode() for header in _HEADERS.values()] + [
+PARAMETERS = StartStreamTranscriptionRequest.parameters
+WORDS = [f"{parameter.header}:".encode() for parameter in PARAMETERS.values()] + [
     b"x-amzn-request-id:",
     b"en-US",
     b"pcm",
@@ -24,7 +24,7 @@ WORDS = [f"{header}:".encode() for header in _HEADERS.values()] + [
     b"high",
     b"spoken",
 ]
-FIELDS = tuple(_HEADERS)
+FIELDS = tuple(PARAMETERS)
 
 
 def quick(data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Whatever several connections send, in any order, a server answers an honest stream beside them, and raises nothing."""
+"""Whatever several connections send, in any order, a server answers an honest stream, and raises nothing."""
 
 from __future__ import annotations
 
