@@ -145,7 +145,8 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
     def _parse(self, message: Message) -> _Out | None:
         if message.message_type == "event":
             kind = self._kinds.get(message.event_type or "")
-            if kind is not None:
+            # So short a JSON text has no more values than it may have: they need not be counted.
+            if kind is not None and (kind.max_values is None or len(message.payload) <= kind.max_values):
                 known: _Out = kind.parse(message)
                 return known
         event: Any = self.operation.parse_output(message)
