@@ -192,7 +192,7 @@ def _payload_of_base64(value: object) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidJson("the payload is not base64") from None
+        raise InvalidJson("it is not base64") from None
 
 
 _PAYLOADS: dict[str, Callable[[Any], bytes]] = {
@@ -212,19 +212,28 @@ def _to_header(name: str, header: object) -> HeaderValue:
     value = header["value"]
     try:
         return _to_value(class_, value)
-    except (TypeError, ValueError, OverflowError, CodecError) as error:
+    except (InvalidJson, CodecError) as error:
         raise InvalidJson(f"header {name!r}: {error}") from None
 
 
 def _to_value(class_: type, value: object) -> HeaderValue:
     if class_ is Timestamp and isinstance(value, str):
-        return Timestamp.from_datetime(datetime.fromisoformat(value.replace("Z", "+00:00")))
+        try:
+            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            raise InvalidJson("its value is not a moment in ISO 8601") from None
+        return Timestamp.from_datetime(moment)
     if class_ in (bytes, uuid.UUID):
         if not isinstance(value, str):
-            raise TypeError("its value is a string")
-        return _payload_of_base64(value) if class_ is bytes else uuid.UUID(value)
+            raise InvalidJson("its value is a string")
+        if class_ is bytes:
+            return _payload_of_base64(value)
+        try:
+            return uuid.UUID(value)
+        except ValueError:
+            raise InvalidJson("its value is not a UUID") from None
     kind = int if issubclass(class_, int) and class_ is not bool else class_
     if type(value) is not kind:
-        raise TypeError(f"its value is of type {kind.__name__}")
+        raise InvalidJson(f"its value is of type {kind.__name__}")
     converted: HeaderValue = class_(value)
     return converted

@@ -80,7 +80,8 @@ def run(arguments: list[str] | None) -> int:
         print("there is no standard output", file=sys.stderr)
         return 1
     try:
-        status: Any = _group.main(arguments, prog_name="eventstream", standalone_mode=False)
+        color = False if os.environ.get("NO_COLOR") else None  # None: where there is a terminal
+        status: Any = _group.main(arguments, prog_name="eventstream", standalone_mode=False, color=color)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()

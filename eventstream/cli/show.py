@@ -181,7 +181,7 @@ class _Lines:
         color = {"event": None, None: None}.get(message.message_type, "red")
         head = f"{margin}{headers or '(no headers)'} | {len(payload)} bytes"
         what = "a message:" if inner is not None else self.payload(payload, len(head) + 1)
-        line(click.style(head, fg=color) + (f" {what}" if what else ""))
+        line((click.style(head, fg=color) if color else head) + (f" {what}" if what else ""))
         return 1 if inner is None else 1 + self.message(inner, " " * (len(margin) + 2), depth + 1)
 
     def header(self, value: HeaderValue, delimiters: str) -> str:

@@ -27,11 +27,11 @@ def test_every_type_of_header_comes_back(run, tmp_path):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{", "line 2: Expecting property name"),
+        ("{", "line 2: it is not JSON from character 2 on"),
         ("[]", "line 2: a message is an object, not list"),
         ('{"offset": 0, "length": 5, "error": "x"}', "line 2: it is a gap"),
         ("[" * 200_000, "line 2: it is nested too deep"),
-        ('{"text": "\x1b"}', "line 2: Invalid control character"),
+        ('{"text": "\x1b"}', "line 2: it is not JSON from character 11 on"),
     ],
 )
 def test_what_is_not_a_message(run, tmp_path, line, reason):

@@ -92,6 +92,24 @@ def test_no_color_where_there_is_no_terminal(run):
     assert "\x1b" not in run("check", stdin=frames.EVENT_FRAME[:-1]).out
 
 
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
+@pytest.mark.parametrize("no_color", [False, True])
+def test_color_on_a_terminal(tmp_path, no_color):
+    path = tmp_path / "stream"
+    path.write_bytes(frames.EVENT_FRAME)
+    ours, theirs = os.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    process = command("check", str(path), stdout=theirs, env={**environment, **({"NO_COLOR": "1"} if no_color else {})})
+    try:
+        assert process.wait(60) == 0
+        printed = os.read(ours, 10_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert ("\x1b[32msound\x1b[0m" in printed) != no_color
+    assert printed.replace("\x1b[32m", "").replace("\x1b[0m", "").strip().endswith("sound: 1 messages, 130 bytes")
+
+
 def test_shell_completion(run):
     environment = {**os.environ, "_EVENTSTREAM_COMPLETE": "bash_source"}
     program = "import sys; from eventstream.cli import main; sys.exit(main([]))"
