@@ -400,6 +400,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         errors: by the code that the service uses, the class of the error, whose attributes `status_code` and
             `retryable` hold for it.
         error: the class of all other errors.
+        text_member: the name of the text in an error's JSON, which clients read by it.
         codes: the names of what a server refuses.
         complete: when the end of a response is complete.
         end: the headers of the message with an empty payload that ends input which is not signed.
@@ -427,6 +428,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     websocket_prefix: str = ""
     errors: Mapping[str, type[ServiceError]] = field(default_factory=dict)
     error: type[ServiceError] = ServiceError
+    text_member: str = "message"
     codes: Codes = Codes()  # noqa: RUF009 (immutable, too)
     complete: Completion = Completion()  # noqa: RUF009
     end: Headers = Headers({})  # noqa: RUF009 (immutable)
@@ -646,23 +648,31 @@ def may_retry(code: str, status_code: int | None) -> bool:
     return code in _RETRYABLE_CODES or status_code in _RETRYABLE_STATUSES
 
 
-def error_to_message(error: ServiceError) -> Message:
-    """Return the ``exception`` message that says an error: the code as ``:exception-type``, the text as ``Message``.
+def error_to_message(error: ServiceError, member: str = "Message") -> Message:
+    """Return the ``exception`` message that says an error: the code as ``:exception-type``, the text in JSON.
+
+    Args:
+        error: the error.
+        member: the name of the text in the JSON.
 
     Raises:
         InvalidHeaderValue: the code is too long for a header, or has lone surrogates.
     """
     headers = {":exception-type": error.code, ":content-type": "application/json", ":message-type": "exception"}
-    return Message(headers, _body(error))
+    return Message(headers, _body(error, member))
 
 
-def error_to_response(error: ServiceError) -> tuple[int, list[tuple[str, str]], bytes]:
+def error_to_response(error: ServiceError, member: str = "Message") -> tuple[int, list[tuple[str, str]], bytes]:
     """Return the HTTP response that says an error before the stream has begun: status, headers, body.
 
     An error without a status is a 500. What no header can hold, such as a line's end in a code that somebody else has
     said, is a question mark there.
+
+    Args:
+        error: the error.
+        member: the name of its text in the JSON.
     """
-    body = _body(error)
+    body = _body(error, member)
     headers = [
         (_ERROR_TYPE, _NO_FIELD.sub("?", error.code)),
         ("content-type", "application/json"),
@@ -688,5 +698,5 @@ def _text(content: Mapping[str, object], *names: str) -> str:
     return next((text for name in names if isinstance(text := content.get(name), str)), "")
 
 
-def _body(error: ServiceError) -> bytes:
-    return json.dumps({"Message": error.message}).encode()
+def _body(error: ServiceError, member: str) -> bytes:
+    return json.dumps({member: error.message}).encode()

@@ -372,7 +372,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         channel = self._channel
         if not self._responded:
             error.request_id = self.request_id
-            status, headers, body = error_to_response(error)
+            status, headers, body = error_to_response(error, self.operation.text_member)
             headers.append(self._date())
             if channel.method == "HEAD":
                 await channel.respond(status, headers, end=True)

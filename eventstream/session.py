@@ -346,7 +346,7 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
             InvalidHeaderValue: the code is too long for a header, or has lone surrogates.
         """
         self._check_opened()
-        return self._exchange.send_exception(error_to_message(exception))
+        return self._exchange.send_exception(error_to_message(exception, self.operation.text_member))
 
     def _check_opened(self) -> None:
         if self._request is None and not (self.operation.initial_messages and self._parts is not None):

@@ -1,6 +1,6 @@
 """Bedrock's InvokeModelWithBidirectionalStream as a table, a client for it, and a fake model to test with.
 
-Run it: it prints what the model answers. Against AWS, give the client only a region.
+Against AWS, give the client only a region.
 """
 
 import asyncio
@@ -17,14 +17,13 @@ from eventstream.signing import Credentials
 class ModelStreamErrorException(ServiceError):
     """The model failed while it was streaming."""
 
-    status_code = 424
 
-
-def chunk_of(content: Mapping[str, str]) -> bytes:
-    return base64.b64decode(content["bytes"])
-
-
-CHUNK = json_event("chunk", bytes, chunk_of, lambda data: {"bytes": base64.b64encode(data).decode()})
+CHUNK = json_event(
+    "chunk",
+    bytes,
+    lambda content: base64.b64decode(content["bytes"]),
+    lambda data: {"bytes": base64.b64encode(data).decode()},
+)
 INVOKE: Operation[dict[str, str], dict[str, str], bytes, bytes] = Operation(
     name="InvokeModelWithBidirectionalStream",
     service="bedrock-runtime",
@@ -35,7 +34,7 @@ INVOKE: Operation[dict[str, str], dict[str, str], bytes, bytes] = Operation(
     response=Strings(),
     inputs=Events(CHUNK),
     outputs=Events(CHUNK),
-    errors={"ModelStreamErrorException": ModelStreamErrorException},
+    errors={"modelStreamErrorException": ModelStreamErrorException},
 )
 
 

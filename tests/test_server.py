@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
@@ -207,6 +208,26 @@ def test_a_handler_that_fails_is_logged_and_told(early, caplog):
 
     run(main)
     assert "of mine" in caplog.text
+
+
+@pytest.mark.parametrize("member", ["message", "Message", "text"])
+def test_the_text_of_an_error_has_the_operations_name(member):
+    operation = replace(TALK, text_member=member)
+
+    async def main():
+        async with server(operation=operation, faults=["exception:Odd@0*1", "exception:Odd@1"]) as serving:
+            client = client_of(serving)
+            with pytest.raises(ServiceError) as refused:
+                async with client.open(operation, REQUEST):
+                    pass
+            async with client.open(operation, REQUEST) as stream:
+                await stream.send(Text("hello"))
+                with pytest.raises(ServiceError) as ended:
+                    await anext(stream)
+            for error in (refused.value, ended.value):
+                assert json.loads(error.payload) == {member: "The server was asked for this exception."}
+
+    run(main)
 
 
 def test_an_error_of_a_handler_is_the_clients():

@@ -169,6 +169,7 @@ def _operation(
         outputs=outputs,
         errors=ERRORS,
         error=TranscribeError,
+        text_member="Message",
         codes=CODES,
         end=AUDIO_EVENT_HEADERS,
         check=check,

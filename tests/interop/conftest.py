@@ -153,6 +153,43 @@ def aws_sdk(request: pytest.FixtureRequest) -> Client:
     return client
 
 
+BEDROCK = {"aws-sdk-python": "aws_sdk_bedrock.py", "aws-sdk-js": "aws_sdk_js_bedrock.mjs"}
+"""The drivers of AWS's clients of Bedrock, which are in the environments of those of Transcribe."""
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        replace(client, driver=BEDROCK[client.name])
+        for client in CLIENTS
+        if client.name in BEDROCK and not client.adapter
+    ],
+    ids=str,
+)
+def converse(request: pytest.FixtureRequest) -> Callable[..., list[str]]:
+    """Runs one of AWS's clients of Bedrock: given an endpoint, a CA file, keys, a model and texts, what it printed."""
+    client: Client = request.param
+    command = client.command
+
+    def run(endpoint: str, ca_file: Path, *arguments: str) -> list[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        environment |= {"HOME": str(client.directory), "AWS_EC2_METADATA_DISABLED": "true"}
+        process = subprocess.run(
+            [*command, endpoint, str(ca_file), *arguments],
+            cwd=client.directory,
+            env={**environment, "NODE_EXTRA_CA_CERTS": str(ca_file)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=CLIENT_TIMEOUT,
+        )
+        assert process.returncode == 0, process.stderr
+        return process.stdout.splitlines()
+
+    return run
+
+
 @pytest.fixture(scope="session", params=[client for client in CLIENTS if client.adapter], ids=str)
 def adapted(request: pytest.FixtureRequest) -> Client:
     """Each client with an adapter in it."""
