@@ -279,6 +279,9 @@ cdef es_crc32_copy_fn *crc32_copy = kernels[0].copy
 # saves more than the second pass over what lies in the L1 cache costs.
 cdef size_t ONE_PASS_LENGTH = 2048
 
+# What is mutable is copied in parts of this length, each of which is still in the L1 cache when its checksum is computed.
+cdef size_t COPIED_LENGTH = 8192
+
 # From this length on, a payload that arrives in pieces is checksummed as it arrives.
 cdef size_t ASSEMBLED_LENGTH = 16384
 
@@ -1196,6 +1199,12 @@ cdef inline uint32_t copy_payload(
     whatever another thread writes meanwhile."""
     if immutable:
         return crc32_copy(crc, target, payload, length)
+    while length > COPIED_LENGTH:
+        memcpy(target, payload, COPIED_LENGTH)
+        crc = crc32(crc, target, COPIED_LENGTH)
+        target += COPIED_LENGTH
+        payload += COPIED_LENGTH
+        length -= COPIED_LENGTH
     memcpy(target, payload, length)
     return crc32(crc, target, length)
 
