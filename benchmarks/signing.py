@@ -104,8 +104,8 @@ def sign_as_amazon_transcribe() -> Work:
 
 def rows() -> Iterator[Row]:
     what = "3,200 B of audio, encoded and signed"
-    yield Row(what, "amazon-transcribe", sign(), sign_as_amazon_transcribe(), at_least=5)
-    yield Row(what, "floor: bare hashing", sign(), floor(), at_most=1.35)
+    yield Row(what, "amazon-transcribe", sign(), sign_as_amazon_transcribe(), at_least=5.5)
+    yield Row(what, "floor: bare hashing", sign(), floor(), at_most=1.2)
     yield Row("`ClientSession.send_audio`, 3,200 B", "floor: bare hashing", send_audio(), floor(), at_most=1.35)
     yield Row(
         "a signed message verified and unwrapped", "floor: bare hashing", verify(), floor(), at_most=1.5, per=EVENTS
