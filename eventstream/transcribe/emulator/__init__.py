@@ -1,4 +1,4 @@
-"""A local endpoint for StartStreamTranscription, to develop and test clients without an AWS account.
+"""A local endpoint for Amazon Transcribe's streaming operations, to develop and test clients without an AWS account.
 
 ``python -m eventstream.transcribe.emulator`` serves until it is told to stop; `Emulator` does within a test.
 """

@@ -115,7 +115,7 @@ def _stop_signal() -> asyncio.Future[None]:
 def _parser() -> argparse.ArgumentParser:
     limits = Limits()
     parser = argparse.ArgumentParser(
-        "python -m eventstream.transcribe.emulator", description="A local endpoint for StartStreamTranscription."
+        "python -m eventstream.transcribe.emulator", description="A local endpoint for Amazon Transcribe's streams."
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s: reachable from this machine alone)")

@@ -28,7 +28,10 @@ WORKERS = 32
 
 
 class Emulator(Server):
-    """A local endpoint for StartStreamTranscription: an asynchronous context manager that serves within its block.
+    """A local endpoint for Amazon Transcribe's streams: an asynchronous context manager that serves within its block.
+
+    It answers StartStreamTranscription, StartMedicalStreamTranscription, StartCallAnalyticsStreamTranscription and
+    StartMedicalScribeStream, all with what its recogniser hears.
 
     At the end of the block streams that still run are ended with a ``ServiceUnavailableException``; `drain` before it
     gives them time. What recognisers are doing on their threads it waits for. It serves once.

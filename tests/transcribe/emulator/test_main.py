@@ -159,7 +159,7 @@ def test_what_can_be_asked_for(capsys, monkeypatch):
     usage, _, options = " ".join(capsys.readouterr().out.split()).partition(" A local endpoint for ")
     assert usage.startswith("usage: python -m eventstream.transcribe.emulator [-h] [--host HOST] [--port PORT] ")
     assert options == (
-        "StartStreamTranscription. options: -h, --help show this help message and exit "
+        "Amazon Transcribe's streams. options: -h, --help show this help message and exit "
         "--host HOST address to listen on (127.0.0.1: reachable from this machine alone) "
         "--port PORT 0, the default: any that is free "
         "--tls CA_FILE serve TLS; the certificate to trust is written to CA_FILE "
