@@ -95,6 +95,7 @@ class Outcome:
     status: int | None = None
     ended: bool = False
     calls: dict[str, int] = field(default_factory=dict)
+    count: int = 0
 
     def add(self, results: Any = None, end: bool = False, **line: Any) -> None:
         assert not self.ended

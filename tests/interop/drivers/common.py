@@ -6,7 +6,7 @@ A driver is called with HOST, PORT, CA_FILE (empty: plaintext) and SCENARIO, whi
     STREAM: {"parameters": {…}, "chunks": [LENGTH, …], "hold": false, "operation": NAME}
 
 All streams are one client's, with the adapter in it if one is named. amazon-transcribe's driver also takes
-"event_keys", with which the events are signed.
+"event_keys", with which the events are signed. If "quiet" is true, events are only counted.
 
 Without an operation it is StartStreamTranscription. Of the others, which AWS's own clients know, an event is printed
 whole, and what they want before and after the audio is sent: who is on which channel, or a session's settings and end.
@@ -17,7 +17,8 @@ stream that is held is left open once its first event is there, until all the ot
     {"stream": N, "response": {…}}     what the response's headers say
     {"stream": N, "results": [{…}]}    an event, under the service's names, without what is absent
     {"stream": N, "error": TYPE, "code": NAME, "message": TEXT, "status": NUMBER}    the client's own exception
-    {"stream": N, "end": true, "calls": {NAME: COUNT}}    how often the adapter has called ours, until then
+    {"stream": N, "end": true, "calls": {NAME: COUNT}, "count": COUNT}    how often the adapter has called ours, until
+                                       then, and how many events have come
 """
 
 from __future__ import annotations
@@ -127,10 +128,13 @@ async def _run(stream: Stream, transcribe: Callable[[Stream], AsyncIterator[Any]
     try:
         events = transcribe(stream)
         stream.say(response=present(await anext(events)))
+        count = 0
         async for results in events:
-            stream.say(results=wire(results))
+            count += 1
+            if not SCENARIO.get("quiet"):
+                stream.say(results=wire(results))
             stream.begun.set()
-        stream.say(end=True, calls=calls)
+        stream.say(end=True, calls=calls, count=count)
     except Exception as error:
         code = getattr(error, "error_code", None) or getattr(error, "code", None)
         message = getattr(error, "message", None) or str(error)
