@@ -109,7 +109,7 @@ adapters:
 	$(MAKE) adapters-here VENV=$(VENV)-adapters
 
 adapters-here: $(VENV)/installed $(VENV)/test $(VENV)/adapters
-	EVENTSTREAM_ADAPTERS=1 $(BIN)/pytest tests/adapters $(PYTEST_OPTIONS)
+	EVENTSTREAM_ADAPTERS=1 $(BIN)/pytest tests/adapters tests/testing/test_responses.py $(PYTEST_OPTIONS)
 
 conformance: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/peers
 	PYTHONPATH=tests:tools $(BIN)/python -m peers
