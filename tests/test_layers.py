@@ -73,6 +73,7 @@ PRIVATE = {
     ("eventstream._salvage", "eventstream._codec"),
     ("eventstream.adapters.botocore", "eventstream._codec"),
     ("eventstream.cli._inputs", "eventstream._codec"),
+    ("eventstream.cli.emulate", "eventstream.transcribe.emulator.__main__"),
 }
 """Who imports private names of another module."""
 

@@ -14,10 +14,13 @@ from eventstream.cli._terminal import shown
 
 SUBCOMMANDS = {
     "check": "Tell whether recordings are sound.",
+    "emulate": "Serve an emulator of Amazon Transcribe on this machine.",
     "encode": "Turn the JSON of `show --json` back into an event stream.",
     "extract": "Take out payloads, texts, transcripts or audio.",
+    "replay": "Serve a recorded response to a client.",
     "salvage": "Write what is left of a damaged recording.",
     "show": "Print a line per message.",
+    "transcribe": "Turn speech into text, with Amazon Transcribe.",
 }
 
 
@@ -85,6 +88,8 @@ def run(arguments: list[str] | None) -> int:
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
+        return error.exit_code
+    except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,7 +12,7 @@ from eventstream.cli._terminal import complaint
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +40,19 @@ def limits(no_limits: bool) -> dict[str, int | None]:
     if no_limits:
         return {"max_headers_length": None, "max_payload_length": None}
     return {"max_headers_length": DEFAULT_MAX_HEADERS_LENGTH, "max_payload_length": DEFAULT_MAX_PAYLOAD_LENGTH}
+
+
+@contextlib.contextmanager
+def needed(extra: str) -> Iterator[None]:
+    """Import in this block what the extra brings; without it, say so and exit with status 2."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        complaint(f"{error.name} is missing: this needs the extra [{extra}]: pip install 'eventstream-codec[{extra}]'")
+        raise click.exceptions.Exit(2) from None
+    except OSError as error:  # a library of the system's
+        complaint(str(error))
+        raise click.exceptions.Exit(2) from None
 
 
 def each(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
-import json
+import functools
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ import click
 from eventstream import Gap, Message
 from eventstream.cli import _options
 from eventstream.cli._json import MAX_DEPTH, nested_in
+from eventstream.cli._subtitles import SUBTITLES, cues, parsed, printable
 from eventstream.cli._terminal import complaint, output, shown
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from eventstream.cli._inputs import Recording
 
 _KINDS = ("payloads", "text", "transcript", "srt", "vtt", "wav")
-_LINE_ENDS = "\n\t"  # all that a text may hold of what is not printable
 
 
 @click.command(
@@ -124,14 +123,6 @@ def _payloads(messages: Iterable[Message]) -> Iterator[bytes]:
 # Texts
 
 
-def _printable(text: str) -> str:
-    """The text without characters that control a terminal; lines end with a line feed."""
-    text = text.replace("\r\n", "\n")
-    if text.translate({ord(char): " " for char in _LINE_ENDS}).isprintable():
-        return text
-    return "".join(char if char in _LINE_ENDS or char.isprintable() or char == "\xa0" else "\ufffd" for char in text)
-
-
 def _text(messages: Iterable[Message]) -> Iterator[bytes]:
     """The text of an answer, as it came; one line feed at its end."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -140,7 +131,7 @@ def _text(messages: Iterable[Message]) -> Iterator[bytes]:
         text = _text_of(message, decoder)
         if text:
             ends_a_line = text.endswith("\n")
-            yield _printable(text).encode("utf-8", "replace")
+            yield printable(text).encode("utf-8", "replace")
     if not ends_a_line:
         yield b"\n"
 
@@ -150,10 +141,10 @@ def _text_of(message: Message, decoder: codecs.IncrementalDecoder) -> str:
     event = message.event_type
     if event in ("Records", "PayloadChunk") or (message.content_type or "").startswith("text/"):
         return decoder.decode(payload)
-    value = _json(payload)
+    value = parsed(payload)
     if event == "chunk" and isinstance(value, dict) and isinstance(value.get("bytes"), str):
         try:
-            value = _json(base64.b64decode(value["bytes"], validate=True))
+            value = parsed(base64.b64decode(value["bytes"], validate=True))
         except (binascii.Error, ValueError):
             return ""
         return _delta_of(value)
@@ -175,84 +166,15 @@ def _at(value: Any, *path: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _json(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-
-
-# Transcripts
-
-
-@dataclass
-class _Cue:
-    begin: float  # seconds
-    end: float
-    text: str
-
-
-def _cues(messages: Iterable[Message]) -> Iterator[_Cue]:
-    """The final results of a transcription: Transcribe's, Transcribe Medical's and Call Analytics'."""
-    for message in messages:
-        value = _json(bytes(message.payload)) if message.event_type in ("TranscriptEvent", "UtteranceEvent") else None
-        if not isinstance(value, dict):
-            continue
-        if message.event_type == "UtteranceEvent":
-            if not value.get("IsPartial"):
-                times = (value.get("BeginOffsetMillis"), value.get("EndOffsetMillis"))
-                yield from _cue(value.get("Transcript"), *(_seconds(time) / 1000 for time in times))
-            continue
-        transcript = value.get("Transcript")
-        results = transcript.get("Results") if isinstance(transcript, dict) else None
-        for result in results if isinstance(results, list) else ():
-            if isinstance(result, dict) and not result.get("IsPartial"):
-                alternatives = result.get("Alternatives")
-                first = alternatives[0] if isinstance(alternatives, list) and alternatives else None
-                text = first.get("Transcript") if isinstance(first, dict) else None
-                yield from _cue(text, _seconds(result.get("StartTime")), _seconds(result.get("EndTime")))
-
-
-def _cue(text: object, begin: float, end: float) -> Iterator[_Cue]:
-    if isinstance(text, str) and text.strip():
-        yield _Cue(begin, max(begin, end), " ".join(_printable(text).split()))
-
-
-def _seconds(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) and 0 <= value < 1e9 else 0.0
-
-
-def _transcript(messages: Iterable[Message]) -> Iterator[bytes]:
-    for cue in _cues(messages):
-        yield f"{cue.text}\n".encode("utf-8", "replace")
-
-
-def _clock(seconds: float, point: str) -> str:
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
-
-
-def _srt(messages: Iterable[Message]) -> Iterator[bytes]:
-    for number, cue in enumerate(_cues(messages), 1):
-        times = f"{_clock(cue.begin, ',')} --> {_clock(cue.end, ',')}"
-        yield f"{number}\n{times}\n{cue.text}\n\n".encode("utf-8", "replace")
-
-
-def _vtt(messages: Iterable[Message]) -> Iterator[bytes]:
-    yield b"WEBVTT\n\n"
-    for cue in _cues(messages):
-        times = f"{_clock(cue.begin, '.')} --> {_clock(cue.end, '.')}"
-        text = cue.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        yield f"{times}\n{text}\n\n".encode("utf-8", "replace")
+def _subtitles(kind: str, messages: Iterable[Message]) -> Iterator[bytes]:
+    events = ((message.event_type, parsed(bytes(message.payload))) for message in messages)
+    yield from SUBTITLES[kind](cue for event in events for cue in cues(*event))
 
 
 _WRITERS: dict[str, Callable[[Iterable[Message]], Iterator[bytes]]] = {
     "payloads": _payloads,
     "text": _text,
-    "transcript": _transcript,
-    "srt": _srt,
-    "vtt": _vtt,
+    **{kind: functools.partial(_subtitles, kind) for kind in SUBTITLES},
 }
 
 

@@ -25,12 +25,14 @@ from eventstream.transcribe.emulator.service import Limits
 
 _STOPPED_BY = signal.SIGTERM, signal.SIGINT
 
+_PROGRAM = "python -m eventstream.transcribe.emulator"
+
 _T = TypeVar("_T")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve; the exit status."""
-    options = _parser().parse_args(arguments)
+def main(arguments: list[str] | None = None, *, program: str = _PROGRAM) -> int:
+    """Serve; the exit status. The program's name is that in the help."""
+    options = _parser(program).parse_args(arguments)
     logging.basicConfig(
         level=logging.WARNING if options.quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -112,10 +114,13 @@ def _stop_signal() -> asyncio.Future[None]:
     return stopped
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
     limits = Limits()
     parser = argparse.ArgumentParser(
-        "python -m eventstream.transcribe.emulator", description="A local endpoint for Amazon Transcribe's streams."
+        program,
+        description="A local endpoint for Amazon Transcribe's streams.",
+        epilog=f"Examples:\n  {program} --port 8080\n  {program} --tls ca.pem --recogniser moonshine",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s: reachable from this machine alone)")

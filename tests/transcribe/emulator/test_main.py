@@ -176,7 +176,9 @@ def test_what_can_be_asked_for(capsys, monkeypatch):
         "what goes wrong at the Nth event of each stream, or of the first STREAMS: bad-crc, truncate, reset, "
         "exception:NAME, slow[:SECONDS]; event 1 has no results, 0 is the response itself; can be repeated "
         "--grace SECONDS that streams have to end, on SIGTERM (10) "
-        "--quiet log only what is wrong"
+        "--quiet log only what is wrong "
+        "Examples: python -m eventstream.transcribe.emulator --port 8080 "
+        "python -m eventstream.transcribe.emulator --tls ca.pem --recogniser moonshine"
     )
 
 

@@ -1,0 +1,237 @@
+"""``eventstream replay``: a server that answers each request with a recorded response.
+
+It speaks HTTP/1.1 with a chunked body, as most clients do, or HTTP/2 in plaintext. It listens on loopback unless it is
+told otherwise, verifies nothing, and sends the bytes as they are: a damaged recording is damaged in the client, too.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eventstream import Gap, Message, Timestamp
+from eventstream.cli import _options
+from eventstream.cli._json import nested_in
+from eventstream.cli._terminal import complaint, line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eventstream.cli._inputs import Recording
+    from eventstream.http2 import ServerStream
+
+_CONTENT_TYPE = "application/vnd.amazon.eventstream"
+_TIMEOUT = 60.0  # seconds that a client may keep silent
+_MAX_PAUSE = 30.0  # seconds between two messages, whatever their dates say
+_PIECE = 1 << 16
+
+
+@click.command(
+    "replay",
+    epilog="""\b
+Examples:
+  eventstream replay answer.bin --port 8080
+  eventstream replay session.har --stream 2 --interval 0.2
+  eventstream replay --http2 transcript.bin""",
+)
+@_options.file
+@_options.inputs
+@_options.stream
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="The port; 0 for any that is free.")
+@click.option("--http2", is_flag=True, help="Serve HTTP/2 in plaintext, in which requests and responses flow at once.")
+@click.option(
+    "--interval", type=click.FloatRange(0, _MAX_PAUSE), help="Seconds between two messages; else their dates tell."
+)
+@click.option("--requests", "count", type=click.IntRange(1), help="How many requests are answered before it ends.")
+def command(
+    file: str,
+    form: str | None,
+    no_limits: bool,
+    number: int | None,
+    host: str,
+    port: int,
+    http2: bool,
+    interval: float | None,
+    count: int | None,
+) -> int:
+    """Answer every request with the response recorded in FILE, until Ctrl-C.
+
+    The address is printed when it listens. Messages are sent at the pace that their `:date` headers tell.
+    """
+    limits = _options.limits(no_limits)
+
+    def work(recording: Recording) -> int:
+        pieces = list(_pieces(recording, limits, interval))
+        headers = _headers(recording)
+        serve = _serve_http2 if http2 else _serve_http1
+        try:
+            serve(pieces, headers, host, port, count)
+        except KeyboardInterrupt:
+            return 0
+        except OSError as error:
+            complaint(str(error))
+            return 1
+        return 0
+
+    return _options.one(file, form, number, work)
+
+
+def _pieces(
+    recording: Recording, limits: dict[str, int | None], interval: float | None
+) -> Iterator[tuple[float, bytes]]:
+    """Yield pauses, and the bytes that follow each: a message, or a gap with what was there."""
+    data = recording.body.read()
+    recording.body.pieces, recording.body.whole = (), memoryview(data)
+    offset = 0
+    last: int | None = None
+    for part in recording.parts(limits):
+        length = part.length if isinstance(part, Gap) else len(part.encode())
+        pause = interval or 0.0
+        date = None if isinstance(part, Gap) else _date_of(part)
+        if date is not None:
+            if interval is None and last is not None:
+                pause = min(max((date - last) / 1000, 0.0), _MAX_PAUSE)
+            last = date
+        yield pause if offset else 0.0, data[offset : offset + length]
+        offset += length
+
+
+def _date_of(message: Message) -> int | None:
+    """The message's date, or that of the message in it, in milliseconds."""
+    for candidate in (message, nested_in(message.payload)):
+        date = None if candidate is None else candidate.headers.get(":date")
+        if isinstance(date, Timestamp):
+            return int(date)
+    return None
+
+
+def _headers(recording: Recording) -> list[tuple[str, str]]:
+    """Those of the recorded response that belong to it and not to its connection."""
+    kept = {name: value for name, value in recording.headers.items() if name.startswith(("x-amz", "content-type"))}
+    return list({"content-type": _CONTENT_TYPE, **kept}.items())
+
+
+def _say_address(host: str, port: int) -> None:
+    name = f"[{host}]" if ":" in host else host
+    line(f"http://{name}:{port}")
+    sys.stdout.flush()
+
+
+# HTTP/1.1
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    pieces: list[tuple[float, bytes]]
+    headers: list[tuple[str, str]]
+    left: threading.Semaphore | None = None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = _TIMEOUT
+    server: _Server
+
+    def do_GET(self) -> None:
+        try:
+            if self._read_request():
+                self._answer()
+        finally:
+            if self.server.left is not None:
+                self.server.left.release()
+
+    do_POST = do_PUT = do_GET  # noqa: N815
+
+    def _read_request(self) -> bool:
+        """Read the request's body to its end, and drop it; whether there was one."""
+        self.close_connection = True
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            while True:
+                size = self.rfile.readline(100).partition(b";")[0].strip()
+                length = int(size, 16) if size.isalnum() and len(size) < 9 else 0
+                if not length:
+                    return size == b"0"
+                if not self._drop(length) or not self._drop(2):
+                    return False
+        length_text = self.headers.get("Content-Length", "0")
+        return length_text.isdecimal() and self._drop(int(length_text[:12]))
+
+    def _drop(self, length: int) -> bool:
+        while length:
+            data = self.rfile.read(min(length, _PIECE))
+            if not data:
+                return False
+            length -= len(data)
+        return True
+
+    def _answer(self) -> None:
+        self.send_response(HTTPStatus.OK)
+        for name, value in (*self.server.headers, ("Transfer-Encoding", "chunked"), ("Connection", "close")):
+            self.send_header(name, value)
+        self.end_headers()
+        for pause, piece in self.server.pieces:
+            time.sleep(pause)
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        complaint(f"{self.address_string()}: {format % arguments}")
+
+
+def _serve_http1(
+    pieces: list[tuple[float, bytes]], headers: list[tuple[str, str]], host: str, port: int, count: int | None
+) -> None:
+    with _Server((host, port), _Handler) as server:
+        server.pieces, server.headers = pieces, headers
+        _say_address(host, server.server_address[1])
+        if count is None:
+            server.serve_forever()
+            return
+        server.left = threading.Semaphore(0)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for _ in range(count):
+            server.left.acquire()
+        server.shutdown()
+
+
+# HTTP/2
+
+
+def _serve_http2(
+    pieces: list[tuple[float, bytes]], headers: list[tuple[str, str]], host: str, port: int, count: int | None
+) -> None:
+    import asyncio
+
+    with _options.needed("http2"):
+        from eventstream.http2 import serve
+
+    async def run() -> None:
+        answered = asyncio.Semaphore(0)
+
+        async def answer(stream: ServerStream) -> None:
+            try:
+                await stream.respond(HTTPStatus.OK, headers)
+                for pause, piece in pieces:
+                    await asyncio.sleep(pause)
+                    await stream.send(piece, timeout=_TIMEOUT)
+                while await stream.receive(_TIMEOUT):  # a client that still speaks would take the end for a fault
+                    pass
+                await stream.end()
+            finally:
+                answered.release()
+
+        async with serve(answer, host, port) as server:
+            _say_address(host, server.port)
+            if count is None:
+                await asyncio.Event().wait()
+            for _ in range(count or 0):
+                await answered.acquire()
+
+    asyncio.run(run())

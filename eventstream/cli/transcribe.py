@@ -1,0 +1,173 @@
+"""``eventstream transcribe``: speech to text with Amazon Transcribe, from a file or a microphone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eventstream.cli import _options
+from eventstream.cli._subtitles import SUBTITLES, Cue, cue, printable
+from eventstream.cli._terminal import complaint, json_line, output, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from eventstream.transcribe.model import Result
+
+_DEFAULT_RATE = 16_000
+_MIC_SECONDS = 0.1  # of audio in a piece
+
+
+@click.command(
+    "transcribe",
+    epilog="""\b
+Examples:
+  eventstream transcribe talk.wav
+  eventstream transcribe --language de-DE --srt talk.wav -o talk.srt
+  eventstream transcribe --rate 8000 --encoding g711-ulaw call.raw
+  eventstream transcribe mic""",
+)
+@click.argument("audio", metavar="FILE|mic|-")
+@click.option(
+    "-o", "--output", "path", default="-", type=click.Path(), metavar="OUT", help="The file; else the terminal."
+)
+@click.option("--srt", "kind", flag_value="srt", help="Write SubRip subtitles.")
+@click.option("--vtt", "kind", flag_value="vtt", help="Write WebVTT subtitles.")
+@click.option("--json", "kind", flag_value="json", help="Write a JSON object per result, partial ones, too.")
+@click.option("--language", default="en-US", show_default=True, metavar="CODE", help="The language that is spoken.")
+@click.option("--rate", type=click.IntRange(8000, 48_000), help="Hz, of audio that is not a WAV file.")
+@click.option(
+    "--encoding", default=None, metavar="NAME", help="Of such audio: pcm, flac, ogg-opus, g711-alaw, g711-ulaw."
+)
+@click.option("--fast", is_flag=True, help="Send audio as fast as it goes, not as it was spoken.")
+@click.option("--region", help="The region; else that of the environment or the profile.")
+@click.option("--profile", help="The profile of AWS's configuration.")
+@click.option("--endpoint", metavar="URL", help="Another endpoint, like that of `eventstream emulate`.")
+@click.option("--ca-file", type=click.Path(), help="The certificates to trust, in PEM.")
+@click.option("--retries", type=click.IntRange(0), default=0, help="How often to go on after an error that passes.")
+def command(
+    audio: str,
+    path: str,
+    kind: str | None,
+    language: str,
+    rate: int | None,
+    encoding: str | None,
+    fast: bool,
+    region: str | None,
+    profile: str | None,
+    endpoint: str | None,
+    ca_file: str | None,
+    retries: int,
+) -> int:
+    """Transcribe the speech in FILE, or what the microphone hears until Ctrl-C.
+
+    On a terminal, partial results show while the speech goes on.
+    """
+    with _options.needed("client"):
+        from eventstream.transcribe.sync import ConfigurationError, TranscribeClient
+    from eventstream import CodecError, IncompleteStream, ServiceError
+    from eventstream.operation import InvalidRequest
+    from eventstream.transcribe import InvalidAudio
+
+    if audio == "mic" and encoding not in (None, "pcm"):
+        raise click.UsageError("a microphone gives PCM")
+    parameters: dict[str, Any] = {"language_code": language}
+    if audio == "mic" or rate is not None or encoding is not None:
+        parameters |= {"media_encoding": encoding or "pcm", "media_sample_rate_hertz": rate or _DEFAULT_RATE}
+    try:
+        client = TranscribeClient(region, profile=profile, endpoint=endpoint, ca_bundle=ca_file)
+        with output(path, audio, text=True) as write, contextlib.ExitStack() as stack:
+            source = _source(audio, rate or _DEFAULT_RATE, stack)
+            events = client.transcribe(source, pace=not fast, retries=retries, **parameters)
+            results = (result for event in events for result in event.transcript.results)
+            for piece in _json_lines(results) if kind == "json" else SUBTITLES[kind or "transcript"](_cues(results)):
+                write(piece)
+                if path == "-":
+                    sys.stdout.flush()
+    except BrokenPipeError as error:
+        if type(error) is BrokenPipeError and path == "-":  # the reader of standard output has seen enough
+            raise
+        complaint(str(error))
+        return 1
+    except (CodecError, IncompleteStream, ServiceError, InvalidRequest, InvalidAudio) as error:
+        complaint(f"{type(error).__name__}: {error}")
+        return 1
+    except ConfigurationError as error:
+        complaint(str(error))
+        return 2
+    except OSError as error:
+        complaint(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 1
+    return 0
+
+
+def _source(audio: str, rate: int, stack: contextlib.ExitStack) -> Any:
+    if audio == "-":
+        return sys.stdin.buffer
+    return audio if audio != "mic" else stack.enter_context(_microphone(rate))
+
+
+@contextlib.contextmanager
+def _microphone(rate: int) -> Generator[Iterator[bytes]]:
+    """Give what the microphone hears, until Ctrl-C; a second one ends everything."""
+    with _options.needed("mic"):
+        import sounddevice
+    stopped = threading.Event()
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        stopped.set()
+
+    def heard(stream: Any) -> Iterator[bytes]:
+        while not stopped.is_set():
+            data, _ = stream.read(int(rate * _MIC_SECONDS))
+            yield bytes(data)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        with sounddevice.RawInputStream(samplerate=rate, channels=1, dtype="int16") as stream:
+            complaint("listening; Ctrl-C ends")
+            yield heard(stream)
+    except sounddevice.PortAudioError as error:
+        raise OSError(f"the microphone: {error}") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# Results
+
+
+def _json_lines(results: Iterable[Result]) -> Iterator[bytes]:
+    for result in results:
+        text = result.alternatives[0].transcript if result.alternatives else None
+        found = {"begin": result.start_time, "end": result.end_time, "partial": result.is_partial, "text": text}
+        yield f"{json_line(found)}\n".encode()
+
+
+def _cues(results: Iterable[Result]) -> Iterator[Cue]:
+    """Yield the final results; partial ones are shown on a terminal until the next result comes."""
+    width = _width()
+    is_shown = False
+    for result in results:
+        text = result.alternatives[0].transcript if result.alternatives else None
+        if is_shown:
+            print(end="\r\x1b[K", file=sys.stderr, flush=True)
+        is_shown = bool(result.is_partial and text and width)
+        if is_shown:
+            print(f"  {shown(printable(text or ''))[3 - width :]}", end="", file=sys.stderr, flush=True)
+        if not result.is_partial:
+            yield from cue(text, result.start_time, result.end_time)
+
+
+def _width() -> int:
+    """How many characters a line of the terminal at standard error has; 0 where there is no terminal."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return 0

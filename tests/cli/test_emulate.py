@@ -1,0 +1,47 @@
+"""``eventstream emulate``: the emulator's own command by another name."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("h2")
+pytest.importorskip("msgspec")
+
+
+def test_help_is_that_of_the_emulator(run):
+    done = run("emulate", "--help")
+    assert done.status == 0
+    assert done.out.startswith("usage: eventstream emulate [-h] [--host HOST]")
+
+
+def test_wrong_usage(run):
+    done = run("emulate", "--port", "x")
+    assert done.status == 2
+    assert "eventstream emulate: error: argument --port" in done.err
+
+
+def test_it_serves_until_it_is_stopped():
+    command = [sys.executable, "-m", "eventstream", "emulate", "--quiet", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        process.stdout.close()
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_missing_extra(run, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("eventstream.transcribe.emulator")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "eventstream.transcribe.emulator", None)
+    done = run("emulate")
+    assert done.status == 2
+    assert done.err.endswith("this needs the extra [emulator]: pip install 'eventstream-codec[emulator]'\n")

@@ -1,0 +1,184 @@
+"""``eventstream replay``: a recorded response, over HTTP/1.1 and HTTP/2, at its own pace."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import frames
+import pytest
+
+from eventstream import Timestamp, encode, iter_messages
+from eventstream.cli import replay
+from eventstream.cli._inputs import Body, Recording
+
+REQUEST = [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"), (":path", "/stream")]
+CHUNKED = {"Transfer-Encoding": "chunked"}
+STREAM = frames.EVENT_FRAME + frames.TEN_FRAME + frames.TAIL_FRAME
+LIMITS = {"max_headers_length": 131_072, "max_payload_length": 25_165_824}
+
+
+@contextlib.contextmanager
+def served(path, *options, count=1):
+    """The port of a server that ends after so many requests."""
+    command = [sys.executable, "-m", "eventstream", "replay", str(path), *options]
+    command += ["--requests", str(count)] if count else []
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        host, _, port = process.stdout.readline().strip().rpartition(":")
+        assert host == "http://127.0.0.1"
+        yield int(port)
+        if not count:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+        process.stderr.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "recording"
+    path.write_bytes(STREAM)
+    return path
+
+
+def ask(port, method="POST", body=b"x" * 100_000, **options):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, "/model/x/converse-stream", body, **options)
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
+    finally:
+        connection.close()
+
+
+def test_each_request_gets_the_response(path):
+    with served(path, count=4) as port:
+        for method, body, options in [
+            ("POST", b"x" * 100_000, {}),
+            (
+                "POST",
+                iter([b"a" * 70_000, b"b"]),
+                {"encode_chunked": True, "headers": {"Transfer-Encoding": "chunked"}},
+            ),
+            ("GET", None, {}),
+            ("PUT", b"", {}),
+        ]:
+            status, headers, received = ask(port, method, body, **options)
+            assert status == 200
+            assert headers["content-type"] == "application/vnd.amazon.eventstream"
+            assert received == STREAM
+
+
+def test_it_serves_until_it_is_stopped(path):
+    with served(path, count=None) as port:
+        assert ask(port)[2] == ask(port)[2] == STREAM
+
+
+def test_recorded_headers_come_too(tmp_path):
+    headers = [{"name": "x-amzn-RequestId", "value": "7"}, {"name": "Server", "value": "other"}]
+    content = {"text": base64.b64encode(STREAM).decode(), "encoding": "base64"}
+    (tmp_path / "x.har").write_text(
+        json.dumps({"log": {"entries": [{"response": {"headers": headers, "content": content}}]}})
+    )
+    with served(tmp_path / "x.har") as port:
+        _, found, received = ask(port)
+    assert received == STREAM
+    assert found["x-amzn-requestid"] == "7"
+    assert found["Server"] != "other"
+
+
+def test_damaged_recording_is_sent_as_it_is(tmp_path):
+    damaged = bytearray(STREAM)
+    damaged[140] ^= 1
+    (tmp_path / "x").write_bytes(damaged)
+    with served(tmp_path / "x") as port:
+        assert ask(port)[2] == damaged
+
+
+@pytest.mark.parametrize("request_", [b"", b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab", b"\xff\r\n\r\n"])
+def test_client_that_breaks_off_stops_nothing(path, request_):
+    with served(path, count=None) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(request_)
+        assert ask(port)[2] == STREAM
+
+
+@pytest.mark.parametrize("size", [b"x", b"-1", b"fffffffff", b"\xff", b""])
+def test_chunk_of_no_size(path, size):
+    with served(path, count=None) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
+        assert connection.recv(1000) == b""
+
+
+def test_http2(path):
+    pytest.importorskip("h2")
+    from eventstream.http2 import connect
+
+    async def ask_twice(port):
+        found = []
+        async with connect("127.0.0.1", port) as connection:
+            for _ in range(2):
+                stream = await connection.request(REQUEST)
+                response = await stream.response(10)
+                await stream.send(b"audio")
+                first = await stream.receive(10)
+                await stream.end()
+                found.append((response.status, first + b"".join([piece async for piece in stream])))
+        return found
+
+    with served(path, "--http2", count=2) as port:
+        assert asyncio.run(ask_twice(port)) == [(200, STREAM)] * 2
+
+
+def dated(milliseconds):
+    return encode({":date": Timestamp(milliseconds)})
+
+
+def pieces(wire, interval=None):
+    return list(replay._pieces(Recording("x", Body([wire])), LIMITS, interval))
+
+
+def test_pace_is_that_of_the_dates():
+    nested = frames.frame(payload=dated(999_500))
+    wires = [dated(1000), dated(1250), frames.EMPTY_FRAME, dated(1000), dated(999_000), nested]
+    pauses = [0, 0.25, 0, 0, replay._MAX_PAUSE, 0.5]
+    assert pieces(b"".join(wires)) == list(zip(pauses, wires, strict=True))
+
+
+def test_pace_that_is_given():
+    wires = [dated(1000), dated(1250), b"junk"]
+    assert pieces(b"".join(wires), 0.1) == list(zip([0, 0.1, 0.1], wires, strict=True))
+
+
+def test_messages_come_one_by_one(tmp_path):
+    (tmp_path / "x").write_bytes(frames.EVENT_FRAME + frames.TAIL_FRAME)
+    with served(tmp_path / "x", "--interval", "0.5") as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        messages = iter_messages(response)
+        next(messages)
+        start = time.monotonic()
+        next(messages)
+        assert time.monotonic() - start > 0.3
+        response.close()
+        connection.close()
+
+
+def test_port_that_is_taken(run, path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = run("replay", path, "--port", listener.getsockname()[1])
+    assert done.status == 1
+    assert "in use" in done.err

@@ -1,0 +1,176 @@
+"""``eventstream transcribe``: a file or a microphone against the emulator."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import types
+import wave
+
+import pytest
+
+pytest.importorskip("h2")
+pytest.importorskip("msgspec")
+pytest.importorskip("botocore")
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory):
+    """An emulator that hears the same in any audio."""
+    script = tmp_path_factory.mktemp("emulator") / "script"
+    script.write_text("Hello there. How are you?")
+    command = [sys.executable, "-m", "eventstream", "emulate", "--quiet", "--script", str(script)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        process.stdout.close()
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def talk(tmp_path):
+    path = tmp_path / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(2 * 16_000 * 3))
+    return path
+
+
+def test_file_as_text(run, endpoint, talk):
+    done = run("transcribe", talk, "--fast", "--endpoint", endpoint)
+    assert (done.status, done.err) == (0, "")
+    assert done.out.splitlines()[0] == "Hello there."
+
+
+@pytest.mark.parametrize(("option", "begin"), [("--srt", "1\n00:00:00,"), ("--vtt", "WEBVTT\n\n00:00:00.")])
+def test_subtitles_into_a_file(run, endpoint, talk, tmp_path, option, begin):
+    done = run("transcribe", talk, "--fast", "--endpoint", endpoint, option, "-o", tmp_path / "out")
+    assert done == (0, "", "")
+    text = (tmp_path / "out").read_text()
+    assert text.startswith(begin)
+    assert " --> 00:00:0" in text
+    assert "\nHello there.\n\n" in text
+
+
+def test_json_has_partial_results(run, endpoint, talk):
+    done = run("transcribe", talk, "--fast", "--json", "--endpoint", endpoint)
+    found = [json.loads(line) for line in done.out.splitlines()]
+    assert {result["partial"] for result in found} == {True, False}
+    assert found[0]["text"] == "Hello" or found[0]["partial"]
+    assert set(found[0]) == {"begin", "end", "partial", "text"}
+
+
+def test_raw_audio_of_standard_input(run, endpoint):
+    audio = bytes(2 * 8000 * 3)
+    done = run("transcribe", "-", "--rate", 8000, "--fast", "--endpoint", endpoint, stdin=audio)
+    assert (done.status, done.out.splitlines()[0]) == (0, "Hello there.")
+
+
+def test_partial_results_show_on_a_terminal(run, endpoint, talk, monkeypatch):
+    monkeypatch.setattr("eventstream.cli.transcribe._width", lambda: 10)
+    done = run("transcribe", talk, "--fast", "--endpoint", endpoint)
+    assert "\r\x1b[K" in done.err
+    assert all(len(part) <= 10 for part in done.err.split("\r\x1b[K"))
+    assert done.out.splitlines()[0] == "Hello there."
+
+
+def test_microphone(run, endpoint, monkeypatch):
+    class Stream:
+        def __init__(self, samplerate, channels, dtype):
+            assert (samplerate, channels, dtype) == (16_000, 1, "int16")
+            self.left = 30
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def read(self, frames):
+            self.left -= 1
+            if not self.left:
+                os.kill(os.getpid(), signal.SIGINT)
+            return memoryview(bytes(2 * frames)), False
+
+    module = types.SimpleNamespace(RawInputStream=Stream, PortAudioError=RuntimeError)
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
+    before = signal.getsignal(signal.SIGINT)
+    done = run("transcribe", "mic", "--fast", "--endpoint", endpoint)
+    assert (done.status, done.out.splitlines()[0]) == (0, "Hello there.")
+    assert done.err == "listening; Ctrl-C ends\n"
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_microphone_that_fails(run, endpoint, monkeypatch):
+    def fail(**_):
+        raise RuntimeError("no device")
+
+    module = types.SimpleNamespace(RawInputStream=fail, PortAudioError=RuntimeError)
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
+    done = run("transcribe", "mic", "--endpoint", endpoint)
+    assert (done.status, done.err) == (1, "the microphone: no device\n")
+
+
+def test_missing_extras(run, talk, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    done = run("transcribe", "mic", "--endpoint", "http://127.0.0.1:9")
+    assert done.status == 2
+    assert "extra [mic]" in done.err
+    monkeypatch.setitem(sys.modules, "eventstream.transcribe.sync", None)
+    done = run("transcribe", talk)
+    assert done.status == 2
+    assert "extra [client]" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "reason"),
+    [
+        (["--endpoint", "http://127.0.0.1:9"], 1, "refused|Connect call failed"),
+        (["--endpoint", "nonsense"], 2, "endpoint"),
+        (["--language", "x" * 300, "--rate", "9000"], 1, "InvalidRequest|InvalidAudio"),
+    ],
+)
+def test_what_goes_wrong_is_said(run, talk, endpoint, options, status, reason):
+    done = run("transcribe", talk, "--endpoint", endpoint, *options)
+    assert done.status == status
+    assert re.search(reason, done.err), done.err
+    assert "Traceback" not in done.err
+
+
+def test_refusal_of_the_service(run, talk, endpoint, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    done = run("transcribe", talk, "--endpoint", endpoint)
+    assert done.status == 1
+    assert "Exception: " in done.err
+
+
+def test_missing_file(run, endpoint, tmp_path):
+    done = run("transcribe", tmp_path / "no.wav", "--endpoint", endpoint)
+    assert (done.status, done.err) == (1, f"{tmp_path}/no.wav: No such file or directory\n")
+
+
+def test_microphone_gives_pcm(run):
+    assert run("transcribe", "mic", "--encoding", "flac").status == 2
+
+
+def test_output_is_never_the_input(run, talk, endpoint):
+    assert run("transcribe", talk, "--endpoint", endpoint, "-o", talk).status == 2
+    assert io.BytesIO(talk.read_bytes()).read(4) == b"RIFF"
