@@ -71,13 +71,20 @@ export PYTHONPYCACHEPREFIX=$base/bytecode PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_RO
 if [ ! -e "$base/installed" ]; then
   wheels=(--target "$packages" --upgrade --no-compile --only-binary=:all: --implementation cp --no-warn-conflicts
     --python-version "${interpreter#python}" --platform "manylinux2014_$machine")
-  locked=(--constraint requirements/demo.txt --constraint requirements/test.txt)
+  locked=(--constraint requirements/build.txt --constraint requirements/demo.txt --constraint requirements/test.txt)
   for minor in 5 17 28 31 34; do wheels+=(--platform "manylinux_2_${minor}_$machine"); done
-  quietly "$python" -m pip install "${wheels[@]}" "${locked[@]}" hypothesis pytest pytest-benchmark botocore h2
+  quietly "$python" -m pip install "${wheels[@]}" "${locked[@]}" hypothesis pytest pytest-benchmark botocore h2 setuptools
   "$python" -m pip install "${wheels[@]}" "${locked[@]}" cryptography > "$base/log" 2>&1 ||
     echo "$architecture: there is no wheel of cryptography, so TLS is not tested"
-  CFLAGS=-I$root/usr/include quietly "$python" -m pip --python "$environment/bin/python" install --no-deps \
-    "${locked[@]}" crcmod msgspec
+  # What has no wheel is fetched here, too, and only built under emulation.
+  sources=(crcmod)
+  "$python" -m pip install "${wheels[@]}" "${locked[@]}" msgspec > "$base/log" 2>&1 || sources+=(msgspec)
+  for package in "${sources[@]}"; do
+    quietly "$python" -m pip download --no-deps --no-binary "$package" --no-build-isolation "${locked[@]}" \
+      --dest "$base/sources" "$package"
+  done
+  CFLAGS=-I$root/usr/include quietly "$python" -m pip --python "$environment/bin/python" install --no-deps --no-index \
+    --no-build-isolation "$base"/sources/*
   touch "$base/installed"
 fi
 

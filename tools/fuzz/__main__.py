@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 import tempfile
 import warnings
@@ -58,6 +59,8 @@ def main() -> None:
         sys.exit(f"{name!r} is no target; there are {', '.join(TARGETS)}")
     with atheris.instrument_imports(include=["eventstream"], exclude=list(EXCLUDED)):
         target = importlib.import_module(f"fuzz.{name}")
+    if "eventstream._native" not in sys.modules and os.environ.get("EVENTSTREAM_PURE_PYTHON", "0") in ("", "0"):
+        sys.exit("the extension cannot be imported, so only the reference would be fuzzed")
     check = checked(target, count([option for option in options if not option.startswith("-")]))
     with tempfile.NamedTemporaryFile("w", suffix=".dict") as file:
         words = [dictionary(target.WORDS, file)] if hasattr(target, "WORDS") else []

@@ -26,7 +26,8 @@ sys.argv.insert(1, "$target")
 main()
 PYTHON
   PYTHONPATH=tests:tools compile_python_fuzzer "$scripts/fuzz_$target.py" --paths tests --paths tools \
-    --hidden-import "fuzz.$target" --collect-submodules eventstream
+    --hidden-import "fuzz.$target" --hidden-import eventstream._native --hidden-import eventstream._reference \
+    --exclude-module av --exclude-module botocore --exclude-module cryptography --exclude-module moonshine_voice
   printf '[libfuzzer]\nmax_len = 4096\nlen_control = 20\ntimeout = 30\nrss_limit_mb = 1024\n' > "$OUT/fuzz_$target.options"
   python3 -m zipfile -c "$OUT/fuzz_${target}_seed_corpus.zip" tools/fuzz/corpus/"$target"/*
 done

@@ -49,7 +49,7 @@ fi
 (
   cd "$SRC/eventstream"
   export PATH=$work/bin:$work/venv/bin:$PATH CC=$clang LDSHARED="$clang -shared" LIB_FUZZING_ENGINE=-fsanitize=fuzzer
-  export CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,fuzzer-no-link"
+  export CFLAGS="-O0 -g1 -fno-omit-frame-pointer -fsanitize=address,fuzzer-no-link"
   bash tools/oss-fuzz/build.sh
 ) > "$work/log" 2>&1 || { tail -60 "$work/log" >&2; exit 1; }
 
