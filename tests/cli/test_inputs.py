@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import os
+import sys
 import tracemalloc
 
 import frames
@@ -264,3 +265,57 @@ def test_body_in_pieces_keeps_what_was_looked_at():
     body = _inputs.Body(iter([b"abc", b"def"]))
     assert body.head() == b"abcdef"
     assert body.read() == b"abcdef"
+
+
+# Standard input, and what is missing
+
+
+class Source:
+    """Standard input whose reads end in this."""
+
+    def __init__(self, outcome):
+        self.buffer = self
+        self.outcome = outcome
+
+    def fileno(self):
+        raise OSError
+
+    def read1(self, size):
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    read = read1
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (None, "there is no standard input"),
+        (Source(None), "-: it does not block, and has no data now"),
+        (Source(OSError(5, "Input/output error")), "-: Input/output error"),
+    ],
+)
+def test_standard_input_that_fails(monkeypatch, source, reason):
+    monkeypatch.setattr(sys, "stdin", source)
+    with pytest.raises(UnusableInput, match=f"^{reason}$"):
+        read("-")
+
+
+def test_cassette_without_pyyaml(tmp_path, monkeypatch):
+    (tmp_path / "x").write_bytes(cassette_yaml(STREAM))
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(UnusableInput, match="needs PyYAML"):
+        read(tmp_path / "x")
+
+
+def test_text_of_a_body_as_bytes():
+    assert _inputs._bytes("\x00\xff") == b"\x00\xff"
+    assert _inputs._bytes("€") == "€".encode()
+    assert _inputs._bytes(b"\xff") == b"\xff"
+
+
+def test_folder_that_was_removed_meanwhile(tmp_path, monkeypatch):
+    (tmp_path / "x").mkdir()
+    with pytest.raises(UnusableInput, match="Is a directory"):
+        read(tmp_path / "x")
