@@ -91,7 +91,7 @@ class ClientOptions(TypedDict, total=False):
     ca_bundle: str | os.PathLike[str] | None
     credentials: Source | None
     profile: str | None
-    transport: Literal["http2", "websocket"] | Transport
+    transport: Literal["http2"] | Transport
     proxy: str | Literal[False] | None
     connect_timeout: float | None
     response_timeout: float | None
@@ -346,7 +346,7 @@ class Client:
             either, which is called in a thread whenever a stream begins; or a coroutine function. None: botocore looks
             for them where AWS's tools do: the environment, profiles, SSO, containers, instance roles.
         profile: the profile in which botocore looks for credentials and the region; None: that of the environment.
-        transport: ``"http2"``, ``"websocket"``, or a `eventstream.transport.Transport`.
+        transport: ``"http2"``, or a `eventstream.transport.Transport` of your own.
         proxy: the URL of an HTTP proxy, through which a tunnel is made, e.g. ``http://user:password@localhost:3128``.
             None: that of ``HTTPS_PROXY`` (``HTTP_PROXY`` in plaintext), unless ``NO_PROXY`` excludes the host, and
             never for loopback. False: no proxy.
@@ -374,7 +374,7 @@ class Client:
         ca_bundle: str | os.PathLike[str] | None = None,
         credentials: Source | None = None,
         profile: str | None = None,
-        transport: Literal["http2", "websocket"] | Transport = "http2",
+        transport: Literal["http2"] | Transport = "http2",
         proxy: str | Literal[False] | None = None,
         connect_timeout: float | None = 10.0,
         response_timeout: float | None = 10.0,
@@ -585,7 +585,7 @@ async def _error_body(channel: Channel, timeout: float | None) -> bytes:
     return bytes(body[:MAX_ERROR_LENGTH])
 
 
-def _transport(transport: Literal["http2", "websocket"] | Transport) -> Transport:
+def _transport(transport: Literal["http2"] | Transport) -> Transport:
     if transport == "http2":
         return over_http2
     if callable(transport):
