@@ -11,7 +11,13 @@ import codecs
 
 from eventstream._codec import Decoder
 from eventstream.exceptions import DecodeError, IncompleteStream
-from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH, MIN_MESSAGE_LENGTH
+from eventstream.wire import (
+    DEFAULT_MAX_HEADERS_LENGTH,
+    DEFAULT_MAX_PAYLOAD_LENGTH,
+    LENGTHS,
+    MIN_MESSAGE_LENGTH,
+    PRELUDE_LENGTH,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -235,14 +241,38 @@ def _file_chunks(file: Any, **options: bool) -> Iterable[Buffer]:
     if hasattr(file, "stream"):  # urllib3.HTTPResponse
         if file.closed:  # all of it has been read
             return (file.data or b"",)
-        if read1 is None:  # that of urllib3 1
-            return file.stream(READ_SIZE, **options)  # type: ignore[no-any-return]
+        if read1 is None:  # before urllib3 2.2, where `stream` gives what has arrived only of a chunked body
+            options = {"decode_content": file.decode_content, **options}
+            return file.stream(READ_SIZE, **options) if file.chunked else _message_chunks(file, **options)
     else:
         options = {}
     if read is not None and read1 is not None:
         # Of a buffered file that does not block, `read1` is empty where there is no data now, too; `read` tells.
         return read_chunks(lambda size: read1(size, **options) or read(1, **options))
     return read_chunks(read1 if read is None else read)  # type: ignore[arg-type]
+
+
+def _message_chunks(file: Any, **options: bool) -> Iterator[Buffer]:
+    """Read from a file whose `read` waits until it is full, but never for more than the message that is coming.
+
+    A prelude has been checked when the next bytes are asked for.
+    """
+    prelude = b""
+    needed = PRELUDE_LENGTH
+    while True:
+        chunk = file.read(min(needed, READ_SIZE), **options)
+        if not chunk:
+            if file.closed:
+                return
+            continue  # compressed bytes came, and no others
+        yield chunk
+        needed -= len(chunk)
+        if len(prelude) < PRELUDE_LENGTH:
+            prelude += chunk
+            if not needed:
+                needed = LENGTHS.unpack_from(prelude)[0] - PRELUDE_LENGTH
+        elif not needed:
+            prelude, needed = b"", PRELUDE_LENGTH
 
 
 def bytes_missing(source: Any) -> int:
