@@ -1250,7 +1250,8 @@ cdef inline uint32_t copy_payload(
         target += COPIED_LENGTH
         payload += COPIED_LENGTH
         length -= COPIED_LENGTH
-    memcpy(target, payload, length)
+    if length:  # otherwise the payload may be NULL, which memcpy is not to be given
+        memcpy(target, payload, length)
     return crc32(crc, target, length)
 
 
@@ -1692,7 +1693,8 @@ cdef Message decode_mutable(const uint8_t *data, size_t length, uint64_t max_hea
     cdef Message message
     cdef bytes payload, block
     if length <= sizeof(own):
-        memcpy(own, data, length)
+        if length:
+            memcpy(own, data, length)
         return decode_span(own, length, max_headers, max_payload)
     memcpy(own, data, MAX_SHOWN)
     check_prelude(own, MAX_SHOWN, &prelude, 0, max_headers, max_payload)
