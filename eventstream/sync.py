@@ -21,6 +21,7 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent import futures
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
@@ -116,7 +117,7 @@ class Runner:
             self._loop = None
         if loop is None or thread is None:
             return
-        with suppress(RuntimeError, TimeoutError):
+        with suppress(RuntimeError, futures.TimeoutError):  # before Python 3.11 another class than TimeoutError
             asyncio.run_coroutine_threadsafe(self._close_all(), loop).result(_EXIT_TIMEOUT)
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(loop.stop)
