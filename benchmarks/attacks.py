@@ -25,6 +25,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -127,11 +128,12 @@ class _Attacker:
             self._connect()
 
 
-def _attack(address: tuple[str, int], attacks: list[str], core: int) -> None:
+def _attack(address: tuple[str, int], attacks: list[str], core: int, begun: Event) -> None:
     os.sched_setaffinity(0, {core})
     with selectors.DefaultSelector() as selector:
         for attack in attacks:
             _Attacker(selector, address, attack)
+        begun.set()
         while True:
             for key, events in selector.select():
                 key.data.ready(events)
@@ -139,9 +141,13 @@ def _attack(address: tuple[str, int], attacks: list[str], core: int) -> None:
 
 @contextlib.contextmanager
 def _attackers(address: tuple[str, int], attacks: list[str], core: int) -> Iterator[None]:
-    process = multiprocessing.get_context("spawn").Process(target=_attack, args=(address, attacks, core), daemon=True)
+    """Attack within the block, from its beginning."""
+    context = multiprocessing.get_context("spawn")
+    begun = context.Event()
+    process = context.Process(target=_attack, args=(address, attacks, core, begun), daemon=True)
     process.start()
     try:
+        begun.wait()
         yield
     finally:
         process.kill()
