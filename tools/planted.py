@@ -178,7 +178,7 @@ FAULTS = [
     Fault(
         *("endless-turn", "Fair under attack", "eventstream/http2/connection.py"),
         "FRAMES_PER_TURN = 64\n",
-        "FRAMES_PER_TURN = 1 << 30\n",
+        "FRAMES_PER_TURN = 640\n",
         tests("tests/http2/test_connection.py", "-k", "turn"),
     ),
     Fault(

@@ -666,14 +666,14 @@ def test_turn_processes_a_bounded_number_of_frames():
         connection = settled(SETTINGS, idle_frames=None)
         await turns()
         written(connection)
-        frames = 3 * FRAMES_PER_TURN + 10
+        frames = 3 * 64 + 10
         connection.data_received(b"".join(ping(number.to_bytes(8, "big")) for number in range(frames)))
         answered = []
         while not connection._transport.reading:
             answered.append(len(written(connection)))
             await asyncio.sleep(0)
         answered.append(len(written(connection)))
-        assert answered == [FRAMES_PER_TURN] * 3 + [10]
+        assert answered == [64] * 3 + [10]
         connection.connection_lost(None)
 
     run(main())
