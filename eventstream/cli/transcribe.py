@@ -135,7 +135,7 @@ def _microphone(rate: int) -> Generator[Iterator[bytes]]:
             complaint("listening; Ctrl-C ends")
             yield heard(stream)
     except sounddevice.PortAudioError as error:
-        raise OSError(f"the microphone: {error}") from None
+        raise OSError("the microphone cannot be read") from error
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -126,7 +126,7 @@ def test_microphone_that_fails(run, endpoint, monkeypatch):
     module = types.SimpleNamespace(RawInputStream=fail, PortAudioError=RuntimeError)
     monkeypatch.setitem(sys.modules, "sounddevice", module)
     done = run("transcribe", "mic", "--endpoint", endpoint)
-    assert (done.status, done.err) == (1, "the microphone: no device\n")
+    assert (done.status, done.err) == (1, "the microphone cannot be read\n")
 
 
 def test_missing_extras(run, talk, monkeypatch):

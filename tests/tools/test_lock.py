@@ -84,7 +84,8 @@ def test_the_demo_has_what_the_extras_bring() -> None:
     brought = {str(Requirement(item)) for items in extras.values() for item in items}
     brought = {item for item in brought if not item.startswith(PROJECT["project"]["name"])}
     used = {str(item) for group in ("demo", "test") for item in GROUPS[group]}
-    assert brought - used == set()
+    # sounddevice needs a library of the system and a microphone: the tests have another in its place.
+    assert {item for item in brought - used if not item.startswith("sounddevice")} == set()
 
 
 def test_the_build_is_that_of_the_group() -> None:
