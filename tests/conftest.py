@@ -87,8 +87,8 @@ def first_capacities(codec: ModuleType) -> Iterator[Iterator[int]]:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate of localhost that signs itself, and its key, in one file."""
-    pytest.importorskip("cryptography")
-    from certificates import write_certificate  # here: the tests of the codec do without cryptography
+    pytest.importorskip("trustme")
+    from certificates import write_certificate  # here: the tests of the codec do without trustme
 
     path: Path = tmp_path_factory.mktemp("tls") / "localhost.pem"
     write_certificate(path)

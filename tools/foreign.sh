@@ -66,7 +66,7 @@ SCRIPT
 chmod +x "$environment/bin/python"
 export PYTHONPYCACHEPREFIX=$base/bytecode PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
-# What the tests need: wheels by this machine's pip, which is fast, and what has none from source. Only cryptography may
+# What the tests need: wheels by this machine's pip, which is fast, and what has none from source. Only trustme may
 # be missing: TLS is then not tested.
 if [ ! -e "$base/installed" ]; then
   wheels=(--target "$packages" --upgrade --no-compile --only-binary=:all: --implementation cp --no-warn-conflicts
@@ -74,8 +74,8 @@ if [ ! -e "$base/installed" ]; then
   locked=(--constraint requirements/build.txt --constraint requirements/demo.txt --constraint requirements/test.txt)
   for minor in 5 17 28 31 34; do wheels+=(--platform "manylinux_2_${minor}_$machine"); done
   quietly "$python" -m pip install "${wheels[@]}" "${locked[@]}" hypothesis pytest pytest-benchmark botocore h2 setuptools
-  "$python" -m pip install "${wheels[@]}" "${locked[@]}" cryptography > "$base/log" 2>&1 ||
-    echo "$architecture: there is no wheel of cryptography, so TLS is not tested"
+  "$python" -m pip install "${wheels[@]}" "${locked[@]}" trustme > "$base/log" 2>&1 ||
+    echo "$architecture: there is no wheel of cryptography for trustme, so TLS is not tested"
   # What has no wheel is fetched here, too, and only built under emulation.
   sources=(crcmod)
   "$python" -m pip install "${wheels[@]}" "${locked[@]}" msgspec > "$base/log" 2>&1 || sources+=(msgspec)

@@ -52,7 +52,7 @@ class Emulator(Server):
         statistics: what came and went so far.
 
     Raises:
-        ImportError: there shall be TLS, and cryptography is not installed.
+        ImportError: TLS was asked for, and trustme is not installed.
     """
 
     def __init__(

@@ -87,7 +87,7 @@ def test_from_its_first_line_to_its_last(run, client, number):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 def test_its_options(run, client, tmp_path):
-    pytest.importorskip("cryptography")
+    pytest.importorskip("trustme")
     authority, script = tmp_path / "ca.pem", tmp_path / "script.txt"
     script.write_text("Grüße.", "utf-8")
     mine = Credentials("mine", "secret")
@@ -289,7 +289,7 @@ def test_a_signal_drains_for_as_long_as_was_asked(run, client, monkeypatch, capl
 
 
 def test_the_authority_is_written_when_the_address_is_its_own(run, capsys, tmp_path):
-    pytest.importorskip("cryptography")
+    pytest.importorskip("trustme")
     authority = tmp_path / "ca.pem"
 
     async def main():
@@ -307,7 +307,7 @@ def test_the_authority_is_written_when_the_address_is_its_own(run, capsys, tmp_p
 
 
 def test_one_that_cannot_listen_leaves_the_file_of_one_that_does(tmp_path, capsys):
-    pytest.importorskip("cryptography")
+    pytest.importorskip("trustme")
     authority = tmp_path / "ca.pem"
     authority.write_text("of another")
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -62,7 +62,7 @@ def test_an_address_that_is_taken(run):
 
 
 def test_tls(run, client):
-    pytest.importorskip("cryptography")
+    pytest.importorskip("trustme")
 
     async def main():
         async with Emulator(tls=True) as emulator:
@@ -78,7 +78,7 @@ def test_tls(run, client):
 
 
 def test_a_client_that_does_not_trust_it(run, client):
-    pytest.importorskip("cryptography")
+    pytest.importorskip("trustme")
 
     async def main():
         async with Emulator(tls=True) as emulator:
@@ -266,7 +266,7 @@ def test_a_fault_alone(told, fault):
 
 
 def test_its_certificate_is_for_its_address_too(told, monkeypatch):
-    pytest.importorskip("cryptography")
+    pytest.importorskip("trustme")
     from eventstream.transcribe.emulator import certificate
 
     made = []
