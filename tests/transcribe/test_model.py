@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import msgspec
@@ -461,7 +462,13 @@ def test_the_text_says_where_and_what():
     ("payload", "reason"),
     [
         (b'{"Transcript": {"Results": [{"ResultId": "\xff"}]}}', "its JSON is not UTF-8"),
-        (b'{"Transcript": ' * 100_000, "its JSON is nested too deeply"),
+        # From Python 3.14 on the stack decides how deep is too deep, and this may be parsed.
+        (
+            b'{"Transcript": ' * 60_000,
+            "its JSON is nested too deeply"
+            if sys.version_info < (3, 14)
+            else "its JSON does not have the shape of the event",
+        ),
     ],
     ids=["not UTF-8", "deep"],
 )
