@@ -111,7 +111,8 @@ def project(tmp_path) -> Path:
     (tmp_path / ".github/workflows").mkdir(parents=True)
     (tmp_path / "eventstream").mkdir()
     (tmp_path / "tools/oss-fuzz").mkdir(parents=True)
-    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.3.0"\n')
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    (tmp_path / "eventstream/__init__.py").write_text('__version__ = "0.3.0"\n')
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## Unreleased\n\n## 0.3.0\n\n- All.\n")
     (tmp_path / ".github/workflows/ci.yml").write_text(f"- uses: a/b@{'0' * 40} # v1\n")
     (tmp_path / "tools/oss-fuzz/project.yaml").write_text("homepage: h\nmain_repo: r\nprimary_contact: p\n")
@@ -128,7 +129,7 @@ def release(root: Path, version: str) -> None:
     git(root, "add", "-A")
     git(root, "commit", "--quiet", "-m", version)
     git(root, "tag", f"v{version}")
-    (root / "pyproject.toml").write_text(f'version = "{version[:-1]}{int(version[-1]) + 1}"\n')
+    (root / "eventstream/__init__.py").write_text(f'__version__ = "{version[:-1]}{int(version[-1]) + 1}"\n')
 
 
 def test_todo_of_a_project_that_is_ready(project):
@@ -139,7 +140,7 @@ def test_todo_of_a_project_that_is_ready(project):
 @pytest.mark.parametrize(
     ("file", "text", "point"),
     [
-        ("pyproject.toml", 'version = "1.0"\nurl = "https://host/OWNER/x"\n', "pyproject.toml, line 2: replace OWNER"),
+        ("pyproject.toml", '[project]\nurl = "https://host/OWNER/x"\n', "pyproject.toml, line 2: replace OWNER"),
         ("CHANGELOG.md", "## Unreleased\n\n- New.\n", "CHANGELOG.md: give the section Unreleased the version 0.3.0"),
         (".github/workflows/ci.yml", "- uses: a/b@v1 # v1\n", "ci.yml: a/b@v1: pin it by the hash"),
         ("tools/oss-fuzz/project.yaml", "homepage: h\nmain_repo: r\n", "project.yaml: primary_contact"),
@@ -154,8 +155,8 @@ def test_todo_names_each_point(project, file, text, point):
 def test_todo_of_a_version_that_is_tagged(project):
     release(project, "0.3.0")
     assert todo.to_fill_in(project) == []
-    (project / "pyproject.toml").write_text('version = "0.3.0"\n')
-    assert todo.to_fill_in(project) == ["pyproject.toml: version 0.3.0 is already tagged; choose the next one"]
+    (project / "eventstream/__init__.py").write_text('__version__ = "0.3.0"\n')
+    assert todo.to_fill_in(project) == ["eventstream/__init__.py: version 0.3.0 is already tagged; choose the next one"]
 
 
 def test_todo_of_a_c_interface_that_changed_in_a_series(project):
@@ -167,5 +168,5 @@ def test_todo_of_a_c_interface_that_changed_in_a_series(project):
     interface.write_text("cdef long f()\n")
     (fault,) = todo.broken(project)
     assert "differs from that of v0.3.0" in fault
-    (project / "pyproject.toml").write_text('version = "0.4.0"\n')
+    (project / "eventstream/__init__.py").write_text('__version__ = "0.4.0"\n')
     assert todo.broken(project) == []

@@ -23,10 +23,11 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def version_of(root: Path) -> str:
-    """The version that pyproject.toml states."""
-    found = re.search(r'^version = "([^"]+)"$', (root / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    """The version that the package states."""
+    source = (root / "eventstream/__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
     if found is None:
-        raise ValueError('pyproject.toml has no line: version = "..."')
+        raise ValueError('eventstream/__init__.py has no line: __version__ = "..."')
     return found[1]
 
 
@@ -42,7 +43,7 @@ def to_fill_in(root: Path) -> list[str]:
     if re.search(r"^## Unreleased\s*\n+(?!## )\S", changelog, re.MULTILINE):
         found.append(f"CHANGELOG.md: give the section Unreleased the version {version} and the date")
     if f"v{version}" in git(root, "tag", "--list").split():
-        found.append(f"pyproject.toml: version {version} is already tagged; choose the next one")
+        found.append(f"eventstream/__init__.py: version {version} is already tagged; choose the next one")
     for workflow in sorted((root / ".github" / "workflows").glob("*.yml")):
         used = re.findall(r"uses: (\S+@\S+)", workflow.read_text(encoding="utf-8"))
         found += [
