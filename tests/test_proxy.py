@@ -100,11 +100,11 @@ def test_proxy_url(url, tls, host, port):
 
 
 def test_proxy_url_with_tls():
-    if sys.version_info >= (3, 11):
+    if sys.version_info >= (3, 13):
         proxy = Proxy.parse("https://proxy.example")
         assert (proxy.tls, proxy.port) == (True, 443)
     else:
-        with pytest.raises(ValueError, match=r"needs Python 3\.11"):
+        with pytest.raises(ValueError, match=r"needs Python 3\.13"):
             Proxy.parse("https://proxy.example")
 
 
@@ -172,7 +172,7 @@ def test_tunnel(certificate, tls, piecewise):
     run(main())
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio has no TLS inside TLS before Python 3.11")
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="asyncio's TLS inside TLS is broken before Python 3.13")
 def test_tunnel_to_proxy_with_tls(certificate, monkeypatch):
     trusting = ssl.create_default_context(cafile=certificate)
     monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)

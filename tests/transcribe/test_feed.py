@@ -143,13 +143,14 @@ def test_feed_loses_nothing_when_it_is_cancelled():
 
 def test_feed_closes_while_it_waits():
     async def main():
+        before = asyncio.all_tasks()
         feed = feeding(source_that_hangs(), keep_alive=60)
         sending = asyncio.create_task(feed.send(Sink()))
         await asyncio.sleep(0)
         sending.cancel()
         await asyncio.wait([sending])
         await feed.close()
-        assert len(asyncio.all_tasks()) == 1
+        assert asyncio.all_tasks() == before
 
     async def source_that_hangs():
         await asyncio.Event().wait()
