@@ -110,7 +110,7 @@ def test_an_adapter_is_in_use(adapted, emulator_for):
             "amazon_transcribe": {
                 "encode": 2 * sent - 1,
                 "EventStreamMessage": len(outcome.events),
-                "_encode_date": sent,
+                "encode_date": sent,
             },
             "smithy": {"encode": 2 * sent - 1, "decode": len(outcome.events)},
         }[adapted.adapter]

@@ -69,7 +69,7 @@ class Stream:
 
 
 CALLED = {
-    "amazon_transcribe": ("encode", "EventStreamMessage", "_encode_date"),  # the last: once for a signature
+    "amazon_transcribe": ("encode", "EventStreamMessage", "encode_date"),  # the last: once for a signature
     "smithy": ("encode", "decode"),
 }
 """What is counted of each adapter, by the names in its module."""
