@@ -357,7 +357,8 @@ class ServerStream(Stream):
         """
         if not 200 <= status <= 999:
             raise ValueError(f"the status {status}; 200 to 999 are allowed")
-        fields = [(":status", str(status)), *checked(headers)]
+        # As a number: before Python 3.11 an ``HTTPStatus`` is its name in a string.
+        fields = [(":status", f"{status:d}"), *checked(headers)]
         super()._check_sending()
         if self._responded:
             raise StateError("the response was begun before")
@@ -368,7 +369,7 @@ class ServerStream(Stream):
 
     def _refuse(self, status: int) -> None:
         """Answer with a status alone, whatever the client still sends."""
-        self._connection.send_headers(self.id, [(":status", str(status))], True)
+        self._connection.send_headers(self.id, [(":status", f"{status:d}")], True)
         self._responded = True
         self._mark_ended()
         self._linger()

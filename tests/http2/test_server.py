@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 
 import pytest
 from h2.errors import ErrorCodes
@@ -600,3 +601,20 @@ def test_connection_that_fails_is_logged(caplog):
     run(main())
     (record,) = caplog.records  # and no more in this second
     assert record.getMessage().startswith("a connection from 127.0.0.1 failed: the peer broke the rules of HTTP/2")
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.OK, HTTPStatus.NOT_FOUND])
+@pytest.mark.parametrize("end", [False, True])
+def test_status_may_be_an_enum_member(status, end):
+    async def handler(stream):
+        await stream.respond(status, end=end)
+        if not end:
+            await stream.end()
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            stream = await connection.request(request())
+            await stream.end()
+            assert (await stream.response(SOON * 100)).status == status
+
+    run(main())
