@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from test_operation import TALK, Text
@@ -19,6 +20,9 @@ from eventstream import ServiceError
 from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.server import Server
 from eventstream.sync import Client, Runner, StreamError, iterate
+
+HERE = Path(__file__).parent
+"""A folder without the sources: programs import what is installed."""
 
 LIMIT = 20
 
@@ -249,5 +253,5 @@ def test_an_exit_with_open_streams_is_quiet_and_quick():
     )
     with serving() as server:
         arguments = [sys.executable, "-c", program, server.endpoint, str(__import__("pathlib").Path(__file__).parent)]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True)
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=HERE)
     assert (done.stdout, done.stderr) == ("HELLO (en)\n", "")

@@ -6,12 +6,16 @@ import importlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import frames
 import pytest
 
 import eventstream
 from eventstream.cli._main import SUBCOMMANDS
+
+HERE = Path(__file__).parent
+"""A folder without the sources: programs import what is installed."""
 
 
 def test_every_subcommand_has_help_with_examples(run):
@@ -62,7 +66,7 @@ def test_standard_output_that_is_closed(run, monkeypatch):
 
 
 def command(*arguments: str, **options):
-    return subprocess.Popen([sys.executable, "-m", "eventstream", *arguments], **options)
+    return subprocess.Popen([sys.executable, "-m", "eventstream", *arguments], cwd=HERE, **options)
 
 
 def test_broken_pipe_ends_quietly(tmp_path):
@@ -113,7 +117,9 @@ def test_color_on_a_terminal(tmp_path, no_color):
 def test_shell_completion(run):
     environment = {**os.environ, "_EVENTSTREAM_COMPLETE": "bash_source"}
     program = "import sys; from eventstream.cli import main; sys.exit(main([]))"
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, cwd=HERE
+    )
     assert "_eventstream_completion" in done.stdout
 
 
@@ -123,7 +129,7 @@ def seconds(*arguments: str) -> float:
 
     def once() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=60, cwd=HERE)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -144,5 +150,7 @@ def test_show_imports_nothing_costly(tmp_path):
     costly = {"asyncio", "rich", "yaml", "tempfile", "h2", "msgspec"}
     program = f"import sys; from eventstream.cli import main; main(['show', {str(path)!r}]); "
     program += f"print('costly:', *{costly} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, cwd=HERE
+    )
     assert done.stdout.splitlines()[-1] == "costly:"
