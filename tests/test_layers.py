@@ -62,7 +62,6 @@ UPWARDS = {
     # A recogniser is imported when somebody chooses it by its name.
     ("eventstream.transcribe.emulator.recogniser", "eventstream.transcribe.emulator.scripted"),
     ("eventstream.transcribe.emulator.recogniser", "eventstream.transcribe.emulator.moonshine"),
-    ("eventstream.transcribe.emulator.recogniser", "eventstream.transcribe.emulator.sphinx"),
 }
 """What is imported when it is called."""
 
