@@ -127,7 +127,7 @@ class Retries:
         deadline: seconds for all tries in a row and the pauses between them; None: as long as they take.
     """
 
-    def __init__(self, retries: int, retry_on: RetryOn | None = None, deadline: float | None = None) -> None:
+    def __init__(self, retries: int = 0, retry_on: RetryOn | None = None, deadline: float | None = None) -> None:
         self._retries = retries
         self._retry_on = retry_on or retryable
         self._deadline = deadline

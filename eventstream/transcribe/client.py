@@ -51,6 +51,7 @@ from eventstream.transcribe.call_analytics import (
 )
 from eventstream.transcribe.exceptions import BadRequestException
 from eventstream.transcribe.feed import AudioFailed, Feed
+from eventstream.transcribe.keywords import StartOptions
 from eventstream.transcribe.medical import (
     MedicalTranscriptEvent,
     StartMedicalStreamTranscriptionRequest,
@@ -70,12 +71,12 @@ from eventstream.transcribe.operations import (
     START_STREAM_TRANSCRIPTION,
 )
 from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
-from eventstream.transcribe.session import AudioSession, ClientSession
+from eventstream.transcribe.session import AudioSession
 from eventstream.transcribe.timeline import Restart, Timeline
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
     from typing import TypeAlias
 
@@ -86,9 +87,10 @@ if TYPE_CHECKING:
     from eventstream.signing import EventSigner
     from eventstream.streams import AsyncReadable, Readable
     from eventstream.transcribe.keywords import (
-        StartCallAnalyticsStreamTranscriptionParameters,
-        StartMedicalScribeStreamParameters,
-        StartMedicalStreamTranscriptionParameters,
+        StartCallAnalyticsStreamTranscriptionKeywords,
+        StartMedicalScribeStreamKeywords,
+        StartMedicalStreamTranscriptionKeywords,
+        StartStreamTranscriptionKeywords,
         StartStreamTranscriptionParameters,
     )
     from eventstream.transport import Channel
@@ -152,22 +154,15 @@ class TranscribeClient(Client):
         self,
         request: StartStreamTranscriptionRequest | None = None,
         /,
-        *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        deadline: float | None = None,
-        **parameters: Unpack[StartStreamTranscriptionParameters],
+        **keywords: Unpack[StartStreamTranscriptionKeywords],
     ) -> AbstractAsyncContextManager[TranscriptionStream]:
         """Start a transcription.
 
         Args:
-            request: what is requested; None: it is made of the parameters.
-            retries: how often it is tried again to begin the stream, if the service or the network cannot do it now.
-                All tries have the same session id, made here if the request has none, and come after longer and longer
-                pauses of a random length. Once the stream has begun, an error is final; see `transcribe`.
-            retry_on: says of an error whether to try again; None: `eventstream.client.retryable` does.
-            deadline: seconds in which the stream must have begun, with all tries; None: as long as they take.
-            parameters: the fields of a `StartStreamTranscriptionRequest`; beside a request, what is other than in it.
+            request: what is requested; None: it is made of the keywords.
+            keywords: the fields of the request, a `StartStreamTranscriptionRequest`, which are other than in the
+                request that is given; and the `StartOptions`: ``retries``, ``retry_on`` and ``deadline``. See
+                `transcribe` for retries of a stream that has begun.
 
         Returns:
             A context manager, in whose block the `TranscriptionStream` is open. On entering it raises what follows.
@@ -178,120 +173,64 @@ class TranscribeClient(Client):
             NoCredentials: there are none.
             OSError: the service cannot be reached or trusted, or broke off. ``TimeoutError``: it did not answer.
         """
-        request = _requested(StartStreamTranscriptionRequest, request, dict(parameters))
-        if retries and request.session_id is None:
-            request = replace(request, session_id=str(uuid.uuid4()))
-        return self._started(request, Retries(retries, retry_on, deadline))
-
-    def _started(
-        self, request: StartStreamTranscriptionRequest, retries: Retries
-    ) -> AbstractAsyncContextManager[TranscriptionStream]:
-        def make(channel: Channel, signer: EventSigner | None, response: Response) -> TranscriptionStream:
-            session = ClientSession(request, signer, operation=operation)
-            return TranscriptionStream(channel, session, response.headers, self._idle_timeout)
-
-        operation = START_STREAM_TRANSCRIPTION.limited(*self._limits)
-        return self.opened(operation, operation.request.write(request), make, retries)
+        asked = _asked(StartStreamTranscriptionRequest, request, keywords)
+        return self._started(START_STREAM_TRANSCRIPTION, TranscriptionStream, *asked)
 
     def start_medical_stream_transcription(
         self,
         request: StartMedicalStreamTranscriptionRequest | None = None,
         /,
-        *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        **parameters: Unpack[StartMedicalStreamTranscriptionParameters],
+        **keywords: Unpack[StartMedicalStreamTranscriptionKeywords],
     ) -> AbstractAsyncContextManager[MedicalTranscriptionStream]:
-        """Start a medical transcription.
+        """Start a medical transcription, as `start_stream_transcription` starts one of any speech.
 
-        Args:
-            request: what is requested; None: it is made of the parameters.
-            retries, retry_on: as of `start_stream_transcription`.
-            parameters: the fields of a `eventstream.transcribe.medical.StartMedicalStreamTranscriptionRequest`; beside
-                a request, what is other than in it.
-
-        Returns:
-            A context manager, in whose block the `MedicalTranscriptionStream` is open.
-
-        Raises:
-            InvalidRequest, TranscribeError, NoCredentials, OSError: as of `start_stream_transcription`.
+        Its request is a `eventstream.transcribe.medical.StartMedicalStreamTranscriptionRequest`.
         """
-        asked = _requested(StartMedicalStreamTranscriptionRequest, request, dict(parameters))
-        operation = START_MEDICAL_STREAM_TRANSCRIPTION
-        return self._opened(operation, MedicalTranscriptionStream, asked, retries, retry_on)
+        asked = _asked(StartMedicalStreamTranscriptionRequest, request, keywords)
+        return self._started(START_MEDICAL_STREAM_TRANSCRIPTION, MedicalTranscriptionStream, *asked)
 
     def start_call_analytics_stream_transcription(
         self,
         request: StartCallAnalyticsStreamTranscriptionRequest | None = None,
         /,
-        *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        **parameters: Unpack[StartCallAnalyticsStreamTranscriptionParameters],
+        **keywords: Unpack[StartCallAnalyticsStreamTranscriptionKeywords],
     ) -> AbstractAsyncContextManager[CallAnalyticsStream]:
-        """Start call analytics. A `ConfigurationEvent`, which says who is on which channel, is sent before the audio.
+        """Start call analytics, as `start_stream_transcription` starts a transcription.
 
-        Args:
-            request: what is requested; None: it is made of the parameters.
-            retries, retry_on: as of `start_stream_transcription`.
-            parameters: the fields of a
-                `eventstream.transcribe.call_analytics.StartCallAnalyticsStreamTranscriptionRequest`; beside a request,
-                what is other than in it.
-
-        Returns:
-            A context manager, in whose block the `CallAnalyticsStream` is open.
-
-        Raises:
-            InvalidRequest, TranscribeError, NoCredentials, OSError: as of `start_stream_transcription`.
+        A `ConfigurationEvent`, which says who is on which channel, is sent before the audio. The request is a
+        `eventstream.transcribe.call_analytics.StartCallAnalyticsStreamTranscriptionRequest`.
         """
-        asked = _requested(StartCallAnalyticsStreamTranscriptionRequest, request, dict(parameters))
-        operation = START_CALL_ANALYTICS_STREAM_TRANSCRIPTION
-        return self._opened(operation, CallAnalyticsStream, asked, retries, retry_on)
+        asked = _asked(StartCallAnalyticsStreamTranscriptionRequest, request, keywords)
+        return self._started(START_CALL_ANALYTICS_STREAM_TRANSCRIPTION, CallAnalyticsStream, *asked)
 
     def start_medical_scribe_stream(
         self,
         request: StartMedicalScribeStreamRequest | None = None,
         /,
-        *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        **parameters: Unpack[StartMedicalScribeStreamParameters],
+        **keywords: Unpack[StartMedicalScribeStreamKeywords],
     ) -> AbstractAsyncContextManager[MedicalScribeStream]:
-        """Start a HealthScribe stream. A `MedicalScribeConfigurationEvent` is sent before the audio, and after it a
-        `MedicalScribeSessionControlEvent`.
+        """Start a HealthScribe stream, as `start_stream_transcription` starts a transcription.
 
-        Args:
-            request: what is requested; None: it is made of the parameters.
-            retries, retry_on: as of `start_stream_transcription`.
-            parameters: the fields of a `eventstream.transcribe.medical_scribe.StartMedicalScribeStreamRequest`; beside
-                a request, what is other than in it.
-
-        Returns:
-            A context manager, in whose block the `MedicalScribeStream` is open.
-
-        Raises:
-            InvalidRequest, TranscribeError, NoCredentials, OSError: as of `start_stream_transcription`.
+        A `MedicalScribeConfigurationEvent` is sent before the audio, and after it a `MedicalScribeSessionControlEvent`.
+        The request is a `eventstream.transcribe.medical_scribe.StartMedicalScribeStreamRequest`.
         """
-        asked = _requested(StartMedicalScribeStreamRequest, request, dict(parameters))
-        return self._opened(START_MEDICAL_SCRIBE_STREAM, MedicalScribeStream, asked, retries, retry_on)
+        asked = _asked(StartMedicalScribeStreamRequest, request, keywords)
+        return self._started(START_MEDICAL_SCRIBE_STREAM, MedicalScribeStream, *asked)
 
-    def _opened(
+    def _started(
         self,
-        operation: Operation[Any, Any, Any, Any],
+        operation: Operation[_Request, _Response, _In, _Out],
         kind: type[_Stream],
-        request: Any,
-        retries: int,
-        retry_on: RetryOn | None,
+        request: _Request,
+        retries: Retries,
     ) -> AbstractAsyncContextManager[_Stream]:
-        """Start any of the operations whose input is audio."""
+        """Start any of the operations, whose streams are of this class."""
         limited = operation.limited(*self._limits)
-        if retries and request.session_id is None:
-            request = replace(request, session_id=str(uuid.uuid4()))
 
         def make(channel: Channel, signer: EventSigner | None, response: Response) -> _Stream:
             return kind(channel, AudioSession(limited, request, signer), response.headers, self._idle_timeout)
 
-        return self.opened(operation, operation.request.write(request), make, Retries(retries, retry_on))
+        return self.opened(limited, limited.request.write(request), make, retries)
 
     async def transcribe(
         self,
@@ -367,8 +306,8 @@ class TranscribeClient(Client):
                 )
             elif source.is_at_hand:
                 await source.format()
-            if retries and asked.session_id is None:
-                asked = replace(asked, session_id=str(uuid.uuid4()))
+            if retries:
+                asked = _with_session(asked)
             format = AudioFormat.of(asked)
             source.check(format)
             chunks = source.chunks(chunk_duration)
@@ -384,7 +323,9 @@ class TranscribeClient(Client):
             broken: Exception | None = None
             while True:
                 try:
-                    async with self._started(asked, tries.once()) as stream:
+                    async with self._started(
+                        START_STREAM_TRANSCRIPTION, TranscriptionStream, asked, tries.once()
+                    ) as stream:
                         if broken is not None:
                             _tell(feed.restart(broken), on_restart)
                         broken = _UNKNOWN
@@ -443,7 +384,8 @@ class AudioStream(Stream[_Request, _Response, _In, _Out]):
                 are recommended); any C-contiguous buffer.
 
         Raises:
-            InvalidAudio: the chunk is empty, too long, or ends in the middle of a sample; the stream goes on.
+            InvalidAudio: the chunk is empty, too long, ends in the middle of a sample, or comes before the
+                configuration that the operation needs; the stream goes on.
             StateError: the audio was ended, or another task is sending.
             IncompleteStream: the service has ended the response before all audio was sent.
             TranscribeError: the service gave up.
@@ -521,6 +463,22 @@ def _parameters_of(format: AudioFormat) -> dict[str, Any]:
 
 def _requested(kind: type[_Request], request: _Request | None, parameters: dict[str, Any]) -> _Request:
     made: _Request = kind(**parameters) if request is None else replace(request, **parameters)
+    return made
+
+
+def _asked(kind: type[_Request], request: _Request | None, keywords: Mapping[str, Any]) -> tuple[_Request, Retries]:
+    """Return the request, and how often its stream is tried to begin, of the keywords of a method that starts one."""
+    options: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    for name, value in keywords.items():
+        (options if name in StartOptions.__annotations__ else fields)[name] = value
+    asked = _requested(kind, request, fields)
+    return (_with_session(asked) if options.get("retries") else asked), Retries(**options)
+
+
+def _with_session(request: _Request) -> _Request:
+    """Return the request with a session id, so that all tries have the same one."""
+    made: _Request = request if request.session_id is not None else replace(request, session_id=str(uuid.uuid4()))
     return made
 
 

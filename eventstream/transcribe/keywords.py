@@ -1,12 +1,32 @@
 """The parameters of the operations as keyword arguments, so that editors and type checkers know them.
 
-What they mean and which values are allowed is in the classes of the requests.
+What they mean and which values are allowed is in the classes of the requests. A method that starts a stream takes the
+parameters of its operation and `StartOptions`, which together are its keywords.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from eventstream.client import RetryOn
+
+
+class StartOptions(TypedDict, total=False):
+    """How a stream is started. The names are those of `eventstream.client.Retries`.
+
+    Attributes:
+        retries: how often it is tried again to begin the stream, if the service or the network cannot do it now (0).
+            All tries have the same session id, made by the client if the request has none, and come after longer and
+            longer pauses of a random length. Once the stream has begun, an error is final.
+        retry_on: says of an error whether to try again; None: `eventstream.client.retryable` does.
+        deadline: seconds in which the stream must have begun, with all tries; None: as long as they take.
+    """
+
+    retries: int
+    retry_on: RetryOn | None
+    deadline: float | None
 
 
 class StartStreamTranscriptionParameters(TypedDict, total=False):
@@ -84,3 +104,21 @@ class StartMedicalScribeStreamParameters(TypedDict, total=False):
     language_code: str
     media_sample_rate_hertz: int
     media_encoding: str
+
+
+class StartStreamTranscriptionKeywords(StartStreamTranscriptionParameters, StartOptions, total=False):
+    """The parameters and `StartOptions`."""
+
+
+class StartMedicalStreamTranscriptionKeywords(StartMedicalStreamTranscriptionParameters, StartOptions, total=False):
+    """The parameters and `StartOptions`."""
+
+
+class StartCallAnalyticsStreamTranscriptionKeywords(
+    StartCallAnalyticsStreamTranscriptionParameters, StartOptions, total=False
+):
+    """The parameters and `StartOptions`."""
+
+
+class StartMedicalScribeStreamKeywords(StartMedicalScribeStreamParameters, StartOptions, total=False):
+    """The parameters and `StartOptions`."""

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from eventstream import session
 from eventstream._codec import Message
 from eventstream.signing import MAX_CLOCK_SKEW, CredentialsSource, EventSigner, utc_now
 from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.exceptions import InvalidAudio, TranscribeError
-from eventstream.transcribe.model import AUDIO_EVENT_HEADERS, AudioStreamEvent, TranscriptEvent
-from eventstream.transcribe.operations import MAX_EVENT_LENGTH, START_STREAM_TRANSCRIPTION
+from eventstream.transcribe.model import AUDIO_EVENT_HEADERS, AudioEvent, AudioStreamEvent, TranscriptEvent
+from eventstream.transcribe.operations import MAX_EVENT_LENGTH, START_STREAM_TRANSCRIPTION, input_check
 from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
             operation, request, signer, unknown_events=unknown_events, max_payload_length=max_payload_length
         )
         self._format = AudioFormat.of(request)
+        # A check of more than the chunks, e.g. of what came before them, is asked at each.
+        self._check_audio: Callable[[Any], None] | None = None if operation.check is input_check else self._check
         # Computed once, as every chunk is checked.
         self._max_length, self._sample_length = self._format.max_chunk_length, self._format.sample_length
 
@@ -84,8 +86,8 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
                 are recommended); any C-contiguous buffer.
 
         Raises:
-            InvalidAudio: the chunk is empty, too long, ends in the middle of a sample, or is an array of something else
-                than samples; the session goes on.
+            InvalidAudio: the chunk is empty, too long, ends in the middle of a sample, is an array of something else
+                than samples, or comes before the configuration that the operation needs; the session goes on.
             StateError: the audio was ended.
             IncompleteStream: the response has ended early.
             TypeError, BufferError: the chunk is not a buffer, or not C-contiguous.
@@ -98,6 +100,9 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
             if not length:
                 raise InvalidAudio("an empty chunk: to end the audio call end_audio")
             self._format.check_chunk(event.payload)
+        if self._check_audio is not None:
+            self.check_sending()
+            self._check_audio(AudioEvent(bytes(event.payload)))
         return self._exchange.send(event)
 
     def end_audio(self) -> bytes:

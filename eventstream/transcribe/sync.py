@@ -45,9 +45,10 @@ if TYPE_CHECKING:
     from eventstream.streams import Readable
     from eventstream.transcribe.client import Restart
     from eventstream.transcribe.keywords import (
-        StartCallAnalyticsStreamTranscriptionParameters,
-        StartMedicalScribeStreamParameters,
-        StartMedicalStreamTranscriptionParameters,
+        StartCallAnalyticsStreamTranscriptionKeywords,
+        StartMedicalScribeStreamKeywords,
+        StartMedicalStreamTranscriptionKeywords,
+        StartStreamTranscriptionKeywords,
         StartStreamTranscriptionParameters,
     )
 
@@ -147,74 +148,49 @@ class TranscribeClient(sync.Client):
         self,
         request: StartStreamTranscriptionRequest | None = None,
         /,
-        *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        deadline: float | None = None,
-        **parameters: Unpack[StartStreamTranscriptionParameters],
+        **keywords: Unpack[StartStreamTranscriptionKeywords],
     ) -> TranscriptionStream:
         """Return a transcription, which starts in a ``with`` statement.
 
         See `eventstream.transcribe.client.TranscribeClient.start_stream_transcription`.
         """
-        return TranscriptionStream(
-            self._client.start_stream_transcription(
-                request, retries=retries, retry_on=retry_on, deadline=deadline, **parameters
-            )
-        )
+        return TranscriptionStream(self._client.start_stream_transcription(request, **keywords))
 
     def start_medical_stream_transcription(
         self,
         request: StartMedicalStreamTranscriptionRequest | None = None,
         /,
-        *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        **parameters: Unpack[StartMedicalStreamTranscriptionParameters],
+        **keywords: Unpack[StartMedicalStreamTranscriptionKeywords],
     ) -> MedicalTranscriptionStream:
-        """Return a stream, which starts in a ``with`` statement.
+        """Return a medical transcription, which starts in a ``with`` statement.
 
         See `eventstream.transcribe.client.TranscribeClient.start_medical_stream_transcription`.
         """
-        return MedicalTranscriptionStream(
-            self._client.start_medical_stream_transcription(request, retries=retries, retry_on=retry_on, **parameters)
-        )
+        return MedicalTranscriptionStream(self._client.start_medical_stream_transcription(request, **keywords))
 
     def start_call_analytics_stream_transcription(
         self,
         request: StartCallAnalyticsStreamTranscriptionRequest | None = None,
         /,
-        *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        **parameters: Unpack[StartCallAnalyticsStreamTranscriptionParameters],
+        **keywords: Unpack[StartCallAnalyticsStreamTranscriptionKeywords],
     ) -> CallAnalyticsStream:
-        """Return a stream, which starts in a ``with`` statement.
+        """Return call analytics, which start in a ``with`` statement.
 
         See `eventstream.transcribe.client.TranscribeClient.start_call_analytics_stream_transcription`.
         """
-        return CallAnalyticsStream(
-            self._client.start_call_analytics_stream_transcription(
-                request, retries=retries, retry_on=retry_on, **parameters
-            )
-        )
+        return CallAnalyticsStream(self._client.start_call_analytics_stream_transcription(request, **keywords))
 
     def start_medical_scribe_stream(
         self,
         request: StartMedicalScribeStreamRequest | None = None,
         /,
-        *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        **parameters: Unpack[StartMedicalScribeStreamParameters],
+        **keywords: Unpack[StartMedicalScribeStreamKeywords],
     ) -> MedicalScribeStream:
-        """Return a stream, which starts in a ``with`` statement.
+        """Return a HealthScribe stream, which starts in a ``with`` statement.
 
         See `eventstream.transcribe.client.TranscribeClient.start_medical_scribe_stream`.
         """
-        return MedicalScribeStream(
-            self._client.start_medical_scribe_stream(request, retries=retries, retry_on=retry_on, **parameters)
-        )
+        return MedicalScribeStream(self._client.start_medical_scribe_stream(request, **keywords))
 
     def transcribe(
         self,

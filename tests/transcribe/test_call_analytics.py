@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from eventstream import Message
+from eventstream.exceptions import StateError
 from eventstream.operation import InvalidRequest, Parts
 from eventstream.transcribe import BadRequestException, ConfigurationEvent, InvalidAudio
 from eventstream.transcribe.call_analytics import (
@@ -23,7 +24,7 @@ from eventstream.transcribe.call_analytics import (
 )
 from eventstream.transcribe.client import TranscribeClient
 from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Emulator, Scripted
-from eventstream.transcribe.model import ChannelDefinition
+from eventstream.transcribe.model import AudioEvent, ChannelDefinition
 from eventstream.transcribe.operations import START_CALL_ANALYTICS_STREAM_TRANSCRIPTION
 from eventstream.transcribe.sync import TranscribeClient as SyncClient
 
@@ -171,12 +172,31 @@ def test_configuration_that_is_missing_or_wrong(events, text):
     async def main():
         async with Emulator() as emulator:
             async with client_of(emulator).start_call_analytics_stream_transcription(**REQUIRED) as stream:
-                for event in events:
-                    await stream.send(event)
-                await stream.send_audio(CHUNK)
+                # As a client without our checks sends it.
+                for event in [*events, AudioEvent(CHUNK)]:
+                    await stream.prepare()
+                    await stream.transmit(stream._session._exchange.send(OPERATION.inputs.serialise(event)))
                 with pytest.raises(BadRequestException) as raised:
                     await anext(stream)
             assert raised.value.message == text
+
+    run(main)
+
+
+def test_client_sends_no_audio_before_the_configuration():
+    async def main():
+        async with Emulator(recogniser=Scripted("One two three.")) as emulator:
+            client = client_of(emulator)
+            async with client.start_call_analytics_stream_transcription(**REQUIRED) as stream:
+                for send in (stream.send_audio, lambda chunk: stream.send(AudioEvent(chunk))):
+                    with pytest.raises(InvalidAudio, match="a ConfigurationEvent comes first"):
+                        await send(CHUNK)
+                await stream.send(CONFIGURATION)
+                await stream.send_audio(CHUNK)
+                await stream.end_audio()
+                with pytest.raises(StateError):
+                    await stream.send_audio(CHUNK)
+                assert [event.transcript async for event in stream if not event.is_partial] == ["One", "One"]
 
     run(main)
 

@@ -29,6 +29,7 @@ from eventstream import (
     http2,
 )
 from eventstream import client as general
+from eventstream.client import Retries
 from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.http2 import ErrorCodes
 from eventstream.signing import Credentials
@@ -1570,7 +1571,7 @@ def test_what_is_not_given():
     assert [timeouts[f"{name}_timeout"].default for name in ("connect", "response", "idle")] == [10.0, 10.0, 60.0]
     options = inspect.signature(TranscribeClient.transcribe).parameters
     assert [options[name].default for name in ("pace", "chunk_duration", "retries")] == [True, 0.1, 0]
-    assert inspect.signature(TranscribeClient.start_stream_transcription).parameters["retries"].default == 0
+    assert inspect.signature(Retries).parameters["retries"].default == 0
 
 
 def test_audio_that_is_no_wav_must_be_described(tmp_path):

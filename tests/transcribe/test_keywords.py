@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import inspect
 
 import pytest
 
+from eventstream.client import Retries
 from eventstream.transcribe import keywords
 from eventstream.transcribe.call_analytics import StartCallAnalyticsStreamTranscriptionRequest
+from eventstream.transcribe.client import TranscribeClient
+from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Emulator
 from eventstream.transcribe.medical import StartMedicalStreamTranscriptionRequest
 from eventstream.transcribe.medical_scribe import StartMedicalScribeStreamRequest
 from eventstream.transcribe.request import StartStreamTranscriptionRequest
+from eventstream.transcribe.sync import TranscribeClient as SyncClient
 
 REQUESTS = [
     StartStreamTranscriptionRequest,
@@ -32,3 +38,67 @@ def test_keywords_are_the_fields(request_class):
 def test_keywords_of_every_operation():
     found = {name for name in vars(keywords) if name.endswith("Parameters")}
     assert found == {request.__name__.replace("Request", "Parameters") for request in REQUESTS}
+
+
+# How a stream is started
+
+REQUIRED = {"language_code": "en-US", "media_sample_rate_hertz": 16000, "media_encoding": "pcm"}
+STARTED = {
+    "start_stream_transcription": REQUIRED,
+    "start_medical_stream_transcription": {**REQUIRED, "specialty": "NEUROLOGY", "type": "DICTATION"},
+    "start_call_analytics_stream_transcription": REQUIRED,
+    "start_medical_scribe_stream": REQUIRED,
+}
+
+
+def client_of(emulator, kind):
+    return kind("us-east-1", endpoint=emulator.endpoint, credentials=DOCUMENTATION_CREDENTIALS)
+
+
+def test_options_are_those_of_retries():
+    assert list(keywords.StartOptions.__annotations__) == list(inspect.signature(Retries).parameters)
+    assert not keywords.StartOptions.__required_keys__
+
+
+@pytest.mark.parametrize("method", STARTED)
+def test_every_operation_has_a_deadline(method):
+    async def main():
+        async with Emulator(faults=["slow:5@0"]) as emulator:
+
+            def call():
+                client = client_of(emulator, SyncClient)
+                with getattr(client, method)(deadline=0.05, **STARTED[method]):
+                    pass
+
+            with pytest.raises(TimeoutError, match=r"did not begin in 0\.05 s"):
+                async with getattr(client_of(emulator, TranscribeClient), method)(deadline=0.05, **STARTED[method]):
+                    pass
+            with pytest.raises(TimeoutError, match=r"did not begin in 0\.05 s"):
+                await asyncio.to_thread(call)
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+@pytest.mark.parametrize("method", STARTED)
+def test_every_operation_is_retried(method, monkeypatch):
+    async def at_once(*_):
+        return True
+
+    monkeypatch.setattr("eventstream.client._pause", at_once)
+    asked = []
+
+    def retry_on(error):
+        asked.append(error.code)
+        return True
+
+    async def main():
+        async with Emulator(faults=["exception:BadRequestException@0*2"]) as emulator:
+            start = getattr(client_of(emulator, TranscribeClient), method)
+            async with start(retries=2, retry_on=retry_on, **STARTED[method]) as stream:
+                assert stream.request.session_id == stream.response.session_id
+                assert asked == ["BadRequestException"] * 2
+                await stream.end_audio()
+                async for _ in stream:
+                    pass
+
+    asyncio.run(asyncio.wait_for(main(), 30))

@@ -215,8 +215,15 @@ def test_client_checks_what_it_sends():
         async with Emulator() as emulator, client_of(emulator).start_medical_scribe_stream(**REQUIRED) as stream:
             with pytest.raises(ValueError, match="END_OF_SESSION"):
                 await stream.send(MedicalScribeSessionControlEvent(type="PAUSE"))
-            with pytest.raises(InvalidAudio):
+            with pytest.raises(InvalidAudio, match="a MedicalScribeConfigurationEvent comes first"):
+                await stream.send_audio(CHUNK)
+            await stream.send(configuration())
+            with pytest.raises(InvalidAudio, match="sample"):
                 await stream.send_audio(b"a")
+            await stream.send_audio(CHUNK)
+            await stream.send(END)
+            with pytest.raises(InvalidAudio, match="audio after the end of the session"):
+                await stream.send_audio(CHUNK)
             await stream.end_audio()
 
     run(main)
