@@ -122,6 +122,24 @@ FAULTS = [
         )
     ),
     Fault(
+        *("expired-url", "Signatures", "eventstream/signing/requests.py"),
+        "        if late > timedelta(0):\n",
+        "        if late > max_clock_skew:\n",
+        tests("tests/signing/test_requests.py", "-k", "presigned"),
+    ),
+    Fault(
+        *("early-url", "Signatures", "eventstream/signing/requests.py"),
+        "        if age < -max_clock_skew:\n",
+        "        if False:\n",
+        tests("tests/signing/test_requests.py", "-k", "presigned"),
+    ),
+    Fault(
+        *("repeated-parameter", "Signatures", "eventstream/signing/requests.py"),
+        "    twice = _repeated(name for name, _, raw in given if raw)\n",
+        "    twice = None\n",
+        tests("tests/signing/test_requests.py", "-k", "presigned"),
+    ),
+    Fault(
         *("last-host", "Signatures", "eventstream/signing/requests.py"),
         '    values = {name: ",".join(several) for name, several in lists.items()}\n',
         '    values = {n: several[-1] if n == "host" else ",".join(several) for n, several in lists.items()}\n',

@@ -11,9 +11,12 @@ from eventstream.signing.events import ChunkSigner, EventSigner, EventVerifier, 
 from eventstream.signing.requests import (
     EMPTY_PAYLOAD,
     EVENTS_PAYLOAD,
+    MAX_EXPIRES,
     VerifiedRequest,
+    presign_url,
     request_signature,
     sign_request,
+    verify_presigned,
     verify_request,
 )
 
@@ -21,6 +24,7 @@ __all__ = [
     "EMPTY_PAYLOAD",
     "EVENTS_PAYLOAD",
     "MAX_CLOCK_SKEW",
+    "MAX_EXPIRES",
     "SIGNATURE_LENGTH",
     "ChunkSigner",
     "Credentials",
@@ -33,8 +37,10 @@ __all__ = [
     "VerificationError",
     "VerifiedRequest",
     "chunk_signature",
+    "presign_url",
     "request_signature",
     "sign_request",
     "utc_now",
+    "verify_presigned",
     "verify_request",
 ]

@@ -1,5 +1,7 @@
 """The signature of an HTTP request that opens an event stream; it is the seed of the events' signatures.
 
+It travels in headers, or in the query of a presigned URL, which anybody who has it may open until it expires.
+
 Source: "Signature Version 4 for API requests"
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
 """
@@ -12,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes, urlsplit, urlunsplit
 
 from eventstream._text import quote as in_quotes
 from eventstream.exceptions import DateSkew, SignatureMismatch, VerificationError
@@ -35,9 +37,12 @@ if TYPE_CHECKING:
 __all__ = [
     "EMPTY_PAYLOAD",
     "EVENTS_PAYLOAD",
+    "MAX_EXPIRES",
     "VerifiedRequest",
+    "presign_url",
     "request_signature",
     "sign_request",
+    "verify_presigned",
     "verify_request",
 ]
 
@@ -46,6 +51,9 @@ EMPTY_PAYLOAD = sha256().hexdigest()
 
 EVENTS_PAYLOAD = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 """The payload hash of a request whose body is signed event by event, as the AWS SDKs send it."""
+
+MAX_EXPIRES = 604_800
+"""Seconds that a presigned URL may be valid at most: 7 days. Services may allow less; Amazon Transcribe allows 300."""
 
 _T = TypeVar("_T", bound=VerificationError)
 
@@ -60,6 +68,20 @@ _PARTS = {
     "Signature": re.compile(r"(?P<signature>[0-9a-f]{64})"),
 }
 """The parts of an ``authorization`` header: each once, in any order. One client writes no space behind their commas."""
+_IN_QUERY = {
+    "X-Amz-Algorithm": re.compile("AWS4-HMAC-SHA256"),
+    "X-Amz-Credential": _PARTS["Credential"],
+    "X-Amz-Date": re.compile("(?P<date>.*)", re.DOTALL),
+    "X-Amz-Expires": re.compile("(?P<expires>[1-9][0-9]{0,5})"),
+    "X-Amz-SignedHeaders": re.compile("(?P<signed_headers>[^,\\s]+)"),
+    "X-Amz-Signature": _PARTS["Signature"],
+}
+"""The parameters of a presigned URL, which are all required."""
+_TOKEN_IN_QUERY = "X-Amz-Security-Token"
+_SIGNATURE_IN_QUERY = "X-Amz-Signature"
+_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_NO_URL = re.compile("[^!-~]")
+
 _FOLDED = re.compile("[ \\t]+")
 _LINE = re.compile("[\0\r\n]")
 _AMZ_DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
@@ -264,6 +286,189 @@ def verify_request(
     pairs = list(headers)
     values = _by_name(pairs)
     claim = _parse_authorization(values.get("authorization", ""))
+    date, request = _verify_claim(
+        *(claim, credentials, region, service, method, path, pairs),
+        token=values.get("x-amz-security-token", ""),
+    )
+    skew = date - clock()
+    if max_clock_skew is not None and abs(skew) > max_clock_skew:
+        raise _refusal(DateSkew, describe_skew(skew // MILLISECOND, max_clock_skew // MILLISECOND))
+    return request
+
+
+def presign_url(
+    credentials: Credentials,
+    region: str,
+    service: str,
+    method: str,
+    url: str,
+    *,
+    headers: _Pairs = (),
+    expires: int = 300,
+    clock: Callable[[], datetime] = utc_now,
+) -> str:
+    """Return the URL with a signature in its query: whoever has it may send that request until it expires.
+
+    It is the same as botocore's ``SigV4QueryAuth`` makes it, where that makes a URL that can be used.
+
+    Args:
+        credentials: the session token becomes a parameter of the query.
+        region, service, method: as for `request_signature`; a WebSocket is opened with ``"GET"``.
+        url: with ``https``, ``wss``, ``http`` or ``ws``; the path as it is sent, encoded. The parameters of its query
+            may be encoded or not, where ``+`` is a space; those without a value have an empty one.
+        headers: that must be sent with it as they are, beside ``host``; a WebSocket in a browser cannot send any.
+        expires: seconds that it is valid, 1 to `MAX_EXPIRES`. Amazon Transcribe allows at most 300.
+        clock: gives the date from which it is valid, as an aware datetime.
+
+    Raises:
+        ValueError: it is no such URL, or has a user, a fragment, a signature, or a parameter twice; `expires` is out of
+            bounds; or ``host`` is among the headers, or a value of several lines.
+        TypeError: the clock gave a naive datetime.
+    """
+    if not 1 <= expires <= MAX_EXPIRES:
+        raise ValueError(f"it can expire after 1 to {MAX_EXPIRES} seconds, not {expires}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{in_quotes(url)} is no URL") from None
+    host = parts.hostname
+    if parts.scheme not in _DEFAULT_PORTS or not host or "@" in parts.netloc or "#" in url:
+        raise ValueError(
+            f"the URL {in_quotes(url)}; it must have https, wss, http or ws, a host, and no user or fragment"
+        )
+    if _NO_URL.search(parts.netloc + parts.path):
+        raise ValueError(f"the host and path of {in_quotes(url)} must be encoded: they hold spaces, or are not ASCII")
+    authority = f"[{host}]" if ":" in host else host
+    if port not in (None, _DEFAULT_PORTS[parts.scheme]):
+        authority = f"{authority}:{port}"
+    sent = list(headers)
+    if {"host", ":authority"} & {name.lower() for name, _ in sent}:
+        raise ValueError("the host is that of the URL, and not a header")
+    sent.append(("host", authority))
+    parameters = parse_qsl(parts.query, keep_blank_values=True)
+    twice = _repeated(name for name, _ in parameters)
+    if twice is not None:
+        raise ValueError(f"the parameter {in_quotes(twice)} is there twice")
+    if any(name.lower().startswith("x-amz-") for name, _ in parameters):
+        raise ValueError("the URL is already signed, or has parameters whose names begin as those of a signature")
+
+    stamp = amz_date(EPOCH + (clock() - EPOCH))
+    names = sorted(_signable(sent))
+    parameters += [
+        ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
+        ("X-Amz-Credential", f"{credentials.access_key}/{stamp[:8]}/{region}/{service}/aws4_request"),
+        ("X-Amz-Date", stamp),
+        ("X-Amz-Expires", str(expires)),
+        ("X-Amz-SignedHeaders", ";".join(names)),
+    ]
+    if credentials.session_token is not None:
+        parameters.append((_TOKEN_IN_QUERY, credentials.session_token))
+    query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
+    signature = request_signature(
+        *(credentials, region, service, method, f"{parts.path}?{query}"),
+        [*sent, ("x-amz-date", stamp)],
+        signed_headers=names,
+    )
+    return urlunsplit((*parts[:3], f"{query}&{_SIGNATURE_IN_QUERY}={signature.hex()}", ""))
+
+
+def verify_presigned(
+    credentials: CredentialsSource | Mapping[str, CredentialsSource],
+    region: str | None,
+    service: str | None,
+    method: str,
+    path: str,
+    headers: _Pairs,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
+    max_expires: int = MAX_EXPIRES,
+) -> VerifiedRequest:
+    """Verify a request whose signature is in its query, as `presign_url` puts it there.
+
+    Args:
+        credentials, region, service, method, headers, clock: as for `verify_request`.
+        path: as it was received, with its query.
+        max_clock_skew: how far the URL's date may be ahead of the clock; None: neither its date nor its expiry counts.
+        max_expires: seconds that a URL may be valid at most, as it says itself.
+
+    Returns:
+        Who signed it, and for what. The signature is the seed of events that are signed.
+
+    Raises:
+        SignatureMismatch: the signature is not that of this request and key.
+        DateSkew: it has expired, or is not valid yet.
+        VerificationError: a parameter of the signature is missing or malformed, any parameter is there twice, what must
+            be signed is not, it is valid for longer than it may be, or the access key, session token, region or service
+            is another. All have the `index` None.
+        TypeError: the clock gave a naive datetime.
+    """
+    target, _, query = path.partition("?")
+    given = [
+        (unquote(name), unquote(value), raw) for raw in query.split("&") for name, _, value in [raw.partition("=")]
+    ]
+    twice = _repeated(name for name, _, raw in given if raw)
+    if twice is not None:
+        raise _refusal(VerificationError, f"the parameter {in_quotes(twice)} is there twice")
+    parameters = {name: value for name, value, _ in given}
+    claim: dict[str, str] = {}
+    for name, pattern in _IN_QUERY.items():
+        found = pattern.fullmatch(parameters.get(name, ""))
+        if found is None or name not in parameters:
+            raise _refusal(
+                VerificationError, f"the parameter {name} is {'invalid' if name in parameters else 'missing'}"
+            )
+        claim |= found.groupdict()
+    expires = int(claim["expires"])
+    if expires > max_expires:
+        raise _refusal(VerificationError, f"it is valid for {expires} seconds; {max_expires} are allowed")
+
+    unsigned = "&".join(raw for name, _, raw in given if name != _SIGNATURE_IN_QUERY)
+    date, request = _verify_claim(
+        *(claim, credentials, region, service, method, f"{target}?{unsigned}", list(headers)),
+        token=parameters.get(_TOKEN_IN_QUERY, ""),
+    )
+    if max_clock_skew is not None:
+        age = clock() - date
+        if age < -max_clock_skew:
+            raise _refusal(DateSkew, describe_skew(-age // MILLISECOND, max_clock_skew // MILLISECOND))
+        late = age - timedelta(seconds=expires)
+        if late > timedelta(0):
+            raise _refusal(DateSkew, f"it expired {late / timedelta(seconds=1):.3f} s ago")
+    return request
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    """Return the first name that is there twice, in whichever case; None if there is none."""
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            return name
+        seen.add(name.lower())
+    return None
+
+
+def _verify_claim(
+    claim: Mapping[str, str],
+    credentials: CredentialsSource | Mapping[str, CredentialsSource],
+    region: str | None,
+    service: str | None,
+    method: str,
+    path: str,
+    pairs: list[tuple[str, str]],
+    *,
+    token: str,
+) -> tuple[datetime, VerifiedRequest]:
+    """Return the date of a request, and who signed it.
+
+    Args:
+        claim: what it says of its signature, by the names of the groups in `_PARTS`; with its date, if that is in no
+            header.
+        credentials, region, service, method, path: as for `verify_request`; without what was added once it was signed.
+        pairs: its headers.
+        token: its session token.
+    """
     for what, claimed, wanted in (("region", claim["region"], region), ("service", claim["service"], service)):
         if wanted is not None and claimed != wanted:
             raise _refusal(
@@ -278,19 +483,19 @@ def verify_request(
     signed = set(names)
     if names != sorted(signed) or claim["signed_headers"] != claim["signed_headers"].lower():
         raise _refusal(VerificationError, "its SignedHeaders are not in lower case, sorted, and each there once")
-    _check_signed(signed, values)
-    date = _parse_date(values["x-amz-date"], claim["day"])
+    values = _by_name(pairs)
+    _check_signed(signed if "date" in claim else {"x-amz-date", *signed}, signed, values)
+    if "date" in claim:
+        pairs = [*pairs, ("x-amz-date", claim["date"])]
+    stamp = claim["date"] if "date" in claim else values["x-amz-date"]
+    date = _parse_date(stamp, claim["day"])
     expected = request_signature(account, claim["region"], claim["service"], method, path, pairs, signed_headers=signed)
     signature = bytes.fromhex(claim["signature"])
     if not hmac.compare_digest(expected, signature):
         raise _refusal(SignatureMismatch, "its signature does not match")
-    token = values.get("x-amz-security-token", "")
     if not hmac.compare_digest(encode_text(token), encode_text(account.session_token or "")):
         raise _refusal(VerificationError, "its session token is not that of the access key")
-    skew = date - clock()
-    if max_clock_skew is not None and abs(skew) > max_clock_skew:
-        raise _refusal(DateSkew, describe_skew(skew // MILLISECOND, max_clock_skew // MILLISECOND))
-    return VerifiedRequest(source, claim["region"], claim["service"], signature)
+    return date, VerifiedRequest(source, claim["region"], claim["service"], signature)
 
 
 def _parse_authorization(text: str) -> dict[str, str]:
@@ -311,8 +516,9 @@ def _parse_authorization(text: str) -> dict[str, str]:
     raise _refusal(VerificationError, "it has no valid authorization header (AWS4-HMAC-SHA256)")
 
 
-def _check_signed(signed: set[str], values: Mapping[str, str]) -> None:
-    for name in ("x-amz-date", *sorted(signed)):
+def _check_signed(needed: set[str], signed: set[str], values: Mapping[str, str]) -> None:
+    """Check that all headers are there that are needed, and those signed that could be added on the way."""
+    for name in sorted(needed):
         if name not in values:
             raise _refusal(VerificationError, f"the header {in_quotes(name)} is missing")
         if _LINE.search(values[name]):

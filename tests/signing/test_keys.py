@@ -32,7 +32,7 @@ from eventstream.signing import (
 
 def test_signing_exports():
     assert set(signing.__all__) == {
-        *("EMPTY_PAYLOAD", "EVENTS_PAYLOAD", "MAX_CLOCK_SKEW", "SIGNATURE_LENGTH"),
+        *("EMPTY_PAYLOAD", "EVENTS_PAYLOAD", "MAX_CLOCK_SKEW", "MAX_EXPIRES", "SIGNATURE_LENGTH"),
         *(
             "ChunkSigner",
             "Credentials",
@@ -42,7 +42,7 @@ def test_signing_exports():
             "VerifiedRequest",
             "utc_now",
         ),
-        *("chunk_signature", "request_signature", "sign_request", "verify_request"),
+        *("chunk_signature", "presign_url", "request_signature", "sign_request", "verify_presigned", "verify_request"),
         *("DateSkew", "SignatureMismatch", "UnexpectedMessage", "VerificationError"),
     }
     assert SignatureMismatch is exceptions.SignatureMismatch

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import re
 from datetime import datetime, timedelta, timezone
+from urllib.parse import quote
 
 import pytest
 from signatures import (
@@ -30,9 +31,11 @@ from eventstream.signing import (
     EventVerifier,
     SignatureMismatch,
     VerificationError,
+    presign_url,
     request_signature,
     requests,
     sign_request,
+    verify_presigned,
     verify_request,
 )
 
@@ -586,3 +589,281 @@ def test_comparisons_take_constant_time(monkeypatch):
     account = Credentials("AKIDEXAMPLE", SECRET, "token")
     verified = verify(signed_request(account), account)
     assert compared == [(verified.signature,) * 2, (b"token",) * 2]
+
+
+# Presigned URLs
+
+
+SOCKET = "wss://transcribestreaming.us-east-1.amazonaws.com:8443/stream-transcription-websocket"
+
+
+def presigned_by_botocore(url, credentials, expires, headers):
+    """The URL as botocore presigns it at noon."""
+    from unittest import mock
+
+    from botocore.auth import SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials as Keys
+
+    request = AWSRequest("GET", url, headers=dict(headers))
+    keys = Keys(credentials.access_key, credentials.secret_key, credentials.session_token)
+    with mock.patch("botocore.auth.get_current_datetime", return_value=NOON.replace(tzinfo=None)):
+        SigV4QueryAuth(keys, SERVICE, REGION, expires=expires).add_auth(request)
+    return request.url
+
+
+def presign(url=SOCKET, credentials=CREDENTIALS, clock=SHOWS_NOON, **others):
+    return presign_url(credentials, REGION, SERVICE, "GET", url, clock=clock, **others)
+
+
+PRESIGNED = {
+    "plain": (SOCKET, {}),
+    "parameters": (SOCKET + "?language-code=en-US&sample-rate=16000&media-encoding=pcm", {}),
+    "session token": (SOCKET, {"credentials": Credentials("AKID", SECRET, "a/token+with=all&sorts")}),
+    "empty token": (SOCKET, {"credentials": Credentials("AKID", SECRET, "")}),
+    "unicode": (SOCKET + "?name=Jürgen&ሴ=1", {}),
+    "encoded unicode": (SOCKET + "?name=J%C3%BCrgen", {}),
+    "spaces": (SOCKET + "?a=b+c&d=e%20f&g=h i", {}),
+    "reserved": (SOCKET + "?a=~-._/:*'()@!$,%3D&b=x=y=z", {}),
+    "empty values": (SOCKET + "?a=&b&c=1", {}),
+    "empty parameters": (SOCKET + "?&a=1&&b=2&", {}),
+    "order": (SOCKET + "?b=1&a-b=2&a=3", {}),
+    "no path": ("https://example.com?a=1", {}),
+    "odd path": ("https://example.com/a//b/../c%20d/./~e/", {}),
+    "default port": ("https://example.com:443/", {}),
+    "port of http": ("http://example.com:80/", {}),
+    "other port": ("http://example.com:8080/", {}),
+    "port of the other": ("https://example.com:80/", {}),
+    "address": ("https://[::1]:8443/a", {}),
+    "upper case": ("https://EXAMPLE.com/A", {}),
+    "a second": (SOCKET, {"expires": 1}),
+    "a week": (SOCKET, {"expires": 604_800}),
+    "headers": (SOCKET, {"headers": [("X-Amz-Target", "a  b"), ("user-agent", "not signed")]}),
+}
+
+
+@pytest.mark.parametrize("name", PRESIGNED)
+def test_presigned_url_is_botocores(name):
+    url, others = PRESIGNED[name]
+    ours = presign(url, **others)
+    assert ours == presigned_by_botocore(
+        url, others.get("credentials", CREDENTIALS), others.get("expires", 300), others.get("headers", ())
+    )
+    assert ours.isascii()
+
+
+def opened(url, headers=(), method="GET"):
+    """The request that a client sends for a URL: method, path and headers."""
+    host, slash, path = url.partition("//")[2].replace("?", "/?", "/" not in url[8:].partition("?")[0]).partition("/")
+    host = host.lower().removesuffix(":80" if url.startswith("http:") else ":443")
+    return method, slash + path, [("host", host), *headers]
+
+
+def verify_url(url, credentials=CREDENTIALS, clock=SHOWS_NOON, headers=(), method="GET", **others):
+    region, service = others.pop("region", REGION), others.pop("service", SERVICE)
+    return verify_presigned(credentials, region, service, *opened(url, headers, method), clock=clock, **others)
+
+
+@pytest.mark.parametrize("name", PRESIGNED)
+def test_presigned_url_is_verified(name):
+    url, others = PRESIGNED[name]
+    made = presign(url, **others)
+    request = verify_url(made, others.get("credentials", CREDENTIALS), headers=others.get("headers", ()))
+    assert request.signature.hex() == made.rpartition("=")[2]
+    assert (request.region, request.service) == (REGION, SERVICE)
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        (SOCKET + "?a=1&a=2", "'a' is there twice"),
+        (SOCKET + "?b=1&B=2", "'B' is there twice"),
+        (SOCKET + "?a&a", "'a' is there twice"),
+        (SOCKET + "?x-amz-date=1", "already signed"),
+        (SOCKET + "#fragment", "no user or fragment"),
+        (SOCKET + "#", "no user or fragment"),
+        ("wss://user@example.com/", "no user or fragment"),
+        ("ftp://example.com/", "https, wss, http or ws"),
+        ("example.com/path", "https, wss, http or ws"),
+        ("https:///path", "a host"),
+        ("https://example.com:port/", "is no URL"),
+        ("https://[example.com/", "is no URL"),
+        ("https://example.com/two words", "must be encoded"),
+        ("https://example.com/Jürgen", "must be encoded"),
+    ],
+)
+def test_presign_refuses_a_url(url, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        presign(url)
+
+
+@pytest.mark.parametrize("expires", [0, -1, 604_801])
+def test_presign_bounds_the_expiry(expires):
+    with pytest.raises(ValueError, match=f"1 to 604800 seconds, not {expires}"):
+        presign(expires=expires)
+
+
+def test_presign_takes_the_host_of_the_url():
+    for name in ("Host", ":authority"):
+        with pytest.raises(ValueError, match="the host is that of the URL"):
+            presign(headers=[(name, "elsewhere")])
+    assert "SignedHeaders=host&" in presign("wss://example.com:443/") != presign("wss://example.com/")
+    assert verify_url(presign("wss://example.com:443/")), "as every client does, the scheme's own port is left out"
+    with pytest.raises(TypeError):
+        presign(clock=lambda: NOON.replace(tzinfo=None))
+
+
+def changes(url):
+    """The URL with one character of its query or path changed."""
+    start = url.index("/", 8)
+    for number in range(start + 1, len(url)):
+        if url[number] not in "?&=%":
+            yield url[:number] + ("0" if url[number] != "0" else "1") + url[number + 1 :]
+
+
+def test_presigned_url_refuses_every_change():
+    url = presign(SOCKET + "?language-code=en-US")
+    assert verify_url(url)
+    others = list(changes(url))
+    assert len(others) == 297
+    for other in others:
+        with pytest.raises(VerificationError):
+            verify_url(other)
+    for other in (url + "&a=1", url.replace("language-code=en-US&", ""), url.replace("?", "?a=&")):
+        with pytest.raises(SignatureMismatch, match="does not match"):
+            verify_url(other)
+    assert verify_url(url.replace("language-code=en-US&", "") + "&language-code=en-US"), "the order is not signed"
+    with pytest.raises(SignatureMismatch):
+        verify_url(url, method="POST")
+
+
+@pytest.mark.parametrize(
+    ("age", "error"),
+    [
+        (-301, "ahead of the clock"),
+        (-300, None),
+        (0, None),
+        (60, None),
+        (60.001, "it expired 0.001 s ago"),
+        (9999, "expired"),
+    ],
+)
+def test_presigned_url_expires(age, error):
+    url = presign(expires=60, clock=at(NOON.replace(microsecond=0)))
+    clock = at(NOON.replace(microsecond=0) + age * SECOND)
+    if error is None:
+        assert verify_url(url, clock=clock)
+        return
+    with pytest.raises(DateSkew, match=error) as raised:
+        verify_url(url, clock=clock)
+    assert raised.value.index is None
+    assert verify_url(url, clock=clock, max_clock_skew=None)
+
+
+def test_presigned_url_lasts_as_long_as_allowed():
+    assert verify_url(presign(expires=300), max_expires=300)
+    with pytest.raises(VerificationError, match="it is valid for 301 seconds; 300 are allowed"):
+        verify_url(presign(expires=301), max_expires=300)
+    with pytest.raises(VerificationError, match="604800 are allowed"):
+        verify_url(presign().replace("Expires=300", "Expires=604801"))
+
+
+NAMES = ["Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_presigned_parameters_are_required_once(name):
+    url = presign()
+    (found,) = re.findall(f"X-Amz-{name}=[^&]*", url)
+    missing = url.replace(found, "").replace("&&", "&")
+    for other, text in (
+        (missing, f"X-Amz-{name} is missing"),
+        (url.replace(found, found.lower()), f"X-Amz-{name} is missing"),
+        (f"{url}&{found}", "is there twice"),
+        (f"{url}&{found.lower()}", "is there twice"),
+        (f"{url}&{found.replace('-', '%2D')}", "is there twice"),
+        (url.replace(found, f"X-Amz-{name}="), f"X-Amz-{name} is invalid|is no date"),
+    ):
+        with pytest.raises(VerificationError, match=text):
+            verify_url(other)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Algorithm=AWS4-HMAC-SHA256", "Algorithm=AWS4-HMAC-SHA512"),
+        ("Date=20261122T120000Z", "Date=20261122"),
+        ("Date=20261122T120000Z", "Date=20261399T120000Z"),
+        ("Date=20261122T120000Z", "Date=20261123T120000Z"),
+        ("Expires=300", "Expires=0300"),
+        ("Expires=300", "Expires=0"),
+        ("Expires=300", "Expires=-1"),
+        ("Expires=300", "Expires=%D9%A3"),
+        ("Expires=300", "Expires=9999999"),
+        ("SignedHeaders=host", "SignedHeaders=HOST"),
+        ("SignedHeaders=host", "SignedHeaders=host%3Bhost"),
+        ("SignedHeaders=host", "SignedHeaders=range"),
+        ("SignedHeaders=host", "SignedHeaders=host%3Brange"),
+        ("us-east-1", "us-east-2"),
+        ("%2Ftranscribe%2F", "%2Fs3%2F"),
+        ("AKIDEXAMPLE", "AKIDUNKNOWN"),
+        ("%2Faws4_request", "%2Faws4"),
+    ],
+)
+def test_presigned_claims_are_checked(old, new):
+    url = presign()
+    assert old in url
+    with pytest.raises(VerificationError):
+        verify_url(url.replace(old, new))
+
+
+def test_presigned_signature_is_in_lower_case():
+    url, _, signature = presign().rpartition("=")
+    with pytest.raises(VerificationError, match="X-Amz-Signature is invalid"):
+        verify_url(f"{url}={signature.upper()}")
+
+
+def test_presigned_session_token_is_the_accounts():
+    account = Credentials("AKIDEXAMPLE", SECRET, "token")
+    assert verify_url(presign(credentials=account), account)
+    for credentials, known in ((CREDENTIALS, account), (account, CREDENTIALS)):
+        with pytest.raises(VerificationError, match="its session token"):
+            verify_url(presign(credentials=credentials), known)
+
+
+@pytest.mark.parametrize("name", ["x-amz-date", "x-amz-security-token", "x-amzn-transcribe-sample-rate"])
+def test_presigned_url_allows_no_headers_of_aws(name):
+    with pytest.raises(VerificationError, match=f"the header '{name}' is not signed"):
+        verify_url(presign(), headers=[(name, "20261122T120000Z")])
+    assert verify_url(presign(), headers=[("x-amzn-trace-id", "of a proxy"), ("origin", "https://example.com")])
+
+
+def test_presigned_url_holds_for_its_host():
+    method, path, _ = opened(presign())
+    for headers in ([("host", "elsewhere:8443")], []):
+        with pytest.raises(VerificationError):
+            verify_presigned(CREDENTIALS, REGION, SERVICE, method, path, headers, clock=SHOWS_NOON)
+
+
+def test_presigned_garbage_is_a_verification_error():
+    for query in (
+        "",
+        "?",
+        "?%",
+        "?=&=",
+        "?X-Amz-Date=%FF",
+        "?" + "&" * 1000,
+        "?" + quote("\ud800", errors="surrogatepass"),
+    ):
+        with pytest.raises(VerificationError):
+            verify_presigned(
+                CREDENTIALS, REGION, SERVICE, "GET", "/" + query, [("host", "localhost")], clock=SHOWS_NOON
+            )
+
+
+def test_a_request_that_is_presigned_is_no_request_with_headers():
+    url = presign()
+    with pytest.raises(VerificationError, match="no valid authorization header"):
+        verify_request(CREDENTIALS, REGION, SERVICE, *opened(url), clock=SHOWS_NOON)
+    with pytest.raises(VerificationError, match="is missing"):
+        verify_presigned(CREDENTIALS, REGION, SERVICE, "GET", "/", signed_request(), clock=SHOWS_NOON)
