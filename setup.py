@@ -6,6 +6,8 @@ CFLAGS, LDFLAGS, LDSHARED     as usual, for sanitizers and other compilers
 """
 
 import os
+import re
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -22,4 +24,14 @@ extension = Extension(
 (extension,) = cythonize([extension], compiler_directives={"linetrace": trace})
 extension.optional = os.environ.get("EVENTSTREAM_REQUIRE_NATIVE") != "1"  # here, as cythonize forgets it
 
-setup(ext_modules=[extension])
+REPOSITORY = re.findall('^Repository = "(.+)"$', Path("pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[0]
+
+
+def absolute(link: re.Match[str]) -> str:
+    """Return the link with the repository's address: an index shows the README without the files beside it."""
+    return f"{link[1]}{REPOSITORY}/{'raw' if link[2].endswith(('.svg', '.png')) else 'blob'}/HEAD/{link[2]}"
+
+
+readme = re.sub(r'(\]\(|src="|srcset=")(?!https?:|#)([^)"]+)', absolute, Path("README.md").read_text(encoding="utf-8"))
+
+setup(ext_modules=[extension], long_description=readme, long_description_content_type="text/markdown")

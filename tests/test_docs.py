@@ -20,19 +20,19 @@ def name_of(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_of)
-def test_the_examples_of(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     failed, attempted = doctest.testfile(str(page), module_relative=False)
     assert attempted > 0
     assert not failed
 
 
-def test_where_examples_must_be() -> None:
+def test_examples_are_where_they_must_be() -> None:
     assert {"README.md", "docs/tutorial.md", "docs/how-to/client.md"} <= set(map(name_of, WITH_EXAMPLES))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_code_block_of_is_one_that_is_run(page: Path) -> None:
+def test_code_blocks_are_run(page: Path) -> None:
     """Or is a file that another test builds: a snippet holds nothing but its name."""
     text = page.read_text(encoding="utf-8")
     for language, block in re.findall(r"^``` ?(\w*)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
@@ -43,14 +43,14 @@ def test_every_code_block_of_is_one_that_is_run(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_command_of_is_there(page: Path) -> None:
+def test_make_commands_exist(page: Path) -> None:
     """What is called ``make`` something has such a target."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = re.findall(r"(?:`|^ {4})make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(named) <= targets
 
 
-def test_the_figures_of_the_readme_are_those_of_the_report() -> None:
+def test_readme_figures_are_those_of_the_report() -> None:
     """Each row of the README's table of speed is one that ``make bench`` wrote."""
     section = README.read_text(encoding="utf-8").partition("\n## Speed\n")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")]
@@ -59,11 +59,24 @@ def test_the_figures_of_the_readme_are_those_of_the_report() -> None:
     assert not set(rows) - set(report)
 
 
+def test_readme_is_one_page() -> None:
+    assert len(README.read_text(encoding="utf-8").split()) <= 700
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("[A-Z]*.md")), ids=name_of)
+def test_links_lead_to_files(page: Path) -> None:
+    """The pages at the top of the tree; MkDocs checks those in docs/."""
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)|(?:src|srcset)=\"([^\"]+)\"", text)
+    for link in filter(None, (link for pair in links for link in pair)):
+        assert link.startswith("https://") or (ROOT / link).is_file(), link
+
+
 REFERENCE = sorted((ROOT / "docs" / "reference").glob("*.md"))
 
 
 @pytest.mark.parametrize("page", REFERENCE, ids=name_of)
-def test_the_reference_names_what_is_there(page: Path) -> None:
+def test_reference_names_exist(page: Path) -> None:
     directives = re.findall(
         r"^::: ([\w.]+)(?:\n    options: .*?(?:members: \[(.*?)\])?.*)?$", page.read_text("utf-8"), re.MULTILINE
     )
@@ -80,7 +93,7 @@ def test_the_reference_names_what_is_there(page: Path) -> None:
             assert hasattr(found, member), f"{name}.{member}"
 
 
-def test_transcribe_exports_what_the_reference_says() -> None:
+def test_transcribe_exports_the_reference() -> None:
     page = (ROOT / "docs" / "reference" / "transcribe.md").read_text("utf-8")
     exported = set(importlib.import_module("eventstream.transcribe").__all__)
     sections, _, _ = page.partition("## eventstream.")

@@ -90,7 +90,9 @@ def test_contents_of_a_wheel(tmp_path, changed, fault):
         ("# T\n[a](docs/index.md)", "'docs/index.md' leads nowhere"),
         ("# T\n![a](pictures/a.svg)", "'pictures/a.svg' leads nowhere"),
         ("# T\n[a](#elsewhere)", "'#elsewhere' leads nowhere"),
-        ('# T\n<picture><img src="https://example.com/a.png"></picture>', "<picture> is taken out"),
+        ('# T\n<picture><img src="https://example.com/a.png"></picture>', None),
+        ('# T\n<picture><img src="a.png"></picture>', "'a.png' leads nowhere"),
+        ("# T\n<iframe></iframe>", "<iframe> is taken out"),
         ("text", "it has no heading"),
     ],
 )

@@ -107,7 +107,7 @@ for wheel in "$work"/wheels/*/*.whl; do
 done
 "$bin/twine" check --strict "$sdist" "$work"/wheels/*/*.whl
 "$bin/check-wheel-contents" "$work"/wheels/*/*.whl
-"$python" tools/release/readme.py README.md
+"$python" tools/release/readme.py "$first"
 echo "README.md shows without the files beside it"
 
 step "each wheel, installed and tested"
