@@ -6,12 +6,14 @@ told otherwise, verifies nothing, and sends the bytes as they are: a damaged rec
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 import threading
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -30,6 +32,7 @@ _CONTENT_TYPE = "application/vnd.amazon.eventstream"
 _TIMEOUT = 60.0  # seconds that a client may keep silent
 _MAX_PAUSE = 30.0  # seconds between two messages, whatever their dates say
 _PIECE = 1 << 16
+_POLL = 0.5  # seconds between two looks for Ctrl-C
 
 
 @click.command(
@@ -131,7 +134,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     pieces: list[tuple[float, bytes]]
     headers: list[tuple[str, str]]
-    left: threading.Semaphore | None = None
+    answered: threading.Semaphore
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -144,8 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self._read_request():
                 self._answer()
         finally:
-            if self.server.left is not None:
-                self.server.left.release()
+            self.server.answered.release()
 
     do_POST = do_PUT = do_GET  # noqa: N815
 
@@ -189,15 +191,13 @@ def _serve_http1(
     pieces: list[tuple[float, bytes]], headers: list[tuple[str, str]], host: str, port: int, count: int | None
 ) -> None:
     with _Server((host, port), _Handler) as server:
-        server.pieces, server.headers = pieces, headers
-        _say_address(host, server.server_address[1])
-        if count is None:
-            server.serve_forever()
-            return
-        server.left = threading.Semaphore(0)
+        server.pieces, server.headers, server.answered = pieces, headers, threading.Semaphore(0)
+        # Not in this thread: there Ctrl-C could come inside a finaliser or a weakref callback, which drops it.
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        for _ in range(count):
-            server.left.acquire()
+        _say_address(host, server.server_address[1])
+        for _ in range(count or sys.maxsize):
+            while not server.answered.acquire(timeout=_POLL):  # a signal that comes just before a wait does not end it
+                pass
         server.shutdown()
 
 
@@ -214,6 +214,7 @@ def _serve_http2(
 
     async def run() -> None:
         answered = asyncio.Semaphore(0)
+        task = cast("asyncio.Task[None]", asyncio.current_task())
 
         async def answer(stream: ServerStream) -> None:
             try:
@@ -228,10 +229,12 @@ def _serve_http2(
                 answered.release()
 
         async with serve(answer, host, port) as server:
+            with contextlib.suppress(NotImplementedError):  # Windows, whose loop Ctrl-C wakes anyway
+                # A KeyboardInterrupt could be dropped as above, and does not wake a loop that is just going to sleep.
+                asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
             _say_address(host, server.port)
-            if count is None:
-                await asyncio.Event().wait()
-            for _ in range(count or 0):
+            for _ in range(count or sys.maxsize):
                 await answered.acquire()
 
-    asyncio.run(run())
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(run())

@@ -146,6 +146,12 @@ def test_http2(path):
         assert asyncio.run(ask_twice(port)) == [(200, STREAM)] * 2
 
 
+def test_http2_serves_until_it_is_stopped(path):
+    pytest.importorskip("h2")
+    with served(path, "--http2", count=None) as port:
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+
+
 def dated(milliseconds):
     return encode({":date": Timestamp(milliseconds)})
 
