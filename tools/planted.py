@@ -188,6 +188,12 @@ FAULTS = [
         tests("tests/http2/test_server.py"),
     ),
     Fault(
+        *("window-of-zero", "One stream's fault ends one stream", "eventstream/http2/_h2.py"),
+        "            if kind in _OF_STREAMS and ",
+        "            if False and ",
+        tests("tests/http2/test_h2.py"),
+    ),
+    Fault(
         *("body-length", "One stream's fault ends one stream", "eventstream/http2/stream.py"),
         "        if self._declared_length not in (None, self._length):\n",
         "        if False:\n",

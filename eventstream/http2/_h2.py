@@ -18,6 +18,7 @@ try:
         FrameTooLargeError,
         NoSuchStreamError,
         ProtocolError,
+        StreamClosedError,
         StreamIDTooLowError,
     )
     from h2.settings import SettingCodes
@@ -30,8 +31,10 @@ try:
         Frame,
         GoAwayFrame,
         HeadersFrame,
+        PriorityFrame,
         RstStreamFrame,
         SettingsFrame,
+        WindowUpdateFrame,
     )
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
@@ -64,6 +67,19 @@ MIN_REMEMBERED_STREAMS = 128
 """Closed streams whose late frames are still told from frames of streams that never were."""
 
 _KNOWN_SETTINGS = frozenset(SettingCodes)
+
+
+_OF_STREAMS = frozenset([WindowUpdateFrame.type, PriorityFrame.type])
+"""Frames whose faults are their stream's, and which h2 cannot parse then."""
+
+
+def _fault_of(frame: bytes) -> ErrorCodes | None:
+    """Return what is wrong with a frame of `_OF_STREAMS`; None where nothing is, or it is the connection's fault."""
+    payload = frame[FRAME_HEADER_LENGTH:]
+    if frame[3] == PriorityFrame.type:
+        return None if len(payload) == 5 else ErrorCodes.FRAME_SIZE_ERROR  # RFC 9113, 6.3
+    # RFC 9113, 6.9. h2 also refuses an increment with the reserved bit.
+    return ErrorCodes.PROTOCOL_ERROR if len(payload) == 4 and not 0 < int.from_bytes(payload, "big") < 1 << 31 else None
 
 
 class _Decoder(Decoder):
@@ -117,9 +133,12 @@ class H2(H2Connection):
     header, may have 4 GiB. Here settings that nobody knows are ignored (RFC 9113, 6.5.2), the table has HTTP/2's
     initial size or less, and of the sizes the smallest and the last are said, as they must be (RFC 7541, 4.2).
 
-    Malformed messages, headers beyond the limit and streams beyond the limit end the connection. Here they end their
-    stream (RFC 9113, 5.1.2, 8.1.1 and 10.5.1): streams of one connection may be those of strangers to each other,
-    behind a proxy. `handle` gets a request that is too large, see `header_list_size`, and streams beyond the limit.
+    Malformed messages, headers beyond the limit, streams beyond the limit, a WINDOW_UPDATE of 0 and a PRIORITY of any
+    length but 5 end the connection. Here they end their stream (RFC 9113, 5.1.2, 6.3, 6.9, 8.1.1 and 10.5.1): streams
+    of one connection may be those of strangers to each other, behind a proxy. `handle` gets a request that is too
+    large, see `header_list_size`, and streams beyond the limit.
+
+    A PRIORITY that makes a stream depend on itself ends the connection. Here it says nothing, like any other.
 
     Headers that h2 refuses to send leave half of them in the compressor, which the peer does not know. Here they leave
     nothing.
@@ -223,6 +242,7 @@ class H2(H2Connection):
         end = min(self._preface, len(data))
         self._preface -= end
         error: ProtocolError | None = None
+        faults: list[tuple[int, int, ErrorCodes]] = []
         while len(data) - end >= FRAME_HEADER_LENGTH and frames:
             length = int.from_bytes(data[end : end + 3], "big")
             if length > self.max_inbound_frame_size:
@@ -230,12 +250,20 @@ class H2(H2Connection):
                 break
             if len(data) - end < FRAME_HEADER_LENGTH + length:
                 break
-            self._account(data[end + 3], length)
-            end += FRAME_HEADER_LENGTH + length
+            kind = data[end + 3]
+            self._account(kind, length)
+            start, end = end, end + FRAME_HEADER_LENGTH + length
+            if kind in _OF_STREAMS and (code := _fault_of(data[start:end])) is not None:
+                faults.append((start, end, code))
             frames -= 1
         self._receiving = True
+        begin = 0
         try:
-            self.receive_data(data[:end])
+            for start, after, code in faults:
+                self.receive_data(data[begin:start])
+                stream_id = int.from_bytes(data[start + 5 : start + FRAME_HEADER_LENGTH], "big") & 0x7FFFFFFF
+                begin = after if self._receive_fault(stream_id, code) else start
+            self.receive_data(data[begin:end])
         finally:
             self._receiving = False
         resets, idle = self._resets, self._idle
@@ -281,6 +309,28 @@ class H2(H2Connection):
         if was_reset_here:
             frames = [answer for answer in frames if not isinstance(answer, RstStreamFrame)]
         return frames, events
+
+    def _receive_fault(self, stream_id: int, code: ErrorCodes) -> bool:
+        """End a stream for a frame that cannot be parsed; False if that is the connection's fault."""
+        if self.incoming_buffer._headers_buffer:
+            return False  # between the frames of a block of headers there may be no other
+        try:
+            stream = self._get_stream_by_id(stream_id)
+        except StreamClosedError:
+            return True
+        except NoSuchStreamError:
+            return False
+        if not stream.closed:
+            frames, events = self._fail_stream(stream_id, code)
+            self._prepare_for_sending(frames)
+            for event in events:
+                self._handle(event)
+        return True
+
+    def _receive_priority_frame(self, frame: HeadersFrame | PriorityFrame) -> tuple[list[Frame], list[Event]]:
+        if isinstance(frame, PriorityFrame):
+            return [], []
+        return super()._receive_priority_frame(frame)
 
     def _is_reset_here(self, stream_id: int) -> bool:
         """Whether the peer may not know yet that the stream is over. It is told once (RFC 9113, 5.1)."""

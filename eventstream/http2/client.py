@@ -20,7 +20,7 @@ from eventstream.http2._h2 import FRAME_HEADER_LENGTH, MAX_HEADER_LIST_SIZE
 from eventstream.http2._waiting import Signal, deadline_in, within
 from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.connection import Connection
-from eventstream.http2.stream import ClientStream, NotHTTP2, Stream, StreamError, checked, text
+from eventstream.http2.stream import ClientStream, NotHTTP2, Stream, StreamError, checked, declared_length, text
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -67,7 +67,7 @@ class ClientConnection(Connection):
         Raises:
             StreamError: the connection was lost or closed, or the server is closing it; the request was not sent.
             TimeoutError: the server takes no more streams.
-            ValueError: HTTP/2 does not allow such headers.
+            ValueError: HTTP/2 does not allow such headers, or a ``content-length`` is not a number.
         """
         given = list(headers)
         count = len(_REQUEST_FIELDS)
@@ -75,6 +75,7 @@ class ClientConnection(Connection):
             raise ValueError("the headers of a request begin with :method, :scheme, :authority and :path")
         fields = [(name, *checked([(name[1:], value)])[0][1:]) for name, value in given[:count]]
         fields += checked(given[count:])
+        length = declared_length(fields)
         deadline = deadline_in(timeout)
         while True:
             self._check_open()
@@ -82,6 +83,7 @@ class ClientConnection(Connection):
                 break
             await self._changed.wait(deadline, f"the server has taken no more streams for {timeout} s")
         stream = ClientStream(self, self._h2.get_next_available_stream_id(), dict(fields)[":method"])
+        stream._unsent = length
         self.send_headers(stream.id, fields, end=False)
         self._streams[stream.id] = stream
         return stream

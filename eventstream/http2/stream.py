@@ -91,6 +91,7 @@ class Stream:
         self._unreturned = 0  # bytes that were taken, or were padding, and for which the window is not yet open again
         self._length = 0  # of the body so far
         self._declared_length: int | None = None
+        self._unsent: int | None = None  # bytes of the body that its content-length still lacks; None: it has none
         self.peer_ended = False
         self._responded = True  # a server's stream is not, until `respond` is called
         self._ended = False
@@ -201,11 +202,16 @@ class Stream:
         Raises:
             StreamError: the stream was cut short.
             TimeoutError: not all could be sent; as some of it may have been, the stream is only good for `reset`.
-            StateError: `end` was called, or another task is sending.
+            StateError: `end` was called, another task is sending, or the body would be longer than its
+                ``content-length``; then nothing of the data is sent.
         """
         if self._error is not None or self._ended or self._sending or not self._responded:
             self._check_sending()
         view = memoryview(data).cast("B")
+        if self._unsent is not None:
+            if len(view) > self._unsent:
+                raise StateError(f"{len(view)} bytes to send, and the body's content-length leaves {self._unsent}")
+            self._unsent -= len(view)
         deadline = None
         while True:
             size = min(len(view), self._connection.room(self.id))
@@ -231,9 +237,12 @@ class Stream:
 
         Raises:
             StreamError: the stream was cut short.
-            StateError: it was called before, or another task is sending.
+            StateError: it was called before, another task is sending, or the body is shorter than its
+                ``content-length``.
         """
         self._check_sending()
+        if self._unsent:
+            raise StateError(f"the body ends {self._unsent} bytes before its content-length")
         self._connection.end_stream(self.id)
         self._mark_ended()
 
@@ -316,7 +325,7 @@ class ClientStream(Stream):
         status = dict(fields)[":status"]
         if re.fullmatch("[1-9][0-9][0-9]", status):
             self._response = Response(int(status), [field for field in fields if not field[0].startswith(":")])
-            if self._method != "HEAD" and self._response.status not in (204, 304):  # which have no body
+            if has_body(self._method, self._response.status):
                 self._declare_length(fields)
             self._readable.wake()
         else:
@@ -351,7 +360,7 @@ class ServerStream(Stream):
             end: whether the response has no body, and ends with it.
 
         Raises:
-            ValueError: HTTP does not allow such a status or header.
+            ValueError: HTTP does not allow such a status or header, or a ``content-length`` is not that of no body.
             StreamError: the stream was cut short.
             StateError: it was called before.
         """
@@ -362,6 +371,10 @@ class ServerStream(Stream):
         super()._check_sending()
         if self._responded:
             raise StateError("the response was begun before")
+        if has_body(self.method, status):
+            self._unsent = declared_length(fields)
+            if end and self._unsent:
+                raise ValueError(f"a response without a body has the content-length {self._unsent}")
         self._connection.send_headers(self.id, fields, end)
         self._responded = True
         if end:
@@ -378,6 +391,25 @@ class ServerStream(Stream):
         super()._check_sending()
         if not self._responded:
             raise StateError("the response has not begun: call respond")
+
+
+def has_body(method: str, status: int) -> bool:
+    """Whether a response has a body, of which ``content-length`` tells (RFC 9110, 8.6)."""
+    return method != "HEAD" and status not in (204, 304)
+
+
+def declared_length(fields: Iterable[tuple[str, str]]) -> int | None:
+    """Return the ``content-length`` of headers that are to be sent; None if there is none.
+
+    Raises:
+        ValueError: it is not a number, or there are several that differ.
+    """
+    values = {value for name, value in fields if name == "content-length"}
+    if not values:
+        return None
+    if len(values) > 1 or not re.fullmatch("[0-9]{1,18}", value := values.pop()):
+        raise ValueError("the content-length is not one number")
+    return int(value)
 
 
 def checked(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

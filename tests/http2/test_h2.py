@@ -37,6 +37,7 @@ from hyperframe.frame import (
     DataFrame,
     GoAwayFrame,
     HeadersFrame,
+    PriorityFrame,
     RstStreamFrame,
     SettingsFrame,
     WindowUpdateFrame,
@@ -52,6 +53,10 @@ HOOKS = [
     (H2Connection(), "_receive_frame"),
     (H2Connection(), "_receive_headers_frame"),
     (H2Connection(), "_receive_data_frame"),
+    (H2Connection(), "_receive_priority_frame"),
+    (H2Connection(), "_get_stream_by_id"),
+    (H2Connection(), "incoming_buffer"),
+    (H2Connection().incoming_buffer, "_headers_buffer"),
     (H2Connection(), "_receive_settings_frame"),
     (H2Connection(), "_receive_goaway_frame"),
     (H2Connection(), "_prepare_for_sending"),
@@ -304,6 +309,18 @@ FAULTS = {
         headers(3) + b"".join(DataFrame(3, data=bytes(16_384)).serialize() for _ in range(5)),
         ErrorCodes.FLOW_CONTROL_ERROR,
     ),
+    "window update of 0": (
+        headers(3) + WindowUpdateFrame(3).serialize(),
+        ErrorCodes.PROTOCOL_ERROR,
+    ),
+    "priority of 4 bytes": (
+        headers(3) + b"\0\0\4\2\0\0\0\0\3" + bytes(4),
+        ErrorCodes.FRAME_SIZE_ERROR,
+    ),
+    "priority of 6 bytes": (
+        headers(3) + b"\0\0\6\2\0\0\0\0\3" + bytes(6),
+        ErrorCodes.FRAME_SIZE_ERROR,
+    ),
     "priority over itself": (
         HeadersFrame(
             3, data=headers(3)[9:], flags=["END_HEADERS", "PRIORITY"], depends_on=3, stream_weight=1
@@ -331,7 +348,8 @@ def test_stream_fault_ends_its_stream_alone(wire, code):
         assert resets == [(3, code)]
         assert not [frame for frame in frames if isinstance(frame, GoAwayFrame)]
         connection.data_received(RstStreamFrame(3, error_code=8).serialize())  # it may have crossed ours
-        connection.data_received(WindowUpdateFrame(3, window_increment=1).serialize())
+        for increment in 1, 0:
+            connection.data_received(WindowUpdateFrame(3, window_increment=increment).serialize())
         connection.data_received(headers(5) + DataFrame(5, data=b"after", flags=["END_STREAM"]).serialize())
         connection.data_received(DataFrame(1, data=b"beside", flags=["END_STREAM"]).serialize())
         await turns()
@@ -401,8 +419,30 @@ def test_content_length_of_a_response_without_a_body(status, length):
         ),
         (DataFrame(3, data=b"on a stream that was never opened").serialize(), ErrorCodes.PROTOCOL_ERROR),
         (headers(2), ErrorCodes.PROTOCOL_ERROR),
+        (WindowUpdateFrame(0).serialize(), ErrorCodes.PROTOCOL_ERROR),
+        (WindowUpdateFrame(3).serialize(), ErrorCodes.PROTOCOL_ERROR),
+        (b"\0\0\4\2\0\0\0\0\0" + bytes(4), ErrorCodes.PROTOCOL_ERROR),
+        (b"\0\0\4\2\0\0\0\0\3" + bytes(4), ErrorCodes.FRAME_SIZE_ERROR),
+        (b"\0\0\3\x08\0\0\0\0\1" + bytes(3), ErrorCodes.FRAME_SIZE_ERROR),
+        (
+            HeadersFrame(3, data=headers(3)[9:12]).serialize() + WindowUpdateFrame(1).serialize(),
+            ErrorCodes.PROTOCOL_ERROR,
+        ),
     ],
-    ids=["not HPACK", "table sizes", "large", "bomb", "idle", "number"],
+    ids=[
+        "not HPACK",
+        "table sizes",
+        "large",
+        "bomb",
+        "idle",
+        "number",
+        "window update of 0",
+        "window update of 0, idle",
+        "priority without a stream",
+        "priority of 4 bytes, idle",
+        "window update of 3 bytes",
+        "window update of 0 between headers",
+    ],
 )
 def test_connection_fault_ends_the_connection(wire, code):
     async def main():
@@ -411,6 +451,20 @@ def test_connection_fault_ends_the_connection(wire, code):
         assert connection._closed.code == code
         (goodbye,) = [frame for frame in written(connection) if isinstance(frame, GoAwayFrame)]
         assert goodbye.error_code == code
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
+def test_priority_over_itself_says_nothing():
+    """Priorities are obsolete (RFC 9113, 5.3.2)."""
+
+    async def main():
+        connection = settled(SETTINGS, headers(1), PriorityFrame(1, depends_on=1).serialize())
+        connection.data_received(DataFrame(1, data=b"after", flags=["END_STREAM"]).serialize())
+        await turns()
+        assert b"after" in [getattr(frame, "data", b"") for frame in written(connection)]
         connection.connection_lost(None)
         await turns()
 

@@ -598,3 +598,112 @@ def test_errors_copy_and_pickle():
     assert str(StreamError("reset", 8)) == "reset (CANCEL)"
     assert StreamError("reset", 7).unprocessed
     assert not StreamError("reset", 7, remote=False).unprocessed
+
+
+# Bodies that are sent are as long as their content-length
+
+
+def test_content_length_of_a_request_that_is_sent():
+    async def main():
+        async with pair(echo) as (_, connection):
+            stream = await connection.request([*request(), ("Content-Length", "5")])
+            with pytest.raises(StateError, match="6 bytes to send, and the body's content-length leaves 5"):
+                await stream.send(b"hello!")
+            await stream.send(b"hel")
+            with pytest.raises(StateError, match="ends 2 bytes before its content-length"):
+                await stream.end()
+            await stream.send(b"lo")
+            with pytest.raises(StateError, match="1 bytes to send, and the body's content-length leaves 0"):
+                await stream.send(b"!")
+            await stream.end()
+            assert await read(stream) == b"hello"
+
+    run(main())
+
+
+def test_content_length_of_a_response_that_is_sent():
+    async def handler(stream):
+        await stream.respond(200, [("content-length", "5")])
+        with pytest.raises(StateError, match="6 bytes to send"):
+            await stream.send(b"hello!")
+        await stream.send(b"hel")
+        with pytest.raises(StateError, match="ends 2 bytes before"):
+            await stream.end()
+        await stream.send(b"lo")
+        await stream.end()
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "lengths", "is_right"),
+    [
+        ("POST", 200, ["0"], True),
+        ("POST", 200, ["00"], True),
+        ("POST", 200, ["5"], False),
+        ("POST", 200, ["0", "0"], True),
+        ("POST", 200, ["0", "1"], False),
+        ("POST", 200, ["-0"], False),
+        ("POST", 200, [""], False),
+        ("POST", 200, ["\u0663"], False),
+        ("POST", 200, ["9" * 5_000], False),
+        ("POST", 204, ["5"], True),
+        ("POST", 304, ["5"], True),
+        ("HEAD", 200, ["5"], True),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_content_length_of_a_response_that_ends_at_once(method, status, lengths, is_right):
+    """It may tell how long the body would be (RFC 9110, 8.6)."""
+    given = [("content-length", length) for length in lengths]
+
+    async def handler(stream):
+        if not is_right:
+            with pytest.raises(ValueError, match="content-length"):
+                await stream.respond(status, given, end=True)
+            given.clear()  # nothing was sent
+        await stream.respond(status, given, end=True)
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            stream = await connection.request([(":method", method), *request()[1:]])
+            await stream.end()
+            response = await stream.response()
+            assert (response.status, response.headers) == (status, given)
+            assert await read(stream) == b""
+
+    run(main())
+
+
+def test_content_length_that_is_not_a_number_begins_no_request():
+    async def main():
+        async with pair(echo) as (_, connection):
+            with pytest.raises(ValueError, match="content-length"):
+                await connection.request([*request(), ("content-length", "many")])
+            assert await exchange(connection) == b"hello"
+
+    run(main())
+
+
+def test_content_length_that_a_handler_misses_resets_its_stream(caplog):
+    async def handler(stream):
+        await stream.respond(200, [("content-length", "9")])
+        await echo_rest(stream)
+
+    async def echo_rest(stream):
+        async for data in stream:
+            await stream.send(data)
+        await stream.end()
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            with pytest.raises(StreamError) as raised:
+                await exchange(connection)
+            assert raised.value.code == ErrorCodes.INTERNAL_ERROR
+            assert "the handler of 'POST /echo' failed" in caplog.text
+
+    run(main())
