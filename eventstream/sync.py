@@ -1,4 +1,4 @@
-"""The client of any operation for code without asyncio: the names of `eventstream.client`, blocking.
+"""Clients and servers of any operation for code without asyncio: the names of `eventstream.client`, blocking.
 
 >>> client = Client("us-east-1")
 >>> with client.open(OPERATION, request) as stream:
@@ -11,6 +11,11 @@ All clients share one thread with an event loop, which begins with the first str
 loop already runs, as in notebooks, and a stream's methods may be called from any threads: one may send while another
 iterates. A call that is interrupted (Ctrl-C) is cancelled. A stream that nobody closes is closed when it is collected,
 and those that are left when the interpreter exits.
+
+A server has a thread of its own, so that its handlers may block without stopping clients:
+
+>>> with serving(Server({OPERATION: handler}, credentials=[credentials])) as server:
+...     client = Client("us-east-1", endpoint=server.endpoint, credentials=credentials)
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent import futures
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
     from eventstream._codec import Message
     from eventstream.operation import Operation
 
-__all__ = ["Client", "ConfigurationError", "NoCredentials", "Runner", "Stream", "StreamError", "iterate"]
+__all__ = ["Client", "ConfigurationError", "NoCredentials", "Runner", "Stream", "StreamError", "iterate", "serving"]
 
 _EXIT_TIMEOUT = 2.0
 """Seconds that streams get to close when the interpreter exits."""
@@ -111,6 +116,7 @@ class Runner:
 
     def stop(self) -> None:
         """Cancel what still runs, and end the thread. Nothing runs after that."""
+        atexit.unregister(self.stop)
         with self._lock:
             self._stopped = True
             loop, thread = self._loop, self._thread
@@ -336,3 +342,29 @@ class Client:
                 unknown_events=unknown_events,
             )
         )
+
+
+@contextmanager
+def serving(server: AbstractAsyncContextManager[_T]) -> Iterator[_T]:
+    """Run a server in a thread of its own, within a ``with`` statement.
+
+    Args:
+        server: an `eventstream.server.Server`, or one that derives from it, such as the emulator of Amazon Transcribe;
+            not entered yet.
+
+    Yields:
+        The server, which listens. At the end of the block streams that still run are ended, and the thread ends.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    runner = Runner()
+    try:
+        entered = runner.run(_enter(server))
+        runner.keep(server, partial(_exit, server))
+        try:
+            yield entered
+        finally:
+            runner.run(runner.close(server))
+    finally:
+        runner.stop()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_operation import TALK, Text
+from test_operation import TALK, Answer, Text
 from test_server import CREDENTIALS, REQUEST, shout
 
-from eventstream import ServiceError
+from eventstream import ServiceError, sync
 from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.server import Server
 from eventstream.sync import Client, Runner, StreamError, iterate
@@ -27,29 +27,8 @@ HERE = Path(__file__).parent
 LIMIT = 20
 
 
-@contextmanager
 def serving(handler=shout, **options):
-    """A server in a thread of its own."""
-    started, stopped = threading.Event(), None
-    found = {}
-
-    async def serve():
-        nonlocal stopped
-        stopped = asyncio.Event()
-        async with Server({TALK: handler}, credentials=[CREDENTIALS], **options) as server:
-            found.update(server=server, loop=asyncio.get_running_loop())
-            started.set()
-            await stopped.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        assert started.wait(LIMIT)
-        yield found["server"]
-    finally:
-        found["loop"].call_soon_threadsafe(stopped.set)
-        thread.join(LIMIT)
-        assert not thread.is_alive()
+    return sync.serving(Server({TALK: handler}, credentials=[CREDENTIALS], **options))
 
 
 def client_of(server, **options):
@@ -239,7 +218,7 @@ def test_an_exit_with_open_streams_is_quiet_and_quick():
         """
         import sys, threading
         sys.path.insert(0, sys.argv[2])
-        from test_operation import TALK, Text
+        from test_operation import TALK, Answer, Text
         from eventstream.signing import Credentials
         from eventstream.sync import Client
         credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -252,6 +231,52 @@ def test_an_exit_with_open_streams_is_quiet_and_quick():
         """
     )
     with serving() as server:
-        arguments = [sys.executable, "-c", program, server.endpoint, str(__import__("pathlib").Path(__file__).parent)]
+        arguments = [sys.executable, "-c", program, server.endpoint, str(HERE)]
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=HERE)
     assert (done.stdout, done.stderr) == ("HELLO (en)\n", "")
+
+
+def server_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "eventstream"]
+
+
+def test_serving_ends_with_its_block():
+    before = server_threads()
+    with serving() as server:
+        stream = client_of(server).open(TALK, REQUEST)
+        stream.__enter__()
+        stream.send(Text("hello"))
+        assert next(stream) == "HELLO (en)"
+    with pytest.raises(ServiceError, match="The server is shutting down"):
+        next(stream)
+    stream.close()
+    with pytest.raises(OSError, match=r"."):
+        socket.create_connection(("127.0.0.1", int(server.endpoint.rpartition(":")[2])), LIMIT)
+    assert len(server_threads()) <= max(1, len(before))
+
+
+def test_serving_lets_a_handler_block():
+    """It stops its own server, but neither clients nor another server."""
+    asked = threading.Event()
+
+    async def patient(request, events):
+        async for text in events:
+            assert asked.wait(LIMIT)
+            yield Answer(text)
+
+    with serving(patient) as server, serving() as other, client_of(server).open(TALK, REQUEST) as stream:
+        stream.send(Text("hello"))
+        with client_of(other).open(TALK, REQUEST) as second:
+            second.send(Text("meanwhile"))
+            assert next(second) == "MEANWHILE (en)"
+        asked.set()
+        assert next(stream) == "hello"
+
+
+def test_serving_tells_an_error_of_the_block_and_of_listening():
+    with serving() as server:
+        port = int(server.endpoint.rpartition(":")[2])
+        with pytest.raises(OSError, match=str(port)), serving(port=port):
+            pytest.fail("nobody can listen there")
+    with pytest.raises(ZeroDivisionError), serving():
+        1 / 0  # noqa: B018

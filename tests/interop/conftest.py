@@ -157,26 +157,19 @@ def aws_sdk(request: pytest.FixtureRequest) -> Client:
 BEDROCK = {"aws-sdk-python": "aws_sdk_bedrock.py", "aws-sdk-js": "aws_sdk_js_bedrock.mjs"}
 """The drivers of AWS's clients of Bedrock, which are in the environments of those of Transcribe."""
 
+STREAMS = {"aws-sdk-python": "aws_sdk_streams.py", "aws-sdk-js": "aws_sdk_js_streams.mjs"}
+"""The drivers of AWS's clients of all services that stream both ways, in the same environments."""
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        replace(client, driver=BEDROCK[client.name])
-        for client in CLIENTS
-        if client.name in BEDROCK and not client.adapter
-    ],
-    ids=str,
-)
-def converse(request: pytest.FixtureRequest) -> Callable[..., list[str]]:
-    """Runs one of AWS's clients of Bedrock: given an endpoint, a CA file, keys, a model and texts, what it printed."""
-    client: Client = request.param
+
+def _runner(client: Client) -> Callable[..., list[str]]:
+    """Return what runs a driver: given an endpoint, a CA file and further arguments, the lines that it printed."""
     command = client.command
 
-    def run(endpoint: str, ca_file: Path, *arguments: str) -> list[str]:
+    def run(endpoint: str, ca_file: Path, *arguments: str | Path) -> list[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
         environment |= {"HOME": str(client.directory), "AWS_EC2_METADATA_DISABLED": "true"}
         process = subprocess.run(
-            [*command, endpoint, str(ca_file), *arguments],
+            [*command, endpoint, str(ca_file), *map(str, arguments)],
             cwd=client.directory,
             env={**environment, "NODE_EXTRA_CA_CERTS": str(ca_file)},
             stdin=subprocess.DEVNULL,
@@ -189,6 +182,27 @@ def converse(request: pytest.FixtureRequest) -> Callable[..., list[str]]:
         return process.stdout.splitlines()
 
     return run
+
+
+def _with_drivers(drivers: dict[str, str]) -> list[Client]:
+    return [
+        replace(client, driver=drivers[client.name])
+        for client in CLIENTS
+        if client.name in drivers and not client.adapter
+    ]
+
+
+@pytest.fixture(scope="session", params=_with_drivers(BEDROCK), ids=str)
+def converse(request: pytest.FixtureRequest) -> Callable[..., list[str]]:
+    """Runs one of AWS's clients of Bedrock: given an endpoint, a CA file, keys, a model and texts, what it printed."""
+    return _runner(request.param)
+
+
+@pytest.fixture(scope="session", params=_with_drivers(STREAMS), ids=str)
+def streams(request: pytest.FixtureRequest) -> Callable[..., list[dict[str, Any]]]:
+    """Runs AWS's clients in one language: given an endpoint, a CA file, keys and a file, what became of its streams."""
+    run = _runner(request.param)
+    return lambda *arguments: [{"client": request.param.name, **json.loads(line)} for line in run(*arguments)]
 
 
 @pytest.fixture(scope="session", params=[client for client in CLIENTS if client.adapter], ids=str)

@@ -5,18 +5,17 @@ They are installed and run only if they are asked for, with ``EVENTSTREAM_INTERO
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from eventstream import sync
 from eventstream.server import Server
 from eventstream.signing import Credentials
 from eventstream.transcribe.emulator.certificate import make_certificate, server_context
@@ -39,34 +38,18 @@ def example() -> Any:
     return module
 
 
-@contextmanager
-def serving(ca_file: Path, handler: Any = None, **options: Any) -> Iterator[Server]:
+def serving(ca_file: Path, handler: Any = None, **options: Any) -> AbstractContextManager[Server]:
     """The example's server, in a thread of its own."""
     bedrock = example()
     certificate = make_certificate()
     ca_file.write_bytes(certificate.authority)
-    started, found = threading.Event(), {}
-
-    async def serve() -> None:
-        server = Server(
-            {bedrock.INVOKE: handler or bedrock.echo},
-            credentials=[Credentials(*KEYS)],
-            ssl=server_context(certificate),
-            **options,
-        )
-        async with server:
-            found.update(server=server, loop=asyncio.get_running_loop(), stopped=asyncio.Event())
-            started.set()
-            await found["stopped"].wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        assert started.wait(10)
-        yield found["server"]
-    finally:
-        found["loop"].call_soon_threadsafe(found["stopped"].set)
-        thread.join(10)
+    server = Server(
+        {bedrock.INVOKE: handler or bedrock.echo},
+        credentials=[Credentials(*KEYS)],
+        ssl=server_context(certificate),
+        **options,
+    )
+    return sync.serving(server)
 
 
 def test_texts_are_answered_and_all_signatures_verified(converse: Callable[..., list[str]], tmp_path: Path) -> None:
