@@ -42,7 +42,7 @@ def transcript_events() -> bytes:
 
 
 def response(module: ModuleType, *chunks: bytes) -> Work:
-    """What boto3's `EventStream` does with the chunks of a response, up to its parser."""
+    """Return what boto3's `EventStream` makes of the chunks of a response, up to its parser."""
     buffer = module.EventStreamBuffer()
 
     def work() -> None:
@@ -83,7 +83,7 @@ class Nowhere:
 
 
 def send_event(module: ModuleType) -> Work:
-    """An event of audio through the client's stream, with the serializer and the signer of the module."""
+    """Send an event of audio through the client's stream, with the serializer and the signer of the module."""
     resolver = StaticCredentialResolver("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
     signer = module.EventSigner("transcribe", "us-east-1")
     serializer = module.EventStreamMessageSerializer()

@@ -84,7 +84,7 @@ ATTACKS: dict[str, Callable[[int], bytes]] = {
 
 
 def _wire(attack: str) -> Iterator[bytes]:
-    """What an attacker sends on one connection, in large pieces."""
+    """Yield what an attacker sends on one connection, in large pieces."""
     yield PREFACE
     numbers = itertools.count(1, 2)
     if attack == "churn":
@@ -205,7 +205,7 @@ async def _honest(endpoint: str, seconds: float, meter: Callable[[], float]) -> 
 
 
 async def _answered(endpoint: str, meter: Callable[[], float]) -> str:
-    """The time until a new client has its response."""
+    """Return the time until a new client has its response."""
     began, used = time.monotonic(), meter()
     host, port = _address(endpoint)
     with contextlib.suppress(OSError, TimeoutError):

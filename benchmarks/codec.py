@@ -174,7 +174,7 @@ def rows() -> Iterator[Row]:
 
 
 def checksum_rows() -> Iterator[Row]:
-    """The kernel that this CPU chose, against other checksums, each called from Python."""
+    """Yield the kernel that this CPU chose beside other checksums, each called from Python."""
     kernel = _native._crc32_kernels()[0]
     peers: dict[str, Callable[[bytes], int]] = {
         "isal": isal_zlib.crc32,

@@ -107,7 +107,7 @@ def text(length: int, last: bytes = b"") -> bytes:
 
 
 def tried(call: Callable[[], object]) -> Work:
-    """The call, which the bytes may make fail, as documented."""
+    """Return what the call gives, which the bytes may make fail, as documented."""
 
     def work() -> object:
         with contextlib.suppress(CodecError, InvalidEvent, InvalidRequest, ServiceError):
@@ -142,7 +142,7 @@ def streamed(pieces: list[bytes], *, at_once: bool = False, copy: bool = True) -
 
 
 def cut(stream: bytes, *sizes: int) -> list[bytes]:
-    """The stream in pieces of these sizes, over and over."""
+    """Return the stream in pieces of these sizes, over and over."""
     pieces = []
     start = 0
     for size in itertools.cycle(sizes):
@@ -458,7 +458,7 @@ def cost(name: str, length: int = LENGTH, rounds: int = ROUNDS) -> Cost:
 
 
 def confirmed(name: str, length: int) -> Cost:
-    """The first attempt at which the cost is linear, or the last."""
+    """Return the first attempt at which the cost is linear, or the last."""
     for _ in range(ATTEMPTS):
         found = cost(name, length)
         if found.is_linear:

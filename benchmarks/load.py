@@ -98,7 +98,7 @@ class Load:
     clients: Process
 
     def latency(self, share: float) -> float:
-        """The percentile in seconds; not a number if nothing was answered."""
+        """Return the percentile in seconds; not a number if nothing was answered."""
         last = len(self.latencies) - 1
         return self.latencies[min(int(share * (last + 1)), last)] if self.latencies else math.nan
 
@@ -245,7 +245,7 @@ def _run_clients(endpoint: str, streams: int, count: int) -> Outcome:
 
 @contextlib.contextmanager
 def _emulator(max_streams: int) -> Iterator[tuple[int, str]]:
-    """The emulator's process id and address."""
+    """Yield the emulator's process id and address."""
     command = [sys.executable, "-m", "eventstream.transcribe.emulator", "--quiet", f"--max-streams={max_streams}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

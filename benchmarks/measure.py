@@ -99,7 +99,7 @@ class Samples:
         return [statistics.median(column) for column in self.columns]
 
     def ratio(self, contestant: int, to: int) -> float:
-        """The median of the ratios in each round, whose contestants were disturbed alike."""
+        """Return the median of the ratios in each round, whose contestants were disturbed alike."""
         return statistics.median(a / b for a, b in zip(self.columns[contestant], self.columns[to], strict=True))
 
 
@@ -136,7 +136,7 @@ def contest(contestants: Sequence[Timed]) -> Samples:
 
 
 def timed(work: Work) -> Timed:
-    """A work of this process."""
+    """Return a work of this process."""
 
     def run(loops: int) -> float:
         start = time.thread_time()
@@ -148,7 +148,7 @@ def timed(work: Work) -> Timed:
 
 
 def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of one that never waits: without the cost of an event loop."""
+    """Return the result of one that never waits: without the cost of an event loop."""
     try:
         coroutine.send(None)
     except StopIteration as stop:

@@ -18,7 +18,7 @@ PRELUDE_OF_24_MIB = eventstream.encode({}, bytes(24 << 20))[:12]
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """What, measured, bound."""
+    """Return what was measured, the figure, and its bound."""
     return [
         ("after a prelude that declares 24 MiB: allocated", f"{_after_prelude()} bytes", "4,096"),
         ("the same: address space", f"{_address_space_after_prelude()} bytes", "4,096"),
@@ -47,7 +47,7 @@ def _after_prelude() -> int:
 
 
 def _held() -> int:
-    """The most over many feeds of pieces of all sizes; what the chunk itself takes is the caller's."""
+    """Return the most over many feeds of pieces of all sizes; what the chunk itself takes is the caller's."""
     stream = b"".join(wire_of(length) for length in (0, 100, 5000, 20_000, 300_000, 3_000_000))
     worst = 0
     for size in (7, 1000, 65_536, 1_000_000):
@@ -63,7 +63,7 @@ def _held() -> int:
 
 
 def _pages(field: int) -> int:
-    """A field of /proc/self/statm in bytes: 0 is the address space, 1 the resident set."""
+    """Return a field of /proc/self/statm in bytes: 0 is the address space, 1 the resident set."""
     return int(Path("/proc/self/statm").read_text().split()[field]) * resource.getpagesize()
 
 
@@ -90,7 +90,7 @@ def _growth() -> int:
 
 
 def _import_milliseconds() -> float:
-    """What the import adds to a bare interpreter: the median difference of fresh processes."""
+    """Return what the import adds to a bare interpreter: the median difference of fresh processes."""
     code = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
     samples = [
         float(

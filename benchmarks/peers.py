@@ -62,7 +62,7 @@ LONG_PAYLOAD = 16_000_000
 
 
 def versions() -> dict[str, str]:
-    """What takes part here, in which version."""
+    """Return what takes part here, in which version."""
     found = {JAVASCRIPT: javascript.VERSION}
     distributions = {OURS: "eventstream-codec", C: "awscrt"}
     for name in CONTESTANTS:
@@ -287,7 +287,7 @@ def _typed() -> Job:
 
 
 def peaks(node: javascript.JavaScript | None) -> dict[str, float]:
-    """What the resident set grows by at most while the long message arrives in 64 KiB pieces, over its length.
+    """Return what the resident set grows by at most while the long message arrives in 64 KiB pieces, over its length.
 
     Each contestant has a process of its own, which reads the pieces from a file as it would from a network.
     """

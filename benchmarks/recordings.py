@@ -40,7 +40,7 @@ def check(path: str) -> None:
 
 
 def salvage(path: str) -> None:
-    """The library's, over the mapped file."""
+    """Salvage the mapped file with the library."""
     import mmap
 
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -72,7 +72,7 @@ def measured(name: str, path: str) -> None:
 
 
 def heap(name: str, path: str) -> int:
-    """The most that the work allocates, in bytes."""
+    """Return the most that the work allocates, in bytes."""
     tracemalloc.start()
     try:
         WORKS[name](path)

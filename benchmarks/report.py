@@ -67,7 +67,7 @@ def document(
 
 
 def write(report: Report, directory: Path) -> None:
-    """The document, the pages and the charts, in a directory that is made where it is missing."""
+    """Write the document, the pages and the charts into a directory, which is made if it is missing."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     (directory / "README.md").write_text(page(report))
@@ -133,7 +133,7 @@ def agreement(report: Report) -> str:
 
 
 def picture(name: str, description: str, directory: str = "") -> str:
-    """A chart that follows the reader's choice of light or dark."""
+    """Return a chart that follows the reader's choice of light or dark."""
     return (
         f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{directory}{name}-dark.svg">\n'
         f'  <img alt="{description}" src="{directory}{name}-light.svg">\n</picture>'
@@ -141,7 +141,7 @@ def picture(name: str, description: str, directory: str = "") -> str:
 
 
 def peers_table(report: Report, jobs: Sequence[str] | None = None) -> str:
-    """A row for each job, a column for each codec: its time, and the factor by which ours is faster."""
+    """Return a row for each job, a column for each codec: its time, and the factor by which ours is faster."""
     columns = [name for name in (FLOOR, *CONTESTANTS) if any(name in job["nanoseconds"] for job in report["jobs"])]
     rows = []
     for job in report["jobs"]:
@@ -185,7 +185,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) -
 
 
 def draw(report: Report, theme: str, jobs: Sequence[str], path: Path) -> None:
-    """A panel for each job: the time of each codec over ours, from 1 on a logarithmic axis."""
+    """Draw a panel for each job: the time of each codec over ours, from 1 on a logarithmic axis."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 

@@ -431,7 +431,7 @@ cdef int grow(Writer *writer, size_t length) except -1:
 
 
 cdef inline const uint8_t *utf8_of(object text, Py_ssize_t *length) except? NULL:
-    """The text in UTF-8; NULL without an exception where it has lone surrogates."""
+    """Return the text in UTF-8; NULL without an exception where it has lone surrogates."""
     cdef const char *data = PyUnicode_AsUTF8AndSize(text, length)
     if data == NULL and PyErr_ExceptionMatches(UnicodeEncodeError):
         PyErr_Clear()
@@ -439,7 +439,7 @@ cdef inline const uint8_t *utf8_of(object text, Py_ssize_t *length) except? NULL
 
 
 cdef int write_name(Writer *writer, object name, set names) except -1:
-    """A name, which is not among `names` yet."""
+    """Write a name, which is not among `names` yet."""
     cdef Py_ssize_t length
     cdef const uint8_t *data
     cdef uint8_t *target
@@ -481,7 +481,7 @@ cdef int write_text(Writer *writer, object name, object text) except -1:
 
 
 cdef inline bint fits(long long value, size_t length) noexcept:
-    """Whether an integer fits into so many bytes, at most 8."""
+    """Return whether an integer fits into so many bytes, at most 8."""
     cdef long long bound = 1LL << (8 * length - 1) if length < 8 else 0
     return length == 8 or -bound <= value < bound
 
@@ -526,7 +526,7 @@ cdef int write_uuid(Writer *writer, bytes raw) except -1:
 
 
 cdef int write_value(Writer *writer, object name, object value) except -1:
-    """The type byte and the value."""
+    """Write the type byte and the value."""
     if type(value) is str:
         return write_text(writer, name, value)
     if value is True or value is False:
@@ -562,7 +562,7 @@ cdef int write_value(Writer *writer, object name, object value) except -1:
 
 
 cdef inline const uint8_t *ascii_of(PyObject *text, Py_ssize_t *length) noexcept:
-    """The text in UTF-8 if it is a ``str``, of no subclass, and in ASCII; else NULL."""
+    """Return the text in UTF-8 if it is a ``str``, of no subclass, and in ASCII; else NULL."""
     if not PyUnicode_CheckExact(text) or not PyUnicode_IS_COMPACT_ASCII(text):
         return NULL
     length[0] = PyUnicode_GET_LENGTH(text)
@@ -570,7 +570,7 @@ cdef inline const uint8_t *ascii_of(PyObject *text, Py_ssize_t *length) noexcept
 
 
 cdef inline int integer_type(PyObject *value) noexcept:
-    """The type byte of an integer of one of the classes that have one; else -1.
+    """Return the type byte of an integer of one of the classes that have one; else -1.
 
     The class is compared by identity: even its hash may be code of the caller's."""
     cdef PyObject *class_ = <PyObject *> Py_TYPE(value)
@@ -690,7 +690,7 @@ cdef _Block exactly(const uint8_t **data, size_t length):
 
 
 cdef inline const uint8_t *take(Cursor *cursor, size_t length) noexcept nogil:
-    """The next `length` bytes, NULL where the block has fewer. All reads of a header block come through here."""
+    """Return the next `length` bytes, NULL where the block has fewer. All reads of a header block come through here."""
     cdef const uint8_t *taken = cursor.data + cursor.position
     if length > cursor.end - cursor.position:
         return NULL
@@ -716,7 +716,7 @@ cdef inline bint take_type(Cursor *cursor, Field *field) noexcept nogil:
 
 
 cdef inline bint take_value(Cursor *cursor, Field *field) noexcept nogil:
-    """The value of a header whose type is one of the ten."""
+    """Return the value of a header whose type is one of the ten."""
     cdef const uint8_t *length
     field.value_length = VALUE_LENGTHS[field.type]
     if field.type == TYPE_STRING or field.type == TYPE_BYTE_ARRAY:
@@ -898,7 +898,7 @@ cdef bint next_header(Headers headers, size_t *position, Field *field) noexcept:
 
 
 cdef dict parse_headers(bytes raw):
-    """The headers of a block that `check_headers` has passed."""
+    """Return the headers of a block that `check_headers` has passed."""
     cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
     cdef Field field
     cdef dict headers = {}
@@ -911,7 +911,7 @@ cdef dict parse_headers(bytes raw):
 
 
 cdef object find_header(bytes raw, str name, object default):
-    """The value of one header of a block that `check_headers` has passed."""
+    """Return the value of one header of a block that `check_headers` has passed."""
     cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
     cdef Field field
     cdef Py_ssize_t length
@@ -1009,7 +1009,7 @@ cdef class Headers:
         return len(self.mapping())
 
     def get(self, name, default=None, /):
-        """The value of the header, or `default` if there is none."""
+        """Return the value of the header, or `default` if there is none."""
         return self.find(name, default)
 
     def get_as(self, name, class_, /):
@@ -1028,11 +1028,11 @@ cdef class Headers:
         return value if isinstance(value, class_) else None
 
     def keys(self):
-        """The names, in the order of the wire."""
+        """Return the names, in the order of the wire."""
         return self.mapping().keys()
 
     def values(self):
-        """The values, in the order of the wire."""
+        """Return the values, in the order of the wire."""
         return self.mapping().values()
 
     def items(self):
@@ -1106,7 +1106,7 @@ cdef class Message:
         self.payload = bytes_of(payload)
 
     cpdef bytes encode(self):
-        """The message in wire form; no limit but the format's own applies, so that what was decoded always encodes."""
+        """Return the message in wire form. Only the format's own limits apply: what was decoded always encodes."""
         cdef Py_buffer view
         acquire(self.payload, &view, PyBUF_SIMPLE)
         try:  # it is bytes, or a view of bytes
@@ -1500,8 +1500,8 @@ cdef int check_prelude(
     uint64_t max_headers,
     uint64_t max_payload,
 ) except -1:
-    """The total and the headers length that the first 12 bytes declare: the checks that need no byte more. Those that are
-    available beyond are only shown."""
+    """Return the total and the headers length that the first 12 bytes declare: the checks that need no more bytes.
+    Those that are available beyond are only shown."""
     cdef uint32_t computed = crc32(0, data, 8)  # first, as what is loaded before would be saved around the call
     cdef uint32_t total_length = load_u32(data)
     cdef uint32_t headers_length = load_u32(data + 4)
@@ -1547,7 +1547,7 @@ cdef class _HeaderCache:
         self._blocks = [NO_HEADERS] * CACHED_BLOCKS
 
     cdef Headers find(self, const uint8_t *block, size_t length, uint64_t offset):
-        """The headers of a block whose first byte is at `offset` of the stream; a new block is checked."""
+        """Return the headers of a block whose first byte is at `offset` of the stream; a new block is checked."""
         cdef uint64_t key
         cdef unsigned int i = self._recent
         cdef Headers headers
@@ -1580,7 +1580,7 @@ cdef class _HeaderCache:
 cdef inline uint32_t check_frame(
     const uint8_t *frame, size_t head_length, uint8_t *target, size_t length
 ) noexcept nogil:
-    """The checksum of a frame up to the end of its payload, which is copied to the target, if there is one.
+    """Return the checksum of a frame up to the end of its payload, which is copied to the target, if there is one.
 
     It starts anew, though it might go on from the prelude's: so the processor need not wait for that one."""
     if target != NULL and length >= ONE_PASS_LENGTH:
@@ -1610,7 +1610,7 @@ cdef inline Message new_message(
     uint32_t expected,
     uint32_t computed,
 ):
-    """The last checks of a message: its CRC, then its headers."""
+    """Do the last checks of a message: its CRC, then its headers."""
     cdef Message message
     cdef _Block owner
     if expected != computed:
@@ -1625,7 +1625,7 @@ cdef inline Message new_message(
 
 
 cdef Message read_frame(_HeaderCache cache, const uint8_t *frame, Prelude *prelude, uint64_t offset, object payload):
-    """The message of a whole frame whose prelude has been checked. The payload is copied unless it is given."""
+    """Return the message of a whole frame whose prelude has been checked. The payload is copied unless it is given."""
     cdef size_t head_length = PRELUDE_LENGTH + prelude.headers_length
     cdef size_t length = prelude.total_length - head_length - CRC_LENGTH
     cdef uint8_t *target = NULL
@@ -1656,7 +1656,7 @@ cdef inline _HeaderCache cache_for_decode():
 
 
 cdef _HeaderCache cache_of_thread():
-    """The cache of this thread: without the GIL, threads that share one would wait for each other."""
+    """Return the cache of this thread: without the GIL, threads that share one would wait for each other."""
     cdef PyObject *own = PyThreadState_GetDict()  # borrowed; the interpreter clears it when the thread ends
     if own == NULL:
         return decode_cache  # pragma: no cover (it has one, since it runs code of Python)
@@ -1682,8 +1682,8 @@ cdef Message decode_span(const uint8_t *data, size_t length, uint64_t max_header
 
 
 cdef Message decode_mutable(const uint8_t *data, size_t length, uint64_t max_headers, uint64_t max_payload):
-    """The same of bytes that may change meanwhile. It is a copy that is checked: of a small message as it is, of a large
-    one in parts, so that its payload is copied once."""
+    """Do the same with bytes that may change meanwhile. A copy is checked: of a small message as it is, of a large one
+    in parts, so that its payload is copied once."""
     cdef uint8_t[1024] own
     cdef uint8_t *head = own
     cdef uint8_t[CRC_LENGTH] end
@@ -2034,7 +2034,7 @@ cdef class Decoder:
         return payload
 
     cdef Message _take_from_buffer(self):
-        """The message that does not lie whole in one chunk, or that several chunks were fed after."""
+        """Return the message that does not lie whole in one chunk, or that several chunks were fed after."""
         cdef Prelude prelude
         cdef Message message
         cdef size_t head_length, payload_length
@@ -2254,7 +2254,7 @@ cdef class Decoder:
 
 
 cdef object base_of(object data):
-    """The object whose memory a memoryview shows."""
+    """Return the object whose memory a memoryview shows."""
     if not PyMemoryView_Check(data):
         return None
     base = PyMemoryView_GET_BASE(data)
@@ -2324,7 +2324,7 @@ cdef uint32_t[256] leaving  # and what is left of that byte in it when WINDOW mo
 
 
 cdef inline uint32_t divided(uint32_t register, int bits) noexcept nogil:
-    """The register after so many zero bits."""
+    """Return the register after so many zero bits."""
     cdef int i
     for i in range(bits):
         register = register >> 1 ^ (POLYNOMIAL if register & 1 else 0)
@@ -2383,7 +2383,7 @@ def _find_prelude(data, size_t start, size_t stop) -> int:
 
 
 cdef uint32_t multiplied(uint32_t a, uint32_t b) noexcept nogil:
-    """The product of two polynomials over GF(2), modulo that of the checksum."""
+    """Return the product of two polynomials over GF(2), modulo that of the checksum."""
     cdef uint32_t product = 0
     while a:
         if a & ONE:

@@ -105,7 +105,7 @@ _NO_CHUNK = memoryview(b"")
 
 
 def _view_of(data: Buffer) -> memoryview:
-    """A view of the caller's buffer, of any item format; no buffer is acquired elsewhere."""
+    """Return a view of the caller's buffer, of any item format; no buffer is acquired elsewhere."""
     try:
         view = memoryview(data)
     except ValueError as error:  # as a released memoryview says it
@@ -164,7 +164,7 @@ def _encode_integer(name: str, type_: HeaderType, value: int) -> bytes:
 
 
 def _encode_value(name: str, value: HeaderInput) -> bytes:
-    """The type byte and the value."""
+    """Return the type byte and the value."""
     if value is True:
         return bytes([HeaderType.TRUE])
     if value is False:
@@ -242,7 +242,7 @@ class _Cursor:
 
 
 def _decode_headers(block: bytes, offset: int) -> dict[str, HeaderValue]:
-    """The headers of a block whose first byte is at `offset` of the stream."""
+    """Return the headers of a block whose first byte is at `offset` of the stream."""
     headers: dict[str, HeaderValue] = {}
     cursor = _Cursor(block)
     while cursor.position < len(block):
@@ -345,7 +345,7 @@ class Headers(Mapping[str, HeaderValue]):
     @overload
     def get(self, name: str, default: HeaderValue | T, /) -> HeaderValue | T: ...
     def get(self, name: str, default: Any = None, /) -> Any:
-        """The value of the header, or `default` if there is none."""
+        """Return the value of the header, or `default` if there is none."""
         return self._mapping().get(name, default)
 
     def get_as(self, name: str, class_: type[V], /) -> V | None:
@@ -364,11 +364,11 @@ class Headers(Mapping[str, HeaderValue]):
         return value if isinstance(value, class_) else None
 
     def keys(self) -> KeysView[str]:
-        """The names, in the order of the wire."""
+        """Return the names, in the order of the wire."""
         return self._mapping().keys()
 
     def values(self) -> ValuesView[HeaderValue]:
-        """The values, in the order of the wire."""
+        """Return the values, in the order of the wire."""
         return self._mapping().values()
 
     def items(self) -> ItemsView[str, HeaderValue]:
@@ -445,7 +445,7 @@ class Message:
         return self._payload
 
     def encode(self) -> bytes:
-        """The message in wire form; no limit but the format's own applies, so that what was decoded always encodes."""
+        """Return the message in wire form. Only the format's own limits apply: what was decoded always encodes."""
         return encode(self._headers, self._payload, max_headers_length=None, max_payload_length=None)
 
     def _text(self, name: str) -> str | None:
@@ -627,7 +627,7 @@ def _address_of(view: memoryview) -> int:
 
 
 def _check_prelude(received: bytes, offset: int, max_headers: int, max_payload: int) -> tuple[int, int]:
-    """The total and the headers length that the first 12 bytes declare: the checks that need no byte more."""
+    """Return the total and the headers length that the first 12 bytes declare: the checks that need no more bytes."""
     total_length, headers_length = LENGTHS.unpack_from(received)
     (expected,) = CRC.unpack_from(received, 8)
     computed = zlib.crc32(received[:8])
@@ -662,7 +662,7 @@ class _HeaderCache:
 
 
 def _check_message(message: memoryview, headers_length: int, offset: int, cache: _HeaderCache) -> Headers:
-    """The headers of a whole message whose prelude has been checked; its CRC is checked first."""
+    """Return the headers of a whole message whose prelude has been checked; its CRC is checked first."""
     (expected,) = CRC.unpack(message[-CRC_LENGTH:])
     computed = zlib.crc32(message[:-CRC_LENGTH])
     if expected != computed:
@@ -910,7 +910,7 @@ class Decoder:
         return message
 
     def _message_from_buffer(self) -> Message | None:
-        """The message that began in an earlier chunk; the current one may hold the rest of it."""
+        """Return the message that began in an earlier chunk; the current one may hold the rest of it."""
         if not self._gather(PRELUDE_LENGTH):
             return None
         received = self._peek(0)
@@ -1062,7 +1062,7 @@ _ONE = 0x80000000
 
 
 def _multiplied(a: int, b: int) -> int:
-    """The product of two polynomials over GF(2), modulo that of the checksum."""
+    """Return the product of two polynomials over GF(2), modulo that of the checksum."""
     product = 0
     bit = _ONE
     while a:
@@ -1075,7 +1075,7 @@ def _multiplied(a: int, b: int) -> int:
 
 
 def _byte_powers() -> tuple[int, ...]:
-    """The polynomials x**(8 * 2**i)."""
+    """Return the polynomials x**(8 * 2**i)."""
     powers = [_ONE >> 8]
     while len(powers) < 64:
         powers.append(_multiplied(powers[-1], powers[-1]))

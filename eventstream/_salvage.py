@@ -151,7 +151,7 @@ class _Salvage:
         return _decoder_at(self.offset + position, *self.limits)
 
     def pieces_from(self, position: int) -> Iterator[bytes]:
-        """The rest of the input, in pieces that begin small: what was read beyond a fault is read again."""
+        """Yield the rest of the input, in pieces that begin small: what was read beyond a fault is read again."""
         size = _FIRST_PIECE
         while position < len(self.view):
             yield bytes(self.view[position : position + size])
@@ -166,11 +166,11 @@ class _Salvage:
             raise TruncatedMessage(self.offset + start, available, prelude[0])
 
     def prelude_at(self, start: int) -> tuple[int, int] | None:
-        """The total and the headers length of the valid prelude that begins here, if one does; within no limits."""
+        """Return the total and the headers length of a valid prelude that begins here, if one does; without limits."""
         return None if _find_prelude(self.view, start, start + 1) < 0 else LENGTHS.unpack_from(self.view, start)
 
     def faulty_checksum(self, start: int, end: int) -> tuple[int, int] | None:
-        """The checksum that the message in [start, end) carries, and that of its bytes; None if they are equal."""
+        """Return the checksum that the message in [start, end) carries, and its bytes' own; None if they are equal."""
         (expected,) = CRC.unpack_from(self.view, end - CRC_LENGTH)
         computed = self.checksums.of(start, end - CRC_LENGTH)
         return None if expected == computed else (expected, computed)
@@ -184,7 +184,7 @@ class _Salvage:
         return end <= len(self.view) and self.faulty_checksum(start, end) is None
 
     def message_at(self, start: int) -> Message:
-        """The message that begins here, or its error, as a decoder gives them; a false promise costs little."""
+        """Return the message that begins here, or its error, as a decoder gives them; a false promise costs little."""
         prelude = self.prelude_at(start)
         decoder = self.decoder_at(start)
         decoder.feed(bytes(self.view[start : start + (MAX_SHOWN if prelude is None else PRELUDE_LENGTH)]))
@@ -233,7 +233,7 @@ class _Salvage:
         return length, ()
 
     def _message_in(self, start: int, end: int) -> Message | None:
-        """The message that takes exactly this range, if it is whole."""
+        """Return the message that takes exactly this range, if it is whole."""
         prelude = self.prelude_at(start)
         fits = prelude is not None and start + prelude[0] == end and self.holds(start, end)
         return self.message_or_none(start) if fits else None
@@ -286,7 +286,7 @@ class _Checksums:
             self.prefixes = array("I", [0])
 
     def of(self, start: int, end: int) -> int:
-        """The checksum of [start, end)."""
+        """Return the checksum of [start, end)."""
         if end - start <= _STEP:
             return zlib.crc32(self.view[start:end])
         self.reach = max(self.reach, end)

@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 def plain(message: Message) -> Message:
-    """The simplest ``parse`` function: an event is its message.
+    """Return the message itself as its event: the simplest ``parse`` function.
 
     Raises:
         ServiceError: the message is an ``exception`` or an ``error``.
@@ -208,7 +208,7 @@ class ClientExchange(Generic[T]):
         return self._incoming.ended
 
     def send(self, event: Message) -> bytes:
-        """The event as it is sent: signed, in wire form.
+        """Return the event as it is sent: signed, in wire form.
 
         Raises:
             StateError: `finish` was called.
@@ -226,7 +226,7 @@ class ClientExchange(Generic[T]):
         return event.encode()
 
     def finish(self, unsigned: Message | None = None) -> bytes:
-        """The end of the client's events, in wire form; those of the service still come.
+        """Return the end of the client's events, in wire form; those of the service still come.
 
         Args:
             unsigned: the message, with an empty payload, that says so where there is no signer; None: an empty one.
@@ -444,7 +444,7 @@ class ServerExchange(Generic[T]):
         self._incoming.end(lambda: None if self.ended else "the request's body ended before the end of its events")
 
     def send(self, event: Message) -> bytes:
-        """The event as it is sent, in wire form; also after an error of the client.
+        """Return the event as it is sent: signed, in wire form.
 
         Raises:
             StateError: there was no request yet, or an exception was sent.
@@ -456,7 +456,7 @@ class ServerExchange(Generic[T]):
         return event.encode()
 
     def send_exception(self, exception: Message) -> bytes:
-        """The ``exception`` or ``error`` message as it is sent, in wire form. Nothing can be sent after it.
+        """Return the ``exception`` or ``error`` message as it is sent, in wire form. Nothing can be sent after it.
 
         Raises:
             StateError: there was no request yet, or an exception was sent before.

@@ -66,7 +66,7 @@ class _Restorable(Exception):
         return _restore, (type(self), self.args, dict(self.__dict__))
 
     def _again(self) -> Self:
-        """A new exception, equal to this one in class and attributes, without its traceback."""
+        """Return a new exception, equal to this one in class and attributes, without its traceback."""
         error = _restore(type(self), self.args, self.__dict__)
         assert isinstance(error, type(self))
         return error

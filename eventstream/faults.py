@@ -53,7 +53,7 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """The fault of a text: ``KIND@EVENT``, as ``reset@5``, ``exception:NAME@EVENT`` or ``slow:SECONDS@EVENT``.
+        """Return the fault of a text ``KIND@EVENT``: ``reset@5``, ``exception:NAME@EVENT`` or ``slow:SECONDS@EVENT``.
 
         What follows is ``*STREAMS`` if it should strike the first ones only, as in ``reset@5*1``.
 
@@ -87,7 +87,7 @@ class Faults:
         self._faults = list(faults)
 
     def at(self, event: int) -> Fault | None:
-        """The fault that strikes a stream at this event, if there is one; it counts as having struck."""
+        """Return the fault that strikes a stream at this event, if there is one; it counts as having struck."""
         for position, fault in enumerate(self._faults):
             if fault.event == event and fault.streams != 0:
                 if fault.streams is not None:

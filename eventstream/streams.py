@@ -232,7 +232,7 @@ def _chunks(source: Any) -> Iterable[Buffer]:
 
 
 def _file_chunks(file: Any, **options: bool) -> Iterable[Buffer]:
-    """The chunks of anything with ``read`` or ``read1``; the options are for urllib3, which is also in requests."""
+    """Return the chunks of anything with ``read`` or ``read1``; the options are for urllib3, also under requests."""
     if hasattr(file, "encoding"):
         raise TypeError(f"the source is a text file; {_BINARY}")
     read, read1 = getattr(file, "read", None), getattr(file, "read1", None)

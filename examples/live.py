@@ -51,7 +51,7 @@ async def transcribe(wav: WavFile, recogniser_name: str | None, fast: bool) -> N
 
 
 def chunks(wav: WavFile, fast: bool) -> AsyncIterator[bytes]:
-    """The audio as a microphone would give it, or all at once."""
+    """Return the audio as a microphone would give it, or all at once."""
     return pace(
         iter_chunks(wav, wav.format, CHUNK_DURATION),
         wav.format,
@@ -60,7 +60,7 @@ def chunks(wav: WavFile, fast: bool) -> AsyncIterator[bytes]:
 
 
 def load(name: str | None, request: StartStreamTranscriptionRequest) -> RecogniserFactory:
-    """The recogniser, its model loaded, so that the first words need not wait for it."""
+    """Return the recogniser, its model loaded, so that the first words need not wait for it."""
     try:
         factory = load_recogniser(name or "moonshine")
     except ImportError as error:

@@ -46,7 +46,7 @@ def main(name: str = "amazon-transcribe-0.6.4-speech") -> int:
 
 
 def verify_request(headers: list[tuple[str, str]], body: bytes) -> StartStreamTranscriptionRequest:
-    """The server's end: verify the request, then each event, and count the audio in them."""
+    """Be the server: verify the request, then each event, and count the audio in them."""
     fields = dict(headers)
     sent = datetime.strptime(fields["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
     session = ServerSession(CREDENTIALS, clock=lambda: sent + timedelta(minutes=1))
@@ -64,7 +64,7 @@ def verify_request(headers: list[tuple[str, str]], body: bytes) -> StartStreamTr
 
 
 def show_results(request: StartStreamTranscriptionRequest, body: bytes) -> None:
-    """The client's end: the typed events of the response."""
+    """Be the client: print the typed events of the response."""
     print("Results:")
     session = ClientSession(request)
     session.end_audio()  # as the recorded client did: a response that ends before is an error

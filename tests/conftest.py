@@ -47,7 +47,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `kernel` runs over every CRC kernel that this CPU can run."""
+    """Run a test that takes `kernel` over every CRC kernel that this CPU can run."""
     if "kernel" in metafunc.fixturenames:
         native = IMPLEMENTATIONS.get("native")
         nothing = pytest.param("", marks=pytest.mark.skip("the native implementation is not tested here"), id="none")
@@ -62,7 +62,7 @@ def codec(request: pytest.FixtureRequest) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def native() -> ModuleType:
-    """The native implementation; the test is skipped where there is none."""
+    """Return the native implementation; the test is skipped where there is none."""
     if "native" not in IMPLEMENTATIONS:
         pytest.skip("the native implementation is not tested here")
     return IMPLEMENTATIONS["native"]
@@ -91,7 +91,7 @@ def first_capacities(codec: ModuleType) -> Iterator[Iterator[int]]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of localhost that signs itself, and its key, in one file."""
+    """Return a certificate of localhost that signs itself, and its key, in one file."""
     pytest.importorskip("trustme")
     from certificates import write_certificate  # here: the tests of the codec do without trustme
 

@@ -22,7 +22,7 @@ def some(
 
 
 def least(strategy: SearchStrategy[T], condition: Callable[[T], object] = lambda _: True) -> T:
-    """The simplest that meets the condition. Without the phase of explanations, which would leave another behind."""
+    """Return the simplest that meets the condition. Explanations are off, as they would leave another behind."""
     return some(strategy, condition, (Phase.generate, Phase.shrink))
 
 

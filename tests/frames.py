@@ -34,17 +34,17 @@ def header(name: bytes | str, type_: int, value: bytes = b"", *, name_length: in
 
 
 def sized(value: bytes, length: int | None = None) -> bytes:
-    """The value of a string or byte array header: a u16 length, true or not, and the bytes."""
+    """Return the value of a string or byte array header: a u16 length, true or not, and the bytes."""
     return struct.pack(">H", len(value) if length is None else length) + value
 
 
 def string(name: bytes | str, value: bytes | str) -> bytes:
-    """A string header's bytes."""
+    """Return a string header's bytes."""
     return header(name, 7, sized(value.encode() if isinstance(value, str) else value))
 
 
 def prelude(total_length: int, headers_length: int, *, crc: int | None = None) -> bytes:
-    """The first 12 bytes of a message."""
+    """Return the first 12 bytes of a message."""
     lengths = struct.pack(">II", total_length, headers_length)
     return lengths + struct.pack(">I", zlib.crc32(lengths) if crc is None else crc)
 
@@ -69,7 +69,7 @@ def frame(
 
 
 def repaired(message: bytes | bytearray) -> bytes:
-    """The frame with both checksums made right again, whatever its lengths say."""
+    """Return the frame with both checksums made right again, whatever its lengths say."""
     if len(message) < PRELUDE + CRC:
         return bytes(message)
     body = bytes(message[:8]) + struct.pack(">I", zlib.crc32(message[:8])) + bytes(message[PRELUDE:-CRC])
@@ -109,7 +109,7 @@ TAIL_FRAME = frame(string("tail", "yes"), b"tail")
 
 
 def type_name(value: object) -> str:
-    """The id of a test with a value whose repr is another one in each run."""
+    """Return the id of a test with a value whose repr is another one in each run."""
     return type(value).__name__
 
 
@@ -124,14 +124,14 @@ def same_headers(first: Any, second: Any) -> bool:
 
 
 def prelude_alone(error: BaseException) -> BaseException:
-    """The error as if no more than the prelude had arrived. How much had, which it shows, depends on the pieces."""
+    """Return the error as if only the prelude had arrived. How much did, which it shows, depends on the pieces."""
     if not isinstance(error, PreludeChecksumMismatch):
         return error
     return PreludeChecksumMismatch(error.offset, error.expected, error.computed, error.received[:12])
 
 
 def fault(error: BaseException) -> tuple[type, tuple[Any, ...], dict[str, Any]]:
-    """What must be equal in two equal errors: the class, the text and the attributes."""
+    """Return what must be equal in two equal errors: the class, the text and the attributes."""
     return type(error), error.args, dict(vars(error))
 
 
@@ -171,7 +171,7 @@ def read(codec: ModuleType, pieces: Iterable[Any], *, at_once: bool = False, **o
 
 
 def read_one(codec: ModuleType, data: Any, **options: Any) -> Outcome:
-    """The same through `decode`."""
+    """Return what `decode` gives, in the form of `read`."""
     try:
         return Outcome((codec.decode(data, **options).encode(),), None)
     except Exception as error:
@@ -210,7 +210,7 @@ def read_all_ways(codec: ModuleType, data: bytes, *, step: int = 1, **options: A
 
 
 def _assert_tail(codec: ModuleType, data: bytes, whole: Outcome, options: dict[str, Any]) -> None:
-    """What follows a fault is not looked at; what follows the last message is the next one."""
+    """Assert that what follows a fault is not looked at; what follows the last message is the next one."""
     if whole.error is None:
         expected = Outcome((*whole.messages, TAIL_FRAME), None)
     elif whole.error[0] is TruncatedMessage:
@@ -244,7 +244,7 @@ def _assert_decode(codec: ModuleType, data: bytes, whole: Outcome, options: dict
 
 
 def without_offset(outcome: Outcome, moved: int = 0) -> Any:
-    """The error's class and attributes, its offset counted from `moved`."""
+    """Return the error's class and attributes, its offset counted from `moved`."""
     if outcome.error is None:
         return None
     class_, _, attributes = outcome.error

@@ -23,7 +23,7 @@ EVENTS = [encode({":event-type": "AudioEvent"}, bytes([number]) * 3200) for numb
 
 
 def captured(name):
-    """A recorded request: its method, path, headers and time."""
+    """Return a recorded request: its method, path, headers and time."""
     headers = [tuple(pair) for pair in INDEX[name]["request_headers"]]
     at = datetime.strptime(INDEX[name]["captured"], "%Y-%m-%dT%H:%M:%S%z")
     return dict(headers)[":method"], dict(headers)[":path"], headers, at
@@ -34,7 +34,7 @@ def body(name):
 
 
 def at(*moments):
-    """A clock that shows one moment after the other, the last one for ever."""
+    """Return a clock that shows one moment after the other, the last one for ever."""
     remaining = list(moments)
     return lambda: remaining.pop(0) if len(remaining) > 1 else remaining[0]
 
@@ -51,6 +51,6 @@ def verifier(clock=SHOWS_NOON, credentials=CREDENTIALS, region=REGION, service=S
 
 
 def signed(events=EVENTS, **others):
-    """The events as messages of one stream, and its end."""
+    """Return the events as messages of one stream, and its end."""
     by = signer(**others)
     return [decode(by.sign(event)) for event in events] + [decode(by.finish())]

@@ -23,7 +23,7 @@ sys.meta_path.insert(0, Block())
 
 
 def run(program: str, *options: str, **variables: str) -> str:
-    """The output, and the warnings, of a program that imports this very package."""
+    """Return the output, and the warnings, of a program that imports this very package."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     environment.pop("EVENTSTREAM_PURE_PYTHON", None)
     environment.pop("PYTHONWARNINGS", None)

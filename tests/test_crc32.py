@@ -67,7 +67,7 @@ def target() -> Area:
 
 @pytest.fixture(scope="module")
 def expected(area: Area) -> dict[tuple[str, int, int], int]:
-    """The CRC by `zlib` of every length at every alignment, at the start of the area and at its end."""
+    """Return the CRC by `zlib` of every length at every alignment, at the start of the area and at its end."""
     crcs = {}
     for alignment in ALIGNMENTS:
         for length in range(MAX_LENGTH + 1):

@@ -23,7 +23,7 @@ from eventstream import (
 
 
 def error_of(codec, data, class_, **options):
-    """The error, which must be the same however the data is fed."""
+    """Return the error, which must be the same however the data is fed."""
     outcome = frames.read_all_ways(codec, data, **options)
     assert outcome.messages == ()
     assert type(outcome.raised) is class_

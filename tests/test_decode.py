@@ -32,7 +32,7 @@ from eventstream import (
 
 
 def check(codec, data, class_, messages=(), *, step=1, options=None, **attributes):
-    """The data gives these messages and then this error, with these attributes, however it is fed."""
+    """Check that the data gives these messages and then this error, with these attributes, however it is fed."""
     outcome = frames.read_all_ways(codec, data, step=step, **(options or {}))
     assert outcome.messages == tuple(messages)
     assert type(outcome.raised) is class_
@@ -41,7 +41,7 @@ def check(codec, data, class_, messages=(), *, step=1, options=None, **attribute
 
 
 def lengths_of(data, error):
-    """The attributes that follow from the bytes at the error's offset, all of which have arrived."""
+    """Return the attributes that follow from the bytes at the error's offset, all of which have arrived."""
     rest = data[error.offset :]
     total_length, headers_length = struct.unpack_from(">II", rest) if len(rest) >= 12 else (12, 0)
     if isinstance(error, PreludeChecksumMismatch):
@@ -168,7 +168,7 @@ LENGTHS = [0, 1, 11, 12, 15, 16, 17, 2**31 - 1, 2**31, 2**31 + 1, 2**32 - 1]
 
 
 def expected_of(total, headers_length, limits):
-    """The table of the format: which prelude is which error, with its attributes."""
+    """Return which error a prelude is, with its attributes: the table of the format."""
     if total < 16 or headers_length > total - 16:
         return InvalidLength, {}
     if limits["max_headers_length"] is not None and headers_length > limits["max_headers_length"]:
@@ -343,7 +343,7 @@ AT = 12 + len(FIRST)
 
 
 def check_header(codec, block, class_, name, *, at=AT, **attributes):
-    """The fault stands in the header at that offset; after another message the offset moves along."""
+    """Check that the fault is in the header at that offset; after another message the offset moves along."""
     data = frames.frame(FIRST + block, b"payload")
     check(codec, data, class_, offset=at, name=name, **attributes)
     offset = at + len(frames.EVENT_FRAME)

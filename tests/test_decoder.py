@@ -51,7 +51,7 @@ def wires(messages):
 
 
 def numbered(number, size=20):
-    """A message whose payload tells its number, and is of that size or a little more."""
+    """Return a message whose payload tells its number, and is of that size or a little more."""
     return frames.frame(frames.EVENT_BLOCK, b"%d:" % number + bytes(size))
 
 

@@ -46,7 +46,7 @@ EXCEPTION = Message({":message-type": "exception", ":exception-type": "Conflict"
 
 
 def opened(credentials=CREDENTIALS, accounts=CREDENTIALS, *, region=REGION, service=SERVICE, clock=noon, **server):
-    """A client and a server between which the request has passed."""
+    """Return a client and a server between which the request has passed."""
     headers, seed = sign_request(credentials, region, service, "POST", PATH, [(":authority", "localhost")], clock=clock)
     client = ClientExchange(EventSigner(credentials, region, service, seed, clock=clock), plain)
     received = ServerExchange(accounts, plain, clock=noon, **server)
@@ -56,20 +56,20 @@ def opened(credentials=CREDENTIALS, accounts=CREDENTIALS, *, region=REGION, serv
 
 
 def unsigned():
-    """The same without signatures."""
+    """Return a client and a server without signatures."""
     server = ServerExchange(None, plain)
     assert server.receive_request("GET", "/", []) is None
     return ClientExchange(None, plain), server
 
 
 def server_side():
-    """A server, and the frames of a client's stream: four events and the end."""
+    """Return a server, and the frames of a client's stream: four events and the end."""
     client, server = opened()
     return server, [client.send(event) for event in EVENTS] + [client.finish()]
 
 
 def client_side():
-    """A client, and the frames of a server's stream: four events."""
+    """Return a client, and the frames of a server's stream: four events."""
     client, server = opened()
     return client, [server.send(event) for event in EVENTS]
 
@@ -80,7 +80,7 @@ def feed(end, wire, size, received):
 
 
 def ends_with(exchange, wire, error, before):
-    """The events come, then the error, and it stays."""
+    """Check that the events come, then the error, and that it stays."""
     for size in (len(wire), 1, 7):
         end = exchange()
         received = []

@@ -206,7 +206,7 @@ def test_a_negative_limit_is_a_value_error(codec, name, limit):
 
 @pytest.fixture(scope="module")
 def four_gib():
-    """An address range of 4 GiB and a page, of which nothing is ever touched."""
+    """Return an address range of 4 GiB and a page, none of which is ever touched."""
     if sys.maxsize < 2**32 or not hasattr(mmap, "MAP_PRIVATE"):
         pytest.skip("no room for 4 GiB of addresses")
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)

@@ -51,7 +51,7 @@ def test_bedrock_is_a_table_of_60_lines() -> None:
 
 
 def run_live(*arguments: str, without: str | None = None) -> subprocess.CompletedProcess[str]:
-    """The live example; as if a module were not installed, if one is named."""
+    """Return the live example; as if a module were not installed, if one is named."""
     program = f"import runpy, sys; sys.modules[{without!r}] = None; runpy.run_path({LIVE!r}, run_name='__main__')"
     return run(*([LIVE] if without is None else ["-c", program]), *arguments)
 

@@ -24,7 +24,7 @@ UTC = datetime.timezone.utc
 
 @pytest.fixture(params=["made", "from the wire"])
 def ten(request, codec):
-    """The headers of all ten types, made from a mapping and decoded."""
+    """Return the headers of all ten types, made from a mapping and decoded."""
     return codec.Headers(frames.TEN_HEADERS) if request.param == "made" else codec.decode(frames.TEN_FRAME).headers
 
 

@@ -60,7 +60,7 @@ def test_the_import_brings_in_no_costly_module():
 
 
 def run(program: str) -> list[str]:
-    """The words that a fresh interpreter prints."""
+    """Return the words that a fresh interpreter prints."""
     command = [sys.executable, "-W", "ignore", "-c", program]
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment()).stdout.split()
 

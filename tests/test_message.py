@@ -17,14 +17,14 @@ BIG = frames.frame(frames.EVENT_BLOCK, b"\x01" * (24 << 20))
 
 
 def viewed(codec, data=frames.TEN_FRAME):
-    """The message with a memoryview for a payload."""
+    """Return the message with a memoryview for a payload."""
     (message,) = codec.Decoder(copy=False).feed(data)
     assert isinstance(message.payload, memoryview)
     return message
 
 
 def typed(codec, message_type, payload=b"", **others):
-    """A message of that type; other reserved headers by their names as properties."""
+    """Return a message of that type; other reserved headers by their names as properties."""
     named = {"message_type": message_type, **others} if message_type is not None else others
     return codec.Message({":" + name.replace("_", "-"): value for name, value in named.items()}, payload)
 

@@ -78,7 +78,7 @@ def test_the_functions_are_exported_for_other_modules(native):
 
 
 def c_function(native, name, *arguments, gives=ctypes.py_object):
-    """A function of `_native.pxd`, as another Cython package calls it: with the GIL, and its exceptions are raised."""
+    """Return a function of `_native.pxd`, called as another Cython package does: with the GIL, raising exceptions."""
     capsule = native.__pyx_capi__[name]
     ctypes.pythonapi.PyCapsule_GetName.restype = ctypes.c_char_p
     ctypes.pythonapi.PyCapsule_GetName.argtypes = [ctypes.py_object]

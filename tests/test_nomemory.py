@@ -30,7 +30,7 @@ LOST = re.compile(r"error return without exception set|<function .* returned NUL
 
 
 def short_of_memory(call, start, alone):
-    """The call's result; of its allocations that number `start` fails, alone or with all after it."""
+    """Return the call's result; of its allocations that number `start` fails, alone or with all after it."""
     try:
         _testcapi.set_nomemory(start, start + 1 if alone else 0)
         try:
@@ -44,7 +44,7 @@ def short_of_memory(call, start, alone):
 
 
 def repeated(call, alone, unchanged=lambda: None):
-    """The call's result in the end, or the error of the package that it raises; and how often memory was short.
+    """Return the call's result in the end, or the package's error that it raises; and how often memory was short.
 
     What `unchanged` gives is the same after each MemoryError.
     """
@@ -150,7 +150,7 @@ def test_encode_into_writes_nothing_beside_its_message(codec, size, alone):
 
 
 def numbered(number, size):
-    """A message of this number, whose headers are no other's."""
+    """Return a message of this number, whose headers are no other's."""
     return frames.frame(frames.EVENT_BLOCK + frames.string("number", str(number)), b"%d:" % number + bytes(size))
 
 

@@ -33,7 +33,7 @@ PLAIN = [frames.EVENT_FRAME, frames.TEN_FRAME, frames.EMPTY_FRAME, frames.TAIL_F
 
 
 def signed(inner: bytes) -> bytes:
-    """A message in the form of a signed event around another one."""
+    """Return a message in the form of a signed event around another one."""
     headers = frames.header(":date", 8, struct.pack(">q", 1_700_000_000_000))
     return frames.frame(headers + frames.header(":chunk-signature", 6, frames.sized(b"\xa5" * 32)), inner)
 
@@ -50,7 +50,7 @@ def primitives(codec, monkeypatch):
 
 
 def salvaged(data, **limits):
-    """The wire forms of the messages, and the gaps; together they are the input."""
+    """Return the wire forms of the messages, and the gaps; together they are the input."""
     parts = list(eventstream.salvage(data, **limits))
     position = 0
     for part in parts:
@@ -74,7 +74,7 @@ def exhaust(decoder, data):
 
 
 def lost(gap):
-    """What a gap says: where, how long, why, and the wire forms of what is nested in it."""
+    """Return what a gap says: where, how long, why, and the wire forms of what is nested in it."""
     return gap.offset, gap.length, type(gap.error), [message.encode() for message in gap.nested]
 
 

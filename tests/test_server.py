@@ -41,7 +41,7 @@ def client_of(server, **options):
 
 
 async def talk(server, texts=("hello", "again"), **options):
-    """What is answered, one after the other."""
+    """Return the answers, one after the other."""
     answers = []
     async with client_of(server, **options).open(TALK, REQUEST) as stream:
         for text in texts:

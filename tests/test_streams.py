@@ -980,7 +980,7 @@ def test_async_response_that_was_read_before():
 
 
 def texts_of(messages, *arguments, lines=False, **options):
-    """The text or the lines of messages; the same for both functions."""
+    """Return the text or the lines of messages; the same for both functions."""
     function, afunction = (
         (iter_payload_lines, aiter_payload_lines) if lines else (iter_payload_text, aiter_payload_text)
     )

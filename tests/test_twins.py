@@ -50,7 +50,7 @@ def as_bytes(value):
 
 @st.composite
 def mutated(draw):
-    """A frame of which some bytes were changed, then its checksums repaired; or a bit flipped, and nothing repaired."""
+    """Draw a frame with some bytes changed, then its checksums repaired; or with a bit flipped and nothing repaired."""
     data = bytearray(frames.frame(draw(blocks), draw(payloads)))
     for _ in range(draw(st.integers(0, 4))):
         data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
@@ -78,7 +78,7 @@ options = st.fixed_dictionaries(
 
 @st.composite
 def pieces(draw):
-    """A stream, perhaps cut, in pieces of several kinds of buffer."""
+    """Draw a stream, perhaps cut, in pieces of several kinds of buffer."""
     data = draw(streams)
     if data and draw(st.integers(0, 4)) == 0:
         data = data[: draw(st.integers(0, len(data) - 1))]
@@ -98,7 +98,7 @@ def pieces(draw):
 
 
 def attempt(call):
-    """What the call gives, or what must be equal of its error: of the codec's own everything, of others the class."""
+    """Return what the call gives, or what must be equal of its error: of the codec's own all, of others the class."""
     try:
         return call()
     except (CodecError, ServiceError) as error:
@@ -125,7 +125,7 @@ def seen(message):
 
 
 def both(native, reference, call):
-    """The result, which is the same for the two."""
+    """Return the result, which is the same for the two."""
     first, second = attempt(lambda: call(native)), attempt(lambda: call(reference))
     assert first == second
     return first

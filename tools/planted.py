@@ -283,7 +283,7 @@ HARMLESS = Fault(
 
 
 def promises() -> list[str]:
-    """The titles of SECURITY.md's rows."""
+    """Return the titles of SECURITY.md's rows."""
     return re.findall(r"^\| \*\*(.+?)\.\*\* ", (ROOT / "SECURITY.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 

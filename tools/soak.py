@@ -54,7 +54,7 @@ ABANDONED = 400
 
 
 def event(number: int, size: int) -> bytes:
-    """A message; each hundredth has headers of its own, so that the header cache keeps changing."""
+    """Return a message; each hundredth has headers of its own, so that the header cache keeps changing."""
     block = frames.EVENT_BLOCK + (frames.string("number", str(number)) if number % 100 == 0 else b"")
     return frames.frame(block, number.to_bytes(8, "big") * (size // 8))
 
@@ -169,7 +169,7 @@ def opened() -> tuple[ClientSession, ServerSession]:
 
 
 def sessions() -> int:
-    """A transcription from its first chunk of audio to its end, and one that is cut."""
+    """Return a transcription from its first chunk of audio to its end, and one that is cut."""
     length = 0
     for cut in (False, True):
         client, server = opened()

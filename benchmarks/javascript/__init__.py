@@ -56,7 +56,7 @@ class JavaScript:
         return json.loads(answer)
 
     def timed(self, job: str, **data: Any) -> Timed:
-        """A work in that process, timed there; bytes are sent as base64."""
+        """Return a work in that process, timed there; bytes are sent as base64."""
         number = next(self._ids)
         encoded = {
             name: base64.b64encode(value).decode() if isinstance(value, bytes) else value

@@ -30,7 +30,7 @@ class Replacement:
     owners: tuple[str | type, ...]
 
     def holders(self, value: object) -> list[object]:
-        """The owners that hold this value."""
+        """Return the owners that hold this value."""
         owners = [sys.modules.get(owner) if isinstance(owner, str) else owner for owner in self.owners]
         return [owner for owner in owners if owner is not None and vars(owner).get(self.name) is value]
 

@@ -190,7 +190,7 @@ class EventStreamBuffer(_library.EventStreamBuffer):
             self._added_from = offset
 
     def next(self) -> EventStreamMessage:
-        """The next message of what was added.
+        """Return the next message of what was added.
 
         Raises:
             StopIteration: no whole message is left.
@@ -244,7 +244,7 @@ class EventStreamHeaderParser(_library.EventStreamHeaderParser):
     """Parses the headers of a message, given as their bytes."""
 
     def parse(self, data: bytes) -> dict[str, HEADER_VALUE]:
-        """The headers of a block.
+        """Return the headers of a block.
 
         Raises:
             ParserError: it is not a block of headers.
@@ -305,7 +305,7 @@ class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
     """Encodes messages."""
 
     def serialize(self, headers: HEADERS_SERIALIZATION_DICT, payload: bytes) -> bytes:
-        """A message in wire form.
+        """Return a message in wire form.
 
         Raises:
             PayloadBytesExceedMaxLength: the payload is over 16 MiB.
@@ -323,7 +323,7 @@ class EventStreamMessageSerializer(_library.EventStreamMessageSerializer):
             raise _ENCODE_ERRORS.translate(error) from error
 
     def encode_headers(self, headers: HEADERS_SERIALIZATION_DICT) -> bytes:
-        """A block of headers in wire form, of any length; the errors are those of `serialize`."""
+        """Return a block of headers in wire form, of any length; the errors are those of `serialize`."""
         return self._block(headers).raw
 
     def _block(self, headers: HEADERS_SERIALIZATION_DICT) -> Headers:
@@ -370,7 +370,7 @@ class EventSigner(_library.EventSigner):
         self._chunks = ChunkSigner(region, signing_name)
 
     def sign(self, payload: bytes, prior_signature: bytes, credentials: Credentials) -> HEADERS_SERIALIZATION_DICT:
-        """The headers of the event that carries the payload: ``:date`` and ``:chunk-signature``."""
+        """Return the headers of the event that carries the payload: ``:date`` and ``:chunk-signature``."""
         now = self._utc_now()
         date = _timestamp(now)
         signature = self._chunks.sign(credentials.secret_access_key, date, prior_signature, encode_date(date), payload)

@@ -118,7 +118,7 @@ class _Message(EventStreamMessage):  # type: ignore[misc]
         return int.from_bytes(self._message.encode()[-CRC_LENGTH:], "big")
 
     def to_response_dict(self, status_code: int = 200) -> dict[str, Any]:
-        """What botocore's parsers take: the status is 400 for an ``exception`` or an ``error``."""
+        """Return what botocore's parsers take: the status is 400 for an ``exception`` or an ``error``."""
         headers = self.headers
         message_type = headers.get(":message-type")
         if message_type == "error" or message_type == "exception":
@@ -127,7 +127,7 @@ class _Message(EventStreamMessage):  # type: ignore[misc]
 
 
 def _value(value: HeaderValue) -> bool | int | bytes | str:
-    """A header's value as botocore gives it: integers and timestamps plain, UUIDs as bytes."""
+    """Return a header's value as botocore gives it: integers and timestamps plain, UUIDs as bytes."""
     if isinstance(value, uuid.UUID):
         return value.bytes
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -192,7 +192,7 @@ class EventStreamBuffer:
         return self._messages if type(self) is EventStreamBuffer else self
 
     def next(self) -> EventStreamMessage:
-        """The next message of what was added.
+        """Return the next message of what was added.
 
         Raises:
             StopIteration: no whole message is left.
@@ -250,7 +250,7 @@ class EventStream(theirs.EventStream):  # type: ignore[misc]
 
 
 async def _create_raw_aio_event_generator(self: Any) -> AsyncIterator[EventStreamMessage]:
-    """The same for aiobotocore's AioEventStream."""
+    """Yield the messages of aiobotocore's AioEventStream."""
     buffer = EventStreamBuffer()
     message = None
     async for chunk, _ in self._raw_stream.content.iter_chunks():

@@ -162,7 +162,7 @@ _ERRORS = Errors(
 
 
 def _read_prelude(data: bytes) -> tuple[int, dict[str, Any]]:
-    """The total length, and the fields of the prelude."""
+    """Return the total length, and the fields of the prelude."""
     if len(data) < PRELUDE_LENGTH:
         raise InvalidEventBytes
     total_length, headers_length, crc = PRELUDE.unpack(data)
@@ -180,7 +180,7 @@ def _read_prelude(data: bytes) -> tuple[int, dict[str, Any]]:
 
 
 def _event(cls: type[_E], head: bytes, prelude: dict[str, Any], rest: bytes) -> _E:
-    """The event of its bytes.
+    """Return the event of its bytes.
 
     The library's dataclasses are filled by hand: what their ``__init__`` checks has been checked, and it takes as long
     as all the rest.
@@ -218,7 +218,7 @@ class Event(_library.Event):
 
     @classmethod
     def decode(cls, source: BytesReader) -> Self | None:
-        """The next message of a source.
+        """Return the next message of a source.
 
         Args:
             source: its ``read(n)`` gives n bytes; fewer only at its end.
@@ -237,7 +237,7 @@ class Event(_library.Event):
 
     @classmethod
     async def decode_async(cls, source: AsyncByteStream) -> Self | None:
-        """The same from an asynchronous source."""
+        """Return the next message of an asynchronous source."""
         read: Callable[[int], Awaitable[bytes]] = source.read
         if type(source) is AsyncBytesReader:
             # At each call it asks what it reads from, which takes longer than to decode a message. These are private
@@ -271,7 +271,7 @@ class EventHeaderDecoder(_library.EventHeaderDecoder):
     _data: memoryview  # what is left
 
     def decode_header(self) -> tuple[str, HEADER_VALUE]:
-        """The next header.
+        """Return the next header.
 
         Raises:
             EventError: it is none.
@@ -319,7 +319,7 @@ def _our_value(value: Any) -> Any:
 
 
 def _block(headers: Mapping[str, Any], before: Set[str] = frozenset()) -> Headers:
-    """The headers' block; those before have these names."""
+    """Return the headers' block; those before have these names."""
     try:
         return Headers({name: value if type(value) in _AS_IS else _our_value(value) for name, value in headers.items()})
     except (*_NO_VALUE, InvalidHeaderValue) as error:
@@ -345,7 +345,7 @@ class EventMessage(_library.EventMessage):
     """Headers and payload, as the library has them."""
 
     def encode(self) -> bytes:
-        """The message in wire form.
+        """Return the message in wire form.
 
         Raises:
             InvalidHeaderValue: a header's value is of no type that can be encoded.

@@ -61,7 +61,7 @@ class Body:
     whole: memoryview | None = None
 
     def head(self) -> bytes:
-        """The first bytes, without using them up."""
+        """Return the first bytes, without using them up."""
         if self.whole is not None:
             return bytes(self.whole[:_HEAD])
         pieces = iter(self.pieces)
@@ -139,7 +139,7 @@ class Recording:
             yield from salvage_at(decoder.offset, rest, headers_limit, payload_limit)
 
     def _rest(self, offset: int, buffered: int, kept: Iterable[bytes], pieces: Iterable[bytes]) -> memoryview:
-        """What begins at `offset`: the last `buffered` bytes of those kept, and what is still to be read."""
+        """Return what begins at `offset`: the last `buffered` bytes of those kept, and what is still to be read."""
         if self.body.whole is not None:
             return self.body.whole[offset:]
         from tempfile import TemporaryFile  # here: it takes long to import
@@ -270,7 +270,7 @@ def _decoded_group(data: bytes, decode: Callable[[bytes], bytes], name: str, for
 
 
 def _response_of_curl(body: Body, name: str) -> Recording:
-    """The body behind the last head: there is one for each redirection, and for ``100 Continue``."""
+    """Return the body behind the last head: there is one for each redirection, and for ``100 Continue``."""
     chunks = body.chunks()
     data = b""
     headers: dict[str, str] = {}
@@ -367,7 +367,7 @@ def _dict(value: object) -> dict[str, Any]:
 
 
 def _list(value: object, *names: str) -> list[dict[str, Any]]:
-    """The list of objects under one of these names."""
+    """Return the list of objects under one of these names."""
     found = next((found for name in names if isinstance(found := _dict(value).get(name), list)), None)
     if found is None:
         raise ValueError(f"it has no list of {' or '.join(names)}")
@@ -375,7 +375,7 @@ def _list(value: object, *names: str) -> list[dict[str, Any]]:
 
 
 def _bytes(text: object) -> bytes:
-    """What was stored as text: Latin-1 if it can be, as each byte is a character then."""
+    """Return what was stored as text: in Latin-1 if possible, where each character is a byte."""
     if isinstance(text, bytes):
         return text
     try:
@@ -437,7 +437,7 @@ def _of_container(form: str, body: Body, name: str) -> Iterator[Recording]:
 
 
 def _recordings(body: Body, name: str, form: str | None, headers: Mapping[str, str], layer: int) -> Iterator[Recording]:
-    """The event streams in a body; one inside of compression or encoding is recognised again."""
+    """Yield the event streams in a body; what is compressed or encoded is recognised again."""
     if layer > _MAX_LAYERS:
         raise UnusableInput(f"{shown(name)}: encoded more than {_MAX_LAYERS} times over")
     if form is None:

@@ -128,7 +128,7 @@ def _refuse(constant: str) -> None:
 
 
 def _json_of(text: str) -> Any:
-    """The value whose compact JSON is exactly this text; `_NONE` if there is none, or it is no object or array."""
+    """Return the value whose compact JSON is exactly this text; `_NONE` if it is not that of an object or array."""
     if text[:1] not in ("{", "["):
         return _NONE
     try:

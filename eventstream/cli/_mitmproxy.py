@@ -33,7 +33,7 @@ def flows(data: bytes | memoryview) -> Iterator[dict[str, Any]]:
 
 
 def _value(view: memoryview, start: int, end: int, depth: int) -> tuple[Any, int]:
-    """The value that begins at `start`, and where it ends."""
+    """Return the value that begins at `start`, and where it ends."""
     head = bytes(view[start : min(start + _MAX_DIGITS + 1, end)])
     digits, colon, _ = head.partition(b":")
     if not colon or not digits.isdigit():

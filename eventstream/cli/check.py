@@ -194,7 +194,7 @@ def _check(
 
 
 def _verifier(recording: Recording, region: str | None, service: str | None, seed: str | None) -> EventVerifier | None:
-    """A verifier of the recording's events; None if it is known to be a response, which is not signed."""
+    """Return a verifier of the recording's events; None if it is known to be a response, which is not signed."""
     from eventstream.signing import Credentials, EventVerifier
 
     scope = _SCOPE.search(recording.headers.get("authorization", ""))

@@ -124,7 +124,7 @@ def _payloads(messages: Iterable[Message]) -> Iterator[bytes]:
 
 
 def _text(messages: Iterable[Message]) -> Iterator[bytes]:
-    """The text of an answer, as it came; one line feed at its end."""
+    """Yield the text of an answer, as it came; one line feed at its end."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     ends_a_line = True
     for message in messages:
@@ -160,7 +160,7 @@ def _delta_of(value: Any) -> str:
 
 
 def _at(value: Any, *path: str) -> str:
-    """The text at the end of a path of names; empty if there is none."""
+    """Return the text at the end of a path of names; empty if there is none."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, str) else ""
@@ -216,7 +216,7 @@ def _write_wav(
 
 
 def _wav_head(channels: int, rate: int, length: int) -> bytes:
-    """A RIFF file up to its samples, in the form that has been the same since 1991."""
+    """Return a RIFF file up to its samples, in the form that has been the same since 1991."""
     frame = _PCM_BYTES * channels
     form = struct.pack("<HHIIHH", 1, channels, rate, rate * frame, frame, 8 * _PCM_BYTES)
     return (

@@ -107,7 +107,7 @@ def _pieces(
 
 
 def _date_of(message: Message) -> int | None:
-    """The message's date, or that of the message in it, in milliseconds."""
+    """Return the message's date, or that of the message in it, in milliseconds."""
     for candidate in (message, nested_in(message.payload)):
         date = None if candidate is None else candidate.headers.get(":date")
         if isinstance(date, Timestamp):

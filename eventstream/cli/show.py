@@ -185,7 +185,7 @@ class _Lines:
         return 1 if inner is None else 1 + self.message(inner, " " * (len(margin) + 2), depth + 1)
 
     def header(self, value: HeaderValue, delimiters: str) -> str:
-        """A name or value; in quotes if it might be taken for more than one."""
+        """Return a name or value; in quotes if it might be taken for more than one."""
         if isinstance(value, bytes):
             shown_bytes = value if self.full else value[:8]
             return shown_bytes.hex() + "..." * (len(value) > len(shown_bytes))
@@ -197,7 +197,7 @@ class _Lines:
         return (escaped(repr(text), _FULL) if ambiguous else text) + "..." * (len(value) > len(text))
 
     def payload(self, payload: bytes, taken: int) -> str:
-        """The payload as text; of what is not text nothing, unless all of it is wanted."""
+        """Return the payload as text; nothing of a payload that is not text, unless all of it is wanted."""
         if self.full:
             limit = _FULL
         elif self.width is None:

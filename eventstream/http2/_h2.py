@@ -192,7 +192,7 @@ class H2(H2Connection):
     # Budgets
 
     def earn(self) -> None:
-        """A frame with data was sent or received."""
+        """Note that a frame with data was sent or received."""
         idle = self._idle
         if idle is not None:
             idle.left = min(idle.left + REFILL, idle.burst)  # as `Bucket.give`, for every frame with data
@@ -214,7 +214,7 @@ class H2(H2Connection):
             self._header_block = length
 
     def _excess(self) -> ProtocolError | None:
-        """What the peer has too much of to be kept."""
+        """Return what the peer has too much of to be kept."""
         if self._header_block > MAX_DECODED_HEADER_LIST_SIZE:
             return Excess("a block of headers that is too long")
         if self._resets is not None and self._resets.is_overdrawn:

@@ -160,7 +160,7 @@ async def connect(
     resets: Budget | None = RESETS,
     idle_frames: Budget | None = IDLE_FRAMES,
 ) -> AsyncIterator[ClientConnection]:
-    """A connection to a server; on leaving the block, streams that are still open are cancelled, and it is closed.
+    """Connect to a server. Leaving the block cancels the streams that are still open, and closes the connection.
 
     Args:
         host: a name or an address; with TLS also the name that the certificate must have.

@@ -299,7 +299,7 @@ class Connection(asyncio.BufferedProtocol):
             self._disconnect(StreamError("the connection was closed", ErrorCodes.NO_ERROR))
 
     def _fail(self, error: StreamError) -> None:
-        """The connection is no longer good for anything, nor are its streams."""
+        """End the connection and all its streams."""
         if self._closed is None:
             self._closed = error
             self._arrived = b""

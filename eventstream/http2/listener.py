@@ -62,15 +62,15 @@ class Place:
         self.evict: Callable[[], object] = lambda: None
 
     def rest(self) -> None:
-        """The connection has no open stream, and gives way to others before those that have rested for less."""
+        """Note that the connection has no open stream; those that have rested longest give way first."""
         self._listener.resting[self] = None
 
     def work(self) -> None:
-        """The connection has an open stream."""
+        """Note that the connection has an open stream."""
         self._listener.resting.pop(self, None)
 
     def leave(self) -> None:
-        """The connection is lost."""
+        """Note that the connection is lost, or was told to go."""
         self._listener.leave(self)
 
 
@@ -202,7 +202,7 @@ class Listener:
             raise
 
     def leave(self, place: Place) -> None:
-        """The connection is lost, or was told to go."""
+        """Note that the connection is lost, or was told to go."""
         if place in self._places:
             self._places.discard(place)
             self.resting.pop(place, None)

@@ -251,7 +251,7 @@ async def serve(
     resets: Budget | None = RESETS,
     idle_frames: Budget | None = IDLE_FRAMES,
 ) -> AsyncIterator[Server]:
-    """A server; on leaving the block it drains, or if that is by an exception or cancelled, closes at once.
+    """Start a server. Leaving the block drains it; leaving it by an exception or cancelled closes it at once.
 
     Args:
         handler: is called for each request with its `ServerStream`, as a task of its own, and ends the response before

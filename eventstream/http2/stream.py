@@ -138,7 +138,7 @@ class Stream:
         return data if isinstance(data, bytes) else bytes(data)
 
     def __aiter__(self) -> Self:
-        """The body, in the pieces that `receive` returns."""
+        """Iterate over the body, in the pieces that `receive` returns."""
         return self
 
     async def __anext__(self) -> bytes:
@@ -306,7 +306,7 @@ class ClientStream(Stream):
         self._response: Response | None = None
 
     async def response(self, timeout: float | None = None) -> Response:
-        """The beginning of the response, once it has come; the body of the request may still be on its way.
+        """Return the beginning of the response, once it has come; the body of the request may still be on its way.
 
         Args:
             timeout: seconds to wait at most; None: as long as it takes.
@@ -413,7 +413,7 @@ def declared_length(fields: Iterable[tuple[str, str]]) -> int | None:
 
 
 def checked(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The headers, if they may be sent. What only h2 finds out is found out when a response has begun."""
+    """Return the headers, if they may be sent. What only h2 finds out is found out when a response has begun."""
     fields = [(name.lower(), value.strip(" \t")) for name, value in headers]
     for name, value in fields:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or name == "te":

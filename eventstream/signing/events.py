@@ -143,7 +143,7 @@ def chunk_signature(
     headers: bytes,
     payload: Buffer,
 ) -> bytes:
-    """The signature of one event, on raw bytes.
+    """Return the signature of one event, on raw bytes.
 
     Args:
         credentials: of them the secret key is used.
@@ -220,7 +220,7 @@ class EventSigner:
         return self._signature
 
     def sign(self, payload: Buffer) -> bytes:
-        """The signed message, in wire form.
+        """Return the signed message, in wire form.
 
         Args:
             payload: the inner message in wire form; any C-contiguous buffer, not empty.
@@ -248,7 +248,7 @@ class EventSigner:
         return wire
 
     def finish(self) -> bytes:
-        """The signed message that ends the stream, in wire form: 83 bytes. Nothing can be signed after it.
+        """Return the signed message that ends the stream, in wire form: 83 bytes. Nothing can be signed after it.
 
         Raises:
             StateError: it was called before.
@@ -316,7 +316,7 @@ class EventVerifier:
         return self._signature
 
     def verify(self, message: Message) -> Message | None:
-        """The message that was signed; None for the end of the stream.
+        """Return the message that was signed; None for the end of the stream.
 
         Args:
             message: the signed message, as it was decoded.

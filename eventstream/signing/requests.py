@@ -106,7 +106,7 @@ def request_signature(
     signed_headers: Iterable[str] | None = None,
     payload_hash: str | None = None,
 ) -> bytes:
-    """The signature of an HTTP request; that of the request which opens an event stream is the stream's seed.
+    """Return the signature of an HTTP request; that of the request which opens an event stream is the stream's seed.
 
     Args:
         credentials: of them the secret key is used; a session token counts as the header that it is.
@@ -154,7 +154,7 @@ def request_signature(
 
 
 def _by_name(headers: _Pairs) -> dict[str, str]:
-    """The headers' canonical values by lower-case name; of repeated ones the values are joined.
+    """Return the headers' canonical values by lower-case name; of repeated ones the values are joined.
 
     Spaces and tabs are folded, and nothing else that Unicode calls white space: to a service those are other bytes.
     """
@@ -499,7 +499,7 @@ def _verify_claim(
 
 
 def _parse_authorization(text: str) -> dict[str, str]:
-    """What an ``authorization`` header says, by the names of the groups in `_PARTS`."""
+    """Return what an ``authorization`` header says, by the names of the groups in `_PARTS`."""
     found: dict[str, str] = {}
     seen = []
     algorithm = _ALGORITHM.fullmatch(text)
@@ -545,5 +545,5 @@ def _parse_date(stamp: str, day: str) -> datetime:
 
 
 def _refusal(error: type[_T], reason: str) -> _T:
-    """An error of the request, which is no event of the stream and has no index."""
+    """Return an error of the request, which is no event of the stream and has no index."""
     return error(None, reason)

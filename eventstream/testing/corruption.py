@@ -107,7 +107,7 @@ def _parts_of(wire: bytes) -> _Parts:
 
 
 def _frame(total_length: int, headers_length: int, body: bytes) -> bytes:
-    """A message with right checksums, whatever its lengths say of what lies between them."""
+    """Return a message with right checksums, whatever its lengths say of what lies between them."""
     lengths = LENGTHS.pack(total_length, headers_length)
     message = lengths + CRC.pack(zlib.crc32(lengths)) + body
     return message + CRC.pack(zlib.crc32(message))
@@ -120,7 +120,7 @@ _CORRUPTIONS: dict[str, tuple[type[DecodeError], Callable[[DrawFn, _Parts], _Fau
 
 
 def _causes(error: type[DecodeError]) -> Callable[[Callable[[DrawFn, _Parts], _Faulty]], None]:
-    """What is decorated is a kind of corruption, of its name without the underscore."""
+    """Register the decorated function as a kind of corruption, named after it without the underscore."""
 
     def register(corrupt: Callable[[DrawFn, _Parts], _Faulty]) -> None:
         _CORRUPTIONS[corrupt.__name__[1:]] = error, corrupt
@@ -179,7 +179,7 @@ _WIRES = wires()
 
 
 def _inserted(draw: DrawFn, parts: _Parts, header: bytes, after: int = 0) -> _Faulty:
-    """The message with one header more, somewhere after so many, which is the first at fault."""
+    """Return the message with one header more, somewhere after so many, which is the first at fault."""
     position = draw(st.integers(after, len(parts.headers)))
     before = b"".join(parts.headers[:position])
     block = before + header + b"".join(parts.headers[position:])
@@ -189,7 +189,7 @@ def _inserted(draw: DrawFn, parts: _Parts, header: bytes, after: int = 0) -> _Fa
 
 
 def _new_header(draw: DrawFn, parts: _Parts) -> tuple[bytes, bytes]:
-    """A valid header that the message does not have: its name with the length, its value with the type."""
+    """Return a valid header that the message does not have: its name with the length, its value with the type."""
     name = draw(_NAMES.filter(lambda name: name not in parts.names))
     raw = Headers({name: draw(_SHORT_VALUES)}).raw
     return raw[: 1 + raw[0]], raw[1 + raw[0] :]

@@ -153,7 +153,7 @@ _STREAMS = streams()
 def chunkings(
     stream: bytes | SearchStrategy[bytes] = _STREAMS, *, max_size: int | None = None, allow_empty: bool = True
 ) -> SearchStrategy[list[bytes]]:
-    """A stream in pieces, which joined are the stream again: cut anywhere, or into pieces of one size, 1 included.
+    """Return a stream in pieces: cut anywhere, or into pieces of one size, 1 included. Joined they are the stream.
 
     Args:
         stream: what is cut, or a strategy for it; by default `streams`.

@@ -103,7 +103,7 @@ def _completed(results: list[Result]) -> list[Result]:
 
 
 def _text_of(items: list[Item]) -> str:
-    """The words, with spaces between them, and the marks, behind them."""
+    """Return the words, separated by spaces, with the marks after them."""
     text = ""
     for item in items:
         if item.content is not None:

@@ -451,7 +451,7 @@ _WHAT_A_WAV_SAYS = {"media_sample_rate_hertz", "media_encoding"}
 
 
 def _parameters_of(format: AudioFormat) -> dict[str, Any]:
-    """What a request says of audio in this format; two channels are transcribed each on its own."""
+    """Return what a request says of audio in this format; two channels are transcribed each on its own."""
     parameters = {"media_sample_rate_hertz": format.sample_rate_hertz, "media_encoding": format.media_encoding}
     if format.channels == 1:
         return parameters

@@ -94,7 +94,7 @@ class TranscribeError(ServiceError):
 
     @classmethod
     def from_message(cls, message: AnyMessage) -> Self:
-        """The error that an ``exception`` or ``error`` message stands for; its class follows its code.
+        """Return the error of an ``exception`` or ``error`` message; its class follows its code.
 
         The code is the ``:exception-type``, in an ``exception`` message without one the ``:event-type``, or the
         ``:error-code``; the text is the ``:error-message`` or the payload's ``Message`` or ``message``.
@@ -104,7 +104,7 @@ class TranscribeError(ServiceError):
 
     @classmethod
     def from_response(cls, status: int, headers: Iterable[tuple[str, str]], body: bytes = b"") -> Self:
-        """The error that an HTTP response stands for; its class follows its code.
+        """Return the error of an HTTP response; its class follows its code.
 
         Args:
             status: the HTTP status, as 400.
@@ -121,7 +121,7 @@ class TranscribeError(ServiceError):
         return kind if issubclass(kind, cls) else cls
 
     def to_message(self) -> Message:
-        """The ``exception`` message that says this error: the code as ``:exception-type``, the text as ``Message``.
+        """Return this error's ``exception`` message: the code as ``:exception-type``, the text as ``Message``.
 
         Raises:
             InvalidHeaderValue: the code is too long for a header, or has lone surrogates.
@@ -129,7 +129,7 @@ class TranscribeError(ServiceError):
         return error_to_message(self)
 
     def to_response(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        """The HTTP response that says this error before the stream has begun: status, headers, body.
+        """Return this error's HTTP response, before the stream has begun: status, headers, body.
 
         An error without a status is a 500. What no header can hold, as a line's end in a code that somebody else has
         said, is a question mark there.

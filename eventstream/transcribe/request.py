@@ -243,7 +243,7 @@ class StartStreamTranscriptionRequest(CheckedRequest, _Parameters):
 
     @classmethod
     def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """The request that HTTP headers make; of a language code that is not known it does not warn.
+        """Return the request of HTTP headers. It does not warn of a language code that is not known.
 
         Args:
             pairs: names, in any case, and values; headers that are no parameters are ignored. Flags are read in any
@@ -271,6 +271,6 @@ class StartStreamTranscriptionResponse(RepeatingResponse, _Parameters):
     """
 
     def to_headers(self) -> list[tuple[str, str]]:
-        """The HTTP headers, names in lower case, the request id first."""
+        """Return the HTTP headers, names in lower case, the request id first."""
         headers = super().to_headers()
         return headers if self.request_id is None else [(_REQUEST_ID, self.request_id), *headers]

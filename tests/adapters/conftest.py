@@ -57,7 +57,7 @@ class Server(ThreadingHTTPServer):
 
 
 def split(body: bytes, seed: int) -> list[bytes]:
-    """The body in pieces of 1 to 200 bytes."""
+    """Return the body in pieces of 1 to 200 bytes."""
     draw = random.Random(seed)
     pieces = []
     while body:
@@ -69,7 +69,7 @@ def split(body: bytes, seed: int) -> list[bytes]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Served]]:
-    """Serves a body, until another one is to be served; at the end of the test the server ends."""
+    """Serve a body until another one is to be served; the server ends with the test."""
     server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

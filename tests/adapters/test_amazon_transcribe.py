@@ -65,7 +65,7 @@ def is_original() -> bool:
 
 
 def read(module: Any, pieces: list[bytes]) -> tuple[list[Any], Any]:
-    """What a buffer makes of the pieces: messages as plain values, and the error's class and arguments."""
+    """Return what a buffer makes of the pieces: messages as plain values, and the error's class and arguments."""
     buffer = module.EventStreamBuffer()
     messages: list[Any] = []
     try:
@@ -557,7 +557,7 @@ def test_the_default_clock_is_now():
 
 
 def send(chunks: list[bytes]) -> list[bytes]:
-    """What a stream of audio writes, with a clock that goes on by a tenth of a second each time."""
+    """Return what a stream of audio writes, with a clock that goes on by a tenth of a second each time."""
     now = datetime.datetime(2026, 2, 3, 23, 59, 58, 123_456, UTC)
 
     def clock() -> datetime.datetime:

@@ -50,7 +50,7 @@ def seen(message):
 
 
 def read(module, pieces):
-    """What a buffer gives for the pieces: messages, then the error if there is one."""
+    """Return what a buffer gives for the pieces: messages, then the error if there is one."""
     buffer = module.EventStreamBuffer()
     messages = []
     try:
@@ -63,7 +63,7 @@ def read(module, pieces):
 
 
 def messages_of(pieces):
-    """The messages, which are the same as botocore's."""
+    """Return the messages, which are the same as botocore's."""
     messages, error = read(ours, pieces)
     assert error is None
     assert (messages, None) == read(theirs, pieces)
@@ -339,7 +339,7 @@ INITIAL = frames.frame(typed("event", event_type="initial-response", content_typ
 
 
 def taken(stream):
-    """The events of a stream, and the error after them."""
+    """Return the events of a stream, and the error after them."""
     events = []
     try:
         events.extend(stream)
@@ -402,7 +402,7 @@ def test_a_stream_that_is_left(event_stream):
 
 @pytest.fixture(params=["imported", "installed", "aiobotocore"])
 def events_of(request, aio):
-    """What a stream of an operation gives, whose last events are known, or not."""
+    """Return what a stream of an operation gives, whose last events are known, or not."""
 
     def take(operation, *chunks, **options):
         class_ = ours.EventStream
@@ -497,7 +497,7 @@ def test_what_is_installed():
 
 @pytest.fixture
 def aio(monkeypatch):
-    """Imports a module that stands for aiobotocore's, with what it takes from botocore."""
+    """Import a module that takes aiobotocore's place, with what it takes from botocore."""
 
     def imported():
         module = types.ModuleType("aiobotocore.eventstream")

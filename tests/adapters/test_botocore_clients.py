@@ -193,7 +193,7 @@ SERVICES = {
 
 
 def taken(events):
-    """The events of a stream, and the error after them: its class and text."""
+    """Return the events of a stream, and the error after them: its class and text."""
     found = []
     try:
         found.extend(events)
@@ -257,7 +257,7 @@ def decoded(monkeypatch):
 
 @pytest.fixture
 def both(serve, decoded):
-    """Calls with the URL of a server of these messages, without and with our codec: the result, the same for both."""
+    """Call with the URL of a server of these messages, without and with our codec: the result is the same."""
 
     def run(messages, call, **options):
         body = b"".join(messages)

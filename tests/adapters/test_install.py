@@ -33,7 +33,7 @@ def module(monkeypatch):
 
 
 def imported(monkeypatch, name):
-    """A module in which `Codec` is theirs."""
+    """Return a module in which `Codec` is theirs."""
     module = types.ModuleType(name)
     module.Codec = Theirs
     monkeypatch.setitem(sys.modules, name, module)

@@ -104,7 +104,7 @@ def plain(event: Any) -> Any:
 
 
 def read_ways(data: bytes) -> list[Any]:
-    """What becomes of the data through each kind of source."""
+    """Return what becomes of the data through each kind of source."""
     sources = [
         (io.BytesIO(data), Synchronous.read),
         (AsyncBytesReader(data), library.Event.decode_async),
@@ -116,7 +116,7 @@ def read_ways(data: bytes) -> list[Any]:
 
 
 def read_installed(data: bytes) -> Any:
-    """The same with the adapter: one outcome for all kinds."""
+    """Return the same with the adapter: one outcome for all kinds."""
     with adapter.install():
         outcomes = read_ways(data)
     assert is_original()
@@ -498,7 +498,7 @@ class Writer:
 
 
 async def exchange() -> Any:
-    """What a publisher writes, and what a receiver makes of it."""
+    """Return what a publisher writes, and what a receiver makes of it."""
     writer = Writer()
     publisher: Any = AWSEventPublisher(payload_codec=Codec(), async_writer=writer)
     for _ in range(3):

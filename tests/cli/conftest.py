@@ -50,11 +50,11 @@ def run(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def request_wire() -> bytes:
-    """A recorded request of signed events."""
+    """Return a recorded request of signed events."""
     return (CAPTURES / "amazon-transcribe-0.6.4.request.bin").read_bytes()
 
 
 @pytest.fixture
 def response_wire() -> bytes:
-    """A recorded response of transcripts."""
+    """Return a recorded response of transcripts."""
     return (CAPTURES / "amazon-transcribe-0.6.4.response.bin").read_bytes()

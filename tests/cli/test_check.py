@@ -20,7 +20,7 @@ def event(event_type, payload=b"{}"):
 
 
 def check(run, wire, *options):
-    """The status and the line for a stream, and its object in JSON."""
+    """Return the status and the line for a stream, and its object in JSON."""
     done = run("check", *options, "-", stdin=wire)
     found = json.loads(run("check", "--json", *options, "-", stdin=wire).out)
     assert done.out.count("\n") == 1

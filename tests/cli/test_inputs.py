@@ -74,7 +74,7 @@ FORMS = {
 
 
 def read(path, form=None):
-    """What is in a file: the recordings, and the wire forms or gaps in each."""
+    """Return what is in a file: the recordings, and the wire forms or gaps in each."""
     with opened(str(path), form) as recordings:
         return [(recording, list(recording.parts(LIMITS))) for recording in recordings]
 

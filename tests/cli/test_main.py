@@ -124,7 +124,7 @@ def test_shell_completion(run):
 
 
 def seconds(*arguments: str) -> float:
-    """The least processor time of a new interpreter of some."""
+    """Return the least processor time of a few new interpreters."""
     resource = pytest.importorskip("resource")
 
     def once() -> float:

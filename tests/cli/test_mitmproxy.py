@@ -10,7 +10,7 @@ from eventstream.cli._mitmproxy import flows
 
 
 def dumped(value: object) -> bytes:
-    """A value as a typed netstring."""
+    """Return a value as a typed netstring."""
     if value is None:
         kind, raw = b"~", b""
     elif isinstance(value, bool):

@@ -13,7 +13,7 @@ STREAM = frames.EVENT_FRAME + frames.TAIL_FRAME
 
 @pytest.fixture
 def har(tmp_path):
-    """A file of two streams, the second of one message."""
+    """Return a file of two streams, the second of one message."""
     entries = [
         {"response": {"content": {"text": base64.b64encode(stream).decode(), "encoding": "base64"}}}
         for stream in (STREAM, frames.TAIL_FRAME)

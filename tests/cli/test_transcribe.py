@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory):
-    """An emulator that hears the same in any audio."""
+    """Yield an emulator that hears the same in any audio."""
     script = tmp_path_factory.mktemp("emulator") / "script"
     script.write_text("Hello there. How are you?")
     command = [sys.executable, "-m", "eventstream", "emulate", "--quiet", "--script", str(script)]

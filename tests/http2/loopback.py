@@ -44,7 +44,7 @@ def request(path="/echo"):
 
 @asynccontextmanager
 async def pair(handler, **options):
-    """A server with this handler, and a connection to it."""
+    """Yield a server with this handler, and a connection to it."""
     async with http2.serve(handler, **options) as server, http2.connect("127.0.0.1", server.port) as connection:
         yield server, connection
 
@@ -83,7 +83,7 @@ class Peer:
         await self.writer.drain()
 
     async def until(self, kind):
-        """The next event of this kind; the others before it are dropped."""
+        """Return the next event of this kind; the others before it are dropped."""
         while True:
             while self.events:
                 event = self.events.pop(0)
@@ -117,7 +117,7 @@ async def raw_client(server):
 
 @asynccontextmanager
 async def raw_server(behave):
-    """The port of a server that behaves so on each connection, until it is lost."""
+    """Yield the port of a server that behaves so on each connection, until it is lost."""
     tasks = []
 
     async def connected(reader, writer):
@@ -139,7 +139,7 @@ async def raw_server(behave):
 
 @asynccontextmanager
 async def connected_to(behave):
-    """A connection to a server that behaves so with a `Peer`."""
+    """Yield a connection to a server that behaves so with a `Peer`."""
 
     async def with_peer(reader, writer):
         peer = Peer(reader, writer, client=False)
@@ -151,7 +151,7 @@ async def connected_to(behave):
 
 
 def opened(transport):
-    """The windows that were opened, by stream and size, since this was asked before."""
+    """Return the windows that were opened, by stream and size, since this was asked before."""
     written, transport.written = transport.written.removeprefix(PREFACE), b""
     found = []
     while written:
@@ -198,7 +198,7 @@ class FakeTransport(asyncio.Transport):
 
 
 def settled(*frames, handler=echo, **options):
-    """A server's connection that has received these frames, the first of them its client's settings."""
+    """Return a server's connection that has received these frames, the first of them its client's settings."""
     connection = ServerConnection(Server(handler, **options))
     connection.connection_made(FakeTransport())
     connection.data_received(PREFACE + b"".join(frames))
@@ -212,7 +212,7 @@ async def processed(connection):
 
 
 def written(connection):
-    """The frames that were written since this was asked before."""
+    """Return the frames that were written since this was asked before."""
     connection._write()
     data, connection._transport.written = connection._transport.written.removeprefix(PREFACE), b""
     found = []
@@ -231,12 +231,12 @@ async def turns(count=20):
 
 
 def status_of(frame):
-    """The status in HEADERS that are the first of a connection."""
+    """Return the status in HEADERS that are the first of a connection."""
     return dict(Decoder().decode(frame.data, raw=True))[b":status"]
 
 
 def headers(stream_id, fields=None, *, end=False):
-    """A HEADERS frame, which needs nothing that was sent before."""
+    """Return a HEADERS frame, which needs nothing that was sent before."""
     flags = ["END_HEADERS", "END_STREAM"] if end else ["END_HEADERS"]
     block = b"".join(literal(name, value) for name, value in (request() if fields is None else fields))
     return HeadersFrame(stream_id, data=block, flags=flags).serialize()
@@ -253,13 +253,13 @@ def continued(stream_id, fields):
 
 
 def literal(name, value):
-    """A header that is not remembered (RFC 7541, 6.2.2)."""
+    """Return a header that is not remembered (RFC 7541, 6.2.2)."""
     texts = [text if isinstance(text, bytes) else text.encode() for text in (name, value)]
     return b"\0" + b"".join(bytes(encode_integer(len(text), 7)) + text for text in texts)
 
 
 def lonely(**options):
-    """A connection to no server at all, which takes one stream at a time."""
+    """Return a connection to no server at all, which takes one stream at a time."""
     connection = ClientConnection(**options)
     connection.connection_made(FakeTransport())
     connection.data_received(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00" + b"\x00\x03\x00\x00\x00\x01")  # SETTINGS

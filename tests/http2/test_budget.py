@@ -9,7 +9,7 @@ from eventstream.http2.budget import Bucket, Budget
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that goes on when it is told to."""
+    """Return a clock that goes on when it is told to."""
     now = [1_000.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     return now

@@ -531,7 +531,7 @@ async def flooded(connection, wires):
 
 
 async def waiting(stream):
-    """A handler that answers at the end of the request."""
+    """Answer at the end of the request."""
     await read(stream)
     await stream.respond(200, end=True)
 

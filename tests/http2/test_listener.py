@@ -19,7 +19,7 @@ from eventstream.http2.listener import ACCEPT_PAUSE, Complaints
 
 
 async def silent(server):
-    """A connection that says nothing."""
+    """Return a connection that says nothing."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     return reader, writer
 

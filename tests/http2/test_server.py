@@ -311,7 +311,7 @@ def test_a_block_that_fails_closes_its_server_at_once():
 
 @asynccontextmanager
 async def draining(cleanup):
-    """A task that drains a server; the server, with one handler, which cleans up so; and the client's stream."""
+    """Yield a task that drains a server; the server, with one handler, which cleans up so; and the client's stream."""
 
     async def handler(stream):
         await stream.respond(200)

@@ -62,7 +62,7 @@ class Client:
         return [*make(self), str(DRIVERS / self.driver)]
 
     def run(self, emulator: Emulator, *streams: dict[str, Any], **scenario: Any) -> list[Outcome]:
-        """What became of each stream: see ``drivers/common.py``."""
+        """Return what became of each stream: see ``drivers/common.py``."""
         scenario = {"keys": KEYS, "streams": streams, "adapter": self.adapter, **scenario}
         # Nothing of this machine's may decide what it does: no credentials, no profile, no path to our package.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
@@ -131,7 +131,7 @@ def client(request: pytest.FixtureRequest) -> Client:
 
 @pytest.fixture(scope="session", params=[client for client in CLIENTS if client.name == "amazon-transcribe"], ids=str)
 def amazon_transcribe(request: pytest.FixtureRequest) -> Client:
-    """The one whose keys can be changed between the request and the events."""
+    """Return the one whose keys can be changed between the request and the events."""
     client: Client = request.param
     return client
 
@@ -194,13 +194,13 @@ def _with_drivers(drivers: dict[str, str]) -> list[Client]:
 
 @pytest.fixture(scope="session", params=_with_drivers(BEDROCK), ids=str)
 def converse(request: pytest.FixtureRequest) -> Callable[..., list[str]]:
-    """Runs one of AWS's clients of Bedrock: given an endpoint, a CA file, keys, a model and texts, what it printed."""
+    """Run one of AWS's clients of Bedrock: given an endpoint, a CA file, keys, a model and texts, what it printed."""
     return _runner(request.param)
 
 
 @pytest.fixture(scope="session", params=_with_drivers(STREAMS), ids=str)
 def streams(request: pytest.FixtureRequest) -> Callable[..., list[dict[str, Any]]]:
-    """Runs AWS's clients in one language: given an endpoint, a CA file, keys and a file, what became of its streams."""
+    """Run AWS's clients in one language: given an endpoint, a CA file, keys and a file, what became of its streams."""
     run = _runner(request.param)
     return lambda *arguments: [{"client": request.param.name, **json.loads(line)} for line in run(*arguments)]
 
@@ -218,7 +218,7 @@ def adapted(request: pytest.FixtureRequest) -> Client:
 
 @contextlib.contextmanager
 def _made(client: Client, *what: str) -> Iterator[Path | None]:
-    """The directory of an environment to be made; None if it is there. The stamp says what is in it, and is last."""
+    """Yield the directory of an environment to make; None if it exists. Its stamp, made last, says what it holds."""
     stamp = client.directory / "made-of"
     content = "\n".join([*what, client.locked.read_text(encoding="utf-8")])
     if stamp.exists() and stamp.read_text() == content:
@@ -264,7 +264,7 @@ def _digest() -> str:
 
 
 def _find_python(minimum: tuple[int, int]) -> str | None:
-    """This interpreter, or the newest one on PATH or of pyenv that is new enough and can make environments."""
+    """Return this interpreter, or the newest one of PATH or pyenv that is new enough and can make environments."""
     if sys.version_info >= minimum:
         return os.path.realpath(sys.executable)  # not that of a virtual environment: others may make the next one
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
@@ -306,7 +306,7 @@ class Emulator:
 
 @contextlib.contextmanager
 def run_emulator(directory: Path, client: Client, *options: str) -> Iterator[Emulator]:
-    """An emulator for a client; its files are in the directory. It must end without errors."""
+    """Yield an emulator for a client; its files are in the directory. It must end without errors."""
     ca_file = directory / "ca.pem" if client.tls else None
     tls = [] if ca_file is None else ["--tls", str(ca_file)]
     with (directory / "log").open("w+") as log:
@@ -332,7 +332,7 @@ def run_emulator(directory: Path, client: Client, *options: str) -> Iterator[Emu
 
 @pytest.fixture(scope="session")
 def emulator_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[Emulator]]:
-    """Runs an emulator for a client, with further options: a context manager."""
+    """Run an emulator for a client, with further options: a context manager."""
 
     def run(client: Client, *options: str) -> AbstractContextManager[Emulator]:
         return run_emulator(tmp_path_factory.mktemp("emulator"), client, *options)
@@ -342,6 +342,6 @@ def emulator_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Abst
 
 @pytest.fixture(scope="session")
 def emulator(client: Client, emulator_for: Callable[..., AbstractContextManager[Emulator]]) -> Iterator[Emulator]:
-    """An emulator that behaves well."""
+    """Yield an emulator that behaves well."""
     with emulator_for(client) as running:
         yield running

@@ -39,7 +39,7 @@ def example() -> Any:
 
 
 def serving(ca_file: Path, handler: Any = None, **options: Any) -> AbstractContextManager[Server]:
-    """The example's server, in a thread of its own."""
+    """Return the example's server, in a thread of its own."""
     bedrock = example()
     certificate = make_certificate()
     ca_file.write_bytes(certificate.authority)

@@ -40,7 +40,7 @@ UNKNOWN_ERRORS = {
 
 
 def stream(*chunks: int, hold: bool = False, **parameters: Any) -> dict[str, Any]:
-    """A stream for a driver: lengths of chunks, and what is other than usual in the request."""
+    """Return a stream for a driver: lengths of chunks, and what is other than usual in the request."""
     return {"parameters": {**PCM, **parameters}, "chunks": chunks, "hold": hold}
 
 
@@ -61,7 +61,7 @@ def expected_events(stream: dict[str, Any], session_id: str) -> list[Any]:
 
 
 def check_whole(stream, outcome):
-    """The stream came to its end: its results are the recogniser's, and the response repeats the request."""
+    """Check that the stream came to its end: the results are the recogniser's, and the response repeats the request."""
     assert outcome.ended, (outcome.error, outcome.message)
     assert outcome.response["request_id"]
     for name, value in stream["parameters"].items():
@@ -137,7 +137,7 @@ def test_parameters_arrive_and_are_repeated(client, emulator):
 
 
 def described(operation: str, *chunks: int, **parameters: Any) -> dict[str, Any]:
-    """A stream of another operation for a driver."""
+    """Return a stream of another operation for a driver."""
     return {**stream(*chunks, **parameters), "operation": operation}
 
 

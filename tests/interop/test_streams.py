@@ -54,7 +54,7 @@ class AsItCame:
 
 
 def unmodelled(service: str, name: str) -> Operation[Parts, Parts, Message, Message]:
-    """An operation of which only the place is known, so that its events stay messages."""
+    """Return an operation of which only the place is known, so that its events stay messages."""
     path, signing_name = PLACES[service]
     return Operation(
         name=name,
@@ -70,7 +70,7 @@ def unmodelled(service: str, name: str) -> Operation[Parts, Parts, Message, Mess
 
 
 def serving(ca_file: Path, handlers: Any, **options: Any) -> AbstractContextManager[Server]:
-    """A server over TLS, in a thread of its own."""
+    """Return a server over TLS, in a thread of its own."""
     certificate = make_certificate()
     ca_file.write_bytes(certificate.authority)
     credentials = [Credentials(*KEYS)]

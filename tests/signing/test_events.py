@@ -55,7 +55,7 @@ from eventstream.signing import (
 
 
 def literal_signature(secret, region, service, prior, message):
-    """The signature of an event, written as the specification says it."""
+    """Return the signature of an event, written as the specification says it."""
     date = message.headers[":date"].datetime
     key = ("AWS4" + secret).encode()
     for part in (f"{date:%Y%m%d}", region, service, "aws4_request"):

@@ -403,7 +403,7 @@ TARGET = "https://localhost:8443/stream-transcription"
 
 
 def of_botocore(name, value):
-    """The authorization and the date of a request with this header, as botocore signs it."""
+    """Return the authorization and the date of a request with this header, as botocore signs it."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials as Keys
@@ -417,7 +417,7 @@ def of_botocore(name, value):
 
 
 def of_aws_sdk_signers(name, value):
-    """The same of the signer of AWS's new SDK."""
+    """Return the authorization and the date as the signer of AWS's new SDK makes them."""
     signers = pytest.importorskip("aws_sdk_signers", reason="aws-sdk-signers needs Python 3.12")
     request = signers.AWSRequest(
         destination=signers.URI(scheme="https", host="localhost", port=8443, path="/stream-transcription"),
@@ -487,7 +487,7 @@ def test_signed_value_has_one_line(value):
 
 
 def of_parts(*parts, separator=", "):
-    """A signed request whose authorization header has these of its parts."""
+    """Return a signed request whose authorization header has these of its parts."""
     headers = signed_request()
     found = dict(part.split("=", 1) for part in dict(headers)["authorization"].partition(" ")[2].split(", "))
     texts = {name: f"{name}={value}" for name, value in found.items()}
@@ -598,7 +598,7 @@ SOCKET = "wss://transcribestreaming.us-east-1.amazonaws.com:8443/stream-transcri
 
 
 def presigned_by_botocore(url, credentials, expires, headers):
-    """The URL as botocore presigns it at noon."""
+    """Return the URL as botocore presigns it at noon."""
     from unittest import mock
 
     from botocore.auth import SigV4QueryAuth
@@ -653,7 +653,7 @@ def test_presigned_url_is_botocores(name):
 
 
 def opened(url, headers=(), method="GET"):
-    """The request that a client sends for a URL: method, path and headers."""
+    """Return the request that a client sends for a URL: method, path and headers."""
     host, slash, path = url.partition("//")[2].replace("?", "/?", "/" not in url[8:].partition("?")[0]).partition("/")
     host = host.lower().removesuffix(":80" if url.startswith("http:") else ":443")
     return method, slash + path, [("host", host), *headers]
@@ -714,7 +714,7 @@ def test_presign_takes_the_host_of_the_url():
 
 
 def changes(url):
-    """The URL with one character of its query or path changed."""
+    """Yield the URL with one character of its query or path changed."""
     start = url.index("/", 8)
     for number in range(start + 1, len(url)):
         if url[number] not in "?&=%":

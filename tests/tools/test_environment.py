@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="the Makefi
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project of one group, whose one package is a wheel here, with an environment that runs this Python."""
+    """Return a project of one group, whose one package is a wheel here, with an environment that runs this Python."""
     (tmp_path / "tools").mkdir()
     shutil.copy(SCRIPT, tmp_path / "tools")
     script(tmp_path / "environment/bin/python", f'exec "{sys.executable}" "$@"')
@@ -61,7 +61,7 @@ def run(project: Path, *arguments: str, **variables: str) -> subprocess.Complete
 
 
 def said(project: Path, *arguments: str, **variables: str) -> str:
-    """The sentence with which it fails."""
+    """Return the sentence with which it fails."""
     done = run(project, *arguments, **variables)
     assert done.returncode == 1
     assert done.stdout == ""

@@ -26,7 +26,7 @@ ENTRY = re.compile(r"[a-z0-9-]+==[^\s;\\]+(?: ; [^\\\n]+?)?(?: \\\n    --hash=sh
 
 
 def versions(file: Path) -> dict[str, list[Requirement]]:
-    """The pins of a file, by name: several where they depend on the Python."""
+    """Return the pins of a file, by name: several where they depend on the Python."""
     found: dict[str, list[Requirement]] = {}
     for line in lock.pins([file]).splitlines():
         requirement = Requirement(line)

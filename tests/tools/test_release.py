@@ -16,7 +16,7 @@ EPOCH = 1_700_000_000
 
 
 def archive(files: dict[str, bytes], *, mtime: int = 1, mode: int = 0o600, uid: int = 1000) -> bytes:
-    """A .tar.gz with the marks of the machine that made it."""
+    """Return a .tar.gz with the marks of the machine that made it."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as target:
         for name, data in files.items():
@@ -109,7 +109,7 @@ def test_readme_without_its_neighbours(text, fault):
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """A project that is ready for its first release."""
+    """Return a project that is ready for its first release."""
     (tmp_path / ".github/workflows").mkdir(parents=True)
     (tmp_path / "eventstream").mkdir()
     (tmp_path / "tools/oss-fuzz").mkdir(parents=True)

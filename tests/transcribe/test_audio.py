@@ -348,7 +348,7 @@ def wav(
     fmt=None,
     fmt_length=None,
 ):
-    """A WAV, written by hand so that it can be wrong."""
+    """Return a WAV, written by hand so that it can be wrong."""
     block = channels * bits // 8 if block is None else block
     if fmt is None:
         fmt = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, bits)

@@ -189,14 +189,14 @@ async def refuse(stream, error):
 
 @asynccontextmanager
 async def served(service=None, *, ssl=None, **options):
-    """A client of this service."""
+    """Yield a client of this service."""
     async with http2.serve(service or Service(), ssl=ssl) as server:
         options = {"credentials": CREDENTIALS, "endpoint": f"http://127.0.0.1:{server.port}", **options}
         yield TranscribeClient("us-east-1", **options)
 
 
 async def speak(client, chunks=CHUNKS, **parameters):
-    """A whole transcription, one chunk after the other."""
+    """Return a whole transcription, one chunk after the other."""
     async with client.start_stream_transcription(**{**PCM, **parameters}) as stream:
         for chunk in chunks:
             await stream.send_audio(chunk)
@@ -380,7 +380,7 @@ async def send_forever(stream):
 
 
 async def deliver(stream):
-    """What the iteration over a stream gives until it raises: texts, and the error."""
+    """Return what the iteration over a stream gives until it raises: texts, and the error."""
     delivered = []
     while True:
         try:
@@ -1595,7 +1595,7 @@ def test_audio_that_is_no_wav_must_be_described(tmp_path):
 
 
 def of_payload(payload):
-    """A script that answers with an event of this payload."""
+    """Return a script that answers with an event of this payload."""
 
     async def script(stream, session):
         async for data in stream:

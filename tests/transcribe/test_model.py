@@ -140,7 +140,7 @@ def parsed(content):
 
 
 def within(path, value):
-    """A TranscriptEvent with nothing but this value at the path: ("Transcript", "Results", 0, "ResultId")."""
+    """Return a TranscriptEvent with nothing but this value at the path: ("Transcript", "Results", 0, "ResultId")."""
     for step in reversed(path):
         value = [value] if step == 0 else {step: value}
     return value
@@ -294,7 +294,7 @@ def test_nothing_but_empty_objects():
 
 
 def places(value, path=()):
-    """The path of every member and element."""
+    """Yield the path of every member and element."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, child in children:
         yield (*path, step)
@@ -302,7 +302,7 @@ def places(value, path=()):
 
 
 def changed(value, path, change):
-    """A copy, in which `change` was applied to the container at the path's last step."""
+    """Return a copy, in which `change` was applied to the container at the path's last step."""
     copy = json.loads(json.dumps(value))
     target = copy
     for step in path[:-1]:
@@ -345,7 +345,7 @@ def test_what_is_unknown_is_skipped(path):
 
 
 def beside(alternatives, unknown):
-    """What is made of a result with these alternatives and something unknown."""
+    """Return what is made of a result with these alternatives and something unknown."""
     payload = b'{"Tomorrow": %b, "Transcript": {"Results": [{"Tomorrow": %b, "Alternatives": %b}]}}'
     try:
         return parsed(payload % (unknown, unknown, alternatives))

@@ -59,7 +59,7 @@ EXACTLY_ONE = "exactly one of language_code, identify_language, identify_multipl
 
 
 def request_with(**fields):
-    """The smallest request, with fields changed; a choice of the language takes the place of the language code."""
+    """Return the smallest request, with fields changed; a choice of the language replaces the language code."""
     minimum = dict(MINIMUM)
     if any(name in fields for name in LANGUAGE_CHOICES):
         del minimum["language_code"]

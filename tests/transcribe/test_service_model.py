@@ -35,7 +35,7 @@ def members(shape):
 
 
 def stream_of(shape):
-    """The event stream among the members of an operation's input or output."""
+    """Return the event stream among the members of an operation's input or output."""
     [name] = [member["shape"] for member in members(shape).values() if SHAPES[member["shape"]].get("eventstream")]
     return name
 
@@ -126,7 +126,7 @@ def test_response_parameters(name):
 
 
 def agrees(annotation, shape, path):
-    """A type says the same as a shape; None is allowed everywhere."""
+    """Check that a type says the same as a shape; None is allowed everywhere."""
     types = [part for part in get_args(annotation) if part is not NoneType] if get_origin(annotation) else [annotation]
     if get_origin(annotation) in (list, dict):
         types = [annotation]

@@ -77,7 +77,7 @@ def noon():
 
 
 def opened(accounts=CREDENTIALS, *, credentials=CREDENTIALS, region=REGION, clock=noon, **parameters):
-    """A client's and a server's session between which the request has passed."""
+    """Return a client's and a server's session between which the request has passed."""
     request = StartStreamTranscriptionRequest(**{**PCM, **parameters})
     headers, seed = sign_request(
         *(credentials, region, "transcribe", "POST", "/stream-transcription"),
@@ -91,7 +91,7 @@ def opened(accounts=CREDENTIALS, *, credentials=CREDENTIALS, region=REGION, cloc
 
 
 def frames(**parameters):
-    """What a client sends: four chunks and the end."""
+    """Return what a client sends: four chunks and the end."""
     client, _ = opened(**parameters)
     return [client.send_audio(chunk) for chunk in CHUNKS] + [client.end_audio()]
 

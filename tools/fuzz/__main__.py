@@ -25,7 +25,7 @@ at every second input, would cost more time than their branches tell."""
 
 
 def dictionary(words: list[bytes], file: IO[str]) -> str:
-    """The option of libFuzzer that names the file of the words."""
+    """Return the option of libFuzzer that names the file of the words."""
     for word in words:
         file.write('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n')
     file.flush()
@@ -38,7 +38,7 @@ def count(paths: list[str]) -> int:
 
 
 def checked(target: ModuleType, given: int) -> Callable[[bytes], None]:
-    """The check of one input; thorough for the first ones, which were given, and for a sample of all others."""
+    """Return the check of one input; thorough for the first ones, which were given, and for a sample of all others."""
     quick, thorough = target.quick, target.thorough
 
     def check(data: bytes) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _codecs() -> tuple[ModuleType, ...]:
-    """The implementations to be compared; the native one is left out where it was not built or is not wanted."""
+    """Return the implementations to be compared; the native one is left out where it was not built or is not wanted."""
     names = ["eventstream._native"] if os.environ.get("EVENTSTREAM_PURE_PYTHON", "0") in ("", "0") else []
     found = []
     for name in (*names, "eventstream._reference"):
@@ -49,7 +49,7 @@ class Fault(NamedTuple):
 
 
 def attempt(call: Callable[[], T], *documented: type[Exception]) -> T | Fault:
-    """What the call gives, or the documented error that it raises."""
+    """Return what the call gives, or the documented error that it raises."""
     try:
         return call()
     except documented as error:
@@ -60,7 +60,7 @@ def attempt(call: Callable[[], T], *documented: type[Exception]) -> T | Fault:
 
 
 def same(results: list[T], what: str) -> T:
-    """The result, which is the same in all implementations."""
+    """Return the result, which is the same in all implementations."""
     for codec, result in zip(CODECS, results, strict=True):
         if result != results[0]:
             shown = "\n".join(f"{codec.__name__}: {result!r}" for codec, result in zip(CODECS, results, strict=True))
@@ -69,7 +69,7 @@ def same(results: list[T], what: str) -> T:
 
 
 def agree(what: str, call: Callable[[ModuleType], T], *documented: type[Exception]) -> T | Fault:
-    """What the call gives with each implementation, or its documented error: the same for all."""
+    """Return what the call gives with each implementation, or its documented error: the same for all."""
     return same([attempt(lambda codec=codec: call(codec), *documented) for codec in CODECS], what)
 
 
@@ -95,12 +95,12 @@ def seen(message: Any) -> tuple[Any, ...]:
 
 
 def bytes_of(message: Any) -> bytes:
-    """The least that a message shows, in the place of `seen`."""
+    """Return the least that a message shows, in the place of `seen`."""
     return message.encode()
 
 
 def wire_of(seen_: tuple[Any, ...]) -> bytes:
-    """The wire form of a message that was seen."""
+    """Return the wire form of a message that was seen."""
     wire = seen_[0]
     assert type(wire) is bytes
     return wire
@@ -124,7 +124,7 @@ def read(codec: ModuleType, pieces: list[Any], documented: type[Exception], **op
 
 
 def unsplit(outcome: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The messages, the error and the offset of `read`, without what depends on the pieces.
+    """Return the messages, the error and the offset of `read`, without what depends on the pieces.
 
     That is how much had arrived of what is not a prelude, which the error shows.
     """
@@ -136,13 +136,13 @@ def unsplit(outcome: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def prelude_alone(attributes: dict[str, Any]) -> dict[str, Any]:
-    """The attributes of an error as if no more than the prelude had arrived."""
+    """Return the attributes of an error as if no more than the prelude had arrived."""
     received = attributes.get("received")
     return attributes if received is None else {**attributes, "received": received[:12]}
 
 
 def delivered(decoder: Any, pieces: Iterable[Any]) -> tuple[list[bytes], tuple[type, dict[str, Any]] | None]:
-    """The same in a hurry: the wire forms of the messages, and the error's class and attributes."""
+    """Return the wire forms of the messages, and the error's class and attributes: `read` in a hurry."""
     wires = []
     try:
         for piece in pieces:
@@ -159,7 +159,7 @@ def delivered(decoder: Any, pieces: Iterable[Any]) -> tuple[list[bytes], tuple[t
 
 @contextlib.contextmanager
 def allocated() -> Iterator[Callable[[], int]]:
-    """What tells how many bytes were allocated in this context and are held still."""
+    """Yield what tells how many bytes were allocated in this context and are held still."""
     tracemalloc.start()
     try:
         yield lambda: tracemalloc.get_traced_memory()[0]
@@ -203,7 +203,7 @@ class Draw:
         return self.bytes(self.byte())
 
     def text(self, *, errors: str = "surrogatepass") -> str:
-        """A text, perhaps with lone surrogates; what is no UTF-8 is taken for Latin-1."""
+        """Return a text, perhaps with lone surrogates; what is not UTF-8 is taken for Latin-1."""
         raw = self.sized()
         try:
             return raw.decode("utf-8", errors)

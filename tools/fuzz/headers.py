@@ -21,7 +21,7 @@ WORDS = [
 
 
 def frame_of(data: bytes) -> bytes:
-    """The first byte says how many at the end are payload, all others are headers."""
+    """Make a frame: the first byte says how many bytes at the end are payload, all others are headers."""
     end = max(len(data) - data[0], 1) if data else 0
     return frames.frame(data[1:end], data[end:])
 

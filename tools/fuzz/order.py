@@ -93,7 +93,7 @@ class Calls:
 
 
 def piece_of(content: bytes, kind: int) -> tuple[Any, bytes | None]:
-    """The content in a buffer of some kind, and the bytes that are in that."""
+    """Return the content in a buffer of some kind, and the bytes that are in that."""
     if kind == 1:
         return bytearray(content), content
     if kind == 2:
@@ -118,7 +118,7 @@ def piece_of(content: bytes, kind: int) -> tuple[Any, bytes | None]:
 
 
 def arrive(draw: Draw) -> bytes:
-    """The next bytes of the stream: mostly whole frames with right CRCs."""
+    """Return the next bytes of the stream: mostly whole frames with right CRCs."""
     kind = draw.byte() % 8
     if kind == 0:
         return draw.sized()
@@ -158,7 +158,7 @@ def check_memory(draw: Draw) -> None:
 
 
 def trace(data: bytes, codec: Any, look: Callable[[Any], Any]) -> list[Any]:
-    """What the calls gave that are drawn from the data, with one decoder after the other."""
+    """Return what the calls gave that are drawn from the data, with one decoder after the other."""
     draw = Draw(data)
     gave: list[Any] = []
     set_first_capacity = getattr(codec, "_set_first_capacity", lambda _: None)  # the reference has none
@@ -172,7 +172,7 @@ def trace(data: bytes, codec: Any, look: Callable[[Any], Any]) -> list[Any]:
 
 
 def call(draw: Draw, calls: Calls) -> None:
-    """What is drawn up to the end of this decoder."""
+    """Do what is drawn up to the end of this decoder."""
     coming = b""
     given: list[bytearray] = []
     while draw:

@@ -43,7 +43,7 @@ thorough = quick  # what the reference does the other targets compare
 
 
 def met(data: bytes) -> frozenset[str]:
-    """The kinds of disagreement that this input meets."""
+    """Return the kinds of disagreement that this input meets."""
     draw = Draw(data)
     make = draw.one_of(as_it_is, repaired, lying, block, headers, mapping)
     given = make(draw)
@@ -74,7 +74,7 @@ def decoded(stream: bytes) -> frozenset[str]:
 
 
 def agrees_in_encoding(peer: Codec, stream: bytes) -> None:
-    """What was decoded is encoded as we do it, if it can be said to the peer."""
+    """Check that what was decoded is encoded as we do it, if it can be said to the peer."""
     if peer.encodes:
         for message in eventstream.Decoder().feed(stream):
             given = dict(message.headers)
@@ -93,7 +93,7 @@ def finding(what: str, given: object, *more: object) -> str:
 
 
 def sayable(given: Mapping[str, Any]) -> bool:
-    """The peers take timestamps as a datetime."""
+    """Return what can be said to peers, which take timestamps as a datetime."""
     return all(FIRST_MOMENT <= value <= LAST_MOMENT for value in given.values() if isinstance(value, Timestamp))
 
 

@@ -37,7 +37,7 @@ WORDS = [struct.pack(">I", length) for length in (0, 12, 15, 16, 17, 24, 131_072
 
 
 def expected(total: int, headers: int, options: dict[str, Any]) -> Fault | None:
-    """The error of the prelude, made here from the specification; only its class and numbers."""
+    """Return the error of the prelude, made here from the specification; only its class and numbers."""
     limits = [options.get(name, default) for name, default in frames.LIMITS.items()]
     max_headers, max_payload = (MAX if limit is None else limit for limit in limits)
     if total < 16 or headers > total - 16:
@@ -50,7 +50,7 @@ def expected(total: int, headers: int, options: dict[str, Any]) -> Fault | None:
 
 
 def stream_of(total: int, headers: int, rest: bytes) -> bytes:
-    """A prelude with these lengths, and what follows; of a whole message the CRC is made right."""
+    """Return a prelude with these lengths, and what follows; of a whole message the CRC is made right."""
     stream = frames.prelude(total, headers) + rest
     if 16 <= total <= len(stream):
         body = stream[: total - 4]

@@ -42,7 +42,7 @@ def integer(draw: Draw) -> int:
 
 
 def number(draw: Draw, class_: type[int]) -> int:
-    """An integer that may be at the edge of what the class holds, or just in it."""
+    """Return an integer that may be at the edge of what the class holds, or just in it."""
     value = integer(draw)
     try:
         return class_(value)
@@ -176,7 +176,7 @@ def round_trip(wire: bytes) -> None:
 
 
 def encode_into(codec: Any, mapping: Any, payload: Any, room: int, offset: int, inside: int) -> Any:
-    """The result, and the buffer afterwards, in which nothing has changed but the message."""
+    """Return the result, and the buffer afterwards, in which nothing has changed but the message."""
     buffer = bytearray(range(256)) * 3
     del buffer[room:]
     source = memoryview(buffer)[inside : inside + 9] if inside % 4 == 0 else payload

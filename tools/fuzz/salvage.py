@@ -22,7 +22,7 @@ PRIMITIVES = ("_crc32_combine", "_decoder_at", "_find_prelude")
 
 
 def parts_of(codec: Any, data: bytes) -> list[Any]:
-    """What is salvaged with the primitives of that implementation."""
+    """Return what is salvaged with the primitives of that implementation."""
     kept = {name: getattr(_salvage, name) for name in PRIMITIVES}
     try:
         for name in PRIMITIVES:
@@ -57,7 +57,7 @@ def wrapped(frame: bytes) -> bytes:
 
 
 def drawn(data: bytes) -> tuple[bytes, list[bytes] | None]:
-    """The input; and if it is a stream with one byte changed, the messages that must come out at least."""
+    """Return the input; and if it is a stream with one byte changed, the messages that must come out at least."""
     draw = Draw(data)
     kind = draw.byte()
     if kind % 4 == 0:

@@ -128,7 +128,7 @@ class World:
         assert not self.server._connections
 
     def chunk(self, data: bytes) -> None:
-        """The honest stream sends this, and gets it back."""
+        """Send this on the honest stream, and get it back."""
         self.loop.run_until_complete(self._chunk(data))
 
     async def _chunk(self, data: bytes) -> None:

@@ -75,7 +75,7 @@ def signing_key(day: str) -> bytes:
 
 
 def signature(date: datetime, prior: bytes, headers: bytes, payload: bytes) -> bytes:
-    """An event's signature, made without the project's code."""
+    """Return an event's signature, made without the project's code."""
     stamp = date.strftime("%Y%m%dT%H%M%SZ").rjust(16, "0")
     scope = "/".join((stamp[:8], *SCOPE, "aws4_request"))
     hashes = prior.hex(), hashlib.sha256(headers).hexdigest(), hashlib.sha256(payload).hexdigest()
@@ -175,7 +175,7 @@ def check_foreign(draw: Draw, look: Callable[[Any], Any]) -> None:
 
 
 def check_request(draw: Draw, _: object) -> None:
-    """A request that was signed verifies; with another header value or path it does not."""
+    """Check that a request that was signed verifies, and with another header value or path does not."""
     credentials = draw.one_of(CREDENTIALS, TEMPORARY)
     payload_hash = draw.one_of("STREAMING-AWS4-HMAC-SHA256-EVENTS", None)
     path = "/" + draw.text()

@@ -57,7 +57,7 @@ def check(data: bytes, check_event: Callable[[Any, type, bytes], None]) -> None:
 
 
 def event_again(headers: Any, class_: type, payload: bytes) -> Any:
-    """The event of JSON, which says itself again; or the fault."""
+    """Return the event of JSON, which says itself again; or the fault."""
     event = attempt(lambda: event_from_message(Message(headers, payload)), InvalidEvent)
     if isinstance(event, Fault):
         return event
@@ -69,7 +69,7 @@ def event_again(headers: Any, class_: type, payload: bytes) -> Any:
 
 
 def event_otherwise(headers: Any, class_: type, payload: bytes) -> None:
-    """The same event from a view; and by another parser, as far as that goes: what is skipped need not be UTF-8."""
+    """Parse the same event from a view, and by another parser as far as it goes: what is skipped need not be UTF-8."""
     event = event_again(headers, class_, payload)
     viewed = next(eventstream.Decoder(copy=False).feed(Message(headers, payload).encode()))
     assert attempt(lambda: event_from_message(viewed), InvalidEvent) == event

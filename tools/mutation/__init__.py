@@ -22,7 +22,7 @@ BASE = ROOT / ".cache" / "mutation"
 
 
 def copied(name: str) -> Path:
-    """A new copy of the project, without what is built."""
+    """Return a new copy of the project, without what is built."""
     tree = BASE / name.replace("/", ".")
     shutil.rmtree(tree, ignore_errors=True)
     skipped = shutil.ignore_patterns(".*", "*.so", "*.egg-info", "__pycache__", "build", "dist", "_native.c")

@@ -80,7 +80,7 @@ SURVIVED = {0, 5, 33}  # also where no test comes by
 
 
 def configuration(module: str) -> str:
-    """What mutmut is told. No warm-up: pytest, asked twice in one process, gives some tests other ids."""
+    """Return what mutmut is told. No warm-up: pytest, asked twice in one process, gives some tests other ids."""
     files = [(Path("tests") / name).with_name(f"test_{Path(name).name}.py").as_posix() for name in TESTS[module]]
     options = ["-p", "no:cacheprovider", "-m", "not untraced", *(f"--deselect={test}" for test in DESELECTED)]
     if module == "adapters/smithy":

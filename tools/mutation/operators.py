@@ -180,7 +180,7 @@ def run(command: tuple[str, ...], tree: Path, **variables: str) -> str | None:
 
 
 def fate(target: Target, tree: Path) -> str:
-    """What becomes of the mutant that is in the tree."""
+    """Return what becomes of the mutant that is in the tree."""
     if run(target.build, tree):
         return "does not compile"
     for command in target.tests:

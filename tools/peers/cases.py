@@ -47,7 +47,7 @@ def many(length: int) -> bytes:
 
 
 def prelude(total: int, headers_length: int, **crc: int) -> bytes:
-    """A prelude and 4 bytes more: some codecs look at the first 12 only when there is a thirteenth."""
+    """Return a prelude and 4 bytes more: some codecs look at the first 12 only when there is a thirteenth."""
     return frames.prelude(total, headers_length, **crc) + bytes(4)
 
 

@@ -168,7 +168,7 @@ class Model:
         return True
 
     def fail(self, fault: str, kind: str | None = None) -> NoReturn:
-        """The fault, or the foreign error in its place, if the codec is of that kind."""
+        """Return the fault, or the foreign error in its place, if the codec is of that kind."""
         if kind is not None and self.is_(kind):
             raise Fault(FOREIGN[kind], foreign=True)
         raise Fault(fault)
@@ -192,7 +192,7 @@ class Model:
         return Outcome(tuple(messages))
 
     def message(self, stream: bytes) -> tuple[Message | None, int]:
-        """The first message of the stream and its length; None if it stops before."""
+        """Return the first message of the stream and its length; None if it stops before."""
         if len(stream) < 12:
             return self.stopped()
         total, headers_length, crc = struct.unpack(">III", stream[:12])
@@ -279,7 +279,7 @@ class Model:
             return self.fail("text", "foreign-text")
 
     def value(self, type_: int, block: bytes) -> tuple[str, Any, int]:
-        """The kind, the value, and how many bytes of the block it takes."""
+        """Return the kind, the value, and how many bytes of the block it takes."""
         if type_ < 2:
             return "bool", type_ == 0, 0
         if type_ in (6, 7):
@@ -394,7 +394,7 @@ def asked(peer: str, case: cases.Case) -> bool:
 
 
 def predict(peer: str | Peer, given: bytes | Mapping[str, Any], payload: bytes = b"") -> tuple[Outcome, frozenset[str]]:
-    """What the codec does with a stream or with headers, and the kinds of disagreement that make it do so."""
+    """Return what the codec does with a stream or with headers, and the kinds of disagreement that make it do so."""
     model = Model(PEERS[peer] if isinstance(peer, str) else peer)
     outcome = model.decode(given) if isinstance(given, bytes) else model.encode(given, payload)
     return outcome, frozenset(model.met)

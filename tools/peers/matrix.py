@@ -28,7 +28,7 @@ FILE = Path(__file__).with_name("conformance.md")
 
 
 def pinned() -> dict[str, str]:
-    """The versions of the peers of which `conformance.md` tells, and the kinds are."""
+    """Return the versions of the peers that `conformance.md` and the kinds describe."""
     return versions_of(FILE.read_text(encoding="utf-8"))
 
 
@@ -93,7 +93,7 @@ def run(codec: Codec, case: Case) -> Outcome | None:
 
 
 def expected(codec: Codec, ours: Outcome) -> Outcome:
-    """What the codec would say if it did as we do, as far as it can tell the types of headers."""
+    """Return what the codec would say if it did as we do, as far as it can tell the types of headers."""
     messages = tuple(Message(tuple(map(codec.view, headers)), payload) for headers, payload in ours.messages)
     return Outcome(messages, ours.wire, ours.end)
 
@@ -167,7 +167,7 @@ def table(rows: Iterable[Mapping[str, str]]) -> str:
 
 
 def cells_of(markdown: str) -> dict[tuple[str, str], str]:
-    """The cells of the matrix in a document: by number and column."""
+    """Return the cells of the matrix in a document: by number and column."""
     names: list[str] = []
     found = {}
     for line in markdown.splitlines():
@@ -182,7 +182,7 @@ def cells_of(markdown: str) -> dict[tuple[str, str], str]:
 
 
 def versions_of(markdown: str) -> dict[str, str]:
-    """The versions that a document was made with."""
+    """Return the versions that a document was made with."""
     found = {}
     for line in markdown.splitlines():
         name, separator, version = line.removeprefix("- ").partition(" ")

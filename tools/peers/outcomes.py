@@ -69,7 +69,7 @@ def error_name(error: BaseException, own: bool) -> str:
 
 
 def header(name: str, value: Any) -> Header:
-    """A header from one of our values, or of smithy-aws-event-stream's, which has the same types under other names."""
+    """Return a header of our values or of smithy-aws-event-stream's, which has the same types under other names."""
     kind = type(value).__name__
     if isinstance(value, Timestamp):
         return name, "timestamp", 1000 * int(value)
@@ -83,7 +83,7 @@ def header(name: str, value: Any) -> Header:
 
 
 def untyped(header: Header) -> Header:
-    """A header as botocore and amazon-transcribe deliver it, which tell no integers apart, and bytes for a uuid."""
+    """Return a header as botocore and amazon-transcribe deliver it: integers lose their type, a uuid becomes bytes."""
     name, kind, value = header
     if kind == "timestamp":
         return name, "int", value // 1000
@@ -96,7 +96,7 @@ def untyped(header: Header) -> Header:
 
 
 def word(outcome: Outcome, expected: Outcome) -> str:
-    """The outcome in a few words; messages and bytes are told only where they are not the ones expected."""
+    """Return the outcome in a few words; messages and bytes are told only where they are not the ones expected."""
     words = []
     if outcome.messages:
         same = outcome.messages == expected.messages

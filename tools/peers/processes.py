@@ -64,7 +64,7 @@ class Process(Codec):
         return _outcome(**json.loads(line))
 
     def _line(self, seconds: float) -> bytearray | None:
-        """The next line, empty at the end of the output, None if there is none in time."""
+        """Return the next line, empty at the end of the output, None if there is none in time."""
         assert self.process is not None
         assert self.process.stdout is not None
         descriptor = self.process.stdout.fileno()

@@ -41,7 +41,7 @@ class Codec:
         return None
 
     def view(self, header: Header) -> Header:
-        """A header as this codec can tell it."""
+        """Return a header as this codec can tell it."""
         return header
 
     def messages(self, stream: bytes) -> Reading:

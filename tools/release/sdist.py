@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def normalized(archive: bytes, epoch: int) -> bytes:
-    """The same files as in a .tar.gz, with all that depends on the machine set; `epoch` in seconds since 1970."""
+    """Return the same files as a .tar.gz, with what depends on the machine set; `epoch` is in seconds since 1970."""
     inside = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as source,

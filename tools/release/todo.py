@@ -17,13 +17,13 @@ INTERFACE = "eventstream/_native.pxd"
 
 
 def git(root: Path, *arguments: str) -> str:
-    """What git prints; nothing where this is not a repository."""
+    """Return what git prints; nothing where this is not a repository."""
     done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else ""
 
 
 def version_of(root: Path) -> str:
-    """The version that the package states."""
+    """Return the version that the package states."""
     source = (root / "eventstream/__init__.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
     if found is None:
@@ -32,7 +32,7 @@ def version_of(root: Path) -> str:
 
 
 def to_fill_in(root: Path) -> list[str]:
-    """What is still open."""
+    """Return what is still open."""
     version = version_of(root)
     found = [
         f"pyproject.toml, line {number}: replace {PLACEHOLDER} by the owner of the repository"
@@ -68,7 +68,7 @@ def declarations(text: str) -> list[str]:
 
 
 def broken(root: Path) -> list[str]:
-    """The promises that this tree breaks: within a series the C-level interface stays as in the first release."""
+    """Return the promises this tree breaks: within a series the C-level interface stays as in its first release."""
     version = version_of(root)
     major, minor, *_ = version.split(".")
     tags = re.findall(rf"^v{major}\.{minor}\.(\d+)$", git(root, "tag", "--list"), re.MULTILINE)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def iter_chunks(
     source: Buffer | Iterable[Buffer] | Readable, format: AudioFormat, duration: float = DEFAULT_DURATION
 ) -> Iterator[bytes]:
-    """The chunks of audio; all but the last have the full length.
+    """Yield the chunks of audio; all but the last have the full length.
 
     Args:
         source: the whole audio as ``bytes``, ``bytearray`` or ``memoryview``; an iterable of pieces of any size; or
@@ -42,7 +42,7 @@ def iter_chunks(
 def aiter_chunks(
     source: AsyncIterable[Buffer] | AsyncReadable, format: AudioFormat, duration: float = DEFAULT_DURATION
 ) -> AsyncGenerator[bytes, None]:
-    """The chunks of audio that comes asynchronously; all but the last have the full length.
+    """Yield the chunks of audio that comes asynchronously; all but the last have the full length.
 
     Args:
         source: an asynchronous iterable of pieces of any size, or anything with an asynchronous ``read`` (an
@@ -71,7 +71,7 @@ class _Cutter:
         self.rest = bytearray()
 
     def cut(self, piece: Buffer) -> Iterator[bytes]:
-        """The chunks that are whole with this piece."""
+        """Yield the chunks that are whole with this piece."""
         if type(piece) is bytes and len(piece) == self.length and not self.rest:
             yield piece
             return
@@ -90,7 +90,7 @@ class _Cutter:
         self.rest = bytearray(view[end:])
 
     def last(self) -> bytes:
-        """What is left, up to its last whole sample."""
+        """Return what is left, up to its last whole sample."""
         return bytes(self.rest[: len(self.rest) - len(self.rest) % self.format.sample_length])
 
     def check_end(self) -> None:

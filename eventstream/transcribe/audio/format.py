@@ -69,7 +69,7 @@ class AudioFormat:
 
     @classmethod
     def of(cls, request: Audio) -> Self:
-        """The format that a request announces."""
+        """Return the format that a request announces."""
         return cls(request.media_sample_rate_hertz, request.number_of_channels or 1, request.media_encoding)
 
     @property

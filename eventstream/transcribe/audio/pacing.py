@@ -19,7 +19,7 @@ def pace(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[object]] | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """The chunks at the pace of real time: the first at once, each other when the audio before it has lasted.
+    """Yield the chunks at the pace of real time: the first at once, each other when the audio before it has lasted.
 
     The time of each is counted from the first, so a delay is made up for by the chunks after it: they go at once, until
     the audio is where it should be.

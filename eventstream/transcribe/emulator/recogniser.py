@@ -85,7 +85,7 @@ class Recogniser(Protocol):
     """
 
     def feed(self, pcm: bytes) -> Iterable[Hypothesis]:
-        """What has changed with the next piece of audio.
+        """Return what has changed with the next piece of audio.
 
         Args:
             pcm: whole 16-bit samples, signed, little-endian, of one channel, at least one. A chunk has at most 32,768
@@ -94,7 +94,7 @@ class Recogniser(Protocol):
         """
 
     def finish(self) -> Iterable[Hypothesis]:
-        """What is left to say when the audio has ended: the last utterance's final hypothesis, if there is one."""
+        """Return what is left when the audio has ended: the last utterance's final hypothesis, if there is one."""
 
     def close(self) -> None:
         """Release what the recogniser holds. Called once, in the end, whether or not the audio was finished."""
@@ -109,7 +109,7 @@ class RecogniserFactory(Protocol):
     """
 
     def __call__(self, request: StartStreamTranscriptionRequest, /) -> Recogniser:
-        """A recogniser for the audio that a request announces: its sample rate, encoding and language.
+        """Return a recogniser for the audio that a request announces: its sample rate, encoding and language.
 
         Raises:
             BadRequestException: it cannot recognise such audio; the client is told so.
@@ -117,7 +117,7 @@ class RecogniserFactory(Protocol):
 
 
 def load_recogniser(name: str) -> RecogniserFactory:
-    """The factory of a name.
+    """Return the factory of a name.
 
     Args:
         name: ``scripted``, ``moonshine``, or ``module:factory`` with dots in either as needed.

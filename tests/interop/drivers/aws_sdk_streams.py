@@ -60,7 +60,7 @@ def snake(name: str) -> str:
 
 
 def reader(models: Any, operation: Any) -> Any:
-    """The private class that makes the operation's events of JSON."""
+    """Return the private class that makes the operation's events of JSON."""
     [union] = [
         member.member_target.id.name
         for member in operation.input_schema.members.values()

@@ -58,7 +58,7 @@ class Stream:
         self.released = asyncio.Event()
 
     async def audio(self) -> AsyncIterator[bytes]:
-        """The chunks; a held stream's end comes when it is released."""
+        """Yield the chunks; a held stream's end comes when it is released."""
         for length in self.chunks:
             yield bytes(length)
         if self.hold:
@@ -144,7 +144,7 @@ async def _run(stream: Stream, transcribe: Callable[[Stream], AsyncIterator[Any]
 
 
 def status(error: Any) -> int | None:
-    """The HTTP status, where the client tells."""
+    """Return the HTTP status, where the client tells."""
     if hasattr(error, "response"):
         return error.response.status
     if hasattr(error, "response_metadata"):
@@ -158,7 +158,7 @@ def present(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def wire(value: Any) -> Any:
-    """A client's objects as JSON under the service's names, without what is absent."""
+    """Return a client's objects as JSON under the service's names, without what is absent."""
     if isinstance(value, (list, tuple)):
         return [wire(item) for item in value]
     if hasattr(value, "__dict__") and not isinstance(value, str):

@@ -52,7 +52,7 @@ class Stream:
         return self.events
 
     async def receive_error(self):
-        """The exception that ends the stream."""
+        """Return the exception that ends the stream."""
         with pytest.raises(TranscribeError) as raised:
             await self.receive_all()
         assert not await self.stream.receive()
@@ -78,7 +78,7 @@ class Client:
         return await self.stack.enter_async_context(http2.connect(address.hostname, address.port, ssl=self.ssl))
 
     def signed(self, headers, path=PATH, method=METHOD, credentials=DOCUMENTATION_CREDENTIALS):
-        """The request's fields, and the seed of its events' signatures; without credentials it has none."""
+        """Return the request's fields, and the seed of its events' signatures; without credentials it has none."""
         address = self.address
         fields = [(":method", method), (":scheme", address.scheme), (":authority", address.netloc), (":path", path)]
         if credentials is None:
@@ -92,7 +92,7 @@ class Client:
         return connection, await connection.request(fields), seed
 
     async def open(self, *, credentials=DOCUMENTATION_CREDENTIALS, extra=(), path=PATH, **parameters):
-        """A stream that was accepted."""
+        """Return a stream that was accepted."""
         request = StartStreamTranscriptionRequest(**{**PCM, **parameters})
         connection, stream, seed = await self.send([*request.to_headers(), *extra], credentials=credentials, path=path)
         response = await stream.response()
@@ -103,7 +103,7 @@ class Client:
         return opened
 
     async def refused(self, headers=None, **options):
-        """The error with which a request is refused."""
+        """Return the error with which a request is refused."""
         if headers is None:
             headers = StartStreamTranscriptionRequest(**PCM).to_headers()
         _, stream, _ = await self.send(headers, **options)

@@ -49,7 +49,7 @@ def encoded(av, container, codec, pcm, *, rate=16000, layout="mono"):
 
 @pytest.fixture(scope="module")
 def samples(av, speech):
-    """The speech in each encoding."""
+    """Return the speech in each encoding."""
     return {
         "flac": encoded(av, "flac", "flac", speech),
         "ogg-opus": encoded(av, "ogg", "libopus", speech, rate=48000),
@@ -64,7 +64,7 @@ def decoded(encoding, data, step, rate=16000, channels=1):
 
 
 def loudness(pcm):
-    """The mean magnitude of each tenth of a second at 16000 Hz."""
+    """Return the mean magnitude of each tenth of a second at 16000 Hz."""
     values = array.array("h", pcm)
     if sys.byteorder == "big":
         values.byteswap()

@@ -30,7 +30,7 @@ CHUNK = bytes(3200)
 
 @pytest.fixture(autouse=True)
 def signals():
-    """What a test does about them is undone."""
+    """Undo what a test does about signals."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in before.items():
@@ -39,7 +39,7 @@ def signals():
 
 @contextlib.asynccontextmanager
 async def running(*arguments):
-    """The process, and its address."""
+    """Yield the process, and its address."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "eventstream.transcribe.emulator", *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -57,7 +57,7 @@ async def running(*arguments):
 
 
 async def ended(process):
-    """What the process said when it had ended, without an error."""
+    """Return what the process said when it had ended, without an error."""
     output, log = await process.communicate()
     assert process.returncode == 0, log.decode()
     assert output == b"", "its address is all that it prints"
@@ -188,7 +188,7 @@ class NotServed(Exception):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What the command asks of an emulator, which is not made."""
+    """Return what the command asks of an emulator, which is not made."""
     found = {}
 
     def emulator(**options):

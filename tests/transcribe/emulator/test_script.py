@@ -10,7 +10,7 @@ from eventstream.transcribe.exceptions import LimitExceededException, Transcribe
 
 
 def sentences(script, *, first=False):
-    """The words of each sentence, as they are understood first or at last."""
+    """Return the words of each sentence, as they are understood first or at last."""
     return [
         [word for piece in step.pieces for word in (piece.first if first else piece.last)]
         for step in parse(script).steps

@@ -182,7 +182,7 @@ def test_an_exception_in_the_block_ends_it_too(run, client):
 
 @pytest.fixture
 def told(monkeypatch, run):
-    """What an emulator tells its service, and the server of HTTP/2 in front of it, of which neither is made."""
+    """Return what an emulator tells its service and its HTTP/2 server, neither of which is made."""
 
     async def tell(**options):
         found = SimpleNamespace()

@@ -67,7 +67,7 @@ def texts(events):
 
 
 def sound(stream):
-    """A task that uses a stream to its end, as it should."""
+    """Return a task that uses a stream to its end, as it should."""
 
     async def use():
         await stream.audio(CHUNK, CHUNK)
@@ -618,7 +618,7 @@ def test_a_client_that_never_pauses_is_held_to_its_audio(run, events, seconds, f
 
 
 def logged(stream, caplog):
-    """What was logged of a stream, without its request's id."""
+    """Return what was logged of a stream, without its request's id."""
     start = f"request {stream.headers['x-amzn-request-id']}: "
     messages = [record.getMessage() for record in caplog.records]
     return [message.removeprefix(start) for message in messages if message.startswith(start)]
@@ -1184,7 +1184,7 @@ def faulty(*faults):
 
 
 async def answered(stream):
-    """The response's bytes, message by message; what is left is the last one."""
+    """Yield the response's bytes, message by message; what is left is the last one."""
     data = b"".join([data async for data in stream.stream])
     while data:
         length = int.from_bytes(data[:4], "big")
