@@ -401,6 +401,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
             `retryable` hold for it.
         error: the class of all other errors.
         text_member: the name of the text in an error's JSON, which clients read by it.
+        exception_types: by the code of an error, the ``:exception-type`` that tells it in the stream. An error with
+            another code is told in an ``error`` message. None: every code is an exception type.
         codes: the names of what a server refuses.
         complete: when the end of a response is complete.
         end: the headers of the message with an empty payload that ends input which is not signed.
@@ -429,6 +431,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     errors: Mapping[str, type[ServiceError]] = field(default_factory=dict)
     error: type[ServiceError] = ServiceError
     text_member: str = "message"
+    exception_types: Mapping[str, str] | None = None
     codes: Codes = Codes()  # noqa: RUF009 (immutable, too)
     complete: Completion = Completion()  # noqa: RUF009
     end: Headers = Headers({})  # noqa: RUF009 (immutable)
@@ -556,6 +559,20 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         told = ServiceError.from_message(message)
         return self.make_error(told.code, told.message, told.headers, told.payload)
 
+    def message_of_error(self, error: ServiceError) -> Message:
+        """Return the ``exception`` or ``error`` message that tells an error in the stream.
+
+        Raises:
+            InvalidHeaderValue: the code is too long for a header, or a text has lone surrogates.
+        """
+        types = self.exception_types
+        if types is None:
+            return error_to_message(error, self.text_member)
+        if error.code in types:
+            return error_to_message(error, self.text_member, types[error.code])
+        text = error.message[:MAX_SERVICE_TEXT]
+        return Message({":message-type": "error", ":error-code": error.code, ":error-message": text})
+
     def error_from_response(self, status: int, headers: Iterable[tuple[str, str]], body: bytes = b"") -> ServiceError:
         """Return the error that an HTTP response stands for; see `error_from_response`."""
         return error_from_response(self.errors, self.error, status, headers, body)
@@ -648,17 +665,18 @@ def may_retry(code: str, status_code: int | None) -> bool:
     return code in _RETRYABLE_CODES or status_code in _RETRYABLE_STATUSES
 
 
-def error_to_message(error: ServiceError, member: str = "Message") -> Message:
-    """Return the ``exception`` message that says an error: the code as ``:exception-type``, the text in JSON.
+def error_to_message(error: ServiceError, member: str = "Message", type: str | None = None) -> Message:
+    """Return the ``exception`` message that says an error, with the text in JSON.
 
     Args:
         error: the error.
         member: the name of the text in the JSON.
+        type: the ``:exception-type``; None: the error's code.
 
     Raises:
         InvalidHeaderValue: the code is too long for a header, or has lone surrogates.
     """
-    headers = {":exception-type": error.code, ":content-type": "application/json", ":message-type": "exception"}
+    headers = {":exception-type": type or error.code, ":content-type": "application/json", ":message-type": "exception"}
     return Message(headers, _body(error, member))
 
 

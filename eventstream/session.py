@@ -16,7 +16,7 @@ from eventstream._codec import Message
 from eventstream._text import quote
 from eventstream.duplex import ClientExchange, ServerExchange
 from eventstream.exceptions import ServiceError, StateError
-from eventstream.operation import InvalidEvent, InvalidRequest, Parts, error_to_message
+from eventstream.operation import InvalidEvent, InvalidRequest, Parts
 from eventstream.signing import MAX_CLOCK_SKEW, CredentialsSource, EventSigner, utc_now
 
 if TYPE_CHECKING:
@@ -346,7 +346,7 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
             InvalidHeaderValue: the code is too long for a header, or has lone surrogates.
         """
         self._check_opened()
-        return self._exchange.send_exception(error_to_message(exception, self.operation.text_member))
+        return self._exchange.send_exception(self.operation.message_of_error(exception))
 
     def _check_opened(self) -> None:
         if self._request is None and not (self.operation.initial_messages and self._parts is not None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -267,6 +268,16 @@ def test_errors_there_and_back():
     assert dict(headers)["x-amzn-requestid"] == dict(headers)["x-amzn-request-id"] == "id??x: y"
     assert type(TALK.error_from_response(status, headers, body)) is ThrottlingException
     assert error_to_response(ServiceError("Odd", ""))[0] == 500
+
+
+def test_errors_that_the_stream_has_not():
+    operation = replace(TALK, exception_types={"ThrottlingException": "throttlingException"})
+    known = operation.message_of_error(operation.make_error("ThrottlingException", "later"))
+    assert (known.message_type, known.exception_type) == ("exception", "throttlingException")
+    assert known.payload == TALK.message_of_error(ServiceError("ThrottlingException", "later")).payload
+    other = operation.message_of_error(ServiceError("Odd", "why " * 1000))
+    assert other.headers == {":message-type": "error", ":error-code": "Odd", ":error-message": ("why " * 1000)[:1024]}
+    assert TALK.message_of_error(ServiceError("Odd", "why")).exception_type == "Odd"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from test_operation import TALK, Answer, Text
 
-from eventstream import Message, ServiceError
+from eventstream import Message, ServiceError, decode
 from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.operation import Completion, InvalidEvent, InvalidRequest, Parts
 from eventstream.session import ClientSession, ServerSession
@@ -63,7 +63,14 @@ def test_what_the_operation_refuses_is_not_sent_and_is_told_by_the_server():
     with pytest.raises(ServiceError) as raised:
         list(server.receive(lenient.send(Text("too long"))))
     assert (raised.value.code, raised.value.message) == ("ValidationException", "it is too long")
-    assert server.send_exception(raised.value)
+    told = decode(server.send_exception(raised.value))
+    assert told.exception_type == "ValidationException"
+
+
+def test_errors_in_the_stream_are_told_as_the_operation_says():
+    _, server = opened(replace(TALK, exception_types={"Known": "known"}))
+    told = decode(server.send_exception(ServiceError("Unknown", "why")))
+    assert (told.message_type, told.error_code, told.error_message) == ("error", "Unknown", "why")
 
 
 def test_unknown_events_are_skipped_or_messages():
