@@ -149,7 +149,7 @@ class CredentialChain:
                 frozen = None if found is None else found.get_frozen_credentials()
         except ImportError as error:
             raise NoCredentials(
-                "no credentials were given, and it takes botocore to look for some: install eventstream-codec[client]"
+                "no credentials were given, and looking for some needs botocore: install eventstream-codec[client]"
             ) from error
         except self._error as error:
             raise NoCredentials(f"no credentials were given, and botocore cannot get any with {self._named}") from error

@@ -139,7 +139,7 @@ class _Incoming(Generic[T]):
         """Take note that the input has ended: an error unless it did so after a message, and nothing is missing."""
         self.check()
         if not self._exhausted:
-            raise StateError("events were received that nobody has taken: iterate to the end before receive_eof")
+            raise StateError("received events have not been taken: iterate to the end before receive_eof")
         try:
             self._decoder.close()
             reason = missing()

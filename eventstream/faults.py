@@ -41,11 +41,11 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in _AT_EVENTS + _ANYWHERE:
-            raise ValueError(f"no fault {self.kind!r}: it is one of {', '.join(_AT_EVENTS + _ANYWHERE)}")
+            raise ValueError(f"unknown fault {self.kind!r}: expected one of {', '.join(_AT_EVENTS + _ANYWHERE)}")
         if self.event < 0 or (self.event == 0 and self.kind in _AT_EVENTS):
             raise ValueError(f"{self.kind} strikes at events, which are counted from 1, not at {self.event}")
         if self.kind == "exception" and not self.argument:
-            raise ValueError("an exception needs a name, as exception:ConflictException@3")
+            raise ValueError("an exception needs a name, e.g. exception:ConflictException@3")
         if self.kind == "slow" and not 0 <= self.delay <= 3600:
             raise ValueError("slow takes 0 to 3600 seconds")
         if self.argument and self.kind not in ("exception", "slow"):
@@ -62,7 +62,9 @@ class Fault:
         """
         match = _SPEC.fullmatch(text)
         if match is None:
-            raise ValueError(f"no fault {text!r}: it is KIND@EVENT, KIND:ARGUMENT@EVENT, and either with *STREAMS")
+            raise ValueError(
+                f"invalid fault {text!r}: expected KIND@EVENT or KIND:ARGUMENT@EVENT, optionally with *STREAMS"
+            )
         streams = match["streams"]
         return cls(match["kind"], int(match["event"]), match["argument"] or "", int(streams) if streams else None)
 

@@ -76,7 +76,7 @@ class Proxy:
             )
         # asyncio's TLS inside TLS fails with a traceback where a side hangs up, before that release.
         if parts.scheme == "https" and sys.version_info < (3, 13):
-            raise ValueError("a proxy that is spoken to over TLS needs Python 3.13 or newer")
+            raise ValueError("a proxy over TLS needs Python 3.13 or newer")
         authorization = None
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

@@ -127,4 +127,4 @@ def encode_struct(event: msgspec.Struct) -> bytes:
         # msgspec writes null for a number that is not finite.
         if b"null" not in payload or (reason := reason_not_encoded(event)) is None:
             return payload
-    raise EncodeError(f"{name}: JSON cannot say it ({reason})")
+    raise EncodeError(f"{name}: it cannot be written as JSON ({reason})")

@@ -56,7 +56,7 @@ class Endpoint(NamedTuple):
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise ValueError(f"the endpoint {quote(url)} is no URL") from None
+            raise ValueError(f"the endpoint {quote(url)} is not a URL") from None
         host = parts.hostname
         if parts.scheme not in ("http", "https") or not host or parts.path not in ("", "/") or "@" in parts.netloc:
             raise ValueError(f"the endpoint {quote(url)}; it must be http or https, a host, and if need be a port")

@@ -288,7 +288,7 @@ def test_the_end_waits_for_the_events_before_it():
         events = end.receive(b"".join(frames))
         assert next(events) == EVENTS[0]
         with pytest.raises(
-            StateError, match=r"^events were received that nobody has taken: iterate to the end before receive_eof$"
+            StateError, match=r"^received events have not been taken: iterate to the end before receive_eof$"
         ):
             end.receive_eof()
         assert list(events) == EVENTS[1:]

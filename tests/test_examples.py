@@ -123,11 +123,11 @@ def write_wav(path: Path, channels: int, rate: int) -> str:
 
 def test_what_cannot_be_streamed_is_said(tmp_path: Path) -> None:
     for arguments, reason in [
-        ([LIVE], "no WAV"),
+        ([LIVE], "not a WAV"),
         ([str(tmp_path / "nothing.wav")], "No such file"),
         ([write_wav(tmp_path / "stereo.wav", 2, 16_000)], "one channel"),
         ([write_wav(tmp_path / "high.wav", 1, 96_000)], "96000"),
-        (["--recogniser", "nobody"], "no recogniser 'nobody'"),
+        (["--recogniser", "nobody"], "unknown recogniser 'nobody'"),
     ]:
         done = run_live("--fast", "--recogniser", "scripted", *arguments)
         assert (done.returncode, done.stdout) == (1, ""), arguments

@@ -44,7 +44,10 @@ def test_how_faults_are_written(text, fault):
 def test_what_is_not_written_as_a_fault(text):
     with pytest.raises(ValueError, match="KIND@EVENT") as raised:
         Fault.parse(text)
-    assert str(raised.value) == f"no fault {text!r}: it is KIND@EVENT, KIND:ARGUMENT@EVENT, and either with *STREAMS"
+    assert (
+        str(raised.value)
+        == f"invalid fault {text!r}: expected KIND@EVENT or KIND:ARGUMENT@EVENT, optionally with *STREAMS"
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,8 +57,8 @@ def test_what_is_not_written_as_a_fault(text):
         ("bad-crc:x@1", "bad-crc takes no argument, but was given 'x'"),
         ("bad-crc@0", "bad-crc strikes at events, which are counted from 1, not at 0"),
         ("truncate@0", "truncate strikes at events, which are counted from 1, not at 0"),
-        ("explode@1", "no fault 'explode': it is one of bad-crc, truncate, early-end, exception, reset, slow"),
-        ("exception@1", "an exception needs a name, as exception:ConflictException@3"),
+        ("explode@1", "unknown fault 'explode': expected one of bad-crc, truncate, early-end, exception, reset, slow"),
+        ("exception@1", "an exception needs a name, e.g. exception:ConflictException@3"),
         ("slow:soon@1", "could not convert string to float: 'soon'"),
         ("slow:nan@1", "slow takes 0 to 3600 seconds"),
         ("slow:-1@1", "slow takes 0 to 3600 seconds"),

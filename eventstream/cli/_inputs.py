@@ -536,7 +536,7 @@ def _read(read: Callable[[int], bytes | None], name: str) -> bytes:
     except OSError as error:
         raise UnusableInput(f"{shown(name)}: {error.strerror}") from None
     if data is None:
-        raise UnusableInput(f"{shown(name)}: it does not block, and has no data now")
+        raise UnusableInput(f"{shown(name)}: it is non-blocking, and has no data now")
     return data
 
 

@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 
 files = click.argument("files", nargs=-1, type=click.Path(), metavar="[FILE]...")
 file = click.argument("file", type=click.Path(), metavar="FILE")
-output = click.option("-o", "--output", required=True, type=click.Path(), metavar="OUT", help="The file; - for none.")
+output = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(),
+    metavar="OUT",
+    help="The output file; - writes to standard output.",
+)
 
 
 def inputs(function: F) -> F:
     """Add what tells how files are read."""
     form = click.option(
-        "--from", "form", type=click.Choice(_inputs.FORMS), help="The form of the files, where it is not recognised."
+        "--from", "form", type=click.Choice(_inputs.FORMS), help="The form of the files, if it is not recognised."
     )
     unlimited = click.option("--no-limits", is_flag=True, help="Accept messages over 24 MiB, or headers over 128 KiB.")
     return form(unlimited(function))
@@ -32,7 +39,9 @@ def inputs(function: F) -> F:
 
 def stream(function: F) -> F:
     """Add what chooses one of several streams."""
-    number = click.option("--stream", "number", type=click.IntRange(1), help="Which stream of the file, from 1.")
+    number = click.option(
+        "--stream", "number", type=click.IntRange(1), help="The number of the stream in the file, from 1."
+    )
     return number(function)
 
 

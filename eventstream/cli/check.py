@@ -46,7 +46,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per stream.")
 @click.option("--last", multiple=True, metavar="TYPE", help="A type of event with which a complete stream ends.")
 @click.option("--verify", is_flag=True, help="Verify signed events, with the key in AWS_SECRET_ACCESS_KEY.")
-@click.option("--region", help="The region of the signatures, where no Authorization header was recorded.")
+@click.option("--region", help="The region of the signatures, if no Authorization header was recorded.")
 @click.option("--service", help="The signing name of the service, likewise.")
 @click.option("--seed", help="The signature of the request, 64 hex digits, likewise.")
 def command(

@@ -36,7 +36,13 @@ Examples:
 )
 @_options.file
 @click.option(
-    "-o", "--output", "path", default="-", type=click.Path(), metavar="OUT", help="The file; else the terminal."
+    "-o",
+    "--output",
+    "path",
+    default="-",
+    type=click.Path(),
+    metavar="OUT",
+    help="The output file (default: standard output).",
 )
 @_options.inputs
 @_options.stream
@@ -46,11 +52,13 @@ Examples:
     type=click.Choice(_KINDS),
     default="text",
     show_default=True,
-    help="The payloads, one behind the other; the text of a Bedrock answer, or of payloads that are text; the final "
+    help="The payloads, one after the other; the text of a Bedrock answer, or of payloads that are text; the final "
     "results of a transcription as text, SubRip or WebVTT; a request's audio as a WAV file.",
 )
-@click.option("--rate", type=click.IntRange(1, 384_000), help="Hz, of the audio, where no recorded header says it.")
-@click.option("--channels", type=click.IntRange(1, 32), help="Channels of the audio, likewise. 1 if nothing says more.")
+@click.option(
+    "--rate", type=click.IntRange(1, 384_000), help="Sample rate of the audio in Hz, if no recorded header has it."
+)
+@click.option("--channels", type=click.IntRange(1, 32), help="Channels of the audio, likewise (default: 1).")
 def command(
     file: str,
     path: str,

@@ -47,12 +47,14 @@ Examples:
 @_options.inputs
 @_options.stream
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="The port; 0 for any that is free.")
-@click.option("--http2", is_flag=True, help="Serve HTTP/2 in plaintext, in which requests and responses flow at once.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="The port; 0 chooses a free one.")
+@click.option("--http2", is_flag=True, help="Serve HTTP/2 in plaintext, where request and response overlap.")
 @click.option(
-    "--interval", type=click.FloatRange(0, _MAX_PAUSE), help="Seconds between two messages; else their dates tell."
+    "--interval",
+    type=click.FloatRange(0, _MAX_PAUSE),
+    help="Seconds between two messages (default: as their dates say).",
 )
-@click.option("--requests", "count", type=click.IntRange(1), help="How many requests are answered before it ends.")
+@click.option("--requests", "count", type=click.IntRange(1), help="Exit after so many requests.")
 def command(
     file: str,
     form: str | None,

@@ -29,7 +29,7 @@ Examples:
 @_options.output
 @_options.inputs
 @_options.stream
-@click.option("--nested", is_flag=True, help="Write the messages nested in damaged ones, too, in their place.")
+@click.option("--nested", is_flag=True, help="Also write messages nested in damaged ones, in place of these.")
 @click.option("--json", "as_json", is_flag=True, help="Report the gaps as JSON on standard output.")
 def command(
     file: str, output: str, form: str | None, no_limits: bool, number: int | None, nested: bool, as_json: bool

@@ -41,7 +41,7 @@ Examples:
 )
 @_options.files
 @_options.inputs
-@click.option("--full", is_flag=True, help="Show headers and payloads whole.")
+@click.option("--full", is_flag=True, help="Show headers and payloads in full.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per message; `encode` turns them back.")
 @click.option(
     "--where",
@@ -51,7 +51,7 @@ Examples:
     help="Show only messages with a header NAME, or a field .PATH of a JSON payload: NAME, NAME=VALUE, NAME!=VALUE or "
     "NAME~REGEX. Those nested in a message count, too.",
 )
-@click.option("--follow", is_flag=True, help="Wait for what is written to the file next. It is a raw stream.")
+@click.option("--follow", is_flag=True, help="Keep reading while the file grows. It must be a raw stream.")
 def command(
     files: tuple[str, ...],
     form: str | None,

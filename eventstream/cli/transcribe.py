@@ -35,22 +35,31 @@ Examples:
 )
 @click.argument("audio", metavar="FILE|mic|-")
 @click.option(
-    "-o", "--output", "path", default="-", type=click.Path(), metavar="OUT", help="The file; else the terminal."
+    "-o",
+    "--output",
+    "path",
+    default="-",
+    type=click.Path(),
+    metavar="OUT",
+    help="The output file (default: standard output).",
 )
 @click.option("--srt", "kind", flag_value="srt", help="Write SubRip subtitles.")
 @click.option("--vtt", "kind", flag_value="vtt", help="Write WebVTT subtitles.")
-@click.option("--json", "kind", flag_value="json", help="Write a JSON object per result, partial ones, too.")
-@click.option("--language", default="en-US", show_default=True, metavar="CODE", help="The language that is spoken.")
-@click.option("--rate", type=click.IntRange(8000, 48_000), help="Hz, of audio that is not a WAV file.")
+@click.option("--json", "kind", flag_value="json", help="Write a JSON object per result, including partial ones.")
+@click.option("--language", default="en-US", show_default=True, metavar="CODE", help="The language spoken.")
+@click.option("--rate", type=click.IntRange(8000, 48_000), help="Sample rate in Hz, for audio that is not a WAV file.")
 @click.option(
-    "--encoding", default=None, metavar="NAME", help="Of such audio: pcm, flac, ogg-opus, g711-alaw, g711-ulaw."
+    "--encoding",
+    default=None,
+    metavar="NAME",
+    help="Encoding of such audio: pcm, flac, ogg-opus, g711-alaw, g711-ulaw.",
 )
-@click.option("--fast", is_flag=True, help="Send audio as fast as it goes, not as it was spoken.")
-@click.option("--region", help="The region; else that of the environment or the profile.")
-@click.option("--profile", help="The profile of AWS's configuration.")
-@click.option("--endpoint", metavar="URL", help="Another endpoint, like that of `eventstream emulate`.")
+@click.option("--fast", is_flag=True, help="Send audio as fast as possible, not in real time.")
+@click.option("--region", help="The region (default: from the environment or the profile).")
+@click.option("--profile", help="The profile in AWS's configuration.")
+@click.option("--endpoint", metavar="URL", help="Another endpoint, for example that of `eventstream emulate`.")
 @click.option("--ca-file", type=click.Path(), help="The certificates to trust, in PEM.")
-@click.option("--retries", type=click.IntRange(0), default=0, help="How often to go on after an error that passes.")
+@click.option("--retries", type=click.IntRange(0), default=0, help="How many temporary errors in a row to survive.")
 def command(
     audio: str,
     path: str,

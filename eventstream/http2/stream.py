@@ -365,7 +365,7 @@ class ServerStream(Stream):
             StateError: it was called before.
         """
         if not 200 <= status <= 999:
-            raise ValueError(f"the status {status}; 200 to 999 are allowed")
+            raise ValueError(f"status {status} is out of range (200 to 999)")
         # As a number: before Python 3.11 an ``HTTPStatus`` is its name in a string.
         fields = [(":status", f"{status:d}"), *checked(headers)]
         super()._check_sending()

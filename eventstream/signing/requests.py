@@ -232,7 +232,7 @@ def sign_request(
     if credentials.session_token is not None:
         sent.append(("x-amz-security-token", credentials.session_token))
     if not _is_one_host(_by_name(sent)):
-        raise ValueError("host and :authority differ: nobody could tell which of them is meant")
+        raise ValueError("host and :authority differ: it is not clear which is meant")
     names = sorted(_signable(sent))
     signature = request_signature(credentials, region, service, method, path, sent, signed_headers=names)
     authorization = (
@@ -331,7 +331,7 @@ def presign_url(
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ValueError(f"{in_quotes(url)} is no URL") from None
+        raise ValueError(f"{in_quotes(url)} is not a URL") from None
     host = parts.hostname
     if parts.scheme not in _DEFAULT_PORTS or not host or "@" in parts.netloc or "#" in url:
         raise ValueError(
@@ -349,7 +349,7 @@ def presign_url(
     parameters = parse_qsl(parts.query, keep_blank_values=True)
     twice = _repeated(name for name, _ in parameters)
     if twice is not None:
-        raise ValueError(f"the parameter {in_quotes(twice)} is there twice")
+        raise ValueError(f"the parameter {in_quotes(twice)} occurs twice")
     if any(name.lower().startswith("x-amz-") for name, _ in parameters):
         raise ValueError("the URL is already signed, or has parameters whose names begin as those of a signature")
 
@@ -399,7 +399,7 @@ def verify_presigned(
     Raises:
         SignatureMismatch: the signature is not that of this request and key.
         DateSkew: it has expired, or is not valid yet.
-        VerificationError: a parameter of the signature is missing or malformed, any parameter is there twice, what must
+        VerificationError: a parameter of the signature is missing or malformed, any parameter occurs twice, what must
             be signed is not, it is valid for longer than it may be, or the access key, session token, region or service
             is another. All have the `index` None.
         TypeError: the clock gave a naive datetime.
@@ -410,7 +410,7 @@ def verify_presigned(
     ]
     twice = _repeated(name for name, _, raw in given if raw)
     if twice is not None:
-        raise _refusal(VerificationError, f"the parameter {in_quotes(twice)} is there twice")
+        raise _refusal(VerificationError, f"the parameter {in_quotes(twice)} occurs twice")
     parameters = {name: value for name, value, _ in given}
     claim: dict[str, str] = {}
     for name, pattern in _IN_QUERY.items():
@@ -440,7 +440,7 @@ def verify_presigned(
 
 
 def _repeated(names: Iterable[str]) -> str | None:
-    """Return the first name that is there twice, in whichever case; None if there is none."""
+    """Return the first name that occurs twice, in whichever case; None if there is none."""
     seen: set[str] = set()
     for name in names:
         if name.lower() in seen:
@@ -482,7 +482,7 @@ def _verify_claim(
     names = claim["signed_headers"].split(";")
     signed = set(names)
     if names != sorted(signed) or claim["signed_headers"] != claim["signed_headers"].lower():
-        raise _refusal(VerificationError, "its SignedHeaders are not in lower case, sorted, and each there once")
+        raise _refusal(VerificationError, "its SignedHeaders are not in lower case, sorted and without duplicates")
     values = _by_name(pairs)
     _check_signed(signed if "date" in claim else {"x-amz-date", *signed}, signed, values)
     if "date" in claim:
@@ -538,7 +538,7 @@ def _parse_date(stamp: str, day: str) -> datetime:
             raise ValueError
         date = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
-        raise _refusal(VerificationError, f"x-amz-date: {in_quotes(stamp)} is no date YYYYMMDDTHHMMSSZ") from None
+        raise _refusal(VerificationError, f"x-amz-date: {in_quotes(stamp)} is not a date YYYYMMDDTHHMMSSZ") from None
     if not stamp.startswith(day):
         raise _refusal(VerificationError, "the day of its credential is not that of its date")
     return date

@@ -27,7 +27,7 @@ def event(type: str, payload: Mapping[str, object] | Sequence[object] | str | by
             is plain text, ``bytes`` are sent as they are.
 
     Raises:
-        TypeError, ValueError: the payload cannot be said in JSON.
+        TypeError, ValueError: the payload cannot be written as JSON.
     """
     if isinstance(payload, bytes):
         content_type = "application/octet-stream"
@@ -80,4 +80,4 @@ def slow(seconds: float) -> Pause:
 def _base64(value: object) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return b64encode(value).decode()
-    raise TypeError(f"a {value.__class__.__name__} cannot be said in JSON")
+    raise TypeError(f"a {value.__class__.__name__} cannot be written as JSON")

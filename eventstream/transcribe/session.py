@@ -98,7 +98,7 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
         if not length or length > self._max_length or length % self._sample_length:
             self.check_sending()
             if not length:
-                raise InvalidAudio("an empty chunk: to end the audio call end_audio")
+                raise InvalidAudio("an empty chunk: call end_audio to end the audio")
             self._format.check_chunk(event.payload)
         if self._check_audio is not None:
             self.check_sending()

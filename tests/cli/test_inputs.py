@@ -292,7 +292,7 @@ class Source:
     ("source", "reason"),
     [
         (None, "there is no standard input"),
-        (Source(None), "-: it does not block, and has no data now"),
+        (Source(None), "-: it is non-blocking, and has no data now"),
         (Source(OSError(5, "Input/output error")), "-: Input/output error"),
     ],
 )

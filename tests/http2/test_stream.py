@@ -214,7 +214,7 @@ def test_connect_has_no_path():
 @pytest.mark.parametrize("status", [199, 1000])
 def test_the_bounds_of_a_status(status):
     async def handler(stream):
-        with pytest.raises(ValueError, match=f"^the status {status}; 200 to 999 are allowed$"):
+        with pytest.raises(ValueError, match=rf"^status {status} is out of range \(200 to 999\)$"):
             await stream.respond(status)
         await stream.respond(999, end=True)
 
@@ -538,7 +538,7 @@ def test_a_status_that_is_none():
 def test_responses_that_cannot_be_sent():
     async def main():
         async def handler(stream):
-            with pytest.raises(ValueError, match="the status 100"):
+            with pytest.raises(ValueError, match="status 100"):
                 await stream.respond(100)
             with pytest.raises(ValueError, match="':status: 300'"):
                 await stream.respond(200, [(":status", "300")])

@@ -34,7 +34,7 @@ def test_a_payload_that_json_cannot_say():
     with pytest.raises(TypeError) as caught:
         event("chunk", {"a": {1}})
     # Its text only: from Python 3.14 on json adds notes, which `match` would compare, too.
-    assert str(caught.value) == "a set cannot be said in JSON"
+    assert str(caught.value) == "a set cannot be written as JSON"
 
 
 def test_exceptions():

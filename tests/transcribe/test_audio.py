@@ -61,13 +61,13 @@ def test_what_the_bytes_of_a_format_mean(format, sample_length, bytes_per_second
 
 @pytest.mark.parametrize("rate", [7999, 48001, 0, -8000])
 def test_a_rate_that_the_service_does_not_take(rate):
-    with pytest.raises(InvalidAudio, match=f"a sample rate of {rate} Hz; 8000 to 48000 Hz are allowed"):
+    with pytest.raises(InvalidAudio, match=rf"^sample rate {rate} Hz is out of range \(8000 to 48000 Hz\)$"):
         AudioFormat(rate)
 
 
 @pytest.mark.parametrize("channels", [0, 3, -1])
 def test_channels_that_the_service_does_not_take(channels):
-    with pytest.raises(InvalidAudio, match=f"{channels} channels; 1 or 2 are allowed"):
+    with pytest.raises(InvalidAudio, match=rf"^{channels} channels are not supported \(1 or 2\)$"):
         AudioFormat(16000, channels)
 
 
@@ -113,7 +113,7 @@ def test_the_length_of_a_chunk(format, duration, length):
 @pytest.mark.parametrize("duration", [0, -0.1, 1.0000001, 5, float("inf"), float("nan")])
 @pytest.mark.parametrize("format", [MONO, AudioFormat(48000, media_encoding="flac")], ids=["pcm", "flac"])
 def test_a_duration_out_of_its_bounds(format, duration):
-    with pytest.raises(ValueError, match="more than 0 and at most 1 s are allowed"):
+    with pytest.raises(ValueError, match=r"is out of range \(more than 0, at most 1 s\)$"):
         format.chunk_length(duration)
     with pytest.raises(ValueError, match="at most 1 s"):
         iter_chunks(b"", format, duration)
@@ -405,7 +405,7 @@ def test_only_a_file_opened_here_is_closed(tmp_path):
     with path.open("rb") as file:
         open_wav(file).close()
         assert not file.closed
-    path.write_bytes(b"no WAV")
+    path.write_bytes(b"not a WAV")
     with pytest.raises(InvalidAudio):
         open_wav(path)
     with pytest.raises(FileNotFoundError):
@@ -705,12 +705,12 @@ def test_half_a_sample_at_the_end_of_a_wav():
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        (b"", "no WAV"),
-        (b"RIFF", "no WAV"),
-        (b"ID3" + bytes(50), "no WAV"),
-        (b"RIFF\0\0\0\0AVI " + bytes(50), "no WAV"),
-        (wav(b"ab", form=b"RIFX"), "no WAV"),
-        (wav(b"ab", form=b"RF64"), "no WAV"),
+        (b"", "not a WAV"),
+        (b"RIFF", "not a WAV"),
+        (b"ID3" + bytes(50), "not a WAV"),
+        (b"RIFF\0\0\0\0AVI " + bytes(50), "not a WAV"),
+        (wav(b"ab", form=b"RIFX"), "not a WAV"),
+        (wav(b"ab", form=b"RF64"), "not a WAV"),
         (
             wav(b"ab", tag=2, bits=4, block=1024),
             r"a WAV of Microsoft ADPCM \(2\) with 4 bits; PCM \(1\) with 16 bits, or A-law and mu-law, are allowed",
@@ -726,8 +726,8 @@ def test_half_a_sample_at_the_end_of_a_wav():
         (wav(b"ab", fmt=extensible(3, bits=32)), r"a WAV of floating-point PCM \(3\) with 32 bits"),
         (wav(b"ab", fmt=extensible(1, bytes(14))), r"a WAV of an unknown format \(65534\)"),
         (wav(b"ab", fmt=extensible(1)[:-1]), r"a WAV of an unknown format \(65534\)"),
-        (wav(b"ab", rate=96000), "a sample rate of 96000 Hz"),
-        (wav(b"ab", rate=4000), "a sample rate of 4000 Hz"),
+        (wav(b"ab", rate=96000), "sample rate 96000 Hz"),
+        (wav(b"ab", rate=4000), "sample rate 4000 Hz"),
         (wav(b"ab", channels=0), "0 channels"),
         (wav(b"ab", channels=6), "6 channels"),
         (wav(b"ab", block=4), "a WAV whose samples take 4 bytes; 2 are needed"),

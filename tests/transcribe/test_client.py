@@ -934,7 +934,7 @@ def test_no_botocore(monkeypatch):
             with pytest.raises(NoCredentials) as raised:
                 await speak(client)
             assert str(raised.value) == (
-                "no credentials were given, and it takes botocore to look for some: install eventstream-codec[client]"
+                "no credentials were given, and looking for some needs botocore: install eventstream-codec[client]"
             )
 
     run(main())
@@ -1576,7 +1576,7 @@ def test_what_is_not_given():
 
 def test_audio_that_is_no_wav_must_be_described(tmp_path):
     path = tmp_path / "no.wav"
-    path.write_bytes(b"no WAV")
+    path.write_bytes(b"not a WAV")
     client = TranscribeClient("us-east-1", endpoint="http://127.0.0.1:1", credentials=Credentials("key", "secret"))
 
     async def main(audio, **parameters):

@@ -654,7 +654,7 @@ def test_values_of_other_types_are_a_type_error():
 
 
 def test_text_with_lone_surrogates_is_an_encode_error():
-    reason = r"^TranscriptEvent: JSON cannot say it \(a text has a lone surrogate\)$"
+    reason = r"^TranscriptEvent: it cannot be written as JSON \(a text has a lone surrogate\)$"
     with pytest.raises(EncodeError, match=reason) as caught:
         event_to_message(TranscriptEvent(Transcript(results=[Result(result_id="\ud800")])))
     assert caught.value.__context__ is None
@@ -683,7 +683,9 @@ def test_numbers_that_json_does_not_have(number):
         Result(language_identification=[LanguageIdentification(score=number)]),
         Result(language_identification=(LanguageIdentification(score=number),)),
     ):
-        with pytest.raises(EncodeError, match=r"^TranscriptEvent: JSON cannot say it \(a number is not finite\)$"):
+        with pytest.raises(
+            EncodeError, match=r"^TranscriptEvent: it cannot be written as JSON \(a number is not finite\)$"
+        ):
             event_to_message(TranscriptEvent(Transcript(results=[result])))
     text = Result(result_id="null", start_time=1.0)
     assert b'"null"' in event_to_message(TranscriptEvent(Transcript(results=[text]))).payload

@@ -308,7 +308,7 @@ def test_a_chunk_that_the_service_would_refuse_is_not_sent(parameters, length):
     client, server = opened(**parameters)
     with pytest.raises(InvalidAudio) as raised:
         client.send_audio(bytes(length))
-    assert length or str(raised.value) == "an empty chunk: to end the audio call end_audio"
+    assert length or str(raised.value) == "an empty chunk: call end_audio to end the audio"
     assert list(server.receive(client.send_audio(bytes(3200)))) == [AudioEvent(bytes(3200))]
 
 

@@ -63,9 +63,9 @@ class AudioFormat:
 
     def __post_init__(self) -> None:
         if not 8_000 <= self.sample_rate_hertz <= 48_000:
-            raise InvalidAudio(f"a sample rate of {self.sample_rate_hertz} Hz; 8000 to 48000 Hz are allowed")
+            raise InvalidAudio(f"sample rate {self.sample_rate_hertz} Hz is out of range (8000 to 48000 Hz)")
         if self.channels not in (1, 2):
-            raise InvalidAudio(f"{self.channels} channels; 1 or 2 are allowed")
+            raise InvalidAudio(f"{self.channels} channels are not supported (1 or 2)")
 
     @classmethod
     def of(cls, request: Audio) -> Self:
@@ -103,7 +103,7 @@ class AudioFormat:
             ValueError: the duration is out of its bounds.
         """
         if not 0 < duration <= 1:
-            raise ValueError(f"a chunk of {duration} s; more than 0 and at most 1 s are allowed")
+            raise ValueError(f"a chunk of {duration} s is out of range (more than 0, at most 1 s)")
         if not self.is_timed:
             return _UNTIMED_CHUNK_LENGTH
         samples = max(1, round(self.sample_rate_hertz * duration))

@@ -147,7 +147,7 @@ def _read_wav(file: BytesReadable, expected: AudioFormat | None, opened: BinaryI
     # A file that is too short to be anything is no WAV either.
     form, form_length, kind = _RIFF.unpack(_read_up_to(file, _RIFF.size).ljust(_RIFF.size))
     if form != b"RIFF" or kind != b"WAVE":
-        raise InvalidAudio("no WAV: it does not begin with RIFF and WAVE")
+        raise InvalidAudio("not a WAV: it does not begin with RIFF and WAVE")
     format = None
     position = _RIFF.size
     while True:

@@ -123,45 +123,44 @@ def _parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (%(default)s: reachable from this machine alone)")
-    add("--port", type=_argument(_port), default=0, help="0, the default: any that is free")
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s: reachable from this machine only)")
+    add("--port", type=_argument(_port), default=0, help="port to listen on; 0, the default, chooses a free one")
     add("--tls", type=Path, metavar="CA_FILE", help="serve TLS; the certificate to trust is written to CA_FILE")
     add(
         "--credentials",
         type=_argument(_credentials),
         action="append",
         metavar="ACCESS_KEY:SECRET_KEY[:TOKEN]",
-        help="whose signatures are accepted; can be repeated (default: the keys of AWS's documentation)",
+        help="credentials whose signatures are accepted; repeatable (default: the keys of AWS's documentation)",
     )
     add("--no-verify", action="store_true", help="do not check signatures")
     add(
         "--recogniser",
         default="scripted",
         metavar="NAME",
-        help="scripted (default): the same words in any audio; moonshine: real recognition of English; or "
-        "module:factory",
+        help="scripted (default) returns the same words for any audio; moonshine recognises English; or module:factory",
     )
-    add("--script", type=Path, metavar="FILE", help="text, in UTF-8, that a scripted recogniser hears")
+    add("--script", type=Path, metavar="FILE", help="script in UTF-8 that the scripted recogniser returns")
     add(
         "--max-streams",
         type=_argument(_positive),
         default=limits.max_streams,
         metavar="N",
-        help="at a time: %(default)s",
+        help="maximum number of concurrent streams (default: %(default)s)",
     )
     add(
         "--max-audio",
         type=_argument(_seconds),
         default=limits.max_audio,
         metavar="SECONDS",
-        help="of one stream: %(default)g",
+        help="maximum seconds of audio per stream (default: %(default)g)",
     )
     add(
         "--audio-timeout",
         type=_argument(_seconds),
         default=limits.audio_timeout,
         metavar="SECONDS",
-        help="without audio, after which a stream is ended: %(default)g",
+        help="end a stream after so many seconds without audio (default: %(default)g)",
     )
     add(
         "--fault",
@@ -169,17 +168,17 @@ def _parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KIND@N[*STREAMS]",
-        help="what goes wrong at the Nth event of each stream, or of the first STREAMS: bad-crc, truncate, reset, "
-        "exception:NAME, slow[:SECONDS]; event 1 has no results, 0 is the response itself; can be repeated",
+        help="fail at the Nth event of each stream, or of the first STREAMS: bad-crc, truncate, early-end, reset, "
+        "exception:NAME, slow[:SECONDS]; event 1 has no results, 0 is the response itself; repeatable",
     )
     add(
         "--grace",
         type=_argument(_seconds),
         default=10.0,
         metavar="SECONDS",
-        help="that streams have to end, on SIGTERM (%(default)g)",
+        help="let streams finish for so many seconds after SIGTERM (default: %(default)g)",
     )
-    add("--quiet", action="store_true", help="log only what is wrong")
+    add("--quiet", action="store_true", help="log only problems")
     return parser
 
 
@@ -206,14 +205,14 @@ def _credentials(text: str) -> Credentials:
 def _port(text: str) -> int:
     port = int(text) if text.isdecimal() else -1
     if not 0 <= port <= 65_535:
-        raise ValueError(f"{text!r} is no port: 0 to 65535")
+        raise ValueError(f"{text!r} is not a port (0 to 65535)")
     return port
 
 
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not seconds >= 0:
-        raise ValueError(f"{text!r} is no time: 0 or more seconds")
+        raise ValueError(f"{text!r} is not a number of seconds, 0 or more")
     return seconds
 
 

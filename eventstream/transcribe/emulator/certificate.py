@@ -16,7 +16,7 @@ try:
     import trustme
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        "to make a certificate takes trustme: install eventstream-codec with its extra [emulator]", name=error.name
+        "making a certificate needs trustme: install eventstream-codec with its extra [emulator]", name=error.name
     ) from error
 
 __all__ = ["Certificate", "make_certificate", "server_context"]

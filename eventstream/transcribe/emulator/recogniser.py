@@ -136,12 +136,12 @@ def load_recogniser(name: str) -> RecogniserFactory:
         return Moonshine()
     module, _, path = name.partition(":")
     if not (module and path) or module.startswith("."):
-        raise ValueError(f"no recogniser {name!r}: it is scripted, moonshine or module:factory")
+        raise ValueError(f"unknown recogniser {name!r}: expected scripted, moonshine or module:factory")
     factory: object = import_module(module)
     for attribute in path.split("."):
         factory = getattr(factory, attribute, None)
     if not callable(factory):
-        raise ValueError(f"no recogniser {name!r}: {path} is nothing in {module} that can be called")
+        raise ValueError(f"unknown recogniser {name!r}: {module} has no callable {path}")
     return cast("RecogniserFactory", factory)
 
 

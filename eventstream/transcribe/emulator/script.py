@@ -181,7 +181,7 @@ class _Parser:
         if line.startswith("@"):
             name, *arguments = line[1:].split() or [""]
             if name not in self._orders:
-                raise ValueError(f"no order @{name}: there are {', '.join(map('@{}'.format, self._orders))}")
+                raise ValueError(f"unknown order @{name}: expected one of {', '.join(map('@{}'.format, self._orders))}")
             self._orders[name](arguments)
         elif not line.startswith("#"):
             self._read_words(line)

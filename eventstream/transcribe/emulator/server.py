@@ -37,7 +37,7 @@ class Emulator(Server):
     gives them time. What recognisers are doing on their threads it waits for. It serves once.
 
     Args:
-        host: the address to listen on; the default is reachable from this machine alone.
+        host: the address to listen on; the default is reachable from this machine only.
         port: 0 for any that is free.
         tls: whether to serve TLS, with a certificate that is made for the occasion.
         credentials: whose signatures are accepted; None: signatures are not checked, and need not be there.

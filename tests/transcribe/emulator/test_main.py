@@ -112,16 +112,16 @@ def test_its_options(run, client, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--fault", "explode@1"], "no fault 'explode'"),
+        (["--fault", "explode@1"], "unknown fault 'explode'"),
         (["--credentials", "alone"], "not ACCESS_KEY:SECRET_KEY\n"),
         (["--credentials", ":alone"], "not ACCESS_KEY:SECRET_KEY\n"),
         (["--max-streams", "0"], "at least 1 is needed\n"),
         (["--max-streams", "many"], "many"),
-        (["--port", "65536"], "'65536' is no port: 0 to 65535\n"),
-        (["--port", "-1"], "'-1' is no port: 0 to 65535\n"),
-        (["--port", "x"], "'x' is no port: 0 to 65535\n"),
-        (["--grace", "-1"], "'-1' is no time: 0 or more seconds\n"),
-        (["--max-audio", "nan"], "'nan' is no time: 0 or more seconds\n"),
+        (["--port", "65536"], "'65536' is not a port (0 to 65535)\n"),
+        (["--port", "-1"], "'-1' is not a port (0 to 65535)\n"),
+        (["--port", "x"], "'x' is not a port (0 to 65535)\n"),
+        (["--grace", "-1"], "'-1' is not a number of seconds, 0 or more\n"),
+        (["--max-audio", "nan"], "'nan' is not a number of seconds, 0 or more\n"),
         (["--audio-timeout", "long"], "'long'"),
     ],
 )
@@ -136,7 +136,7 @@ def test_options_that_are_wrong(arguments, said, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--recogniser", "whisper"], "no recogniser 'whisper'"),
+        (["--recogniser", "whisper"], "unknown recogniser 'whisper'"),
         (["--recogniser", "no_such_module:factory"], "no_such_module"),
         (["--script", "no/such/file"], "no/such/file"),
         (["--host", "host.invalid"], ""),
@@ -160,23 +160,23 @@ def test_what_can_be_asked_for(capsys, monkeypatch):
     assert usage.startswith("usage: python -m eventstream.transcribe.emulator [-h] [--host HOST] [--port PORT] ")
     assert options == (
         "Amazon Transcribe's streams. options: -h, --help show this help message and exit "
-        "--host HOST address to listen on (127.0.0.1: reachable from this machine alone) "
-        "--port PORT 0, the default: any that is free "
+        "--host HOST address to listen on (127.0.0.1: reachable from this machine only) "
+        "--port PORT port to listen on; 0, the default, chooses a free one "
         "--tls CA_FILE serve TLS; the certificate to trust is written to CA_FILE "
         "--credentials ACCESS_KEY:SECRET_KEY[:TOKEN] "
-        "whose signatures are accepted; can be repeated (default: the keys of AWS's documentation) "
+        "credentials whose signatures are accepted; repeatable (default: the keys of AWS's documentation) "
         "--no-verify do not check signatures "
-        "--recogniser NAME scripted (default): the same words in any audio; moonshine: real recognition of English; or "
+        "--recogniser NAME scripted (default) returns the same words for any audio; moonshine recognises English; or "
         "module:factory "
-        "--script FILE text, in UTF-8, that a scripted recogniser hears "
-        "--max-streams N at a time: 25 "
-        "--max-audio SECONDS of one stream: 14400 "
-        "--audio-timeout SECONDS without audio, after which a stream is ended: 15 "
+        "--script FILE script in UTF-8 that the scripted recogniser returns "
+        "--max-streams N maximum number of concurrent streams (default: 25) "
+        "--max-audio SECONDS maximum seconds of audio per stream (default: 14400) "
+        "--audio-timeout SECONDS end a stream after so many seconds without audio (default: 15) "
         "--fault KIND@N[*STREAMS] "
-        "what goes wrong at the Nth event of each stream, or of the first STREAMS: bad-crc, truncate, reset, "
-        "exception:NAME, slow[:SECONDS]; event 1 has no results, 0 is the response itself; can be repeated "
-        "--grace SECONDS that streams have to end, on SIGTERM (10) "
-        "--quiet log only what is wrong "
+        "fail at the Nth event of each stream, or of the first STREAMS: bad-crc, truncate, early-end, reset, "
+        "exception:NAME, slow[:SECONDS]; event 1 has no results, 0 is the response itself; repeatable "
+        "--grace SECONDS let streams finish for so many seconds after SIGTERM (default: 10) "
+        "--quiet log only problems "
         "Examples: python -m eventstream.transcribe.emulator --port 8080 "
         "python -m eventstream.transcribe.emulator --tls ca.pem --recogniser moonshine"
     )

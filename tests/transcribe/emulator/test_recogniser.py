@@ -33,7 +33,7 @@ def test_a_factory_of_the_user(name, factory):
     ["", "whisper", "json:", ":dumps", "json:nothing", "json:dumps.x", "json:__name__", "json:dumps:x", ".json:dumps"],
 )
 def test_no_such_recogniser(name):
-    with pytest.raises(ValueError, match="no recogniser"):
+    with pytest.raises(ValueError, match="unknown recogniser"):
         load_recogniser(name)
 
 

@@ -137,8 +137,12 @@ def test_a_script_without_words(script):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("@shout", "no order @shout: there are @speaker, @confidence, @pace, @language, @pause, @at, @error, @filter"),
-        ("@", "no order @: there are"),
+        (
+            "@shout",
+            "unknown order @shout: expected one of "
+            "@speaker, @confidence, @pace, @language, @pause, @at, @error, @filter",
+        ),
+        ("@", "unknown order @: expected one of"),
         ("@speaker", "@speaker LABEL is expected"),
         ("@speaker 1 2", "@speaker LABEL is expected"),
         ("@confidence high", "'high' is not a number"),
