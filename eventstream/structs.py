@@ -6,7 +6,7 @@ unknown is skipped.
 Decoding has a fast path, on which msgspec goes from the payload to the Structs in one pass; it refuses a null where a
 list or an object belongs. Only then, and only if the payload says ``null`` at all, it is decoded a second time, to
 Structs that take a null everywhere and skip what is unknown as the others do; the nulls are dropped, and what remains
-is converted.
+is converted. A long payload that says ``null`` is only decoded in this way, since twice would take too long.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 _ENCODER = msgspec.json.Encoder()
 # Wider than what msgspec raises today for JSON that it refuses: the class differs between its versions.
-_UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+_UNDECODABLE: tuple[type[Exception], ...] = (msgspec.MsgspecError, ValueError, RecursionError)
+
+_MAX_DECODED_TWICE = 1 << 20
+"""Bytes of JSON that are decoded a second time at most. Transcribe's events have no more."""
 
 
 @cache
@@ -64,11 +67,15 @@ def struct_decoder(type: type[_Struct]) -> Callable[[Message], _Struct]:
     decode = msgspec.json.Decoder(type).decode
 
     def parse(message: Message) -> _Struct:
-        try:
-            return decode(message.payload)
-        except _UNDECODABLE as error:
-            payload, fault = bytes(message.payload), error
-        if b"null" in payload:
+        payload = message.payload
+        has_nulls = len(payload) > _MAX_DECODED_TWICE and b"null" in (payload := bytes(payload))
+        if not has_nulls:
+            try:
+                return decode(payload)
+            except _UNDECODABLE as error:
+                payload, fault = bytes(payload), error
+            has_nulls = b"null" in payload
+        if has_nulls:
             try:
                 event = _with_nulls(type).decode(payload)
                 converted: _Struct = msgspec.convert(_without_nulls(msgspec.to_builtins(event)), type)
@@ -95,8 +102,8 @@ def _nullable(type: Any) -> Any:
     elif arguments:
         type = reduce(or_, arguments)
     elif issubclass(type, msgspec.Struct):
-        fields = msgspec.structs.fields(type)
-        type = msgspec.defstruct(type.__name__, [(field.encode_name, _nullable(field.type), None) for field in fields])
+        fields = [(field.encode_name, _nullable(field.type), None) for field in msgspec.structs.fields(type)]
+        type = msgspec.defstruct(type.__name__, fields, omit_defaults=True)  # so most nulls are gone at once
     return type | None
 
 
