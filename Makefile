@@ -66,7 +66,7 @@ test: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
 test-reference: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
 	EVENTSTREAM_PURE_PYTHON=1 $(BIN)/pytest $(PYTEST_OPTIONS)
 
-lint: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/lint
+lint: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

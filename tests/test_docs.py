@@ -37,7 +37,7 @@ def test_code_blocks_are_run(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for language, block in re.findall(r"^``` ?(\w*)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         if language != "pycon":
-            snippet = re.fullmatch(r'--8<-- "((?:tests|eventstream)/[\w/.-]+)"\n', block)
+            snippet = re.fullmatch(r'--8<-- "((?:tests|eventstream|examples)/[\w/.-]+)"\n', block)
             assert snippet is not None, block
             assert (ROOT / snippet[1]).is_file()
 
