@@ -67,6 +67,7 @@ def make_operation(model: OperationModel, *, strict: bool = False) -> ModelOpera
         inputs=events_of(model.get_event_stream_input(), content_type, strict=strict),
         outputs=Events() if output is None else events_of(output, content_type),
         errors=errors,
+        exception_types=_exception_types(output),
         codes=_codes(errors),
         initial_messages=protocol == "json",
     )
@@ -269,6 +270,12 @@ def _errors(model: OperationModel) -> dict[str, type[ServiceError]]:
     for _, shape in shapes:
         classes.setdefault(shape.name, _error(shape))
     return {code: classes[shape.name] for code, shape in shapes} | classes
+
+
+def _exception_types(stream: StructureShape | None) -> dict[str, str]:
+    """Return what the exceptions of an event stream are called there, by that name and by those of their shapes."""
+    members = {} if stream is None else {name: at for name, at in stream.members.items() if is_exception(at)}
+    return {code: name for name, at in members.items() for code in (at.error_code, at.name, name)}
 
 
 def _error(shape: StructureShape) -> type[ServiceError]:

@@ -1,4 +1,4 @@
-"""What AWS's own clients of the services that stream both ways send is what was recorded of them.
+"""AWS's own clients of the services that stream both ways send what was recorded of them, and run against our server.
 
 The recordings, in ``tests/adapters/captures``, are what our methods of boto3 are compared with: of each client and
 service the events that it makes of those in ``streams.json``, without their signatures, one after another. They are
@@ -8,7 +8,6 @@ written anew with ``EVENTSTREAM_RECORD=1``. The clients are installed and run on
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
@@ -16,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from adapters.recordings import CAPTURES, STREAMS, plain, stream_of
 
 from eventstream import Message, sync
+from eventstream.adapters._serving import operation
 from eventstream.operation import Events, Operation, Parts
 from eventstream.server import Server
 from eventstream.signing import Credentials
@@ -27,8 +28,7 @@ if not os.environ.get("EVENTSTREAM_INTEROP"):
     pytest.skip("clients that are not ours run with EVENTSTREAM_INTEROP=1", allow_module_level=True)
 
 KEYS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
-CAPTURES = Path(__file__).parents[1] / "adapters/captures"
-STREAMS = json.loads((CAPTURES / "streams.json").read_text(encoding="utf-8"))
+STREAMS_FILE = CAPTURES / "streams.json"
 
 # Where each service is, and the name in its signatures.
 PLACES = {
@@ -90,7 +90,7 @@ def test_events_are_those_of_the_captures(streams: Callable[..., list[dict[str, 
 
     handlers = {unmodelled(stream["service"], stream["operation"]): recorder(stream["service"]) for stream in STREAMS}
     with serving(tmp_path / "ca.pem", handlers) as server:
-        lines = streams(server.endpoint, tmp_path / "ca.pem", *KEYS, CAPTURES / "streams.json")
+        lines = streams(server.endpoint, tmp_path / "ca.pem", *KEYS, STREAMS_FILE)
         assert [line for line in lines if "end" not in line] == []
         assert server.statistics.signatures == sum(len(events) + 2 for events in recorded.values())
         assert (server.statistics.refused, server.statistics.failed) == (0, 0)
@@ -101,3 +101,55 @@ def test_events_are_those_of_the_captures(streams: Callable[..., list[dict[str, 
         if os.environ.get("EVENTSTREAM_RECORD"):
             capture.write_bytes(b"".join(events))
         assert b"".join(events) == capture.read_bytes()
+
+
+def test_clients_run_against_the_server_of_the_models(
+    streams: Callable[..., list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    """Requests, events and answers arrive at both ends as they were given."""
+    received: dict[str, tuple[Any, list[Any]]] = {}
+
+    def handler(service: str) -> Any:
+        async def converse(request: Any, events: AsyncIterator[Any]) -> AsyncIterator[Any]:
+            received[service] = request, [event async for event in events]
+            for answer in stream_of(service).answers:
+                yield answer
+
+        return converse
+
+    handlers = {operation(stream["service"], stream["operation"]): handler(stream["service"]) for stream in STREAMS}
+    with serving(tmp_path / "ca.pem", handlers) as server:
+        lines = streams(server.endpoint, tmp_path / "ca.pem", *KEYS, STREAMS_FILE)
+        assert server.statistics.signatures == sum(len(events) + 2 for _, events in received.values())
+        assert (server.statistics.refused, server.statistics.failed) == (0, 0)
+    assert len(received) >= 4
+    for service, (request, events) in received.items():
+        stream = stream_of(service)
+        assert (request, events) == (stream.parameters, stream.events)
+        answered = [line["event"] for line in lines if line["service"] == service and "event" in line]
+        assert answered == plain(next(each["answers"] for each in STREAMS if each["service"] == service))
+        assert {"client": lines[0]["client"], "service": service, "end": True} in lines
+
+
+def test_exceptions_are_the_clients_own(streams: Callable[..., list[dict[str, Any]]], tmp_path: Path) -> None:
+    """Those that the stream has are of their class; the text of another error arrives."""
+
+    def handler(made: Any) -> Any:
+        async def refuse(request: Any, events: AsyncIterator[Any]) -> AsyncIterator[Any]:
+            await anext(events)
+            for answer in ():
+                yield answer
+            raise made.make_error("ValidationException", "not like this")
+
+        return refuse
+
+    made = {stream["service"]: operation(stream["service"], stream["operation"]) for stream in STREAMS}
+    with serving(tmp_path / "ca.pem", {each: handler(each) for each in made.values()}) as server:
+        lines = streams(server.endpoint, tmp_path / "ca.pem", *KEYS, STREAMS_FILE)
+        assert server.statistics.refused == 0
+    assert len(lines) >= 4
+    for line in lines:
+        if line["service"] == "qbusiness":  # whose stream has no exceptions
+            assert "not like this" in line["message"]
+        else:
+            assert (line["error"], line["message"]) == ("ValidationException", "not like this")

@@ -1,0 +1,162 @@
+"""Any operation of botocore's models is served with a coroutine, and every signature is verified."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import pytest
+
+if find_spec("botocore") is None or find_spec("h2") is None:
+    pytest.skip("botocore or h2 is not installed", allow_module_level=True)
+
+from adapters.models import BIDIRECTIONAL, shipped
+from adapters.recordings import STREAMS, stream_of
+from botocore.exceptions import UnknownServiceError
+
+from eventstream import Message, ServiceError
+from eventstream.adapters._operations import make_operation
+from eventstream.adapters._serving import operation
+from eventstream.operation import EventKind, Events
+from eventstream.server import Limits, Server
+from eventstream.signing import Credentials
+from eventstream.sync import Client, serving
+
+CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+SONIC = operation("bedrock-runtime", "InvokeModelWithBidirectionalStream")
+MODEL = {"modelId": "amazon.nova-sonic-v1:0"}
+
+
+async def upper(request, events):
+    async for event in events:
+        yield {"chunk": {"bytes": event["chunk"]["bytes"].upper()}}
+
+
+def chunk(data):
+    return {"chunk": {"bytes": data}}
+
+
+def served(handler, operation=SONIC, **options):
+    return serving(Server({operation: handler}, credentials=[CREDENTIALS], **options))
+
+
+def opened(server, operation=SONIC, request=MODEL, credentials=CREDENTIALS):
+    return Client("us-east-1", endpoint=server.endpoint, credentials=credentials).open(operation, request)
+
+
+def test_a_handler_gets_and_yields_what_boto3_has():
+    with served(upper) as server, opened(server) as stream:
+        stream.send(chunk(b"hello"))
+        assert next(stream) == chunk(b"HELLO")
+        stream.end()
+        assert list(stream) == []
+        assert server.statistics.signatures == 3
+
+
+@pytest.mark.parametrize("service", [stream["service"] for stream in STREAMS])
+def test_every_operation_is_served(service):
+    """Each of their events, there and back, through the wire."""
+    recorded, received = stream_of(service), []
+    answers = recorded.answers
+
+    async def handler(request, events):
+        assert request == recorded.parameters
+        received.extend([event async for event in events])
+        for answer in answers:
+            yield answer
+
+    served_operation = operation(service, recorded.operation)
+    client_operation = make_operation(shipped(service).operation_model(recorded.operation))
+    with served(handler, served_operation) as server:
+        with opened(server, client_operation, recorded.parameters) as stream:
+            for event in recorded.events:
+                stream.send(event)
+            stream.end()
+            assert list(stream) == answers
+        assert (server.statistics.failed, server.statistics.signatures) == (0, len(recorded.events) + 2)
+    assert received == recorded.events
+
+
+def test_a_wrong_key_is_refused():
+    wrong = Credentials("AKIDEXAMPLE", "not the key")
+    with served(upper) as server, pytest.raises(ServiceError) as raised, opened(server, credentials=wrong):
+        pytest.fail("it was let in")
+    assert (raised.value.code, raised.value.status_code) == ("InvalidSignatureException", 403)
+
+
+@pytest.mark.parametrize("name", ["ModelStreamErrorException", "modelStreamErrorException"])
+def test_an_exception_of_the_model_ends_the_stream(name):
+    async def failing(request, events):
+        yield chunk(b"before")
+        raise SONIC.make_error(name, "the model failed")
+
+    with served(failing) as server, opened(server) as stream:
+        assert next(stream) == chunk(b"before")
+        with pytest.raises(ServiceError, match="the model failed") as raised:
+            next(stream)
+    assert raised.value.code == "modelStreamErrorException"  # as the member of the stream is called
+    assert raised.value.status_code == 424
+
+
+def test_an_error_that_the_stream_has_not_is_told_all_the_same():
+    async def failing(request, events):
+        yield chunk(b"before")
+        raise ServiceError("AccessDeniedException", "not you")
+
+    with served(failing) as server, opened(server) as stream:
+        assert next(stream) == chunk(b"before")
+        with pytest.raises(ServiceError, match=r"^AccessDeniedException: not you$"):
+            next(stream)
+
+
+def test_a_client_that_says_nothing_gets_the_models_exception():
+    limits = Limits(input_timeout=0.1)
+    with served(upper, limits=limits) as server, opened(server) as stream, pytest.raises(ServiceError) as raised:
+        next(stream)
+    assert "no new event was received for 0.1 seconds" in raised.value.message
+    assert raised.value.code == "validationException"
+
+
+LEX = operation("lexv2-runtime", "start_conversation")
+
+
+@pytest.mark.parametrize(
+    ("payload", "text"),
+    [(b"{}", "no text"), (b'{"text": 5}', r"not a string.*\.text"), (b"[]", "not an object")],
+)
+def test_an_event_of_another_shape_is_refused(payload, text):
+    """By whatever client: this one writes what it likes."""
+
+    def serialise(_):
+        return Message({":message-type": "event", ":event-type": "TextInputEvent"}, payload)
+
+    inputs = Events(EventKind("TextInputEvent", dict, lambda message: {}, serialise))
+    careless = replace(LEX, inputs=inputs)
+
+    async def handler(request, events):
+        async for event in events:
+            pytest.fail(f"it was let in: {event}")
+        yield {}
+
+    request = stream_of("lexv2-runtime").parameters
+    with served(handler, LEX) as server, opened(server, careless, request) as stream:
+        stream.send({})
+        with pytest.raises(ServiceError, match=text) as raised:
+            next(stream)
+    assert raised.value.code == "ValidationException"
+
+
+def test_operations_are_found_by_both_names():
+    for service, name in BIDIRECTIONAL:
+        assert operation(service, name).name == name
+    assert LEX.name == "StartConversation"
+    assert operation("transcribe-streaming", "start_stream_transcription").signing_name == "transcribe"
+
+
+def test_operations_that_are_not_there():
+    with pytest.raises(UnknownServiceError):
+        operation("no-such-service", "Talk")
+    with pytest.raises(ValueError, match=r"^polly has no operation 'Talk'$"):
+        operation("polly", "Talk")
+    with pytest.raises(ValueError, match="SynthesizeSpeech has no event stream in its input"):
+        operation("polly", "synthesize_speech")
