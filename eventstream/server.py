@@ -44,7 +44,7 @@ from eventstream.exceptions import (
     VerificationError,
 )
 from eventstream.faults import Fault, Faults
-from eventstream.http2 import MAX_CONCURRENT_STREAMS, ErrorCodes, StreamError, serve
+from eventstream.http2 import IDLE_FRAMES, MAX_CONCURRENT_STREAMS, RESETS, Budget, ErrorCodes, StreamError, serve
 from eventstream.operation import CONTENT_TYPE, InvalidEvent, InvalidRequest, Operation, error_to_response, make_error
 from eventstream.session import ServerSession
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from eventstream.transport import ServerChannel
 
-__all__ = ["Conversation", "Handler", "Limits", "Server", "Service", "Statistics"]
+__all__ = ["ConnectionLimits", "Conversation", "Handler", "Limits", "Server", "Service", "Statistics"]
 
 _INTERRUPTED_WITHIN = 1.0
 """Seconds in which a stream that is interrupted should be able to say so to its client."""
@@ -91,10 +91,34 @@ class Limits:
         max_streams: how many at once.
         input_timeout: seconds without an event after which a stream is ended, and seconds that a client may refuse to
             take events.
+        as_operations_say: whether a connection can have only as many streams at once as their operation says, its
+            `eventstream.operation.Operation.streams_per_connection`.
     """
 
     max_streams: int = 100
     input_timeout: float = 60.0
+    as_operations_say: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionLimits:
+    """What connections may cost the server, whatever is asked on them; see `eventstream.http2.serve`.
+
+    Attributes:
+        max_connections: at once; None: no bound.
+        max_connections_per_peer: at once from one address; None: no bound.
+        backlog: connections that wait to be accepted.
+        idle_timeout: seconds after which a connection with no open stream is closed; None: never.
+        resets: budget of a connection for streams that are reset; None: no bound.
+        idle_frames: budget of a connection for frames that carry nothing; None: no bound.
+    """
+
+    max_connections: int | None = 1_000
+    max_connections_per_peer: int | None = 250
+    backlog: int = 100
+    idle_timeout: float | None = 60.0
+    resets: Budget | None = RESETS
+    idle_frames: Budget | None = IDLE_FRAMES
 
 
 @dataclass
@@ -198,6 +222,10 @@ class Service:
         if len(self._there) - (other is not None) >= self.limits.max_streams:
             text = f"There are {self.limits.max_streams} concurrent streams, the limit."
             raise operation.make_error(operation.codes.throttled, text)
+        bound = operation.streams_per_connection if self.limits.as_operations_say else None
+        if bound is not None and sum(there.shares(conversation) for there in self._there) >= bound:
+            text = f"A connection can have only {bound} {'stream' if bound == 1 else 'streams'} at a time."
+            raise operation.make_error(operation.codes.invalid, text)
         if other is not None and conflict is not None:
             other.interrupt(conflict)
         self._present[key] = conversation
@@ -237,6 +265,10 @@ class Service:
 
     input = "the request"
     """What it calls what it is sent."""
+
+    def words(self, error: Exception) -> str:
+        """Say what is wrong with what has come."""
+        return str(error)
 
     def silence(self) -> str:
         """Say that no event has come for too long."""
@@ -304,6 +336,10 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         """Whether the client's input has ended, as it should; the last events may still have to be taken."""
         return self._session.input_ended
 
+    def shares(self, other: Conversation[Any, Any, Any, Any]) -> bool:
+        """Whether both are on one connection."""
+        return self._channel.connection is other._channel.connection
+
     def interrupt(self, error: ServiceError) -> None:
         """End the stream with an error as soon as it waits for its client. A second one has no effect."""
         if self._interruption is None:
@@ -320,7 +356,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         try:
             error = await self._attempt(handler)
             if error is not None:
-                fate = str(error)
+                fate = str(error) if error.__cause__ is None else f"{error} ({error.__cause__})"
                 await self._tell(error)
             else:
                 fate = "ended"
@@ -351,7 +387,10 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         except ServiceError as error:
             return error
         except (DecodeError, IncompleteStream, VerificationError, InvalidEvent) as error:
-            return self.refusal(str(error))
+            refused = self.refusal(self._service.words(error))
+            if refused.message != str(error):
+                refused.__cause__ = error  # for the log
+            return refused
         except (Cut, StreamError):
             raise
         except Exception:
@@ -626,6 +665,7 @@ class Server:
         ssl: a context with the server's certificate; None: plaintext.
         region: the one that requests must be signed for; None: any.
         limits: what a client may ask for.
+        connections: what connections may cost.
         faults: what goes wrong on request: each a `eventstream.faults.Fault`, or as it is written on the command line.
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
@@ -644,6 +684,7 @@ class Server:
         ssl: SSLContext | None = None,
         region: str | None = None,
         limits: Limits = Limits(),
+        connections: ConnectionLimits = ConnectionLimits(),
         faults: Iterable[Fault | str] = (),
         clock: Callable[[], datetime] = utc_now,
         max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
@@ -657,10 +698,13 @@ class Server:
             clock=clock,
             max_clock_skew=max_clock_skew,
         )
-        self._prepare(service, host, port, ssl)
+        self._prepare(service, host, port, ssl, connections)
 
-    def _prepare(self, service: Service, host: str, port: int, ssl: SSLContext | None) -> None:
+    def _prepare(
+        self, service: Service, host: str, port: int, ssl: SSLContext | None, connections: ConnectionLimits
+    ) -> None:
         self._service = service
+        self._connections = connections
         self._host = host
         self._port = port
         self._ssl = ssl
@@ -702,6 +746,7 @@ class Server:
                     # One more than are let in, so that the one too many is told why.
                     max_concurrent_streams=max(MAX_CONCURRENT_STREAMS, self._service.limits.max_streams + 1),
                     drain_timeout=0,
+                    **vars(self._connections),
                 )
             )
             stack.push_async_callback(self.drain, 0)

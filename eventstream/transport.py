@@ -139,11 +139,15 @@ class ServerChannel(Protocol):
 
     Attributes:
         method, path, headers: of the request, as they were received; the path with its query.
+        connection: what the exchanges of one connection have in common, and no other has.
     """
 
     method: str
     path: str
     headers: list[tuple[str, str]]
+
+    @property
+    def connection(self) -> object: ...
 
     async def respond(self, status: int, headers: Iterable[tuple[str, str]] = (), *, end: bool = False) -> None:
         """Send the beginning of the response."""

@@ -351,6 +351,11 @@ class ServerStream(Stream):
         self.path = by_name.get(":path", "")  # CONNECT has none
         self._responded = False
 
+    @property
+    def connection(self) -> object:
+        """What tells the streams of one connection from those of another."""
+        return self._connection
+
     async def respond(self, status: int, headers: Iterable[tuple[str, str]] = (), *, end: bool = False) -> None:
         """Send the beginning of the response.
 

@@ -22,6 +22,10 @@ class ChannelResults:
     one, else the first of the options, else en-US. Words of a vocabulary filter are masked unless the request names
     another method. PII is told, or replaced by its type as in ``[NAME]``, in final results only, as at the service.
 
+    Source of the redacted text: the guide's "Example redacted streaming output", where the transcript, the item and the
+    entity all have ``[NAME]`` (https://docs.aws.amazon.com/transcribe/latest/dg/pii-redaction-output.html). Its page
+    on redaction says ``[PII]`` in a sentence, which is what transcription jobs of files have; the example decides.
+
     Args:
         request: says which members results have.
         session_id: a UUID; the results of equal audio in sessions of one id have equal ids.

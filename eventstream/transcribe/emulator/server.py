@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from eventstream.faults import Fault
-from eventstream.server import Server
+from eventstream.server import ConnectionLimits, Server
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
 from eventstream.transcribe.emulator.scripted import Scripted
 from eventstream.transcribe.emulator.service import Limits, Service, Statistics
@@ -40,9 +40,12 @@ class Emulator(Server):
         host: the address to listen on; the default is reachable from this machine only.
         port: 0 for any that is free.
         tls: whether to serve TLS, with a certificate that is made for the occasion.
+        host_names: names and addresses by which clients call it, beside the host and this machine's own: they are in
+            the certificate.
         credentials: whose signatures are accepted; None: signatures are not checked, and need not be there.
         recogniser: makes the recognisers; None: a `Scripted` one. It is not closed.
-        limits: what a client may ask for.
+        limits: what a client may ask for; `Limits.strict` is what the service allows.
+        connections: what connections may cost.
         faults: what shall go wrong: each a `Fault`, or as it is written on the command line.
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
@@ -61,9 +64,11 @@ class Emulator(Server):
         host: str = "127.0.0.1",
         port: int = 0,
         tls: bool = False,
+        host_names: Iterable[str] = (),
         credentials: Iterable[Credentials] | None = (DOCUMENTATION_CREDENTIALS,),
         recogniser: RecogniserFactory | None = None,
         limits: Limits = Limits(),  # noqa: B008 (immutable)
+        connections: ConnectionLimits = ConnectionLimits(),  # noqa: B008 (immutable)
         faults: Iterable[Fault | str] = (),
         clock: Callable[[], datetime] = utc_now,
         max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
@@ -73,7 +78,7 @@ class Emulator(Server):
         if tls:
             from eventstream.transcribe.emulator.certificate import make_certificate, server_context
 
-            certificate = make_certificate([host])
+            certificate = make_certificate([host, *host_names])
             self.authority = certificate.authority.decode()
             context = server_context(certificate)
         self._executor = ThreadPoolExecutor(WORKERS, "recogniser")
@@ -86,7 +91,7 @@ class Emulator(Server):
             clock=clock,
             max_clock_skew=max_clock_skew,
         )
-        self._prepare(service, host, port, context)
+        self._prepare(service, host, port, context, connections)
 
     @property
     def statistics(self) -> Statistics:
@@ -96,4 +101,11 @@ class Emulator(Server):
         return statistics
 
     def _enter(self, stack: AsyncExitStack) -> None:
-        stack.push_async_callback(asyncio.to_thread, self._executor.shutdown)
+        stack.push_async_callback(self._shut_down)
+
+    async def _shut_down(self) -> None:
+        """Wait for the recognisers."""
+        try:
+            await asyncio.to_thread(self._executor.shutdown)
+        except RuntimeError:  # there is no memory for a thread that waits; others wait too, then
+            self._executor.shutdown()

@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from eventstream import server
+from eventstream.exceptions import DecodeLimitExceeded, IncompleteStream
 from eventstream.faults import Fault
 from eventstream.operation import Operation
+from eventstream.signing import MAX_CLOCK_SKEW
+from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.emulator.call_analytics import CallAnalytics
 from eventstream.transcribe.emulator.medical_scribe import MedicalScribe
+from eventstream.transcribe.emulator.rules import RULES
 from eventstream.transcribe.emulator.transcription import MedicalTranscription, Transcription
+from eventstream.transcribe.exceptions import InvalidAudio
+from eventstream.transcribe.model import AudioEvent
 from eventstream.transcribe.operations import (
     START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
     START_MEDICAL_SCRIBE_STREAM,
@@ -30,11 +36,36 @@ if TYPE_CHECKING:
 
 __all__ = ["Limits", "Service", "Statistics"]
 
+NO_END = "A complete signal was sent without the preceding empty frame."
+TOO_BIG = "Your stream is too big. Reduce the frame size and try your request again."
+NO_AUDIO = "Your request timed out because no new audio was received for {:g} seconds."
+"""The service's own words, as users quote them in reports; those about signatures are in
+`eventstream.transcribe.emulator.transcription`."""
+
+
+def _with_the_services_words(operation: Operation[Any, Any, Any, Any]) -> Operation[Any, Any, Any, Any]:
+    """Return the operation, which refuses a chunk of audio that is too long as the service does."""
+
+    def check(request: Any) -> Callable[[Any], None]:
+        check_event = operation.check(request)
+        assert check_event is not None
+        max_length = AudioFormat.of(request).max_chunk_length
+
+        def check_length(event: Any) -> None:
+            if isinstance(event, AudioEvent) and len(event.audio_chunk) > max_length:
+                raise InvalidAudio(TOO_BIG)
+            check_event(event)
+
+        return check_length
+
+    return replace(operation, check=check)
+
+
 _KINDS: dict[Operation[Any, Any, Any, Any], type[Transcription]] = {
-    START_STREAM_TRANSCRIPTION: Transcription,
-    START_MEDICAL_STREAM_TRANSCRIPTION: MedicalTranscription,
-    START_CALL_ANALYTICS_STREAM_TRANSCRIPTION: CallAnalytics,
-    START_MEDICAL_SCRIBE_STREAM: MedicalScribe,
+    _with_the_services_words(START_STREAM_TRANSCRIPTION): Transcription,
+    _with_the_services_words(START_MEDICAL_STREAM_TRANSCRIPTION): MedicalTranscription,
+    _with_the_services_words(START_CALL_ANALYTICS_STREAM_TRANSCRIPTION): CallAnalytics,
+    _with_the_services_words(START_MEDICAL_SCRIBE_STREAM): MedicalScribe,
 }
 
 
@@ -48,11 +79,32 @@ class Limits:
         max_audio: seconds of audio in one stream. Of compressed audio the bytes do not tell, and it has no effect.
         audio_timeout: seconds without audio after which a stream is ended, and seconds that a client may refuse to
             take results.
+        one_stream_per_connection: whether a connection can have only one stream at a time. The service's can ("Amazon
+            Transcribe only supports one stream per HTTP/2 session", says its guide); here that is off, so that a test
+            need not open a connection for each.
+        max_lead: seconds that audio may run ahead of the time in which it is spoken; None: any number. The service
+            works through audio no faster than that, so audio that runs ahead by more than the 300 s for which a
+            signature is valid is answered as an expired signature. Here that is off, so that a test need not wait. Of
+            compressed audio the bytes do not tell, and it has no effect.
+        allowed: names of `eventstream.transcribe.emulator.rules.RULES` that a request may break.
     """
 
     max_streams: int = 25
     max_audio: float = 4 * 3600
     audio_timeout: float = 15
+    one_stream_per_connection: bool = False
+    max_lead: float | None = None
+    allowed: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.allowed - RULES.keys())
+        if unknown:
+            raise ValueError(f"no rule {unknown[0]!r}: there are {', '.join(RULES)}")
+
+    @classmethod
+    def strict(cls) -> Limits:
+        """Return those of the service, without the exceptions made here."""
+        return cls(one_stream_per_connection=True, max_lead=MAX_CLOCK_SKEW.total_seconds())
 
 
 @dataclass
@@ -89,7 +141,7 @@ class Service(server.Service):
     Attributes:
         accounts: by their access keys.
         statistics: what came and went so far.
-        max_audio: seconds of audio in one stream.
+        asked: the limits.
     """
 
     log = logging.getLogger("eventstream.transcribe.emulator")
@@ -111,14 +163,18 @@ class Service(server.Service):
         super().__init__(
             {operation: partial(self._transcribe, kind) for operation, kind in _KINDS.items()},
             accounts=accounts,
-            limits=server.Limits(max_streams=limits.max_streams, input_timeout=limits.audio_timeout),
+            limits=server.Limits(
+                max_streams=limits.max_streams,
+                input_timeout=limits.audio_timeout,
+                as_operations_say=limits.one_stream_per_connection,
+            ),
             faults=faults,
             clock=clock,
             max_clock_skew=max_clock_skew,
         )
         self.recogniser = recogniser
         self.executor = executor
-        self.max_audio = limits.max_audio
+        self.asked = limits
 
     def _statistics(self) -> Statistics:
         return Statistics()
@@ -126,6 +182,12 @@ class Service(server.Service):
     async def _transcribe(self, kind: type[Transcription], conversation: TranscriptionOf) -> None:
         await kind(self, conversation).run()
 
+    def words(self, error: Exception) -> str:
+        """Say what is wrong with what has come, as the service does where that is known."""
+        if isinstance(error, IncompleteStream):
+            return NO_END
+        return TOO_BIG if isinstance(error, DecodeLimitExceeded) else super().words(error)
+
     def silence(self) -> str:
         """Say that no audio has come for too long."""
-        return f"Your request timed out because no new audio was received for {self.limits.input_timeout:g} seconds."
+        return NO_AUDIO.format(self.limits.input_timeout)

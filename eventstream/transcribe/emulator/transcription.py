@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -22,6 +23,7 @@ import msgspec
 
 from eventstream.server import Conversation
 from eventstream.transcribe.audio import AudioFormat
+from eventstream.transcribe.emulator import rules
 from eventstream.transcribe.emulator.channels import Channels
 from eventstream.transcribe.emulator.results import ChannelResults
 from eventstream.transcribe.exceptions import (
@@ -81,6 +83,7 @@ class Transcription:
         self._session_id = ""
         self._channels: list[_Channel] = []
         self._audio_length = 0
+        self._heard_since: float | None = None
         self._now = asyncio.get_running_loop().time
         self._sent_at = 0.0
 
@@ -91,6 +94,7 @@ class Transcription:
         for code in (request.language_code, request.preferred_language, *request.language_options):
             if code is not None and code not in LANGUAGE_CODES:
                 raise BadRequestException(f"The language code {code!r} is not supported.")
+        rules.check(request, self._service.asked.allowed)
         self._session_id = request.session_id or str(uuid4())
         conflict = ConflictException("A new stream was started with the same session ID.")
         await conversation.admit(self._session_id, conflict)
@@ -143,8 +147,7 @@ class Transcription:
             self._audio = Channels(format, compressed=getattr(self._service.recogniser, "compressed", False))
         except ImportError as error:
             raise BadRequestException(f"This emulator has no decoder: {error}.") from None
-        seconds = self._service.max_audio
-        self._max_audio_length = None if format.bytes_per_second is None else seconds * format.bytes_per_second
+        self._bytes_per_second = format.bytes_per_second
         for number in range(self._audio.count) if self._audio.count > 1 else [None]:
             recogniser = await self._work(self._service.recogniser, request, unwanted=_close)
             self._channels.append(_Channel(recogniser, ChannelResults(request, self._session_id, number)))
@@ -163,8 +166,8 @@ class Transcription:
         statistics.audio_events += 1
         statistics.audio_bytes += len(chunk)
         self._audio_length += len(chunk)
-        if self._max_audio_length is not None and self._audio_length > self._max_audio_length:
-            raise LimitExceededException(f"A stream may have {self._service.max_audio:g} seconds of audio.")
+        if self._bytes_per_second is not None:
+            self._check_time(self._audio_length / self._bytes_per_second)
         results = []
         decoded = self._audio.feed(chunk) if self._audio.is_quick else await self._work(self._audio.feed, chunk)
         for channel, pcm in zip(self._channels, decoded, strict=True):
@@ -174,6 +177,18 @@ class Transcription:
             await self._send_results(results)
         self._check_channels()
         self._conversation.renew()
+
+    def _check_time(self, spoken: float) -> None:
+        """Check that there is not too much audio, nor too early, when so many seconds of it have come."""
+        limits = self._service.asked
+        if spoken > limits.max_audio:
+            raise LimitExceededException(f"A stream may have {limits.max_audio:g} seconds of audio.")
+        if self._heard_since is None:
+            self._heard_since = self._now()
+        if limits.max_lead is not None:
+            lead = spoken - (self._now() - self._heard_since)
+            if lead > limits.max_lead:
+                raise _expired(self._service.clock(), lead, limits.max_lead)
 
     def _check_channels(self) -> None:
         """Raise the error with which a recogniser ended the stream, now that what it heard before was sent."""
@@ -284,6 +299,23 @@ class _Channel:
     def close(self) -> None:
         with self._lock:
             _close(self._recogniser)
+
+
+def _expired(signed: datetime, lead: float, valid: float) -> BadRequestException:
+    """Return the service's error for audio whose signature will have expired when its turn comes.
+
+    The words are those that users quote, e.g. https://github.com/awslabs/amazon-transcribe-streaming-sdk/issues/17.
+
+    Args:
+        signed: when it was signed.
+        lead: seconds until its turn comes.
+        valid: seconds for which a signature is valid.
+    """
+    heard = signed + timedelta(seconds=lead)
+    moments = signed, heard - timedelta(seconds=valid), heard
+    times = [f"{moment.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}" for moment in moments]
+    how_long = f"{valid / 60:g} min" if valid % 60 == 0 else f"{valid:g} s"
+    return BadRequestException("Signature expired: {} is now earlier than {} ({} - {}.)".format(*times, how_long))
 
 
 def _close(recogniser: Recogniser) -> None:

@@ -19,11 +19,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from eventstream.server import ConnectionLimits
 from eventstream.signing import Credentials
 from eventstream.transcribe import ServiceUnavailableException
 from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Fault, Limits, Scripted
 from eventstream.transcribe.emulator import __main__ as module
 from eventstream.transcribe.emulator.__main__ import main as command
+from eventstream.transcribe.emulator.options import parser
 
 CHUNK = bytes(3200)
 
@@ -112,30 +114,6 @@ def test_its_options(run, client, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--fault", "explode@1"], "unknown fault 'explode'"),
-        (["--credentials", "alone"], "not ACCESS_KEY:SECRET_KEY\n"),
-        (["--credentials", ":alone"], "not ACCESS_KEY:SECRET_KEY\n"),
-        (["--max-streams", "0"], "at least 1 is needed\n"),
-        (["--max-streams", "many"], "many"),
-        (["--port", "65536"], "'65536' is not a port (0 to 65535)\n"),
-        (["--port", "-1"], "'-1' is not a port (0 to 65535)\n"),
-        (["--port", "x"], "'x' is not a port (0 to 65535)\n"),
-        (["--grace", "-1"], "'-1' is not a number of seconds, 0 or more\n"),
-        (["--max-audio", "nan"], "'nan' is not a number of seconds, 0 or more\n"),
-        (["--audio-timeout", "long"], "'long'"),
-    ],
-)
-def test_options_that_are_wrong(arguments, said, capsys):
-    with pytest.raises(SystemExit) as raised:
-        command(arguments)
-    assert raised.value.code == 2
-    assert f"error: argument {arguments[0]}: " in (error := capsys.readouterr().err)
-    assert said in error
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
         (["--recogniser", "whisper"], "unknown recogniser 'whisper'"),
         (["--recogniser", "no_such_module:factory"], "no_such_module"),
         (["--script", "no/such/file"], "no/such/file"),
@@ -148,38 +126,6 @@ def test_what_cannot_be_done(arguments, said, capsys):
     assert printed.out == ""
     assert printed.err.startswith("emulator: ")
     assert said in printed.err
-
-
-def test_what_can_be_asked_for(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-    with pytest.raises(SystemExit) as raised:
-        command(["--help"])
-    assert raised.value.code == 0
-    usage, _, options = " ".join(capsys.readouterr().out.split()).partition(" A local endpoint for ")
-    assert usage.startswith("usage: python -m eventstream.transcribe.emulator [-h] [--host HOST] [--port PORT] ")
-    assert options == (
-        "Amazon Transcribe's streams. options: -h, --help show this help message and exit "
-        "--host HOST address to listen on (127.0.0.1: reachable from this machine only) "
-        "--port PORT port to listen on; 0, the default, chooses a free one "
-        "--tls CA_FILE serve TLS; the certificate to trust is written to CA_FILE "
-        "--credentials ACCESS_KEY:SECRET_KEY[:TOKEN] "
-        "credentials whose signatures are accepted; repeatable (default: the keys of AWS's documentation) "
-        "--no-verify do not check signatures "
-        "--recogniser NAME scripted (default) returns the same words for any audio; moonshine recognises English; or "
-        "module:factory "
-        "--script FILE script in UTF-8 that the scripted recogniser returns "
-        "--max-streams N maximum number of concurrent streams (default: 25) "
-        "--max-audio SECONDS maximum seconds of audio per stream (default: 14400) "
-        "--audio-timeout SECONDS end a stream after so many seconds without audio (default: 15) "
-        "--fault KIND@N[*STREAMS] "
-        "fail at the Nth event of each stream, or of the first STREAMS: bad-crc, truncate, early-end, reset, "
-        "exception:NAME, slow[:SECONDS]; event 1 has no results, 0 is the response itself; repeatable "
-        "--grace SECONDS let streams finish for so many seconds after SIGTERM (default: 10) "
-        "--quiet log only problems "
-        "Examples: python -m eventstream.transcribe.emulator --port 8080 "
-        "python -m eventstream.transcribe.emulator --tls ca.pem --recogniser moonshine"
-    )
 
 
 class NotServed(Exception):
@@ -214,7 +160,9 @@ def test_what_is_served_by_default(asked):
         "port": 0,
         "tls": False,
         "credentials": [DOCUMENTATION_CREDENTIALS],
+        "host_names": [],
         "limits": Limits(),
+        "connections": ConnectionLimits(),
         "faults": [],
     }
 
@@ -222,6 +170,7 @@ def test_what_is_served_by_default(asked):
 def test_what_is_served_as_asked(asked, tmp_path):
     arguments = ["--host", "::1", "--port", "65535", "--tls", str(tmp_path / "ca.pem"), "--recogniser", "json:dumps"]
     arguments += ["--max-streams", "1", "--max-audio", "1.5", "--audio-timeout", "2.5", "--credentials", "a:b"]
+    arguments += ["--host-name", "emulator", "--host-name", "10.0.0.9", "--max-connections", "7"]
     options = asked(*arguments, "--fault", "reset@2", "--fault", "bad-crc@3*2")
     assert options.pop("recogniser").__name__ == "dumps"
     assert options == {
@@ -229,7 +178,9 @@ def test_what_is_served_as_asked(asked, tmp_path):
         "port": 65535,
         "tls": True,
         "credentials": [Credentials("a", "b")],
+        "host_names": ["emulator", "10.0.0.9"],
         "limits": Limits(max_streams=1, max_audio=1.5, audio_timeout=2.5),
+        "connections": ConnectionLimits(max_connections=7),
         "faults": [Fault.parse("reset@2"), Fault.parse("bad-crc@3*2")],
     }
     assert asked("--no-verify", "--credentials", "a:b")["credentials"] is None
@@ -270,7 +221,7 @@ def test_a_signal_drains_for_as_long_as_was_asked(run, client, monkeypatch, capl
     monkeypatch.setattr(sys, "stdout", output)
 
     async def main():
-        options = module._parser().parse_args(["--grace", "0.05", "--no-verify"])
+        options = parser(module._PROGRAM).parse_args(["--grace", "0.05", "--no-verify"])
         serving = asyncio.create_task(module._serve(options, Scripted()))
         while not output.flushed:
             await asyncio.sleep(0.001)
@@ -293,7 +244,7 @@ def test_the_authority_is_written_when_the_address_is_its_own(run, capsys, tmp_p
     authority = tmp_path / "ca.pem"
 
     async def main():
-        options = module._parser().parse_args(["--tls", str(authority)])
+        options = parser(module._PROGRAM).parse_args(["--tls", str(authority)])
         serving = asyncio.create_task(module._serve(options, Scripted()))
         while not capsys.readouterr().out:
             await asyncio.sleep(0.001)
@@ -456,3 +407,60 @@ def test_a_signal_when_nobody_waits_for_it_any_more(run):
         assert not failures
 
     run(main)
+
+
+# What the system does not give
+
+
+LIMITED = """
+import resource, sys, threading
+from eventstream.transcribe.emulator import Emulator
+from eventstream.transcribe.emulator.__main__ import main
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+def end_memory():
+    threading.stack_size(16 << 30)  # more than there may be: no more threads
+async def drain(self, grace, drain=Emulator.drain):
+    await drain(self, grace)
+    end_memory()
+if sys.argv[1] == "start":
+    end_memory()
+Emulator.drain = drain
+sys.exit(main([]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other limits")
+@pytest.mark.parametrize("when", ["start", "end"])
+def test_memory_that_ends_is_one_line(when, tmp_path):
+    async def main():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", LIMITED, when),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=tmp_path,
+        )
+        assert bool(await process.stdout.readline()) == (when == "end")
+        if when == "end":
+            process.send_signal(signal.SIGTERM)
+        _, log = await process.communicate()
+        assert process.returncode == 1
+        *before, last = log.decode().splitlines()
+        assert last == "emulator: the system allows no more threads, or has no memory for one"
+        assert len(before) == (when == "end"), "the line about draining"
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_other_errors_at_run_time_are_not_hidden(monkeypatch, capsys):
+    def fail(error):
+        async def serve(options, recogniser):
+            raise error
+
+        monkeypatch.setattr(module, "_serve", serve)
+
+    fail(RuntimeError("of mine"))
+    with pytest.raises(RuntimeError, match="of mine"):
+        command([])
+    fail(MemoryError())
+    assert command([]) == 1
+    assert capsys.readouterr().err == "emulator: out of memory\n"

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from eventstream.http2 import MAX_CONCURRENT_STREAMS, connect
+from eventstream.server import ConnectionLimits
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
 from eventstream.transcribe import ServiceUnavailableException
 from eventstream.transcribe.emulator import (
@@ -226,7 +227,12 @@ def test_what_it_is_by_default(told):
     }
     (_, *address), options = found.served
     assert address == ["127.0.0.1", 0]
-    assert options == {"ssl": None, "max_concurrent_streams": MAX_CONCURRENT_STREAMS, "drain_timeout": 0}
+    assert options == {
+        "ssl": None,
+        "max_concurrent_streams": MAX_CONCURRENT_STREAMS,
+        "drain_timeout": 0,
+        **vars(ConnectionLimits()),
+    }
     assert found.endpoint == "http://127.0.0.1:49152"
 
 
@@ -241,6 +247,7 @@ def test_what_it_is_told_to_be(told):
         credentials=[mine],
         recogniser=dict,
         limits=limits,
+        connections=ConnectionLimits(max_connections=3, resets=None),
         faults=["bad-crc@2", Fault.parse("reset@3")],
         clock=clock,
         max_clock_skew=timedelta(1),
@@ -257,6 +264,7 @@ def test_what_it_is_told_to_be(told):
     (_, *address), options = found.served
     assert address == ["::1", 8443]
     assert options["max_concurrent_streams"] == 1001, "the one too many is told why"
+    assert (options["max_connections"], options["resets"]) == (3, None)
     assert found.endpoint == "http://[::1]:49152"
 
 
@@ -280,8 +288,8 @@ def test_its_certificate_is_for_its_address_too(told, monkeypatch):
     found = told(host="10.1.2.3", tls=True)
     assert found.endpoint == "https://10.1.2.3:49152"
     assert isinstance(found.served[1]["ssl"], ssl.SSLContext)
-    authority = Emulator(host="emulator.test", tls=True).authority
-    assert [names for names, _ in made] == [["10.1.2.3"], ["emulator.test"]]
+    authority = Emulator(host="0.0.0.0", tls=True, host_names=["emulator.test", "10.0.0.9"]).authority
+    assert [names for names, _ in made] == [["10.1.2.3"], ["0.0.0.0", "emulator.test", "10.0.0.9"]]
     assert authority == made[1][1].authority.decode()
 
 

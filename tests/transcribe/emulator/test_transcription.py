@@ -44,9 +44,8 @@ from eventstream.transcribe.emulator import (
     Scripted,
     Word,
 )
-from eventstream.transcribe.emulator.service import Service
+from eventstream.transcribe.emulator.service import TOO_BIG, Service
 from eventstream.transcribe.model import event_to_message
-from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 INDEX = {capture["name"]: capture for capture in json.loads((CAPTURES / "index.json").read_text())}
@@ -475,6 +474,78 @@ def test_too_many_streams_on_one_connection(run, client):
     run(main)
 
 
+def test_a_second_stream_on_a_connection(run, client):
+    async def main():
+        strict = Limits(one_stream_per_connection=True)
+        async with Emulator(limits=strict) as emulator, client(emulator) as peer:
+            connection = await peer.connect()
+            fields, _ = peer.signed(StartStreamTranscriptionRequest.from_headers([ENGLISH, *PCM]).to_headers())
+            first = await connection.request(fields)
+            assert (await first.response()).status == 200
+            second = await connection.request(fields)
+            assert (await second.response()).status == 400
+            body = json.loads(b"".join([data async for data in second]))
+            assert body["Message"] == "A connection can have only 1 stream at a time."
+            await sound(await peer.open())  # on another one
+            await first.reset()
+            while emulator.statistics.failed == 0:
+                await asyncio.sleep(0.001)
+            assert (await (await connection.request(fields)).response()).status == 200, "one after the other"
+
+    run(main)
+
+
+def test_parameters_that_do_not_go_together(run, client):
+    async def main():
+        wrong = {"show_speaker_label": True, "enable_channel_identification": True, "number_of_channels": 2}
+        async with Emulator() as emulator, client(emulator) as peer:
+            request = StartStreamTranscriptionRequest(
+                language_code="en-US", media_encoding="pcm", media_sample_rate_hertz=16000, **wrong
+            )
+            error = await peer.refused(request.to_headers())
+            assert type(error) is BadRequestException
+            assert error.status_code == 400
+            assert "ShowSpeakerLabel and EnableChannelIdentification" in error.message
+        allowed = Limits(allowed=frozenset({"speakers-or-channels"}))
+        async with Emulator(limits=allowed) as emulator, client(emulator) as peer:
+            stream = await peer.open(**wrong)
+            await stream.end()
+            assert texts(await stream.receive_all()) == []
+
+    run(main)
+
+
+def test_audio_that_runs_ahead(run, client):
+    clock = datetime(2030, 1, 1, tzinfo=timezone.utc)
+
+    async def heard(limits, seconds):
+        served = Emulator(limits=limits, clock=lambda: clock, max_clock_skew=None)
+        async with served as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            error = asyncio.create_task(stream.receive_error())
+            for _ in range(seconds):
+                await stream.audio(CHUNK * 10)
+            return await error
+
+    async def main():
+        error = await heard(Limits(max_lead=2), 3)
+        assert type(error) is BadRequestException
+        words = "Signature expired: 20300101T000000Z is now earlier than 20300101T000000Z (20300101T000002Z - 2 s.)"
+        assert error.message == words
+        error = await heard(Limits.strict(), 301)
+        words = "Signature expired: 20300101T000000Z is now earlier than 20300101T000000Z (20300101T000500Z - 5 min.)"
+        assert error.message == words
+        async with Emulator(limits=Limits(max_lead=2)) as emulator, client(emulator) as peer:
+            await sound(await peer.open())
+
+    run(main)
+
+
+def test_rules_that_there_are_not():
+    with pytest.raises(ValueError, match="no rule 'speakers': there are language-options, "):
+        Limits(allowed=frozenset({"speakers"}))
+
+
 # Streams that end early
 
 
@@ -515,7 +586,8 @@ class Talk(Conversation):
     """One stream of a service, without a socket."""
 
     def __init__(self, service, stream):
-        super().__init__(service, stream, START_STREAM_TRANSCRIPTION)
+        operations = {operation.name: operation for operation in service.handlers}
+        super().__init__(service, stream, operations["StartStreamTranscription"])
 
     async def run(self):
         await super().run(self._service.handlers[self.operation])
@@ -805,8 +877,8 @@ def test_a_client_that_does_not_read(run, client, caplog):
     ("chunk", "text"),
     [
         (bytes(3201), "in the middle of a sample"),
-        (bytes(32_002), "at most 32000 bytes"),
-        (bytes(32_770), "at most 32000 bytes"),
+        (bytes(32_002), TOO_BIG),
+        (bytes(32_770), TOO_BIG),
     ],
 )
 def test_a_bad_chunk(run, client, chunk, text):
@@ -869,7 +941,7 @@ def after_the_end(first, _, signer):
         (changed, "checksum mismatch", 1),
         (repeated, "signature does not match", 1),
         (garbage, "expected a message, found text", 1),
-        (over_the_limit, "the limit is 65536", 1),
+        (over_the_limit, TOO_BIG, 1),
         (unsigned, "a signed event has", 1),
         (another_event, "The audio stream has an event that is neither audio nor configuration.", 1),
         (an_exception, "a client sends only events", 1),
@@ -904,7 +976,10 @@ def test_a_request_that_ends_before_its_audio(run, client, cut):
             await stream.stream.end()
             error = await stream.receive_error()
             assert type(error) is BadRequestException
-            assert error.message.startswith("the input ends " if cut else "the request's body ended ")
+            if cut:
+                assert error.message.startswith("the input ends ")
+            else:
+                assert error.message == "A complete signal was sent without the preceding empty frame."
 
     run(main)
 
