@@ -160,7 +160,7 @@ cdef uint32_t checksum(uint32_t crc, const uint8_t *data, size_t length) noexcep
 cdef int check_api(int version, size_t headers, size_t message, size_t decoder) except -1  # private
 
 
-# Refuse to go on, with an ImportError, unless the extension that was loaded is the one that this file describes: an
+# Refuse to continue, with an ImportError, unless the extension that was loaded is the one that this file describes: an
 # inline function, which compares with it what was compiled into the other package.
 cdef inline int require_api() except -1:
     return check_api(API_VERSION, sizeof(Headers), sizeof(Message), sizeof(Decoder))

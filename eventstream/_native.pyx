@@ -291,7 +291,7 @@ cdef es_crc32_copy_fn *crc32_copy = kernels[0].copy
 # saves more than the second pass over what lies in the L1 cache costs.
 cdef size_t ONE_PASS_LENGTH = 2048
 
-# What is mutable is copied in parts of this length, each of which is still in the L1 cache when its checksum is computed.
+# Mutable data is copied in parts of this length, so that each is still in the L1 cache when its checksum is computed.
 cdef size_t COPIED_LENGTH = 8192
 
 # From this length on, a payload that arrives in pieces is checksummed as it arrives.
@@ -1241,7 +1241,7 @@ cdef inline uint32_t copy_payload(
     uint32_t crc, uint8_t *target, const uint8_t *payload, size_t length, bint immutable
 ) noexcept nogil:
     """Copy, and continue the checksum. What is mutable is copied before its checksum is computed, so that the two agree
-    whatever another thread writes meanwhile."""
+    even if another thread writes meanwhile."""
     if immutable:
         return crc32_copy(crc, target, payload, length)
     while length > COPIED_LENGTH:
@@ -1582,7 +1582,7 @@ cdef inline uint32_t check_frame(
 ) noexcept nogil:
     """Return the checksum of a frame up to the end of its payload, which is copied to the target, if there is one.
 
-    It starts anew, though it might go on from the prelude's: so the processor need not wait for that one."""
+    It starts anew instead of continuing the prelude's, so that the processor need not wait for that one."""
     if target != NULL and length >= ONE_PASS_LENGTH:
         return crc32_copy(crc32(0, frame, head_length), target, frame + head_length, length)
     if target != NULL:
@@ -2319,7 +2319,7 @@ cdef enum:
     POLYNOMIAL = 0xEDB88320  # x**32 is what it leaves; bit 31 is the coefficient of x**0
     ONE = 0x80000000
 
-cdef uint32_t[256] entering  # what the register makes of a byte
+cdef uint32_t[256] entering  # the register after a byte
 cdef uint32_t[256] leaving  # and what is left of that byte in it when WINDOW more have come
 
 

@@ -858,7 +858,7 @@ class Decoder:
                     self._buffered = buffered
             finally:
                 self._busy.release()
-        finally:  # at the end of a `with`, memory may be wanted
+        finally:  # the end of a `with` may need memory
             view.release()
         return self
 

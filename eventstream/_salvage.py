@@ -12,7 +12,7 @@ the next prelude whose checksum and lengths are valid, and what it promises is j
 
 Many preludes can promise the same bytes, so computing the checksum of each one's range would take too long. It follows
 instead from the checksums of two prefixes, which are kept at every 4,096 bytes of the region that is in doubt. So the
-time is linear in the input, whatever it is.
+time is linear for any input.
 """
 
 from __future__ import annotations

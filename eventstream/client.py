@@ -113,7 +113,7 @@ def retryable(error: Exception) -> bool:
         return True
     if isinstance(error, ProxyError):
         return error.status is None or error.status >= 500
-    if isinstance(error, ssl.SSLError):  # of which the rest is what the two sides do not agree on
+    if isinstance(error, ssl.SSLError):  # the others are what the two sides do not agree on
         return isinstance(error, (ssl.SSLEOFError, ssl.SSLSyscallError))
     return isinstance(error, OSError) and not isinstance(error, NotHTTP2)
 
@@ -228,8 +228,8 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         """Send an event. It waits while the service, or the network, takes no more.
 
         Raises:
-            ValueError: the operation does not allow this event; the stream goes on.
-            TypeError: it is not one of the operation's events; the stream goes on.
+            ValueError: the operation does not allow this event; the stream remains usable.
+            TypeError: it is not one of the operation's events; the stream remains usable.
             StateError: the input was ended, or another task is sending.
             IncompleteStream: the service has ended the response before everything was sent.
             ServiceError: the service gave up.
@@ -363,7 +363,7 @@ class Client:
 
     Raises:
         ConfigurationError: no region was found, or the endpoint, the CA bundle or the proxy cannot be used.
-        TypeError: the credentials are no such thing.
+        TypeError: the credentials are of another type.
     """
 
     def __init__(
@@ -477,7 +477,7 @@ class Client:
         Raises:
             InvalidRequest: the parameters are not allowed; here, not on entering.
             ServiceError: the service refused, or answered with something else than an event stream.
-            NoCredentials: there are none.
+            NoCredentials: no credentials were found.
             OSError: the service cannot be reached or trusted, or broke off. ``TimeoutError``: it did not answer.
         """
         limited = operation.limited(*self._limits)

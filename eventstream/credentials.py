@@ -50,7 +50,7 @@ async def resolve(source: Source) -> Credentials:
 
     Raises:
         NoCredentials: the source has none.
-        TypeError: it is no such source, or returned something else.
+        TypeError: it is another object, or returned something else.
     """
     if isinstance(source, Credentials):
         return source
@@ -115,7 +115,7 @@ class CredentialChain:
 
     @cached_property
     def _session(self) -> Any:
-        # Imported here, as it takes longer than all the rest, and who brings credentials need not have it.
+        # Imported here, as it takes longer than all the rest, and callers that bring credentials need not have it.
         return importlib.import_module("botocore.session").Session(profile=self._profile)
 
     @cached_property
@@ -141,7 +141,7 @@ class CredentialChain:
         """Return the credentials as they are now; botocore keeps them, and refreshes them when they expire.
 
         Raises:
-            NoCredentials: there are none, or they could not be refreshed, or there is no botocore.
+            NoCredentials: none were found, they could not be refreshed, or botocore is not installed.
         """
         try:
             with self._lock:

@@ -5,10 +5,10 @@ the client signed events and in the end a signed empty message, the server event
 an ``exception`` or ``error`` message why it gives up. An end of the exchange turns what is to be sent into bytes, and
 bytes that were received into events; what an event means, its ``parse`` function knows.
 
-What was received before a fault is delivered before the error is raised. Then that direction is over, whatever failed,
-and every later call raises an equal error. For the client the whole exchange is then over, while a server may still say
-what went wrong. The end of the input is a fault unless all is said: a stream that was cut never looks like one that
-ended, and neither does one that ended before the client had sent everything.
+Events received before a fault are delivered before the error is raised. Then that direction is over, no matter what
+failed, and every later call raises an equal error. For the client the whole exchange is then over, while a server may
+still say what went wrong. The end of the input is a fault unless all is said: a stream that was cut never looks like
+one that ended, and neither does one that ended before the client had sent everything.
 
 Without a signer, and without credentials on the other side, events go as they are, and a message with an empty payload
 ends them, as on some WebSockets. A server without credentials also takes signed events, and believes them.
@@ -58,7 +58,7 @@ class _Incoming(Generic[T]):
     """The receiving half: an iterator that stops when it needs more bytes and resumes after the next `feed`.
 
     Args:
-        read: makes of a message what is delivered, or None if that is nothing. What it raises is final.
+        read: turns a message into what is delivered, or None for nothing. What it raises is final.
 
     Attributes:
         error: why nothing more can be received, if so.
@@ -168,8 +168,8 @@ class ClientExchange(Generic[T]):
 
     Args:
         signer: begins with the signature of the request; None: events are sent as they are.
-        parse: makes of each message from the service what `receive` yields, or None to skip it; what it raises ends the
-            exchange.
+        parse: turns each message from the service into what `receive` yields, or None to skip it; what it raises ends
+            the exchange.
         last: the event types with which a complete response ends; none: it may end with any event, or without one.
         may_end_early: whether the service may end its response before the client has called `finish`.
         max_headers_length: the limit of a received message's headers in bytes; None for the format's own bound.
@@ -212,7 +212,7 @@ class ClientExchange(Generic[T]):
 
         Raises:
             StateError: `finish` was called.
-            ValueError: there is no signer, and the payload is empty, which would end the stream.
+            ValueError: the payload is empty and no signer wraps it, which would end the stream.
             EncodeLimitExceeded: the event is over 24 MiB, and would be signed.
             IncompleteStream: the response has ended early.
             Exception: an equal one was raised by `receive` or `receive_eof`.
@@ -267,7 +267,7 @@ class ClientExchange(Generic[T]):
 
         Raises:
             StateError: `receive_eof` was called.
-            DecodeError: the bytes are no valid message.
+            DecodeError: the bytes are not a valid message.
             ServiceError: the service gave up; which class, is up to `parse`.
         """
         return self._incoming.feed(data)
@@ -305,8 +305,8 @@ class ServerExchange(Generic[T]):
 
     Args:
         credentials: of the one account that is known, or of all by their access keys; None: signatures are not checked.
-        parse: makes of each unwrapped message from the client what `receive` yields, or None to skip it; what it raises
-            ends this direction.
+        parse: turns each unwrapped message from the client into what `receive` yields, or None to skip it; what it
+            raises ends this direction.
         region: the one that the request must be signed for; None: any.
         service: the signing name that the request must be signed for; None: any.
         clock: the time that signatures' dates are compared with, as an aware datetime.
@@ -416,7 +416,7 @@ class ServerExchange(Generic[T]):
 
         Raises:
             StateError: there was no request yet, or `receive_eof` was called.
-            DecodeError: the bytes are no valid message, or there is none inside a signed one.
+            DecodeError: the bytes are not a valid message, or a signed one does not wrap a valid one.
             VerificationError: an event is not what was signed, or comes after the end; see `EventVerifier.verify`.
             Exception: what the clock, or the source of the credentials, raises.
         """

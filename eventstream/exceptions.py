@@ -60,7 +60,7 @@ def _restore(cls: type[Exception], args: tuple[Any, ...], attributes: dict[str, 
 
 
 class _Restorable(Exception):
-    """An exception that pickles whatever the signature of its ``__init__``."""
+    """An exception that pickles with any signature of its ``__init__``."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, dict(self.__dict__))

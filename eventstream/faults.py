@@ -1,7 +1,7 @@
-"""What a server can be asked to do wrong, so that clients meet it before they are in production.
+"""What a server can be asked to do wrong, so that clients meet it before production.
 
-A fault strikes at the nth event that a stream is sent, counted from 1. At 0 it strikes before the response, where there
-is no event to spoil yet.
+A fault strikes at the nth event that a stream is sent, counted from 1. At 0 it strikes before the response, where no
+event exists yet.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Fault:
         What follows is ``*STREAMS`` if it should strike the first ones only, as in ``reset@5*1``.
 
         Raises:
-            ValueError: it is none of these.
+            ValueError: it has another form.
         """
         match = _SPEC.fullmatch(text)
         if match is None:
@@ -73,7 +73,7 @@ class Fault:
         """Seconds that a ``slow`` event is late.
 
         Raises:
-            ValueError: the argument is no number.
+            ValueError: the argument is not a number.
         """
         return float(self.argument) if self.argument else _SLOW
 

@@ -253,9 +253,9 @@ def json_event(
     Args:
         name: its ``:event-type``.
         type: the class of its values.
-        parse: makes a value of what the JSON says; None: that is the value. A ``KeyError``, ``TypeError`` or
+        parse: turns the parsed JSON into a value; None: that is the value. A ``KeyError``, ``TypeError`` or
             ``ValueError`` says that the JSON has another shape.
-        serialise: makes of a value what the JSON says; None: the value itself.
+        serialise: turns a value into what is written as JSON; None: the value itself.
     """
     headers = Headers({":message-type": "event", ":event-type": name, ":content-type": "application/json"})
 
@@ -518,7 +518,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         """Return the event that a client's message holds; the message itself if its event type is another.
 
         Raises:
-            InvalidEvent: it is no event, or has another shape.
+            InvalidEvent: it is not an event, or has another shape.
         """
         if message.message_type != "event":
             if message.message_type in ("exception", "error"):
@@ -534,7 +534,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
 
         Raises:
             ServiceError: the message is an ``exception`` or an ``error``; its class follows its code.
-            InvalidEvent: it is no event, or has another shape.
+            InvalidEvent: it is not an event, or has another shape.
         """
         if message.message_type != "event":
             if message.message_type in ("exception", "error"):
@@ -555,7 +555,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         return make_error(self.errors.get(code, self.error), code, message, headers, payload)
 
     def error_from_message(self, message: Message) -> ServiceError:
-        """Return the error that an ``exception`` or ``error`` message stands for."""
+        """Return the error of an ``exception`` or ``error`` message."""
         told = ServiceError.from_message(message)
         return self.make_error(told.code, told.message, told.headers, told.payload)
 
@@ -574,7 +574,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         return Message({":message-type": "error", ":error-code": error.code, ":error-message": text})
 
     def error_from_response(self, status: int, headers: Iterable[tuple[str, str]], body: bytes = b"") -> ServiceError:
-        """Return the error that an HTTP response stands for; see `error_from_response`."""
+        """Return the error of an HTTP response; see `error_from_response`."""
         return error_from_response(self.errors, self.error, status, headers, body)
 
 
@@ -589,7 +589,7 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 
 def not_an_event(message: Message) -> InvalidEvent:
-    """Return what is wrong with a message whose ``:message-type`` is none of the three."""
+    """Return what is wrong with a message whose ``:message-type`` is not one of the three."""
     message_type = message.message_type
     if message_type is None:
         return InvalidEvent(message.event_type, "it has no :message-type")
@@ -617,7 +617,7 @@ def error_from_response(
     headers: Iterable[tuple[str, str]],
     body: bytes = b"",
 ) -> _E:
-    """Return the error that an HTTP response stands for.
+    """Return the error of an HTTP response.
 
     Args:
         errors: classes by code.
@@ -629,7 +629,7 @@ def error_from_response(
     """
     fields = {name.lower(): value for name, value in headers}
     content = _json_object(body)
-    # Smithy's protocols write a code as "namespace#Code:http://...", of which only the middle counts.
+    # Smithy's protocols write a code as "namespace#Code:http://..."; only the middle counts.
     code = (fields.get(_ERROR_TYPE) or _text(content, "__type", "code")).partition(":")[0].rpartition("#")[2].strip()
     message = _text(content, "Message", "message") or _described(status, fields, body)
     error = make_error(errors.get(code, other), code, message, fields, body)

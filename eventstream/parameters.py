@@ -27,7 +27,7 @@ class Kind(Protocol):
     """How the value of a parameter is written, read and checked."""
 
     def read(self, text: str) -> Any:
-        """Return the value that a header gives; text that is no such value is returned as it is."""
+        """Return the value that a header gives; other text is returned as it is."""
 
     def write(self, value: Any) -> str:
         """Return the value as a header has it."""
@@ -176,7 +176,7 @@ class Parameters:
 
         Args:
             required: the fields that must be given.
-            exactly_one_of: fields of which one must be given, and no more.
+            exactly_one_of: exactly one of these fields must be given.
 
         Raises:
             InvalidRequest: it names every parameter that is missing or invalid, with its value and what is allowed.
@@ -206,7 +206,7 @@ class Parameters:
         A header that occurs several times is one, joined by commas (RFC 9110, 5.3).
 
         Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored.
+            pairs: names, in any case, and values; headers that are not parameters are ignored.
         """
         fields = {parameter.header: field for field, parameter in cls.parameters.items()}
         texts: dict[str, list[str]] = {}

@@ -139,7 +139,7 @@ async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Trans
     Raises:
         OSError: the proxy cannot be reached, or with TLS not be trusted.
         ProxyError: it refused, or does not speak HTTP.
-        ModuleNotFoundError: there is no h11.
+        ModuleNotFoundError: h11 is not installed.
     """
     try:
         import h11

@@ -350,7 +350,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
     # From the request to the end
 
     async def run(self, handler: Handler) -> None:
-        """Answer the request, whatever happens."""
+        """Answer the request in every case."""
         statistics = self._service.statistics
         fate = "cancelled"
         try:
@@ -497,7 +497,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             conflict: what another stream with this key is ended with.
 
         Raises:
-            ServiceError: there is no place.
+            ServiceError: the limit of streams is reached.
         """
         key = key or self.request_id
         self._service.enter(key, self, conflict)
@@ -671,7 +671,7 @@ class Server:
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
 
     Raises:
-        ValueError: there is no operation, or a fault is unknown.
+        ValueError: no operation was given, or a fault is unknown.
     """
 
     def __init__(

@@ -100,7 +100,7 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
         """Return an event, signed, in wire form.
 
         Raises:
-            ValueError: the operation's check refuses the event; the session goes on.
+            ValueError: the operation's check refuses the event; the session remains usable.
             TypeError: it is not one of the operation's events.
             StateError: the input was ended.
             IncompleteStream: the response has ended early.
@@ -136,8 +136,8 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
 
         Raises:
             ServiceError: the service gave up; its class says why.
-            InvalidEvent: a message is no event, or has another shape.
-            DecodeError: the bytes are no valid message.
+            InvalidEvent: a message is not an event, or has another shape.
+            DecodeError: the bytes are not a valid message.
             StateError: `receive_eof` was called.
         """
         return self._exchange.receive(data)
@@ -288,8 +288,8 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
 
         Raises:
             VerificationError: an event is not what was signed, not where it was signed, or comes after the end.
-            DecodeError: the bytes are no valid message, or there is none inside a signed one.
-            InvalidEvent: a message is no event of a client, or has another shape.
+            DecodeError: the bytes are not a valid message, or a signed one does not wrap a valid one.
+            InvalidEvent: a message is not a client's event, or has another shape.
             ServiceError: the operation's check refuses an event; ready to be sent.
             StateError: no request was accepted yet, or `receive_eof` was called.
         """

@@ -105,7 +105,7 @@ def iter_messages(
     Raises:
         TruncatedMessage: the source ends in the middle of a message.
         DecodeError: the bytes are not a valid message; those before it have been yielded.
-        IncompleteStream: the last message is none of `last`, or the response is shorter than its ``Content-Length``.
+        IncompleteStream: the last message is not one of `last`, or the response is shorter than its ``Content-Length``.
         BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
         TypeError: the source is a path, text, asynchronous, or not a source at all.
     """
@@ -146,7 +146,7 @@ def aiter_messages(
     Raises:
         TruncatedMessage: the source ends in the middle of a message.
         DecodeError: the bytes are not a valid message; those before it have been yielded.
-        IncompleteStream: the last message is none of `last`.
+        IncompleteStream: the last message is not one of `last`.
         BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
         TypeError: the source is a path, text, not asynchronous, or not a source at all.
     """

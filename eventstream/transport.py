@@ -113,7 +113,7 @@ class Channel(Protocol):
         """Send bytes: one whole event, or several. It waits while the service takes no more."""
 
     async def end(self) -> None:
-        """End the sending; the response goes on."""
+        """End the sending; the response continues."""
 
     async def reset(self) -> None:
         """Cut the exchange short; nothing happens if it has ended."""

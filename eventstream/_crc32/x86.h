@@ -9,7 +9,7 @@
 #ifndef ES_WIDTH
 
 /*
- * Compilers with all the intrinsics, usable under the attribute; others have the portable kernel alone. Apple counts
+ * Compilers with all the intrinsics, usable under the attribute; others have only the portable kernel. Apple counts
  * its clang otherwise: its 10 is LLVM's 6.
  */
 #if defined(__clang__)

@@ -1,4 +1,4 @@
-"""`botocore.eventstream` on this package's codec: for boto3, aiobotocore, and whatever reads streams through them.
+"""`botocore.eventstream` on this package's codec: for boto3, aiobotocore, and all that read streams through them.
 
     from eventstream.adapters import botocore
 
@@ -169,7 +169,7 @@ class EventStreamBuffer:
         ChecksumMismatch: while iterating: the prelude or the message is damaged.
         InvalidHeadersLength, InvalidPayloadLength: while iterating: too long, or impossible.
         DuplicateHeader: while iterating: a header occurs twice.
-        ParserError: while iterating: of the above the base, and itself for whatever else is wrong.
+        ParserError: while iterating: the base of the above, and itself for all other faults.
     """
 
     __slots__ = ("__weakref__", "_decoder", "_messages")

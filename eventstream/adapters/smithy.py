@@ -274,7 +274,7 @@ class EventHeaderDecoder(_library.EventHeaderDecoder):
         """Return the next header.
 
         Raises:
-            EventError: it is none.
+            EventError: it is not a header.
         """
         try:
             name, value = _library_decode_header(self)
@@ -353,7 +353,7 @@ class EventMessage(_library.EventMessage):
             InvalidHeaderValueLength: a value is over 32,767 bytes.
             InvalidHeadersLength: the headers are over 128 KiB.
             InvalidPayloadLength: the payload is over 16 MiB.
-            EventError: a name or a text is none that can be encoded.
+            EventError: a name or a text cannot be encoded.
         """
         try:
             return encode(

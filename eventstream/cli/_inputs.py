@@ -42,7 +42,7 @@ _MEBIBYTE = 1 << 20
 
 
 class UnusableInput(Exception):
-    """What the user named cannot be read, or is none of the known forms; the text says why.
+    """What the user named cannot be read, or has no known form; the text says why.
 
     Attributes:
         is_text: it is a text, as folders have them beside recordings.
@@ -166,7 +166,7 @@ def _is_payload(head: bytes) -> bool:
 
 
 def recognised(head: bytes) -> str | None:
-    """Return the form of a file that begins so; None if it is none of them, or if there are too few bytes to tell."""
+    """Return the form of a file that begins so; None if it is none of these, or if the bytes are too few."""
     if not head:
         return "empty"
     if _begins_with_message(head):

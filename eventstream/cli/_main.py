@@ -106,5 +106,5 @@ def _drop_output() -> None:
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    except (OSError, ValueError):  # it is none of the system's
+    except (OSError, ValueError):  # the system does not know it
         pass

@@ -67,7 +67,7 @@ def needed(extra: str) -> Iterator[None]:
 def each(
     names: Iterable[str], form: str | None, work: Callable[[_inputs.Recording], bool], *, follow: bool = False
 ) -> int:
-    """Do the work with each recording; what cannot be read is said, and the rest goes on. Return the exit status."""
+    """Do the work with each recording, report what cannot be read, and return the exit status."""
     sound = True
     for name, is_found in _inputs.paths(names or ["-"]):
         try:

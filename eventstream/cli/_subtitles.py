@@ -60,7 +60,7 @@ def cues(event_type: str | None, value: Any) -> Iterator[Cue]:
 
 
 def cue(text: object, begin: object, end: object) -> Iterator[Cue]:
-    """Yield the cue, if there is a text; a time that is none is 0."""
+    """Yield the cue, if there is a text; an invalid time is 0."""
     if isinstance(text, str) and text.strip():
         start = _seconds(begin)
         yield Cue(start, max(start, _seconds(end)), " ".join(printable(text).split()))

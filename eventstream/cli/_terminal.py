@@ -21,7 +21,7 @@ def shown(text: str) -> str:
 
 
 def line(text: str) -> None:
-    """Print a line whose every part was `shown`, whatever encoding standard output has."""
+    """Print a line whose every part was `shown`, in any encoding of standard output."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
 

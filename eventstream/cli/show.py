@@ -197,7 +197,7 @@ class _Lines:
         return (escaped(repr(text), _FULL) if ambiguous else text) + "..." * (len(value) > len(text))
 
     def payload(self, payload: bytes, taken: int) -> str:
-        """Return the payload as text; nothing of a payload that is not text, unless all of it is wanted."""
+        """Return the payload as text; nothing of a payload that is not text, unless everything is to be shown."""
         if self.full:
             limit = _FULL
         elif self.width is None:

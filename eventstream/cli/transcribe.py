@@ -76,7 +76,7 @@ def command(
 ) -> int:
     """Transcribe the speech in FILE, or what the microphone hears until Ctrl-C.
 
-    On a terminal, partial results show while the speech goes on.
+    On a terminal, partial results are shown during the speech.
     """
     with _options.needed("client"):
         from eventstream.transcribe.sync import ConfigurationError, TranscribeClient

@@ -5,13 +5,13 @@ or in plaintext with prior knowledge (``h2c``).
 
 How it stays out of trouble:
 
-- Flow control is by stream. What a stream receives is kept until somebody takes it, at most 65,535 bytes, and only then
-  its window opens again; the connection's own window opens at once. So who does not read stops one stream, and no
-  other, and the memory held for a peer is bounded by its streams.
-- Who sends waits while the stream's window, the connection's, or the socket's buffer is full. Everything that the tasks
+- Flow control is by stream. What a stream receives is kept until it is read, at most 65,535 bytes, and only then its
+  window opens again; the connection's own window opens at once. A slow reader therefore stalls only its own stream,
+  and memory per peer is bounded by its number of streams.
+- `send` waits while the stream window, the connection window or the socket buffer is full. Everything that the tasks
   send in one turn of the event loop is written in one piece.
-- No task is made for a chunk: a stream that waits costs one future, and a timer if there is a timeout.
-- The end of a stream is what the peer said was its end. Resets, GOAWAY, lost connections and bytes that are no HTTP/2
+- No task is created per chunk: a waiting stream costs one future, and a timer if there is a timeout.
+- The end of a stream is what the peer said was its end. Resets, GOAWAY, lost connections and bytes that are not HTTP/2
   raise a `StreamError` instead, after what was received before them.
 
 How it stays fair, when others on the same connection or the same server are not:
@@ -19,7 +19,7 @@ How it stays fair, when others on the same connection or the same server are not
 - A malformed message, too many or too large headers, and a stream beyond the limit end their stream, and no other.
 - In one turn of the event loop a connection is read for at most 16 KiB, and 64 of its frames are processed.
 - What costs a peer nothing has a budget: resets, and frames that carry nothing. A connection that is over it takes no
-  more streams; one that goes on is closed. Connections are bounded, of one peer and in all.
+  more streams; if it continues, it is closed. Connections are bounded, of one peer and in all.
 
 Sources: RFC 9113 (HTTP/2), RFC 7541 (HPACK).
 """

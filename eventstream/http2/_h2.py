@@ -119,7 +119,7 @@ class H2(H2Connection):
     """h2's connection, with these of its habits changed.
 
     Any GOAWAY closes h2's connection, whose frames are errors from then on. But GOAWAY with NO_ERROR only says that no
-    more streams will be opened, or taken; those there are go on (RFC 9113, 6.8).
+    more streams will be opened, or taken; the open ones continue (RFC 9113, 6.8).
 
     The events of a piece of data are returned when all of it is processed, and lost if a frame in it is an error. Here
     they are handled frame by frame: so what came before the error counts, and no event speaks of a stream that a later
@@ -128,10 +128,10 @@ class H2(H2Connection):
     The length of a frame is compared with its limit when the whole frame is there, up to 16 MiB. Here that is done as
     soon as its header is, so that garbage is recognised, and not kept.
 
-    Whatever settings a peer makes up are kept, and gone through with each frame of them; so is every size that it ever
-    gave the table of our compressor of headers, until headers are sent; and that table, which is searched for each
-    header, may have 4 GiB. Here settings that nobody knows are ignored (RFC 9113, 6.5.2), the table has HTTP/2's
-    initial size or less, and of the sizes the smallest and the last are said, as they must be (RFC 7541, 4.2).
+    h2 remembers every setting a peer sends, known or not, and walks all of them on each SETTINGS frame. hpack likewise
+    queues every table size until headers are sent, and allows a table of 4 GiB that is searched linearly for each
+    header. Here settings that nobody knows are ignored (RFC 9113, 6.5.2), the table has HTTP/2's
+    initial size or less, and of the sizes the smallest and the last are sent, as they must be (RFC 7541, 4.2).
 
     Malformed messages, headers beyond the limit, streams beyond the limit, a WINDOW_UPDATE of 0 and a PRIORITY of any
     length but 5 end the connection. Here they end their stream (RFC 9113, 5.1.2, 6.3, 6.9, 8.1.1 and 10.5.1): streams
@@ -337,7 +337,7 @@ class H2(H2Connection):
         return self._stream_closed_by(stream_id) is StreamClosedBy.SEND_RST_STREAM
 
     def _fail_stream(self, stream_id: int, code: ErrorCodes) -> tuple[list[Frame], list[Event]]:
-        """End a stream alone, for what the peer sent on it."""
+        """End only this stream, for what the peer sent on it."""
         del self.streams[stream_id]
         self._closed_streams[stream_id] = StreamClosedBy.SEND_RST_STREAM
         return [RstStreamFrame(stream_id, error_code=code)], [

@@ -20,7 +20,7 @@ class Deadline:
 
 
 class Signal:
-    """Wakes all who wait for it."""
+    """Wakes all waiters."""
 
     __slots__ = ("_waiting",)
 
@@ -37,7 +37,7 @@ class Signal:
         loop = asyncio.get_running_loop()
         if deadline is not None:
             # What arrives is handled before timers that are due, so a peer that never pauses would outrun them all. The
-            # first wait alone may begin late: what arrives in the same turn is in time, even if the timeout is 0.
+            # first wait may begin late: what arrives in the same turn is in time, even if the timeout is 0.
             if deadline.waited and loop.time() >= deadline.time:
                 raise TimeoutError(what)
             deadline.waited = True

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Budget(NamedTuple):
-    """How much a peer may do at once, and how fast it may go on.
+    """How much a peer may do at once, and how fast it may continue.
 
     Attributes:
         burst: what it may do at once.

@@ -164,7 +164,7 @@ async def connect(
 
     Args:
         host: a name or an address; with TLS also the name that the certificate must have.
-        port: as 443.
+        port: e.g. 443.
         ssl: a context with the certificates that are trusted; its ALPN protocols are set. None: plaintext, HTTP/2 from
             the first byte.
         proxy: an HTTP proxy through which the server is reached.

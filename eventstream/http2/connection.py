@@ -148,7 +148,7 @@ class Connection(asyncio.BufferedProtocol):
         self._disconnect(fault)
 
     def _over_budget(self) -> None:
-        """Take no more streams, and let those there are go on; who goes on as well is left by `H2.receive`."""
+        """Take no more streams, and let the open ones continue; `H2.receive` closes a peer that continues as well."""
         self.leave()
 
     def leave(self) -> None:

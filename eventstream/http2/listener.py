@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Complaints:
-    """Log lines that strangers can cause: at most one a second, which says how many it stands for."""
+    """Log lines that strangers can cause: at most one a second, which says how many it summarises."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log

@@ -24,8 +24,8 @@ STREAM_WINDOW = 65_535
 """Bytes that a peer may send on a stream before somebody takes them: HTTP/2's initial window (RFC 9113, 6.9.2)."""
 
 LINGER_TIMEOUT = 1.0
-"""Seconds for which a client may go on sending when its response has ended, before the stream is reset. RFC 9113, 8.1,
-allows that at once, but some clients then forget the response."""
+"""Seconds for which a client may continue to send when its response has ended, before the stream is reset. RFC 9113,
+8.1, allows that at once, but some clients then forget the response."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[^\0\r\n\ud800-\udfff]*")
@@ -69,7 +69,7 @@ class Response(NamedTuple):
     """The beginning of a response.
 
     Attributes:
-        status: as 200.
+        status: e.g. 200.
         headers: names, in lower case, and values, without the pseudo-header.
     """
 
@@ -123,7 +123,7 @@ class Stream:
 
         Raises:
             StreamError: the stream was cut short. What had arrived before has been returned.
-            TimeoutError: nothing came; the stream goes on.
+            TimeoutError: nothing came; the stream remains usable.
         """
         if not self._received:
             deadline = None if timeout is None else Deadline(timeout)
@@ -233,7 +233,7 @@ class Stream:
                 self._check()
 
     async def end(self) -> None:
-        """End the body. The other direction goes on until the peer ends it.
+        """End the body. The other direction stays open until the peer ends it.
 
         Raises:
             StreamError: the stream was cut short.
@@ -313,7 +313,7 @@ class ClientStream(Stream):
 
         Raises:
             StreamError: the stream was cut short before.
-            TimeoutError: it did not come; the stream goes on.
+            TimeoutError: it did not come; the stream remains usable.
         """
         deadline = deadline_in(timeout)
         while self._response is None:
@@ -337,7 +337,7 @@ class ServerStream(Stream):
 
     Attributes:
         id: its number on the connection.
-        method: as ``POST``.
+        method: e.g. ``POST``.
         path: as it was sent, with its query if it has one.
         headers: names, in lower case, and values, the pseudo-headers among them.
     """
@@ -386,7 +386,7 @@ class ServerStream(Stream):
             self._mark_ended()
 
     def _refuse(self, status: int) -> None:
-        """Answer with a status alone, whatever the client still sends."""
+        """Answer with only a status, even if the client is still sending."""
         self._connection.send_headers(self.id, [(":status", f"{status:d}")], True)
         self._responded = True
         self._mark_ended()
@@ -427,7 +427,7 @@ def checked(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def text(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """Headers as they were received; bytes that are no UTF-8 become surrogates."""
+    """Headers as they were received; bytes that are not UTF-8 become surrogates."""
     return [
         (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in fields
     ]

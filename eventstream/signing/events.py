@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 __all__ = ["ChunkSigner", "EventSigner", "EventVerifier", "chunk_signature", "encode_date"]
 
 encode_date: Callable[[int], bytes] = partial(struct.Struct(">7sq").pack, Headers({":date": Timestamp(0)}).raw[:-8])
-"""The ``:date`` header alone, in wire form, of milliseconds since the epoch."""
+"""Only the ``:date`` header, in wire form, of milliseconds since the epoch."""
 
 _END = memoryview(b"")
 """The payload of the end. No payload that is given to `EventSigner.sign` is this one, though it may be as empty."""
@@ -151,7 +151,7 @@ def chunk_signature(
         service: the signing name, such as ``"transcribe"``.
         timestamp: an aware datetime; what is less than a second does not count.
         prior_signature: the signature before, or the request's.
-        headers: the encoded headers that are signed: of an event the ``:date`` header alone.
+        headers: the encoded headers that are signed: of an event only the ``:date`` header.
         payload: any C-contiguous buffer.
 
     Returns:
@@ -192,8 +192,8 @@ class EventSigner:
         signature: the last signature; at first the seed.
 
     Raises:
-        ValueError: the seed is no signature.
-        TypeError: the region or the service is no str.
+        ValueError: the seed is not a signature.
+        TypeError: the region or the service is not a str.
     """
 
     __slots__ = ("_chunks", "_credentials", "_finished", "_now", "_secret", "_signature")
@@ -229,7 +229,7 @@ class EventSigner:
             StateError: `finish` was called.
             ValueError: the payload is empty, which would end the stream.
             EncodeLimitExceeded: the payload is over 24 MiB.
-            TypeError: the payload is no buffer, or the clock gave a naive datetime.
+            TypeError: the payload is not a buffer, or the clock gave a naive datetime.
             BufferError: the buffer is not C-contiguous.
             OverflowError: the clock's time is outside the years 1 to 9999 in UTC.
         """
@@ -281,8 +281,8 @@ class EventVerifier:
         ended: whether the end of the stream was verified.
 
     Raises:
-        ValueError: the seed is no signature, or a limit is negative.
-        TypeError: the region or the service is no str, or a limit is no integer.
+        ValueError: the seed is not a signature, or a limit is negative.
+        TypeError: the region or the service is not a str, or a limit is not an integer.
     """
 
     __slots__ = ("_chunks", "_credentials", "_error", "_index", "_limits", "_max_skew", "_now", "_signature", "ended")
@@ -326,7 +326,8 @@ class EventVerifier:
             SignatureMismatch: it was signed with another key or for another region or service, was changed, or does
                 not follow the event before it.
             DateSkew: its date is too far from the clock.
-            DecodeError: it was signed, but what it wraps is no valid message; offsets count from that message's start.
+            DecodeError: it was signed, but what it wraps is not a valid message; offsets count from that message's
+                start.
             TypeError: the clock gave a naive datetime.
             BufferError: the payload is a view that was released.
         """

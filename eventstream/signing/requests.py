@@ -118,8 +118,8 @@ def request_signature(
         headers: names (of any case) and values; ``x-amz-date`` must be there. Where ``host`` is missing ``:authority``
             stands for it, and the other way round: over HTTP/2 clients sign either, and send the latter.
         signed_headers: the names of those that are signed; None: all but pseudo-headers and what proxies change.
-        payload_hash: what stands for the body: the SHA-256 in hex, or a word such as `EVENTS_PAYLOAD`; None: the
-            ``x-amz-content-sha256`` header, or else the hash of an empty body.
+        payload_hash: the hash that represents the body: the SHA-256 in hex, or a word such as `EVENTS_PAYLOAD`; None:
+            the ``x-amz-content-sha256`` header, or else the hash of an empty body.
 
     Returns:
         32 bytes.
@@ -214,8 +214,8 @@ def sign_request(
         headers: those that the request has, ``host`` or ``:authority`` among them. What an earlier signature brought
             with it is replaced.
         clock: gives the request's date, as an aware datetime.
-        payload_hash: what stands for the body: the SHA-256 in hex, or the word for a body of signed events; None: the
-            hash of an empty body, which is not sent.
+        payload_hash: the hash that represents the body: the SHA-256 in hex, or the word for a body of signed events;
+            None: the hash of an empty body, which is not sent.
 
     Returns:
         The headers to send, and the signature, 32 bytes: the seed of an `EventSigner`.
@@ -307,7 +307,7 @@ def presign_url(
     expires: int = 300,
     clock: Callable[[], datetime] = utc_now,
 ) -> str:
-    """Return the URL with a signature in its query: whoever has it may send that request until it expires.
+    """Return the URL with a signature in its query: any holder may send that request until it expires.
 
     It is the same as botocore's ``SigV4QueryAuth`` makes it, where that makes a URL that can be used.
 
@@ -321,8 +321,8 @@ def presign_url(
         clock: gives the date from which it is valid, as an aware datetime.
 
     Raises:
-        ValueError: it is no such URL, or has a user, a fragment, a signature, or a parameter twice; `expires` is out of
-            bounds; or ``host`` is among the headers, or a value of several lines.
+        ValueError: it is not such a URL, or has a user, a fragment, a signature, or a parameter twice; `expires` is out
+            of bounds; or ``host`` is among the headers, or a value of several lines.
         TypeError: the clock gave a naive datetime.
     """
     if not 1 <= expires <= MAX_EXPIRES:
@@ -545,5 +545,5 @@ def _parse_date(stamp: str, day: str) -> datetime:
 
 
 def _refusal(error: type[_T], reason: str) -> _T:
-    """Return an error of the request, which is no event of the stream and has no index."""
+    """Return an error of the request, which is not an event of the stream and has no index."""
     return error(None, reason)

@@ -52,14 +52,14 @@ __all__ = ["CORRUPTION_KINDS", "Corruption", "corruptions"]
 
 @dataclass(frozen=True)
 class Corruption:
-    """A message with one fault, and what a decoder has to say of it.
+    """A message with one fault, and the error that a decoder raises for it.
 
     Attributes:
         kind: what was done, a key of `CORRUPTION_KINDS`.
         error: the class that `decode` raises, exactly.
-        stream_error: the class that a `Decoder` raises, which is fed the bytes and closed, in whatever pieces. It is
-            another for trailing data alone, of which a stream is made.
-        offset: the error's, the message beginning at 0.
+        stream_error: the class a `Decoder` raises when fed the bytes, in any chunks, and closed. It differs from
+            `error` only for trailing data, which a stream decoder treats as the next message.
+        offset: that of the error; the message begins at 0.
         wire: the bytes.
     """
 
@@ -107,7 +107,7 @@ def _parts_of(wire: bytes) -> _Parts:
 
 
 def _frame(total_length: int, headers_length: int, body: bytes) -> bytes:
-    """Return a message with right checksums, whatever its lengths say of what lies between them."""
+    """Return a message with right checksums, even if its lengths are wrong."""
     lengths = LENGTHS.pack(total_length, headers_length)
     message = lengths + CRC.pack(zlib.crc32(lengths)) + body
     return message + CRC.pack(zlib.crc32(message))
@@ -260,7 +260,7 @@ def _message_cut_short(draw: DrawFn, parts: _Parts) -> _Faulty:
 
 @_causes(TrailingData)
 def _trailing_bytes(draw: DrawFn, parts: _Parts) -> _Faulty:
-    # Fewer than a prelude, for whose rest a stream decoder waits in vain, whatever they are.
+    # Fewer than a prelude: a stream decoder waits in vain for the rest.
     return parts.wire + draw(st.binary(min_size=1, max_size=PRELUDE_LENGTH - 1)), len(parts.wire)
 
 

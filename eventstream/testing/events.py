@@ -73,7 +73,7 @@ def corrupted(message: Message) -> bytes:
 
 
 def slow(seconds: float) -> Pause:
-    """Return a pause, to stand before an event that comes late."""
+    """Return a pause, to be placed before an event that comes late."""
     return Pause(seconds)
 
 

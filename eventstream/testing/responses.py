@@ -2,7 +2,7 @@
 
 botocore's Stubber refuses event streams. Here the client does all that it does otherwise up to the request, which is
 not sent: parameters are checked and serialised, and botocore's own parser makes the response of the bytes of a stream.
-So a test meets what botocore, or an adapter that is installed, makes of these bytes: errors, too. No credentials are
+So a test meets what botocore, or an installed adapter, does with these bytes, including errors. No credentials are
 needed, and nothing of botocore is replaced.
 """
 
@@ -50,7 +50,7 @@ def fake_response(
 
     Raises:
         ValueError: the client has no such method, its response is not an event stream, or `chunk_size` is less than 1.
-        TypeError: an item is none of these.
+        TypeError: an item is of another type.
     """
     items = list(events)
     for item in items:

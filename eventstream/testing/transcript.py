@@ -33,7 +33,7 @@ def transcripts(
         max_items: how many words and punctuation marks an alternative has at most.
         is_partial: whether the results are; None: some are.
     """
-    from eventstream.transcribe import model  # here: who tests the codec alone has no msgspec
+    from eventstream.transcribe import model  # here, as tests of only the codec need no msgspec
 
     # A time is at first the milliseconds since the one before, and a transcript empty.
     items = st.one_of(

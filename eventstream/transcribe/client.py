@@ -17,9 +17,9 @@ Or for a recording, all of that at once:
 Each stream has a connection of its own, as the AWS SDKs do it: streams last for hours, and neither a lost packet nor a
 lost connection of one concerns another. So the client itself holds no connection, and need not be closed.
 
-Errors: what the service says is a `TranscribeError`, what it should not have sent a `CodecError`. Trouble on the way to
-it is an `OSError` (a stream that broke: `StreamError`; ``ssl.SSLCertVerificationError``; ``TimeoutError``). What the
-client is told, or finds in its environment, and cannot use, is a `ConfigurationError`.
+Errors: an error that the service reports is a `TranscribeError`; a malformed response is a `CodecError`. Trouble on the
+way to the service is an `OSError` (a stream that broke: `StreamError`; ``ssl.SSLCertVerificationError``;
+``TimeoutError``). A bad argument or environment setting is a `ConfigurationError`.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class TranscribeClient(Client):
 
     Raises:
         ConfigurationError: no region was found, or the endpoint or the CA bundle cannot be used.
-        TypeError: the credentials are no such thing.
+        TypeError: the credentials are of another type.
     """
 
     endpoint: str
@@ -170,7 +170,7 @@ class TranscribeClient(Client):
         Raises:
             InvalidRequest: the parameters are not allowed; here, not on entering.
             TranscribeError: the service refused.
-            NoCredentials: there are none.
+            NoCredentials: no credentials were found.
             OSError: the service cannot be reached or trusted, or broke off. ``TimeoutError``: it did not answer.
         """
         asked = _asked(StartStreamTranscriptionRequest, request, keywords)
@@ -260,7 +260,7 @@ class TranscribeClient(Client):
             audio: a path; the bytes, or an array of 16-bit integers; a `WavFile`; or a source of pieces of any size: an
                 iterable or a binary file, read in the event loop, an asynchronous iterable, anything with an
                 asynchronous ``read``, or an ``asyncio.Queue``, which None or its shutdown ends. A WAV is recognised in
-                all of them, and says itself what the request must say of it.
+                all of them, and gives what the request must say about it.
             request: what is requested; None: it is made of the parameters. If they say the encoding and the sample
                 rate, the stream opens before the first audio has come.
             pace: send the audio no faster than it was spoken, as the service wants it, if its bytes tell the time. Live
@@ -287,7 +287,7 @@ class TranscribeClient(Client):
             InvalidAudio: the audio is not what the request says, or ends in the middle of a sample.
             TranscribeError: the service refused, or gave up.
             CodecError: what it sent cannot be decoded.
-            NoCredentials: there are none.
+            NoCredentials: no credentials were found.
             OSError: the service cannot be reached or trusted, or broke off; or the audio cannot be read.
             TimeoutError: the service did not answer, or stopped to send events or to take audio.
         """
@@ -385,7 +385,7 @@ class AudioStream(Stream[_Request, _Response, _In, _Out]):
 
         Raises:
             InvalidAudio: the chunk is empty, too long, ends in the middle of a sample, or comes before the
-                configuration that the operation needs; the stream goes on.
+                configuration that the operation needs; the stream remains usable.
             StateError: the audio was ended, or another task is sending.
             IncompleteStream: the service has ended the response before all audio was sent.
             TranscribeError: the service gave up.
@@ -483,7 +483,7 @@ def _with_session(request: _Request) -> _Request:
 
 
 def retryable(error: Exception) -> bool:
-    """Return whether a transcription may go on in a new stream.
+    """Return whether a transcription may continue in a new stream.
 
     It may where `eventstream.client.retryable` says so, and after silence: a stream that has got no audio for 15
     seconds is ended with a ``BadRequestException``, and another one can begin.

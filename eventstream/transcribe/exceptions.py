@@ -107,10 +107,10 @@ class TranscribeError(ServiceError):
         """Return the error of an HTTP response; its class follows its code.
 
         Args:
-            status: the HTTP status, as 400.
+            status: the HTTP status, e.g. 400.
             headers: names, in any case, and values. ``x-amzn-errortype`` holds the code, up to a colon.
             body: JSON with the text as ``Message`` or ``message``, and with the code as ``__type`` or ``code`` if the
-                header does not have it. Anything else, as a proxy's page, is kept as `payload` alone.
+                header does not have it. Anything else, e.g. a proxy's page, is kept only as `payload`.
         """
         kinds = {code: kind for code, kind in ERRORS.items() if issubclass(kind, cls)}
         return error_from_response(kinds, cls, status, headers, body)

@@ -99,7 +99,7 @@ class Feed:
         if self._keep_alive is None:
             self._next = await self._queue.get()
             return
-        # The task goes on when this one is cancelled: it may already have taken a chunk.
+        # The task continues when this one is cancelled: it may already have taken a chunk.
         if self._getting is None:
             self._getting = asyncio.create_task(self._queue.get())
         done, _ = await asyncio.wait([self._getting], timeout=self._keep_alive)

@@ -87,7 +87,7 @@ class Entity(msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit_defa
     Attributes:
         start_time, end_time: seconds from the beginning of the audio.
         category: ``PII``.
-        type: as ``NAME`` or ``CREDIT_DEBIT_NUMBER``.
+        type: e.g. ``NAME`` or ``CREDIT_DEBIT_NUMBER``.
         content: the words.
         confidence: 0 to 1.
     """
@@ -106,7 +106,7 @@ class LanguageIdentification(
     """A language that may be the one spoken.
 
     Attributes:
-        language_code: as ``en-US``.
+        language_code: e.g. ``en-US``.
         score: 0 to 1, how probable it is.
     """
 
@@ -136,7 +136,7 @@ class Result(msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit_defa
         start_time, end_time: seconds from the beginning of the audio.
         is_partial: whether a better result of the stretch will come; always written.
         alternatives: its readings, the best first; always written.
-        channel_id: as ``ch_0``, if the request asked for channel identification.
+        channel_id: e.g. ``ch_0``, if the request asked for channel identification.
         language_code: the language spoken, if the request asked to identify it.
         language_identification: the languages that it may be, if the request asked to identify it.
     """
@@ -204,7 +204,7 @@ class PostCallAnalyticsSettings(
     """What is done after a call.
 
     Attributes:
-        output_location: where the transcript is stored, as ``s3://BUCKET/FOLDER/``.
+        output_location: where the transcript is stored, e.g. ``s3://BUCKET/FOLDER/``.
         data_access_role_arn: the IAM role that may write there.
         content_redaction_output: ``redacted`` or ``redacted_and_unredacted``.
         output_encryption_kms_key_id: the KMS key that encrypts it.
@@ -271,7 +271,7 @@ def event_to_message(event: Event) -> Message:
 
     Raises:
         EncodeError: the event holds what JSON cannot say, e.g. text with lone surrogates.
-        TypeError: it is no such event, or holds values of other types.
+        TypeError: it is another object, or holds values of other types.
         BufferError: the audio is a buffer that is not C-contiguous.
     """
     return _EVENTS.serialise(event)

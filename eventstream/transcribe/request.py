@@ -1,9 +1,9 @@
 """The parameters of StartStreamTranscription, as HTTP headers: a client's request and the service's response.
 
-A request is checked when it is made, against the bounds, patterns and choices of the service model, and all that is
-wrong with it is said at once. Of the combinations one is checked, how the language is chosen; the others are left to
-the service, which changes its mind about them. A language code that is not in today's list passes, since services grow
-faster than clients; who makes such a request is warned, who receives it is not.
+A request is checked when it is made, against the bounds, patterns and choices of the service model, and every problem
+is reported at once. Only one combination is checked, the choice of language; the others are left to the service, whose
+rules change. Unknown language codes are accepted, because the service gains languages faster than clients are released.
+Constructing such a request emits a warning; receiving one does not.
 
 A response is the service's word: it is parsed and never refused.
 
@@ -98,7 +98,7 @@ class CheckedRequest(Parameters):
 
     Attributes:
         required: the fields that must be given.
-        exactly_one_of: fields of which one must be given, and no more.
+        exactly_one_of: exactly one of these fields must be given.
     """
 
     required: ClassVar[Sequence[str]]
@@ -113,7 +113,7 @@ class CheckedRequest(Parameters):
         """Return the request that HTTP headers make.
 
         Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored. Flags are read in any
+            pairs: names, in any case, and values; headers that are not parameters are ignored. Flags are read in any
                 case, since clients write ``True`` too.
 
         Raises:
@@ -134,10 +134,10 @@ class RepeatingResponse(Parameters):
 
     @classmethod
     def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Return the response that HTTP headers make. A number or flag that is none counts as absent.
+        """Return the response that HTTP headers make. An invalid number or flag counts as absent.
 
         Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored.
+            pairs: names, in any case, and values; headers that are not parameters are ignored.
         """
         pairs = list(pairs)
         return cls(request_id=request_id_of(pairs), **cls.read_leniently(pairs))
@@ -159,7 +159,9 @@ class RepeatingResponse(Parameters):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class _Parameters(Parameters):
-    """What a request says and its response repeats. None, False and an empty list stand for a parameter not given."""
+    """What a request says and its response repeats. None, False and an empty list mean that a parameter is not
+    given.
+    """
 
     parameters = _PARAMETERS
 
@@ -197,7 +199,7 @@ class StartStreamTranscriptionRequest(CheckedRequest, _Parameters):
     and `identify_multiple_languages`.
 
     Attributes:
-        language_code: as ``en-US``; see `LANGUAGE_CODES`. Another one is passed on, with a warning.
+        language_code: e.g. ``en-US``; see `LANGUAGE_CODES`. Another one is passed on, with a warning.
         media_sample_rate_hertz: 8000 to 48000; 8000 is suggested for low, 16000 for high quality.
         media_encoding: one of `MEDIA_ENCODINGS`.
         vocabulary_name: 1 to 200 of ``0-9 A-Z a-z . _ -``.
@@ -211,7 +213,7 @@ class StartStreamTranscriptionRequest(CheckedRequest, _Parameters):
         partial_results_stability: ``high``, ``medium`` or ``low``.
         content_identification_type: ``PII``: mark what identifies a person.
         content_redaction_type: ``PII``: remove it.
-        pii_entity_types: which kinds of it, as ``NAME``; 300 characters with the commas.
+        pii_entity_types: which kinds of it, e.g. ``NAME``; 300 characters with the commas.
         language_model_name: 1 to 200 of ``0-9 A-Z a-z . _ -``.
         identify_language: find out the language.
         language_options: the language codes it may be; 200 characters with the commas.
@@ -246,7 +248,7 @@ class StartStreamTranscriptionRequest(CheckedRequest, _Parameters):
         """Return the request of HTTP headers. It does not warn of a language code that is not known.
 
         Args:
-            pairs: names, in any case, and values; headers that are no parameters are ignored. Flags are read in any
+            pairs: names, in any case, and values; headers that are not parameters are ignored. Flags are read in any
                 case, since clients write ``True`` too.
 
         Raises:

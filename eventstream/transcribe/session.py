@@ -87,7 +87,7 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
 
         Raises:
             InvalidAudio: the chunk is empty, too long, ends in the middle of a sample, is an array of something else
-                than samples, or comes before the configuration that the operation needs; the session goes on.
+                than samples, or comes before the configuration that the operation needs; the session remains usable.
             StateError: the audio was ended.
             IncompleteStream: the response has ended early.
             TypeError, BufferError: the chunk is not a buffer, or not C-contiguous.

@@ -1,4 +1,4 @@
-"""Files one after the other, or one of several streams: what cannot be read is said, and the rest goes on."""
+"""Files one after the other, or one of several streams: what cannot be read is reported, and the rest continues."""
 
 from __future__ import annotations
 

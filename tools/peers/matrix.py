@@ -208,7 +208,7 @@ asked: neither PyPI nor npm has it.
 A bold cell is not what we do: another message or none, silence or an error where we have none or the other way round,
 an error that is not one of the codec's own ("foreign"), a hang, a crash. "Silent" is the end of an input that stops in
 mid-message, where nothing is said. A dash: that codec does not encode. "Inexpressible": the input has no place in the
-types of its interface. Bytes allocated are told of @smithy/core alone.
+types of its interface. Allocated bytes are known only for @smithy/core.
 
 ## The matrix
 

@@ -35,7 +35,7 @@ DEFAULT_DURATION = 0.1
 _SAMPLE_LENGTHS = {"pcm": 2, "g711-alaw": 1, "g711-ulaw": 1}
 _UNTIMED_CHUNK_LENGTH = 4_096
 
-# The octet of which silence consists (ITU-T G.711: the code of the smallest positive value, as it is sent).
+# The octet of silence (ITU-T G.711: the code of the smallest positive value, as it is sent).
 _SILENT = {"pcm": b"\x00", "g711-alaw": b"\xd5", "g711-ulaw": b"\xff"}
 
 # The items of a buffer, as `struct` names them, that are bytes of audio as they are.

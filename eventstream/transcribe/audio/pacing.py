@@ -28,7 +28,7 @@ def pace(
         chunks: of a recording.
         format: what the audio is.
         clock: seconds, from any moment on.
-        sleep: waits for so many seconds, as ``asyncio.sleep``, which is the default; it is called for every chunk but
+        sleep: waits for so many seconds, like ``asyncio.sleep``, which is the default; it is called for every chunk but
             the first, if only with 0, so that the other tasks get their turn.
 
     Raises:

@@ -1,7 +1,7 @@
 """Audio from anywhere: `Source` reads it, recognises a WAV, and refuses what is not the audio that was announced.
 
-Whatever the source is, its first bytes tell. A WAV's header gives the format, and only its samples go on. Another
-container, such as WebM, is refused where PCM or G.711 was announced: the service would take it for noise.
+The first bytes of any source tell what it is. A WAV's header gives the format, and only its samples are passed on.
+Another container, such as WebM, is refused where PCM or G.711 was announced: the service would take it for noise.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Source:
 
     Raises:
         OSError: the file cannot be opened.
-        TypeError: it is none of these.
+        TypeError: it is of another type.
     """
 
     def __init__(self, audio: Any, expected: AudioFormat | None) -> None:
@@ -125,7 +125,7 @@ class Source:
 
 
 async def _begun(samples: AsyncIterator[Samples], head: _Head) -> AsyncIterator[Samples]:
-    """Return the same samples, of which the first have come."""
+    """Return the same samples, the first of which have come."""
     first = await anext(samples, b"")
     if head.format is None:
         raise InvalidAudio(_NOT_SAID)
@@ -146,7 +146,7 @@ class _Head:
     """The beginning of the audio: it is kept until it tells what the audio is.
 
     Attributes:
-        expected: what the audio should be; None: whatever the WAV is.
+        expected: what the audio should be; None: what the WAV is.
         format: what it is; None while that is not known.
         is_complete: whether all audio of a WAV has come.
     """

@@ -44,7 +44,7 @@ _FORMATS = {
     0x11: "IMA ADPCM",
     0x55: "MP3",
 }
-# Who writes to a pipe does not know the length: ffmpeg then writes 0xFFFFFFFF, sox and arecord something near 2 GiB.
+# A program that writes to a pipe cannot know the length: ffmpeg writes 0xFFFFFFFF, sox and arecord a value near 2 GiB.
 _UNKNOWN_LENGTHS = range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_F000, 0x1_0000_0000)
 
 
@@ -58,8 +58,8 @@ class WavFile:
     Attributes:
         format: the rate, the number of channels, and the encoding: ``pcm``, ``g711-alaw`` or ``g711-ulaw``.
         length: bytes of audio; None if only the end of the file tells.
-        duration: seconds, as the header has it; None if whoever wrote it did not know yet, and 0 if its lengths were to
-            be written in the end, and never were.
+        duration: seconds, according to the header. None if the header says the length is unknown; 0 if the writer never
+            filled it in.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ def open_wav(file: str | os.PathLike[str] | BytesReadable, expected: AudioFormat
         expected: what the audio should be.
 
     Raises:
-        InvalidAudio: it is no WAV, its format is another, or not the expected one.
+        InvalidAudio: it is not a WAV, or its format is unsupported or not the expected one.
         OSError: the file cannot be opened or read.
     """
     if hasattr(file, "read"):
@@ -144,7 +144,7 @@ def open_wav(file: str | os.PathLike[str] | BytesReadable, expected: AudioFormat
 
 
 def _read_wav(file: BytesReadable, expected: AudioFormat | None, opened: BinaryIO | None) -> WavFile:
-    # A file that is too short to be anything is no WAV either.
+    # A file that is too short to be anything is not a WAV either.
     form, form_length, kind = _RIFF.unpack(_read_up_to(file, _RIFF.size).ljust(_RIFF.size))
     if form != b"RIFF" or kind != b"WAVE":
         raise InvalidAudio("not a WAV: it does not begin with RIFF and WAVE")
@@ -166,7 +166,7 @@ def _read_wav(file: BytesReadable, expected: AudioFormat | None, opened: BinaryI
     if expected is not None and format != expected:
         raise InvalidAudio(f"the WAV has {described(format)}; expected: {described(expected)}")
     unknown = any(length in lengths for lengths in _UNKNOWN_LENGTHS)
-    # Who was to write the lengths at the end, and never came to it, has said that nothing follows.
+    # A writer that was interrupted before filling in the lengths leaves them as if nothing followed.
     unwritten = length == 0 and form_length + _CHUNK.size <= position
     return WavFile(file, format, None if unknown else length, opened, unwritten=unwritten)
 

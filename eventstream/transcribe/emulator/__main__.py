@@ -94,7 +94,7 @@ async def _serve(options: Namespace, recogniser: RecogniserFactory) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write the file as a whole, so that nobody reads a part of it; what is no file, as a pipe, as it is."""
+    """Write the file as a whole, so that no reader sees a part of it; write into a pipe or device directly."""
     if path.exists() and not path.is_file():
         path.write_text(text)
         return
@@ -106,7 +106,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _stop_signal() -> asyncio.Future[None]:
-    """Done with the first SIGTERM or SIGINT; a second one ends the process, whatever it is doing."""
+    """Done with the first SIGTERM or SIGINT; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[None] = loop.create_future()
 
@@ -120,7 +120,7 @@ def _stop_signal() -> asyncio.Future[None]:
         loop.call_soon_threadsafe(stop)
 
     for number in _STOPPED_BY:
-        # `signal` alone does not wake a loop that is just going to sleep. Windows has no such method, and needs none.
+        # `signal` does not wake a loop that is just going to sleep. Windows has no such method, and needs none.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop)
         signal.signal(number, handle)

@@ -46,7 +46,7 @@ class Mention(NamedTuple):
     """Words that identify a person.
 
     Attributes:
-        type: as ``NAME``; the service's are in its guide ("Redacting or identifying PII in a real-time stream").
+        type: e.g. ``NAME``; the service's are in its guide ("Redacting or identifying PII in a real-time stream").
         start: the position of the first of them in the utterance, marks counted, too.
         stop: the position after the last.
         confidence: 0 to 1; None if the recogniser does not say.
@@ -123,7 +123,7 @@ def load_recogniser(name: str) -> RecogniserFactory:
         name: ``scripted``, ``moonshine``, or ``module:factory`` with dots in either as needed.
 
     Raises:
-        ValueError: it is neither, or there is no such factory in the module.
+        ValueError: it is neither, or the module has no such factory.
         ImportError: the module, or a library that it needs, is not installed.
     """
     if name == "scripted":

@@ -15,7 +15,7 @@ A line that begins with ``#`` is a comment, and one with ``@`` an order:
 - ``@pace SECONDS``: how long each of the words that follow lasts, at first 0.3; 0.01 to 60.
 - ``@language CODE [SCORE]``: what is spoken from here on, and how sure that is, 0 to 1. It ends a sentence.
 - ``@pause SECONDS``: nobody speaks for so long.
-- ``@at SECONDS``: go on at this time, which must not be over.
+- ``@at SECONDS``: continue at this time, which must not be over.
 - ``@error CODE [TEXT]``: the stream ends here with this exception. It ends a sentence.
 - ``@filter NAME WORD…``: words of a vocabulary filter, in any case.
 """

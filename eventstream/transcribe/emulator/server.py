@@ -46,7 +46,7 @@ class Emulator(Server):
         recogniser: makes the recognisers; None: a `Scripted` one. It is not closed.
         limits: what a client may ask for; `Limits.strict` is what the service allows.
         connections: what connections may cost.
-        faults: what shall go wrong: each a `Fault`, or as it is written on the command line.
+        faults: what should go wrong: each a `Fault`, or as it is written on the command line.
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
 

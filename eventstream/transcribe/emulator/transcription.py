@@ -60,8 +60,7 @@ __all__ = ["MedicalTranscription", "Transcription", "TranscriptionOf"]
 TranscriptionOf: TypeAlias = Conversation[Any, Any, AudioStreamEvent, Any]
 
 _QUIET = 5.0
-"""Seconds without results after which audio is answered with an event without any, so that clients see that it goes on.
-"""
+"""Seconds without results after which audio is answered with an event without any, so that clients see progress."""
 
 _log = logging.getLogger("eventstream.transcribe.emulator")
 
@@ -156,7 +155,7 @@ class Transcription:
 
     async def _take(self, event: object) -> None:
         if isinstance(event, AudioEvent):
-            if event.audio_chunk:  # before the end some clients send an empty one, which is no audio
+            if event.audio_chunk:  # before the end some clients send an empty one, which is not audio
                 await self._hear(event.audio_chunk)
         elif not isinstance(event, ConfigurationEvent):
             raise BadRequestException("The audio stream has an event that is neither audio nor configuration.")
