@@ -59,6 +59,7 @@ __all__ = [
     "RetryOn",
     "Stream",
     "StreamError",
+    "check_response",
     "retryable",
 ]
 
@@ -541,14 +542,14 @@ class Client:
                 wire = parts.initial.encode()
                 await channel.send(wire if signer is None else signer.sign(wire), timeout=self._response_timeout)
             response = await channel.response(self._response_timeout)
-            await _check_response(operation, response, channel, self._response_timeout)
+            await check_response(operation, response, channel, self._response_timeout)
             yield make(channel, signer, response)
 
 
 _S = TypeVar("_S", bound=Stream[Any, Any, Any, Any])
 
 
-async def _check_response(
+async def check_response(
     operation: Operation[Any, Any, Any, Any], response: Response, channel: Channel, timeout: float | None
 ) -> None:
     """Do nothing for the beginning of an event stream.

@@ -6,6 +6,7 @@ streams are not among them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,12 +26,15 @@ from eventstream.operation import Codes, Events, InvalidEvent, InvalidRequest, O
 if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape, StructureShape
 
-__all__ = ["Members", "ModelOperation", "has_input_stream", "make_operation"]
+__all__ = ["Members", "ModelOperation", "has_input_stream", "initial_request", "make_operation"]
 
 ModelOperation: TypeAlias = Operation[dict[str, Any], dict[str, Any], Event, Event]
 
 _CONTENT_TYPES: Mapping[str, str] = {"rest-json": "application/json", "json": "application/x-amz-json-{version}"}
 """Of the JSON in events, by protocol; with the other protocols no operation has an event stream in its input."""
+
+
+_INITIAL_REQUEST = "initial-request"
 
 
 def has_input_stream(model: OperationModel) -> bool:
@@ -52,7 +56,7 @@ def make_operation(model: OperationModel, *, strict: bool = False) -> ModelOpera
         raise ValueError(f"the operation {model.name} has no event stream in its input, or not in JSON")
     service = model.service_model
     protocol = service.resolved_protocol
-    content_type = _CONTENT_TYPES[protocol].format(version=service.metadata.get("jsonVersion", "1.0"))
+    content_type = _content_type(model)
     errors = _errors(model)
     output = model.get_event_stream_output()
     return Operation(
@@ -71,6 +75,29 @@ def make_operation(model: OperationModel, *, strict: bool = False) -> ModelOpera
         codes=_codes(errors),
         initial_messages=protocol == "json",
     )
+
+
+def initial_request(model: OperationModel, body: bytes) -> Message:
+    """Return the ``initial-request`` of an RPC protocol.
+
+    Args:
+        model: of the operation.
+        body: of the request, as botocore makes it: JSON, with an empty object for the event stream.
+    """
+    content = json.loads(body)
+    stream = model.input_shape.event_stream_name
+    content.pop(wire_name(model.input_shape.members[stream], stream), None)
+    payload = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+    return _initial_message(_INITIAL_REQUEST, _content_type(model), payload)
+
+
+def _initial_message(event_type: str, content_type: str, payload: bytes) -> Message:
+    return Message({":message-type": "event", ":event-type": event_type, ":content-type": content_type}, payload)
+
+
+def _content_type(model: OperationModel) -> str:
+    service = model.service_model
+    return _CONTENT_TYPES[service.resolved_protocol].format(version=service.metadata.get("jsonVersion", "1.0"))
 
 
 def _host_prefix(model: OperationModel) -> str:
@@ -162,8 +189,7 @@ class Members:
 
     def _message(self, value: dict[str, Any]) -> Message:
         if self._shape is None:
-            headers = {":message-type": "event", ":event-type": self._initial, ":content-type": self._content_type}
-            return Message(headers, b"{}")
+            return _initial_message(self._initial, self._content_type, b"{}")
         return self._event.serialise({self._initial: value})
 
     def _read_message(self, message: Message | None) -> tuple[dict[str, Any], dict[str, str]]:
@@ -212,7 +238,7 @@ class _Request(Members):
     """The `eventstream.operation.Format` of a request."""
 
     def __init__(self, model: OperationModel, protocol: str, content_type: str) -> None:
-        super().__init__(model.input_shape, protocol, "initial-request", content_type)
+        super().__init__(model.input_shape, protocol, _INITIAL_REQUEST, content_type)
         self._target = f"{model.metadata.get('targetPrefix')}.{model.name}" if protocol == "json" else None
 
     def write(self, value: dict[str, Any], /) -> Parts:
