@@ -10,8 +10,8 @@ failed, and every later call raises an equal error. For the client the whole exc
 still say what went wrong. The end of the input is a fault unless all is said: a stream that was cut never looks like
 one that ended, and neither does one that ended before the client had sent everything.
 
-Without a signer, and without credentials on the other side, events go as they are, and a message with an empty payload
-ends them, as on some WebSockets. A server without credentials also takes signed events, and believes them.
+Without a signer, events go as they are, and a message with an empty payload ends them, as on WebSockets. A server takes
+them so where the request was presigned. One without credentials takes both, and believes those that are signed.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from eventstream._codec import Decoder, Message, decode
 from eventstream.exceptions import IncompleteStream, StateError, UnexpectedMessage, VerificationError
 from eventstream.signing import (
     MAX_CLOCK_SKEW,
+    MAX_EXPIRES,
     CredentialsSource,
     EventSigner,
     EventVerifier,
     VerifiedRequest,
     utc_now,
+    verify_presigned,
     verify_request,
 )
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
 __all__ = ["ClientExchange", "ServerExchange", "plain"]
 
 T = TypeVar("T")
+
+_SIGNATURE = ":chunk-signature"
+"""The header that every signed event has."""
 
 
 def plain(message: Message) -> Message:
@@ -317,6 +323,7 @@ class ServerExchange(Generic[T]):
 
     Attributes:
         ended: whether the end of the client's events has come.
+        unsigned: whether the events of a presigned request go unsigned; known once the first one has come.
     """
 
     def __init__(
@@ -342,20 +349,33 @@ class ServerExchange(Generic[T]):
         self._unwrap: Callable[[Message], Message | None] | None = None
         self._failed = False
         self.ended = False
+        self.unsigned = False
 
-    def receive_request(self, method: str, path: str, headers: Iterable[tuple[str, str]]) -> VerifiedRequest | None:
+    def receive_request(
+        self,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[str, str]],
+        *,
+        presigned: bool = False,
+        max_expires: int = MAX_EXPIRES,
+    ) -> VerifiedRequest | None:
         """Verify the request, and take its signature as the seed of the events'.
 
         Args:
             method: such as ``"POST"``.
             path: as it was received, with its query if it has one.
             headers: names and values as they were received, pseudo-headers too if there are any.
+            presigned: whether the signature is in the query, as that of a WebSocket. Events may then go unsigned, all
+                or none: the first one says which.
+            max_expires: seconds for which it may be presigned at most.
 
         Returns:
             Who signed it, and for what; None if signatures are not checked.
 
         Raises:
-            VerificationError: it cannot be accepted (403); see `verify_request`. Later calls raise an equal error.
+            VerificationError: it cannot be accepted (403); see `verify_request` and `verify_presigned`. Later calls
+                raise an equal error.
             StateError: a request was accepted before.
         """
         self._incoming.check()
@@ -364,29 +384,33 @@ class ServerExchange(Generic[T]):
         if self._credentials is None:
             self._unwrap = _Unchecked(*self._limits).verify
             return None
+        claim = self._credentials, self._region, self._service, method, path, headers
         try:
-            request = verify_request(
-                self._credentials,
-                self._region,
-                self._service,
-                method,
-                path,
-                headers,
-                clock=self._clock,
-                max_clock_skew=self._max_clock_skew,
-            )
+            if presigned:
+                request = verify_presigned(
+                    *claim, clock=self._clock, max_clock_skew=self._max_clock_skew, max_expires=max_expires
+                )
+            else:
+                request = verify_request(*claim, clock=self._clock, max_clock_skew=self._max_clock_skew)
         except VerificationError as error:
             self._incoming.fail(error)
             raise
         max_headers, max_payload = self._limits
-        self._unwrap = EventVerifier(
+        verify = EventVerifier(
             *request,
             clock=self._clock,
             max_clock_skew=self._max_clock_skew,
             max_headers_length=max_headers,
             max_payload_length=max_payload,
         ).verify
+        self._unwrap = partial(self._choose, verify) if presigned else verify
         return request
+
+    def _choose(self, verify: Callable[[Message], Message | None], message: Message) -> Message | None:
+        """Unwrap the first message of a presigned stream; all others are as this one is, signed or not."""
+        self.unsigned = _SIGNATURE not in message.headers
+        self._unwrap = _Unsigned().verify if self.unsigned else verify
+        return self._unwrap(message)
 
     def check_opened(self) -> None:
         """Do nothing once a request was accepted.
@@ -467,6 +491,23 @@ class ServerExchange(Generic[T]):
         return wire
 
 
+class _Unsigned:
+    """Takes the place of a verifier where events go unsigned, and an empty payload ends them."""
+
+    def __init__(self) -> None:
+        self._index = 0
+        self._ended = False
+
+    def verify(self, message: Message) -> Message | None:
+        if self._ended:
+            raise UnexpectedMessage(self._index, "it comes after the end of the stream")
+        if _SIGNATURE in message.headers:
+            raise UnexpectedMessage(self._index, "it is signed, and those before it are not")
+        self._index += 1
+        self._ended = not message.payload
+        return None if self._ended else message
+
+
 class _Unchecked:
     """Takes the place of a verifier where signatures are not checked: unwraps what is signed, and nothing else."""
 
@@ -482,7 +523,7 @@ class _Unchecked:
         if not message.payload:
             self._ended = True
             return None
-        if ":chunk-signature" not in message.headers:
+        if _SIGNATURE not in message.headers:
             return message
         max_headers, max_payload = self._limits
         return decode(message.payload, max_headers_length=max_headers, max_payload_length=max_payload)

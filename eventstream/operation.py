@@ -23,6 +23,7 @@ from urllib.parse import unquote
 from eventstream._codec import Headers, Message
 from eventstream._text import MAX_JSON_VALUES, escaped, has_too_many_values, quote, quote_bytes
 from eventstream.exceptions import MAX_SERVICE_TEXT, CodecError, ServiceError
+from eventstream.signing import MAX_EXPIRES
 from eventstream.wire import DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
@@ -397,6 +398,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         method: the HTTP method.
         websocket_path: the path of its WebSocket; None: it has none.
         websocket_prefix: what a parameter's name in the query of a WebSocket lacks of its header.
+        websocket_port: where the service itself takes WebSockets.
+        max_expires: seconds that a presigned URL may be valid at most.
         errors: by the code that the service uses, the class of the error, whose attributes `status_code` and
             `retryable` hold for it.
         error: the class of all other errors.
@@ -428,6 +431,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     method: str = "POST"
     websocket_path: str | None = None
     websocket_prefix: str = ""
+    websocket_port: int = 443
+    max_expires: int = MAX_EXPIRES
     errors: Mapping[str, type[ServiceError]] = field(default_factory=dict)
     error: type[ServiceError] = ServiceError
     text_member: str = "message"

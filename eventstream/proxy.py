@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from eventstream._text import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Proxy", "ProxyError", "connect", "from_environment", "open_tunnel"]
 
@@ -114,8 +114,8 @@ def _is_loopback(host: str) -> bool:
 
 
 async def connect(
-    protocol: Any, host: str, port: int, *, ssl: ssl.SSLContext | None
-) -> tuple[asyncio.Transport, asyncio.Protocol]:
+    protocol: Callable[[], Any], host: str, port: int, *, ssl: ssl.SSLContext | None, proxy: Proxy | None = None
+) -> tuple[asyncio.Transport, Any]:
     """Return a connection; the addresses of the host are tried beside each other (RFC 8305, "happy eyeballs").
 
     Args:
@@ -123,14 +123,41 @@ async def connect(
         host: a name or an address.
         port: e.g. 443.
         ssl: the certificates that are trusted; None for plaintext.
+        proxy: an HTTP proxy through which the host is reached; it finds the addresses, then.
+
+    Returns:
+        The transport, and the protocol that was made.
+
+    Raises:
+        OSError: the host, or the proxy, cannot be reached or trusted.
+        ProxyError: the proxy refused.
     """
+    if proxy is not None:
+        return await _tunnelled(protocol(), host, port, ssl, proxy)
     loop = asyncio.get_running_loop()
     # Other event loops have no such argument.
     racing: Mapping[str, Any] = (
         {"happy_eyeballs_delay": ATTEMPT_DELAY} if isinstance(loop, asyncio.BaseEventLoop) else {}
     )
-    made = await loop.create_connection(protocol, host, port, ssl=ssl, **racing)
-    return cast("tuple[asyncio.Transport, asyncio.Protocol]", made)
+    return await loop.create_connection(protocol, host, port, ssl=ssl, **racing)
+
+
+async def _tunnelled(
+    protocol: Any, host: str, port: int, ssl: ssl.SSLContext | None, proxy: Proxy
+) -> tuple[asyncio.Transport, Any]:
+    transport, received = await open_tunnel(proxy, host, port)
+    if ssl is not None:
+        loop = asyncio.get_running_loop()
+        secured = await loop.start_tls(transport, protocol, ssl, server_hostname=host)
+        transport = cast("asyncio.Transport", secured)
+        protocol.connection_made(transport)
+    else:
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        if received:
+            protocol.data_received(received)
+        transport.resume_reading()
+    return transport, protocol
 
 
 async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Transport, bytes]:
@@ -194,7 +221,7 @@ async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Trans
     except OSError as error:
         raise named(error, name) from None
     try:
-        return transport, await cast("Tunnel", protocol).answered
+        return transport, await protocol.answered
     except BaseException:
         transport.abort()
         raise

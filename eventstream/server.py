@@ -1,4 +1,5 @@
-"""A server of any operation: it verifies, dispatches, limits, drains, logs, and fails on request.
+"""A server of any operation, over HTTP/2 and WebSockets: it verifies, dispatches, limits, drains, logs, and fails on
+request.
 
 >>> async def shout(request, events):
 ...     async for event in events:
@@ -8,7 +9,8 @@
 
 A stream goes through the same steps as at AWS's services. What is wrong with the request (its path, its signature, its
 parameters, too many streams at once) is answered as an HTTP error. Then the response's headers go out at once, since
-some clients send nothing before. From here on, errors are reported in an ``exception`` message, which ends the stream.
+some clients send nothing before. From here on, errors are reported in an ``exception`` message, which ends the stream;
+on a WebSocket all of them are.
 
 Every stream is its own task. Nothing that goes wrong in one reaches another. One stream's fault is that stream's: a
 client that says nothing, or takes nothing, loses its stream after a time.
@@ -30,10 +32,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from eventstream._codec import Message
-from eventstream._text import printable
+from eventstream._text import printable, quote
 from eventstream.exceptions import (
     DateSkew,
     DecodeError,
@@ -45,7 +48,15 @@ from eventstream.exceptions import (
 )
 from eventstream.faults import Fault, Faults
 from eventstream.http2 import IDLE_FRAMES, MAX_CONCURRENT_STREAMS, RESETS, Budget, ErrorCodes, StreamError, serve
-from eventstream.operation import CONTENT_TYPE, InvalidEvent, InvalidRequest, Operation, error_to_response, make_error
+from eventstream.operation import (
+    CONTENT_TYPE,
+    InvalidEvent,
+    InvalidRequest,
+    Operation,
+    error_to_message,
+    error_to_response,
+    make_error,
+)
 from eventstream.session import ServerSession
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
 
@@ -56,6 +67,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from eventstream.transport import ServerChannel
+    from eventstream.websocket import Route, ServerSocket
 
 __all__ = ["ConnectionLimits", "Conversation", "Handler", "Limits", "Server", "Service", "Statistics"]
 
@@ -69,6 +81,7 @@ _LINGER = 1.0
 _ACCESS_KEY = re.compile(r"Credential=([^/,\s=]+)/")
 
 _REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amzn-request-id")
+_TOKEN = "X-Amz-Security-Token"
 
 _log = logging.getLogger(__name__)
 
@@ -201,6 +214,20 @@ class Service:
         operation = next(matching, next(iter(self.handlers)))
         await Conversation(self, channel, operation).run(self.handlers[operation])
 
+    async def over_websocket(self, channel: ServerSocket) -> None:
+        """Answer what comes over a WebSocket, to its end."""
+        operation = next(op for op in self.handlers if op.match_websocket(channel.path) is not None)
+        await Conversation(self, channel, operation, websocket_id=channel.id).run(self.handlers[operation])
+
+    def no_websocket(self, path: str) -> str | None:
+        """Say why there is no WebSocket at a path; None if there is one."""
+        if any(operation.match_websocket(path) is not None for operation in self.handlers):
+            return None
+        paths = [operation.websocket_path for operation in self.handlers if operation.websocket_path is not None]
+        none = [operation.name for operation in self.handlers if operation.websocket_path is None]
+        text = f"There is no WebSocket at {quote(path.partition('?')[0])}, but at {', '.join(paths) or 'no path'}."
+        return f"{text} {', '.join(none)}: over HTTP/2 only." if none else text
+
     def enter(
         self, key: str, conversation: Conversation[Any, Any, Any, Any], conflict: ServiceError | None = None
     ) -> None:
@@ -285,6 +312,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         service: what it shares with the others.
         channel: the request.
         operation: what is asked for.
+        websocket_id: the id of the WebSocket that the request has opened; None: it came over HTTP/2.
 
     Attributes:
         operation: as given.
@@ -295,10 +323,16 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
     """
 
     def __init__(
-        self, service: Service, channel: ServerChannel, operation: Operation[_Request, _Response, _In, _Out]
+        self,
+        service: Service,
+        channel: ServerChannel,
+        operation: Operation[_Request, _Response, _In, _Out],
+        *,
+        websocket_id: str | None = None,
     ) -> None:
         self.operation = operation
-        self.request_id = str(uuid4())
+        self.request_id = websocket_id or str(uuid4())
+        self._websocket = websocket_id is not None
         self.renews = True
         self.note = ""
         self._service = service
@@ -310,6 +344,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             clock=service.clock,
             max_clock_skew=service.max_clock_skew,
             max_payload_length=operation.max_event_length,
+            websocket=self._websocket,
         )
         self._events: deque[_In | Message] = deque()
         self._end_counted = False
@@ -409,7 +444,9 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
 
     async def _tell(self, error: ServiceError) -> None:
         channel = self._channel
-        if not self._responded:
+        if self._websocket and not self._responded:  # which has begun, whatever the request is
+            await self._send(error_to_message(error, self.operation.text_member).encode())
+        elif not self._responded:
             error.request_id = self.request_id
             status, headers, body = error_to_response(error, self.operation.text_member)
             headers.append(self._date())
@@ -472,6 +509,11 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
     def _signature_error(self, error: VerificationError) -> ServiceError:
         """Return the error of AWS that a request's bad signature gets."""
         fields = dict(self._channel.headers)
+        if self._websocket:  # the same, in the query
+            query = dict(parse_qsl(self._channel.path.partition("?")[2]))
+            fields = {"x-amz-security-token": query[_TOKEN]} if _TOKEN in query else {}
+            if "X-Amz-Signature" in query:
+                fields["authorization"] = f"Credential={query.get('X-Amz-Credential')}"
         authorization = fields.get("authorization", "")
         access_key = _ACCESS_KEY.search(authorization)
         if not authorization:
@@ -595,7 +637,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             self._receiving = False
 
     def _count_signature(self) -> None:
-        if self._service.accounts is not None:
+        if self._service.accounts is not None and not self._session.unsigned:
             self._service.statistics.signatures += 1
 
     # Events that go
@@ -653,7 +695,8 @@ def _yields(handler: Handler) -> bool:
 
 
 class Server:
-    """A server over HTTP/2: an asynchronous context manager that serves within its block. It serves once.
+    """A server over HTTP/2, and over WebSockets on a port of their own: an asynchronous context manager that serves
+    within its block. It serves once.
 
     At the end of the block streams that still run are ended with an exception; `drain` before it gives them time.
 
@@ -669,9 +712,12 @@ class Server:
         faults: what goes wrong on request: each a `eventstream.faults.Fault`, or as it is written on the command line.
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
+        websocket_port: the port for WebSockets, 0 for any that is free; None: there are none. They are opened by
+            presigned URLs, and events may then go signed or unsigned.
+        websocket_ssl: a context with the server's certificate for that port; needed where `ssl` is given.
 
     Raises:
-        ValueError: no operation was given, or a fault is unknown.
+        ValueError: no operation was given, a fault is unknown, or a context is missing.
     """
 
     def __init__(
@@ -688,6 +734,8 @@ class Server:
         faults: Iterable[Fault | str] = (),
         clock: Callable[[], datetime] = utc_now,
         max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
+        websocket_port: int | None = None,
+        websocket_ssl: SSLContext | None = None,
     ) -> None:
         service = Service(
             handlers,
@@ -698,23 +746,44 @@ class Server:
             clock=clock,
             max_clock_skew=max_clock_skew,
         )
-        self._prepare(service, host, port, ssl, connections)
+        self._prepare(service, host, port, ssl, connections, websocket_port, websocket_ssl)
 
     def _prepare(
-        self, service: Service, host: str, port: int, ssl: SSLContext | None, connections: ConnectionLimits
+        self,
+        service: Service,
+        host: str,
+        port: int,
+        ssl: SSLContext | None,
+        connections: ConnectionLimits,
+        websocket_port: int | None,
+        websocket_ssl: SSLContext | None,
     ) -> None:
+        if websocket_port is not None and (ssl is None) != (websocket_ssl is None):
+            raise ValueError("with TLS both ports need a context: ssl and websocket_ssl")
         self._service = service
         self._connections = connections
         self._host = host
         self._port = port
         self._ssl = ssl
+        self._websocket_port = websocket_port
+        self._websocket_ssl = websocket_ssl
+        self._routes: dict[str, Route] = {}
 
     @property
     def endpoint(self) -> str:
         """Its address, e.g. ``http://127.0.0.1:49152``; within the block."""
-        scheme = "http" if self._ssl is None else "https"
+        return self._address("http" if self._ssl is None else "https", self._port)
+
+    @property
+    def websocket_endpoint(self) -> str | None:
+        """The address of its WebSockets, e.g. ``ws://127.0.0.1:49153``; None if it has none. Within the block."""
+        if self._websocket_port is None:
+            return None
+        return self._address("ws" if self._websocket_ssl is None else "wss", self._websocket_port)
+
+    def _address(self, scheme: str, port: int) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{scheme}://{host}:{self._port}"
+        return f"{scheme}://{host}:{port}"
 
     @property
     def statistics(self) -> Statistics:
@@ -749,10 +818,38 @@ class Server:
                     **vars(self._connections),
                 )
             )
-            stack.push_async_callback(self.drain, 0)
             self._port = server.port
+            if self._websocket_port is not None:
+                self._websocket_port = await self._serve_websockets(stack, self._websocket_port)
+            stack.push_async_callback(self.drain, 0)
             self._stack = stack.pop_all()
         return self
+
+    async def _serve_websockets(self, stack: AsyncExitStack, port: int) -> int:
+        """Listen for WebSockets, and return the port."""
+        try:
+            from eventstream import websocket
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "WebSockets need the library websockets: install eventstream-codec with its extra [websocket]",
+                name=error.name,
+            ) from error
+        connections = self._connections
+        server = await stack.enter_async_context(
+            websocket.serve(
+                self._service.over_websocket,
+                *(self._host, port),
+                ssl=self._websocket_ssl,
+                refuse=self._service.no_websocket,
+                routes=self._routes,
+                handshake_headers=lambda socket: [(name, socket.id) for name in _REQUEST_ID_HEADERS],
+                max_connections=connections.max_connections,
+                max_connections_per_peer=connections.max_connections_per_peer,
+                backlog=connections.backlog,
+                idle_frames=connections.idle_frames,
+            )
+        )
+        return server.port
 
     def _enter(self, stack: AsyncExitStack) -> None:
         """Let a subclass add what is closed after the server."""

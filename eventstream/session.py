@@ -193,6 +193,7 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
         max_payload_length: the limit of a received event in bytes; None for the format's own bound.
+        websocket: whether the request opens a WebSocket, with a presigned URL.
 
     Attributes:
         operation: as given.
@@ -207,8 +208,10 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
         clock: Callable[[], datetime] = utc_now,
         max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
         max_payload_length: int | None,
+        websocket: bool = False,
     ) -> None:
         self.operation = operation
+        self._websocket = websocket
         self._parts: Parts | None = None
         self._request: _Request | None = None
         self._check: Callable[[_In], None] | None = None
@@ -226,6 +229,11 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
     def input_ended(self) -> bool:
         """Whether the end of the client's events has come."""
         return self._exchange.ended
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether the events of a WebSocket go unsigned; known once the first one has come."""
+        return self._exchange.unsigned
 
     @property
     def request(self) -> _Request | None:
@@ -253,20 +261,24 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
         """
         operation = self.operation
         pairs = list(headers)
-        parts = operation.match(path)
+        parts = operation.match_websocket(path) if self._websocket else operation.match(path)
+        allowed = "GET" if self._websocket else operation.method
         problems = {}
-        if method != operation.method:
-            problems["method"] = f"{quote(method)} (allowed: {operation.method})"
+        if method != allowed:
+            problems["method"] = f"{quote(method)} (allowed: {allowed})"
         if parts is None:
-            problems["path"] = f"{quote(path)} (allowed: {operation.path})"
+            where = operation.websocket_path if self._websocket else operation.path
+            problems["path"] = f"{quote(path)} (allowed: {where})"
         if problems:
             try:
                 self._exchange.check_opened()  # what was refused before is refused again; what was accepted, below
             except StateError:
                 raise InvalidRequest(problems) from None
-        self._exchange.receive_request(method, path, pairs)
+        self._exchange.receive_request(
+            *(method, path, pairs), presigned=self._websocket, max_expires=operation.max_expires
+        )
         assert parts is not None
-        self._parts = parts._replace(headers=pairs)
+        self._parts = parts if self._websocket else parts._replace(headers=pairs)
         if not operation.initial_messages:
             self._read_request(self._parts)
         return self._request

@@ -23,8 +23,9 @@ LAYERS = [
     {"duplex"},
     {"operation"},
     {"_json", "parameters", "structs", "session"},
-    {"proxy"},
+    {"_waiting", "proxy"},
     {"http2"},
+    {"websocket"},
     {"transport"},
     {"credentials"},
     {"client", "faults"},
@@ -41,7 +42,7 @@ LAYERS = [
 """From the bottom up: what begins with one of the names is in that layer; the longest name counts. A module imports
 from its own layer and from those below."""
 
-SANS_IO = LAYERS[: LAYERS.index({"proxy"})]
+SANS_IO = LAYERS[: LAYERS.index({"_waiting", "proxy"})]
 REACH = {
     "asyncio",
     "io",

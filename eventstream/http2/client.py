@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -16,8 +15,8 @@ from h2.settings import SettingCodes
 
 from eventstream import proxy as proxies
 from eventstream._text import MAX_SHOWN, quote_bytes
+from eventstream._waiting import Signal, deadline_in, within
 from eventstream.http2._h2 import FRAME_HEADER_LENGTH, MAX_HEADER_LIST_SIZE
-from eventstream.http2._waiting import Signal, deadline_in, within
 from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.connection import Connection
 from eventstream.http2.stream import ClientStream, NotHTTP2, Stream, StreamError, checked, declared_length, text
@@ -194,11 +193,8 @@ async def _open(
     if ssl is not None:
         ssl.set_alpn_protocols(["h2"])
     try:
-        if proxy is None:
-            _, protocol = await proxies.connect(make, host, port, ssl=ssl)
-            connection = cast("ClientConnection", protocol)
-        else:
-            connection = await _tunnelled(make(), host, port, ssl, proxy)
+        connection: ClientConnection
+        _, connection = await proxies.connect(make, host, port, ssl=ssl, proxy=proxy)
     except SSLError as error:
         if error.reason != _NO_ALPN:
             raise
@@ -213,20 +209,3 @@ async def _open(
 
 _NO_ALPN = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
 """OpenSSL's name for the alert of a server that takes none of the protocols (RFC 7301, 3.2)."""
-
-
-async def _tunnelled(
-    connection: ClientConnection, host: str, port: int, ssl: SSLContext | None, proxy: Proxy
-) -> ClientConnection:
-    transport, received = await proxies.open_tunnel(proxy, host, port)
-    if ssl is not None:
-        loop = asyncio.get_running_loop()
-        secured = await loop.start_tls(transport, connection, ssl, server_hostname=host)
-        connection.connection_made(cast("asyncio.Transport", secured))
-    else:
-        transport.set_protocol(connection)
-        connection.connection_made(transport)
-        if received:
-            connection.data_received(received)
-        transport.resume_reading()
-    return connection

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from h2.errors import ErrorCodes
 
 from eventstream._text import quote
+from eventstream._waiting import Deadline, Signal, deadline_in
 from eventstream.exceptions import StateError
-from eventstream.http2._waiting import Deadline, Signal, deadline_in
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Self

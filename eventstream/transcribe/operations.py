@@ -163,6 +163,8 @@ def _operation(
         path=path,
         websocket_path=f"{path}-websocket" if has_websocket else None,
         websocket_prefix=PREFIX,
+        websocket_port=8443,
+        max_expires=300,
         request=request,
         response=response,
         inputs=inputs,

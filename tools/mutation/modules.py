@@ -30,7 +30,7 @@ MORE_TESTS = {
     "values": ("headers",),
     "_reference": ("headers", "encode", "message", "decode", "decoder", "twins"),
     "http2/_h2": ("http2/connection",),
-    "http2/_waiting": ("http2/stream", "http2/client"),
+    "_waiting": ("http2/stream", "http2/client"),
     "http2/stream": ("http2/connection", "http2/server"),
     "http2/connection": ("http2/stream", "http2/client", "http2/server"),
     "http2/client": ("http2/connection",),

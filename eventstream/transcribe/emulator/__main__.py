@@ -1,6 +1,7 @@
 """``python -m eventstream.transcribe.emulator``: serve until SIGTERM or SIGINT, then drain.
 
-When it is ready it prints its address, the only line on standard output. What happens is logged on standard error.
+When it is ready it prints its address on standard output, and in a second line that of its WebSockets. What happens is
+logged on standard error.
 """
 
 from __future__ import annotations
@@ -81,13 +82,14 @@ async def _serve(options: Namespace, recogniser: RecogniserFactory) -> None:
         limits=command_line.limits(options),
         connections=command_line.connections(options),
         faults=options.fault,
+        websocket_port=options.websocket_port,
     )
     async with emulator:
         if emulator.authority is not None:
             # Not before the address is its own: another emulator's file stays as it is.
             _replace(options.tls, emulator.authority)
         stopped = _stop_signal()
-        print(emulator.endpoint, flush=True)
+        print(*filter(None, (emulator.endpoint, emulator.websocket_endpoint)), sep="\n", flush=True)
         await stopped
         logging.info("draining, for at most %g s; a second signal ends at once", options.grace)
         await emulator.drain(options.grace)

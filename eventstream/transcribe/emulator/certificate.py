@@ -61,10 +61,10 @@ def make_certificate(names: Iterable[str] = ()) -> Certificate:
     return Certificate(authority.cert_pem.bytes(), issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes())
 
 
-def server_context(certificate: Certificate) -> ssl.SSLContext:
-    """Return the TLS settings of a server that has the certificate and speaks HTTP/2 (ALPN ``h2``)."""
+def server_context(certificate: Certificate, protocol: str = "h2") -> ssl.SSLContext:
+    """Return the TLS settings of a server that has the certificate and speaks one protocol (ALPN), e.g. HTTP/2."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols([protocol])
     # ssl reads certificates only from files; a temporary directory belongs to its owner only.
     with tempfile.TemporaryDirectory(prefix="eventstream-emulator-") as directory:
         path = os.path.join(directory, "server.pem")

@@ -50,6 +50,14 @@ def parser(program: str) -> argparse.ArgumentParser:
     add = made.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s: reachable from this machine only)")
     add("--port", type=_argument(_port), default=0, help="port to listen on; 0, the default, chooses a free one")
+    add(
+        "--websocket-port",
+        type=_argument(_port),
+        default=0,
+        metavar="PORT",
+        help="port for WebSockets, which presigned URLs open; 0, the default, chooses a free one",
+    )
+    add("--no-websocket", action="store_const", dest="websocket_port", const=None, help="accept no WebSockets")
     add("--tls", type=Path, metavar="CA_FILE", help="serve TLS; the certificate to trust is written to CA_FILE")
     add(
         "--credentials",

@@ -49,6 +49,8 @@ class Emulator(Server):
         faults: what should go wrong: each a `Fault`, or as it is written on the command line.
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
+        websocket_port: the port for WebSockets, 0 for any that is free; None: there are none. They are opened by
+            presigned URLs, for all operations but StartMedicalScribeStream.
 
     Attributes:
         authority: with TLS, the PEM of the certificate that a client must trust.
@@ -72,15 +74,17 @@ class Emulator(Server):
         faults: Iterable[Fault | str] = (),
         clock: Callable[[], datetime] = utc_now,
         max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
+        websocket_port: int | None = 0,
     ) -> None:
         self.authority: str | None = None
-        context = None
+        context = websocket_context = None
         if tls:
             from eventstream.transcribe.emulator.certificate import make_certificate, server_context
 
             certificate = make_certificate([host, *host_names])
             self.authority = certificate.authority.decode()
             context = server_context(certificate)
+            websocket_context = server_context(certificate, "http/1.1")
         self._executor = ThreadPoolExecutor(WORKERS, "recogniser")
         service = Service(
             Scripted() if recogniser is None else recogniser,
@@ -91,7 +95,7 @@ class Emulator(Server):
             clock=clock,
             max_clock_skew=max_clock_skew,
         )
-        self._prepare(service, host, port, context, connections)
+        self._prepare(service, host, port, context, connections, websocket_port, websocket_context)
 
     @property
     def statistics(self) -> Statistics:

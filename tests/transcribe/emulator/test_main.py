@@ -7,6 +7,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import signal
 import socket
 import ssl
@@ -62,7 +63,7 @@ async def ended(process):
     """Return what the process said when it had ended, without an error."""
     output, log = await process.communicate()
     assert process.returncode == 0, log.decode()
-    assert output == b"", "its address is all that it prints"
+    assert re.fullmatch(rb"wss?://\S+:[0-9]+\n|", output), "its addresses are all that it prints"
     return log.decode()
 
 
@@ -164,6 +165,7 @@ def test_what_is_served_by_default(asked):
         "limits": Limits(),
         "connections": ConnectionLimits(),
         "faults": [],
+        "websocket_port": 0,
     }
 
 
@@ -182,7 +184,10 @@ def test_what_is_served_as_asked(asked, tmp_path):
         "limits": Limits(max_streams=1, max_audio=1.5, audio_timeout=2.5),
         "connections": ConnectionLimits(max_connections=7),
         "faults": [Fault.parse("reset@2"), Fault.parse("bad-crc@3*2")],
+        "websocket_port": 0,
     }
+    assert asked("--websocket-port", "8443")["websocket_port"] == 8443
+    assert asked("--no-websocket")["websocket_port"] is None
     assert asked("--no-verify", "--credentials", "a:b")["credentials"] is None
     assert asked("--port", "0")["port"] == 0
     assert asked("--max-audio", "0")["limits"].max_audio == 0
@@ -225,7 +230,7 @@ def test_a_signal_drains_for_as_long_as_was_asked(run, client, monkeypatch, capl
         serving = asyncio.create_task(module._serve(options, Scripted()))
         while not output.flushed:
             await asyncio.sleep(0.001)
-        async with client(SimpleNamespace(endpoint=output.flushed.removesuffix("\n"))) as peer:
+        async with client(SimpleNamespace(endpoint=output.flushed.splitlines()[0])) as peer:
             stream = await peer.open(credentials=None)
             await stream.audio(CHUNK)
             await stream.receive(2)

@@ -94,6 +94,8 @@ def test_what_can_be_asked_for(capsys, monkeypatch):
         "Amazon Transcribe's streams. options: -h, --help show this help message and exit "
         "--host HOST address to listen on (127.0.0.1: reachable from this machine only) "
         "--port PORT port to listen on; 0, the default, chooses a free one "
+        "--websocket-port PORT port for WebSockets, which presigned URLs open; 0, the default, chooses a free one "
+        "--no-websocket accept no WebSockets "
         "--tls CA_FILE serve TLS; the certificate to trust is written to CA_FILE "
         "--credentials ACCESS_KEY:SECRET_KEY[:TOKEN] "
         "credentials whose signatures are accepted; repeatable (default: the keys of AWS's documentation) "

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import re
 import ssl
+import struct
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
+import websockets.asyncio.client as websockets
+from sockets import Peer
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from eventstream import Headers, decode, encode
 from eventstream.http2 import MAX_CONCURRENT_STREAMS, connect
 from eventstream.server import ConnectionLimits
-from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
+from eventstream.signing import MAX_CLOCK_SKEW, Credentials, EventSigner, presign_url, utc_now
 from eventstream.transcribe import ServiceUnavailableException
 from eventstream.transcribe.emulator import (
     DOCUMENTATION_CREDENTIALS,
@@ -183,7 +192,7 @@ def test_an_exception_in_the_block_ends_it_too(run, client):
 
 @pytest.fixture
 def told(monkeypatch, run):
-    """Return what an emulator tells its service and its HTTP/2 server, neither of which is made."""
+    """Return what an emulator tells its service and its HTTP/2 server, neither of which is made; no WebSockets."""
 
     async def tell(**options):
         found = SimpleNamespace()
@@ -203,7 +212,7 @@ def told(monkeypatch, run):
 
         monkeypatch.setattr(server, "Service", Service)
         monkeypatch.setattr("eventstream.server.serve", serve)
-        async with Emulator(**options) as emulator:
+        async with Emulator(**{"websocket_port": None, **options}) as emulator:
             found.endpoint = emulator.endpoint
         assert found.grace == 0
         with pytest.raises(RuntimeError, match="shutdown"):
@@ -296,3 +305,323 @@ def test_its_certificate_is_for_its_address_too(told, monkeypatch):
 def test_faults_that_are_none():
     with pytest.raises(ValueError, match="nonsense"):
         Emulator(faults="nonsense@1")
+
+
+# WebSockets
+
+
+QUERY = "?language-code=en-US&media-encoding=pcm&sample-rate=16000"
+AUDIO = Headers({":message-type": "event", ":event-type": "AudioEvent", ":content-type": "application/octet-stream"})
+
+
+class Socket:
+    """A WebSocket to an emulator, opened as clients in the field open it: by the `websockets` library."""
+
+    def __init__(self, url, client):
+        self.client = client
+        self.signer = EventSigner(DOCUMENTATION_CREDENTIALS, "us-east-1", "transcribe", bytes.fromhex(url[-64:]))
+
+    async def answer(self):
+        """All events that still come, the exception that ends them or None, and the code of the end."""
+        messages = []
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                messages.append(decode(await self.client.recv()))
+        error = messages.pop() if messages and messages[-1].message_type == "exception" else None
+        assert all(message.event_type == "TranscriptEvent" for message in messages)
+        return messages, error, self.client.close_code
+
+
+def presigned(
+    emulator, path="/stream-transcription-websocket", query=QUERY, credentials=DOCUMENTATION_CREDENTIALS, **others
+):
+    url = f"{emulator.websocket_endpoint}{path}{query}"
+    return presign_url(credentials, "us-east-1", "transcribe", "GET", url, **others)
+
+
+@contextlib.asynccontextmanager
+async def socket_of(emulator, url=None, **options):
+    url = presigned(emulator) if url is None else url
+    async with websockets.connect(url, compression=None, **options) as client:
+        yield Socket(url, client)
+
+
+def framed(events, frames):
+    """Return the bytes of events, as clients cut them."""
+    whole = b"".join(events)
+    if frames == "one":
+        return [whole]
+    if frames == "halves":
+        return [piece for event in events for piece in (event[:50], event[50:])]
+    return events
+
+
+@pytest.mark.parametrize("frames", ["each", "one", "halves"])
+@pytest.mark.parametrize("signed", [False, True], ids=["plain", "signed"])
+def test_websocket_transcribes(run, signed, frames):
+    async def main():
+        async with Emulator() as emulator, socket_of(emulator) as socket:
+            assert re.fullmatch("ws://127[.]0[.]0[.]1:[0-9]+", emulator.websocket_endpoint)
+            assert (
+                socket.client.response.headers["x-amzn-requestid"]
+                == socket.client.response.headers["x-amzn-request-id"]
+            )
+            events = [encode(AUDIO, bytes(3200)) for _ in range(40)]
+            if signed:
+                events = [*map(socket.signer.sign, events), socket.signer.finish()]
+            else:
+                events.append(encode(AUDIO))
+            for frame in framed(events, frames):
+                await socket.client.send(frame)
+            messages, error, code = await socket.answer()
+            assert (error, code) == (None, 1000)
+            assert len(messages) > 10
+            statistics = emulator.statistics
+            assert (statistics.streams, statistics.failed, statistics.audio_events) == (1, 0, 40)
+            assert statistics.signatures == (42 if signed else 1)
+
+    run(main)
+
+
+def test_websocket_over_tls(run):
+    async def main():
+        async with Emulator(tls=True) as emulator:
+            assert emulator.websocket_endpoint.startswith("wss://")
+            context = ssl.create_default_context(cadata=emulator.authority)
+            async with socket_of(emulator, ssl=context) as socket:
+                await socket.client.send(encode(AUDIO, bytes(3200)))
+                await socket.client.send(encode(AUDIO))
+                assert (await socket.answer())[1:] == (None, 1000)
+
+    run(main)
+
+
+PATHS = ("/stream-transcription-websocket", "/medical-stream-transcription-websocket")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_websocket_paths(run, path):
+    async def main():
+        query = QUERY + "&specialty=PRIMARYCARE&type=DICTATION" if "medical" in path else QUERY
+        async with Emulator() as emulator, socket_of(emulator, presigned(emulator, path, query)) as socket:
+            await socket.client.send(encode(AUDIO, bytes(3200)))
+            await socket.client.send(encode(AUDIO))
+            messages, error, code = await socket.answer()
+            assert messages
+            assert (error, code) == (None, 1000)
+
+    run(main)
+
+
+def test_websocket_of_call_analytics(run):
+    async def main():
+        channels = [{"ChannelId": 0, "ParticipantRole": "AGENT"}, {"ChannelId": 1, "ParticipantRole": "CUSTOMER"}]
+        configuration = {
+            ":message-type": "event",
+            ":event-type": "ConfigurationEvent",
+            ":content-type": "application/json",
+        }
+        async with Emulator() as emulator:
+            url = presigned(emulator, "/call-analytics-stream-transcription-websocket")
+            async with socket_of(emulator, url) as socket:
+                await socket.client.send(encode(configuration, json.dumps({"ChannelDefinitions": channels}).encode()))
+                await socket.client.send(encode(AUDIO, bytes(6400)))
+                await socket.client.send(encode(AUDIO))
+                messages = [decode(frame) async for frame in socket.client]
+                assert "exception" not in {message.message_type for message in messages}
+                assert socket.client.close_code == 1000
+
+    run(main)
+
+
+@pytest.mark.parametrize("path", ["/", "/stream-transcription", "/medical-scribe-stream-websocket", "/x-websocket"])
+def test_websocket_paths_that_are_none(run, path):
+    async def main():
+        async with Emulator() as emulator:
+            with pytest.raises(InvalidStatus) as raised:
+                async with socket_of(emulator, presigned(emulator, path)):
+                    pass
+            assert raised.value.response.status_code == 404
+            text = raised.value.response.body.decode()
+            assert text.startswith(f"There is no WebSocket at '{path}', but at /stream-transcription-websocket, ")
+            assert text.endswith("StartMedicalScribeStream: over HTTP/2 only.\n")
+
+    run(main)
+
+
+def exception_of(message):
+    return message.exception_type, json.loads(message.payload)["Message"]
+
+
+def late(**ago):
+    return lambda: utc_now() - timedelta(**ago)
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "text"),
+    [
+        (lambda e: presigned(e, clock=late(minutes=6)), "InvalidSignatureException", "it expired "),
+        (lambda e: presigned(e, clock=late(minutes=-6)), "InvalidSignatureException", "ahead of the clock"),
+        (lambda e: presigned(e, expires=301), "IncompleteSignatureException", "301 seconds; 300 are allowed"),
+        (lambda e: presigned(e).replace("en-US", "en-GB"), "InvalidSignatureException", "does not match"),
+        (lambda e: presigned(e) + "&session-id=1", "InvalidSignatureException", "does not match"),
+        (lambda e: presigned(e) + "&sample-rate=8000", "IncompleteSignatureException", "occurs twice"),
+        (lambda e: presigned(e, credentials=Credentials("AKID", "no")), "UnrecognizedClientException", "is unknown"),
+        (lambda e: e.websocket_endpoint + PATHS[0] + QUERY, "MissingAuthenticationTokenException", "is missing"),
+        (lambda e: presigned(e, query="?language-code=en-US"), "BadRequestException", "media_encoding: missing"),
+        (
+            lambda e: presigned(e, credentials=Credentials("AKIDEXAMPLE", DOCUMENTATION_CREDENTIALS.secret_key, "t")),
+            *("UnrecognizedClientException", "session token"),
+        ),
+    ],
+    ids=[
+        *("expired", "early", "too long", "altered", "more", "twice", "unknown key", "unsigned", "parameters", "token"),
+    ],
+)
+def test_websocket_refuses_a_url(run, make, code, text):
+    async def main():
+        async with Emulator() as emulator:
+            url = make(emulator)
+            async with websockets.connect(url, compression=None) as client:
+                message = decode(await client.recv())
+                assert exception_of(message)[0] == code
+                assert text in exception_of(message)[1]
+                with pytest.raises(ConnectionClosed):
+                    await client.recv()
+                assert client.close_code == 1000
+            assert emulator.statistics.refused == 1
+            assert emulator.statistics.streams == 0
+
+    run(main)
+
+
+def test_websocket_without_verification(run):
+    async def main():
+        async with Emulator(credentials=None) as emulator:
+            async with websockets.connect(emulator.websocket_endpoint + PATHS[0] + QUERY, compression=None) as client:
+                await client.send(encode(AUDIO, bytes(3200)))
+                await client.send(encode(AUDIO))
+                assert [decode(frame).message_type async for frame in client].count("event") >= 1
+            assert emulator.statistics.signatures == 0
+
+    run(main)
+
+
+async def send_text(socket):
+    await socket.client.send(encode(AUDIO, bytes(3200)))
+    await socket.client.send("text")
+
+
+async def send_large_event(socket):
+    await socket.client.send(encode(AUDIO, bytes(40_000)))
+
+
+async def send_large_frame(socket):
+    with contextlib.suppress(ConnectionClosed):
+        await socket.client.send(encode(AUDIO, bytes(3200)) * 200)
+
+
+async def send_garbage(socket):
+    await socket.client.send(b"no event" * 4)
+
+
+async def send_signed_late(socket):
+    await socket.client.send(encode(AUDIO, bytes(3200)))
+    await socket.client.send(socket.signer.sign(encode(AUDIO, bytes(3200))))
+
+
+async def send_unsigned_late(socket):
+    await socket.client.send(socket.signer.sign(encode(AUDIO, bytes(3200))))
+    await socket.client.send(encode(AUDIO, bytes(3200)))
+
+
+async def send_forged(socket):
+    signed = socket.signer.sign(encode(AUDIO, bytes(3200)))
+    message = decode(signed)
+    await socket.client.send(encode(message.headers, encode(AUDIO, bytes([1]) * 3200)))
+
+
+async def send_after_end(socket):
+    await socket.client.send(encode(AUDIO) + encode(AUDIO, bytes(3200)))
+
+
+@pytest.mark.parametrize(
+    ("send", "text"),
+    [
+        (send_text, "Unexpected WebSocket frame received."),
+        (send_large_event, ""),
+        (send_large_frame, "Your stream is too big. Reduce the frame size and try your request again."),
+        (send_garbage, ""),
+        (send_signed_late, "it is signed, and those before it are not"),
+        (send_unsigned_late, "event 1"),
+        (send_forged, "event 0"),
+    ],
+    ids=lambda case: getattr(case, "__name__", "text"),
+)
+def test_websocket_answers_bad_input(run, send, text):
+    async def main():
+        async with Emulator() as emulator, socket_of(emulator) as socket, socket_of(emulator) as honest:
+            await send(socket)
+            _, error, code = await socket.answer()
+            assert exception_of(error)[0] == "BadRequestException"
+            assert text in exception_of(error)[1]
+            assert code in (1000, 1003, 1009)
+            await honest.client.send(encode(AUDIO, bytes(3200)))
+            await honest.client.send(encode(AUDIO))
+            assert (await honest.answer())[1:] == (None, 1000)
+
+    run(main)
+
+
+def test_websocket_closed_without_an_end_frame(run):
+    async def main():
+        async with Emulator() as emulator:
+            url = presigned(emulator)
+            path = url.partition(str(emulator.websocket_endpoint))[2]
+            address = urlsplit(emulator.websocket_endpoint)
+            peer = await Peer.of(address.port, path, host=address.netloc)
+            peer.frame(2, encode(AUDIO, bytes(3200)))
+            peer.frame(8, struct.pack("!H", 1000))
+            *events, (opcode, last), close = await peer.frames()
+            assert events
+            assert opcode == 2
+            assert exception_of(decode(last))[0] == "BadRequestException"
+            assert close == (8, struct.pack("!H", 1000))
+
+    run(main)
+
+
+def test_websocket_without_audio_times_out(run):
+    async def main():
+        async with Emulator(limits=Limits(audio_timeout=0.2)) as emulator, socket_of(emulator) as socket:
+            pings = asyncio.create_task(ping(socket.client))
+            _, error, _ = await socket.answer()
+            assert "no new audio was received for 0.2 seconds" in exception_of(error)[1]
+            pings.cancel()
+
+    async def ping(client):
+        while True:
+            await client.ping()
+            await asyncio.sleep(0.02)
+
+    run(main)
+
+
+def test_websocket_streams_are_drained(run):
+    async def main():
+        async with Emulator() as emulator, socket_of(emulator) as socket:
+            await socket.client.send(encode(AUDIO, bytes(3200)))
+            await socket.client.recv()
+            await emulator.drain(0)
+            _, error, _ = await socket.answer()
+            assert exception_of(error)[0] == "ServiceUnavailableException"
+
+    run(main)
+
+
+def test_websocket_can_be_left_out(run):
+    async def main():
+        async with Emulator(websocket_port=None) as emulator:
+            assert emulator.websocket_endpoint is None
+
+    run(main)
