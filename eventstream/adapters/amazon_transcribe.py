@@ -22,6 +22,7 @@ checksum). It is stricter where the library accepts what is not a message, or ra
   struct.error or UnicodeDecodeError.
 * A stream of events that ends in mid-message raises a `ParserError` after its last event; the library ends silently. A
   bare buffer does not know where the stream ends: call `EventStreamBuffer.close`, which only ours has, to check.
+  With ``install(complete=True)`` so does one that ends before the client has sent all its audio and the end of it.
 * What cannot be encoded is a `SerializationError`: a name that is empty, over 255 bytes or no text, an integer out of
   its range, lone surrogates; the library writes the empty name, and raises struct.error or UnicodeEncodeError.
 * After an error a buffer drops what it is given; the library's keeps it, and raises the same error again as well.
@@ -43,6 +44,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from zlib import crc32
 
 from amazon_transcribe import eventstream as _library
+from amazon_transcribe import model as _model
 from amazon_transcribe.eventstream import (
     HEADER_SERIALIZATION_VALUE,
     HEADER_VALUE,
@@ -79,6 +81,8 @@ from eventstream.values import Byte, Long, Short, Timestamp
 from eventstream.wire import CRC, CRC_LENGTH, LENGTHS, MIN_MESSAGE_LENGTH, PRELUDE, PRELUDE_LENGTH
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
     from amazon_transcribe.auth import Credentials
 
     from eventstream import Message
@@ -268,6 +272,33 @@ class EventStream(_library.EventStream):
             for message in buffer:
                 yield message
         buffer.close()
+        if _installation.complete and not _is_sent(getattr(self, _AUDIO, None)):
+            error = exceptions.IncompleteStream(
+                buffer._decoder.offset, reason="the response ended before all audio and its end were sent"
+            )
+            raise _ERRORS.translate(error) from error
+
+
+_AUDIO = "_eventstream_audio"
+"""Where a stream of results has the stream of its audio."""
+
+_library_start = vars(_model.StartStreamTranscriptionEventStream)["__init__"]
+
+
+def _start(self: Any, audio_stream: BaseStream, response: Any) -> None:
+    """Begin a StartStreamTranscriptionEventStream whose results know their audio."""
+    _library_start(self, audio_stream, response)
+    setattr(self.output_stream, _AUDIO, audio_stream)
+
+
+def _is_sent(audio: BaseStream | None) -> bool:
+    """Return whether the client has ended its audio, and nothing of it waits to be sent; True if it is not known."""
+    if audio is None:
+        return True
+    try:
+        return not audio._input_stream.read(1)
+    except BlockingIOError:  # it has not ended
+        return False
 
 
 # Encoding
@@ -381,7 +412,18 @@ class EventSigner(_library.EventSigner):
 
 _EVENTS = "_create_raw_event_generator"
 
-_installation = Installation(
+
+class _Installation(Installation):
+    """With what `install` was told."""
+
+    complete = False
+
+    def uninstall(self) -> None:
+        self.complete = False
+        super().uninstall()
+
+
+_installation = _Installation(
     Replacement("EventStreamBuffer", _library.EventStreamBuffer, EventStreamBuffer, (_library.__name__,)),
     Replacement(
         "EventStreamHeaderParser", _library.EventStreamHeaderParser, EventStreamHeaderParser, (_library.__name__,)
@@ -395,6 +437,26 @@ _installation = Installation(
     Replacement("EventSigner", _library.EventSigner, EventSigner, (_library.__name__, "amazon_transcribe.client")),
     # By its method, as the stream of results is a class that was derived from it.
     Replacement(_EVENTS, vars(_library.EventStream)[_EVENTS], vars(EventStream)[_EVENTS], (_library.EventStream,)),
+    Replacement("__init__", _library_start, _start, (_model.StartStreamTranscriptionEventStream,)),
 )
-install = _installation.install
-uninstall = _installation.uninstall
+
+
+def install(*, complete: bool | None = None) -> ExitStack:
+    """Let amazon-transcribe encode, decode and sign with this package.
+
+    Args:
+        complete: whether the results of a stream that begins from now on raise a `ParserError`, after the last of
+            them, if the service ends them before it was sent all audio and the end of it. amazon-transcribe ends
+            silently then, so that is not checked by default. None: as before.
+
+    Returns:
+        A context manager that uninstalls at its end, unless it was installed before. Without ``with`` it does nothing.
+    """
+    if complete is not None:
+        _installation.complete = complete
+    return _installation.install()
+
+
+def uninstall() -> None:
+    """Give amazon-transcribe its own codec and signer back. Objects that were made meanwhile keep ours."""
+    _installation.uninstall()

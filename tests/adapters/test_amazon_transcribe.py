@@ -10,6 +10,7 @@ import inspect
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from adapters.both import PLAIN_VALUES
@@ -39,15 +40,16 @@ from amazon_transcribe import eventstream as library
 from amazon_transcribe.auth import StaticCredentialResolver
 from amazon_transcribe.client import TranscribeStreamingClient
 from amazon_transcribe.deserialize import TranscribeStreamingEventParser
-from amazon_transcribe.model import AudioStream, TranscriptResultStream
+from amazon_transcribe.model import AudioStream, StartStreamTranscriptionEventStream, TranscriptResultStream
 from amazon_transcribe.serialize import AudioEventSerializer
 from amazon_transcribe.structures import BufferableByteStream
 
-from eventstream import EncodeError
+from eventstream import EncodeError, IncompleteStream
 from eventstream.adapters import amazon_transcribe as adapter
 
 ORIGINAL = dict(vars(library))
 ORIGINAL_EVENTS = library.EventStream._create_raw_event_generator
+ORIGINAL_START = StartStreamTranscriptionEventStream.__init__
 CREDENTIALS = StaticCredentialResolver("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 UTC = datetime.timezone.utc
 
@@ -58,6 +60,7 @@ def is_original() -> bool:
         and client_module.EventSigner is ORIGINAL["EventSigner"]
         and client_module.EventStreamMessageSerializer is ORIGINAL["EventStreamMessageSerializer"]
         and library.EventStream._create_raw_event_generator is ORIGINAL_EVENTS
+        and StartStreamTranscriptionEventStream.__init__ is ORIGINAL_START
     )
 
 
@@ -350,6 +353,57 @@ def test_the_end_in_mid_message_is_an_error_after_the_last_event():
     events, error = collect(adapter.EventStream(Response(EVENT_FRAME + EVENT_FRAME[:-1]), Messages()))
     assert len(events) == 1
     assert type(error) is library.ParserError
+
+
+# Complete streams
+
+
+class Answer:
+    """A response, whose body is a stream of results."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self.transcript_result_stream = TranscriptResultStream(Response(*chunks), TranscribeStreamingEventParser())
+
+
+def exchange_that(audio: str, *, complete: bool) -> tuple[list[Any], Any]:
+    """Return the results of a stream whose audio is in this state when the response ends, and its error."""
+    body = BufferableByteStream()
+    with adapter.install(complete=complete):
+        stream = StartStreamTranscriptionEventStream(AudioStream(body), Answer(EVENT_FRAME, EVENT_FRAME))
+        if audio != "not begun":
+            body.write(b"audio")
+            if audio != "not sent":
+                body.read()
+            if audio != "not ended":
+                body.end_stream()
+        return collect(stream.output_stream)
+
+
+@pytest.mark.parametrize("audio", ["not begun", "not sent", "not ended", "sent"])
+def test_incomplete_stream_is_an_error_by_an_option(audio):
+    received, error = exchange_that(audio, complete=True)
+    assert len(received) == 2
+    if audio == "sent":
+        assert error is None
+    else:
+        assert type(error) is library.ParserError
+        assert str(error) == "the response ended before all audio and its end were sent (at byte 260)"
+        assert type(error.__cause__) is IncompleteStream
+        assert error.__cause__.offset == 2 * len(EVENT_FRAME)
+    assert exchange_that(audio, complete=False) == (ANY, None)
+
+
+def test_incomplete_stream_option_lasts_until_it_is_changed():
+    with adapter.install(complete=True):
+        adapter.install()
+        received, error = collect(StartStreamTranscriptionEventStream(AudioStream(), Answer(EVENT_FRAME)).output_stream)
+        assert (len(received), type(error)) == (1, library.ParserError)
+        received, error = collect(Answer(EVENT_FRAME).transcript_result_stream)  # of which no audio is known
+        assert (len(received), error) == (1, None)
+    with adapter.install():
+        _, error = collect(StartStreamTranscriptionEventStream(AudioStream(), Answer(EVENT_FRAME)).output_stream)
+        assert error is None
+    assert is_original()
 
 
 # Encoding
