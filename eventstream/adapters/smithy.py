@@ -24,6 +24,8 @@ what is not a message, or raises what it does not document:
 * `EventHeaderEncoder.encode_headers` encodes all headers or, in the case of an error, none. It does not call the
   methods for single types, which a class that is derived from it may have changed.
 * A source is read twice for a message, for its prelude and for the rest; the library reads four times.
+* With ``install(complete=True)`` the events of a bidirectional operation that end before the client has closed its own
+  raise an `EventError` after the last one; the library ends silently.
 * Errors have ours as their ``__cause__``, which says where in the message it is.
 """
 
@@ -40,6 +42,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from zlib import crc32
 
 from smithy_aws_event_stream import events as _library
+from smithy_aws_event_stream.aio import AWSEventReceiver
 from smithy_aws_event_stream.events import (
     HEADER_VALUE,
     HEADERS_DICT,
@@ -66,6 +69,7 @@ from smithy_aws_event_stream.exceptions import (
     MissingInitialResponse,
     UnmodeledEventError,
 )
+from smithy_core.aio.eventstream import DuplexEventStream
 from smithy_core.aio.types import AsyncBytesReader
 from smithy_core.types import TimestampFormat
 
@@ -76,6 +80,8 @@ from eventstream.adapters._install import Installation, Replacement
 from eventstream.wire import MIN_MESSAGE_LENGTH, PRELUDE, PRELUDE_LENGTH
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
     from smithy_core.aio.interfaces import AsyncByteStream
     from smithy_core.interfaces import BytesReader
     from typing_extensions import Self
@@ -400,6 +406,33 @@ class EventHeaderEncoder(_library.EventHeaderEncoder):
         _library_encode_key(self, key)
 
 
+# Complete streams
+
+_INPUT = "_eventstream_input"
+"""Where the receiver of a bidirectional operation has the publisher."""
+
+_library_await_output = vars(DuplexEventStream)["await_output"]
+_library_receive = vars(AWSEventReceiver)["receive"]
+
+
+async def _await_output(self: Any) -> Any:
+    """Return the output of a DuplexEventStream, whose receiver knows the publisher."""
+    output, receiver = await _library_await_output(self)
+    if receiver is not None:
+        setattr(receiver, _INPUT, self.input_stream)
+    return output, receiver
+
+
+async def _receive(self: Any) -> Any:
+    """Return the next event of an AWSEventReceiver; None at the end of a complete stream."""
+    event = await _library_receive(self)
+    if event is None and not self.closed and _installation.complete:
+        publisher = getattr(self, _INPUT, None)
+        if publisher is not None and not publisher.closed:
+            raise EventError("the response ended before the client had closed its events")
+    return event
+
+
 # Installing
 
 
@@ -407,7 +440,17 @@ def _methods(theirs: type, ours: type, *names: str) -> list[Replacement]:
     return [Replacement(name, vars(theirs)[name], vars(ours)[name], (theirs,)) for name in names]
 
 
-_installation = Installation(
+class _Installation(Installation):
+    """With what `install` was told."""
+
+    complete = False
+
+    def uninstall(self) -> None:
+        self.complete = False
+        super().uninstall()
+
+
+_installation = _Installation(
     *_methods(_library.Event, Event, "decode", "decode_async"),
     *_methods(_library.EventMessage, EventMessage, "encode"),
     *_methods(
@@ -420,5 +463,27 @@ _installation = Installation(
     ),
     *_methods(_library.EventHeaderDecoder, EventHeaderDecoder, "decode_header", "_advance_data"),
 )
-install = _installation.install
-uninstall = _installation.uninstall
+
+
+def install(*, complete: bool | None = None) -> ExitStack:
+    """Let smithy's clients encode and decode with this package.
+
+    Args:
+        complete: whether the events of a bidirectional operation raise an `EventError`, after the last of them, if the
+            service ends them before the client has closed its own. An operation may end so by its own rules, so that
+            is not checked by default. It holds for outputs that are awaited from now on. None: as before.
+
+    Returns:
+        A context manager that uninstalls at its end, unless it was installed before. Without ``with`` it does nothing.
+    """
+    if complete is not None:
+        _installation.complete = complete
+    if complete:  # each event costs a call more
+        _installation.add(Replacement("await_output", _library_await_output, _await_output, (DuplexEventStream,)))
+        _installation.add(Replacement("receive", _library_receive, _receive, (AWSEventReceiver,)))
+    return _installation.install()
+
+
+def uninstall() -> None:
+    """Give smithy's clients their own codec back."""
+    _installation.uninstall()

@@ -38,6 +38,7 @@ pytest.importorskip("smithy_aws_event_stream", reason="it is not installed: `mak
 from smithy_aws_event_stream import events as library
 from smithy_aws_event_stream import exceptions
 from smithy_aws_event_stream.aio import AWSEventPublisher, AWSEventReceiver
+from smithy_core.aio.eventstream import DuplexEventStream
 from smithy_core.aio.types import AsyncBytesReader
 
 from eventstream import EncodeError
@@ -45,14 +46,18 @@ from eventstream.adapters import smithy as adapter
 
 CLASSES = (library.Event, library.EventMessage, library.EventHeaderEncoder, library.EventHeaderDecoder)
 ORIGINAL = [dict(vars(class_)) for class_ in CLASSES]
+ORIGINAL_STREAMS = DuplexEventStream.await_output, AWSEventReceiver.receive
 UTC = datetime.timezone.utc
 
 
 def is_original() -> bool:
-    return all(
-        vars(class_)[name] is value
-        for class_, attributes in zip(CLASSES, ORIGINAL, strict=True)
-        for name, value in attributes.items()
+    return (
+        all(
+            vars(class_)[name] is value
+            for class_, attributes in zip(CLASSES, ORIGINAL, strict=True)
+            for name, value in attributes.items()
+        )
+        and (DuplexEventStream.await_output, AWSEventReceiver.receive) == ORIGINAL_STREAMS
     )
 
 
@@ -611,3 +616,74 @@ def test_it_has_every_public_name_of_the_library():
     }
     assert public - set(adapter.__all__) == set()
     assert all(hasattr(adapter, name) for name in adapter.__all__)
+
+
+# Complete streams
+
+
+def duplex(publisher: Any, data: bytes) -> Any:
+    """Return a bidirectional operation, as the library's clients make it, whose response has these bytes."""
+    output: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    receiver: Any = AWSEventReceiver(
+        payload_codec=Codec(), source=AsyncBytesReader(data), deserializer=lambda deserializer: Deserialized()
+    )
+    output.set_result(("the initial response", receiver))
+    stream: Any = DuplexEventStream(input_stream=publisher, output_future=output)
+    return stream
+
+
+async def received(*, ended: bool, data: bytes = EVENT_FRAME * 2) -> tuple[int, Exception | None]:
+    """Return the number of events of such an operation, and the error after them."""
+    publisher: Any = AWSEventPublisher(payload_codec=Codec(), async_writer=Writer())
+    stream = duplex(publisher, data)
+    assert (await stream.await_output())[0] == "the initial response"
+    if ended:
+        await publisher.close()
+    count = 0
+    try:
+        async for _ in stream.output_stream:
+            count += 1
+    except Exception as error:
+        return count, error
+    return count, None
+
+
+def test_incomplete_stream_is_an_error_by_an_option():
+    with adapter.install(complete=True):
+        count, error = asyncio.run(received(ended=False))
+        assert (count, type(error)) == (2, exceptions.EventError)
+        assert str(error) == "the response ended before the client had closed its events"
+        assert asyncio.run(received(ended=True)) == (2, None)
+        adapter.install()  # which changes nothing
+        assert asyncio.run(received(ended=False, data=b""))[0] == 0
+        assert asyncio.run(received(ended=False, data=b""))[1] is not None
+        adapter.install(complete=False)
+        assert asyncio.run(received(ended=False)) == (2, None)
+    assert is_original()
+    with adapter.install():
+        assert asyncio.run(received(ended=False)) == (2, None)
+    assert asyncio.run(received(ended=False)) == (2, None)
+
+
+def test_incomplete_stream_that_the_caller_closed_is_no_error():
+    async def go() -> None:
+        publisher: Any = AWSEventPublisher(payload_codec=Codec(), async_writer=Writer())
+        stream = duplex(publisher, EVENT_FRAME)
+        _, receiver = await stream.await_output()
+        await receiver.close()
+        assert await receiver.receive() is None
+
+    with adapter.install(complete=True):
+        asyncio.run(go())
+
+
+def test_incomplete_stream_of_an_operation_without_input_is_not_known():
+    async def go() -> None:
+        receiver: Any = AWSEventReceiver(
+            payload_codec=Codec(), source=AsyncBytesReader(EVENT_FRAME), deserializer=lambda _: Deserialized()
+        )
+        assert await receiver.receive() is not None
+        assert await receiver.receive() is None
+
+    with adapter.install(complete=True):
+        asyncio.run(go())
