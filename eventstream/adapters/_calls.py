@@ -155,6 +155,7 @@ class Call:
     Attributes:
         model: what is called.
         settings: of the client.
+        exceptions: the client's.
         signer: botocore's ``RequestSigner``.
         context: of the request, as botocore's hooks share it.
         initial: the ``initial-request`` of RPC protocols.
@@ -164,6 +165,7 @@ class Call:
 
     model: OperationModel
     settings: Settings
+    exceptions: Any
     signer: Any
     context: dict[str, Any]
     initial: Message | None = None
@@ -249,6 +251,22 @@ class Call:
         finally:
             await connecting.__aexit__(None, None, None)
 
+    async def initial_of(self, stream: Stream) -> Message | None:
+        """Return the ``initial-response`` of an RPC protocol; see `Stream.initial`.
+
+        Raises:
+            ClientError: the service gives up before.
+            IncompleteStream, CodecError: the stream ends, or is not one.
+            HTTPClientError: it breaks.
+        """
+        try:
+            return await stream.initial()
+        except ServiceError as error:
+            metadata = {"HTTPStatusCode": 200, "HTTPHeaders": dict(self.headers)}
+            raise client_error(error, self.model, self.exceptions, metadata) from error
+        except OSError as error:
+            raise translated(error, self.url) from error
+
     def _ssl(self) -> ssl.SSLContext:
         try:
             return self.settings.ssl
@@ -274,11 +292,12 @@ class Call:
             return error
         if isinstance(error, ssl.SSLError):
             return _made(SSLError, endpoint_url=self.url, error=error)
-        if isinstance(error, ProxyError):
-            proxy = mask_proxy_url(self.settings.proxy_url(self.url) or "")
-            return _made(ProxyConnectionError, proxy_url=proxy, error=error)
         if isinstance(error, TimeoutError):
             return _made(ConnectTimeoutError, endpoint_url=self.url, error=error)
+        proxy = self.settings.proxy_url(self.url)
+        # What is connected to is the proxy; the endpoint can only hang up behind it.
+        if isinstance(error, ProxyError) or (proxy is not None and not isinstance(error, http2.StreamError)):
+            return _made(ProxyConnectionError, proxy_url=mask_proxy_url(proxy or ""), error=error)
         return _made(EndpointConnectionError, endpoint_url=self.url, error=error)
 
     def _unanswered(self, error: OSError) -> Exception:
@@ -401,7 +420,7 @@ class HTTPSession:
         pieces = []
         if self._call.operation.initial_messages:
             try:
-                initial = sync.RUNNER.run(opened[0].initial())
+                initial = sync.RUNNER.run(self._call.initial_of(opened[0]))
             except BaseException:
                 stream.close()
                 raise

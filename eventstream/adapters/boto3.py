@@ -87,11 +87,8 @@ class Stream:
             ``stream[name]`` is a member.
     """
 
-    def __init__(
-        self, call: _calls.Call, exceptions: Any, events: sync.Stream[Any, Any, Any, Any], response: dict[str, Any]
-    ) -> None:
+    def __init__(self, call: _calls.Call, events: sync.Stream[Any, Any, Any, Any], response: dict[str, Any]) -> None:
         self._call = call
-        self._exceptions = exceptions
         self._events = events
         self.response = response
 
@@ -165,7 +162,7 @@ class Stream:
         from eventstream.adapters._calls import client_error
 
         metadata = self.response.get("ResponseMetadata", {})
-        return client_error(error, self._call.model, self._exceptions, metadata)
+        return client_error(error, self._call.model, self._call.exceptions, metadata)
 
 
 # Clients
@@ -213,16 +210,16 @@ class Equipment:
 
         from eventstream.adapters import _calls
 
-        call = _calls.Call(self._models[model.name], self._settings_of(), request_signer, context)
+        meta, exceptions = self._client.meta, self._client.exceptions
+        call = _calls.Call(self._models[model.name], self._settings_of(), exceptions, request_signer, context)
         call.prepare(params)
-        meta = self._client.meta
         session = _calls.HTTPSession(call)
         endpoint = Endpoint(meta.endpoint_url, meta.service_model.endpoint_prefix, meta.events, None, session)
         http, parsed = endpoint.make_request(model, params)
         if isinstance(http.raw, _calls.Opened):
             name = model.output_shape.event_stream_name
             rest = {member: value for member, value in parsed.items() if member != name}
-            parsed[name] = Stream(call, self._client.exceptions, http.raw.events, rest)
+            parsed[name] = Stream(call, http.raw.events, rest)
             self._streams.add(parsed[name])
         return http, parsed
 

@@ -1,0 +1,663 @@
+"""A call over HTTP/2 for botocore: its configuration, its hooks, and everything that can go wrong on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import threading
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+
+pytest.importorskip("botocore", reason="botocore is not installed")
+
+import botocore.session
+from adapters import models
+from adapters.clients import (
+    BEDROCK,
+    CREDENTIALS,
+    INVOKE,
+    LIMIT,
+    LOADER,
+    NOVA,
+    ONE_TRY,
+    Plain,
+    chunk,
+    client_of,
+    serving,
+    session_of,
+)
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    EventStreamError,
+    InvalidProxiesConfigError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+    SSLError,
+    UnsupportedSignatureVersionError,
+)
+from certificates import write_certificate
+from http2.loopback import server_context
+from test_proxy import TunnelProxy, listening
+
+from eventstream import DecodeError, Decoder, IncompleteStream, Message, ServiceError, http2, sync
+from eventstream.adapters import boto3 as ours
+from eventstream.http2 import NotHTTP2
+
+EVENT_STREAM = ("content-type", "application/vnd.amazon.eventstream")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "AWS_CA_BUNDLE", "AWS_BEARER_TOKEN_BEDROCK"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    with ours.install():
+        yield
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    write_certificate(path)
+    return str(path)
+
+
+def begin(client, **parameters):
+    return client.invoke_model_with_bidirectional_stream(**{**NOVA, **parameters})
+
+
+def config(**options):
+    return ONE_TRY.merge(Config(**options))
+
+
+def once(server, **options):
+    """Return a client that tries once."""
+    return client_of(server, config=config(**options))
+
+
+def assert_conversation(client):
+    with begin(client) as stream:
+        stream.send(chunk(b"a"))
+        assert next(stream) == chunk(b"A")
+        stream.end()
+        assert list(stream) == []
+
+
+class Address:
+    def __init__(self, port, scheme="http"):
+        self.endpoint = f"{scheme}://localhost:{port}"
+
+
+def answering(handler, **options):
+    """Return a block in which a server answers with a handler of `eventstream.http2`."""
+
+    @asynccontextmanager
+    async def serve():
+        async with http2.serve(handler, drain_timeout=0, **options) as server:
+            yield Address(server.port, "https" if options.get("ssl") else "http")
+
+    return sync.serving(serve())
+
+
+# What the service says
+
+
+def test_refused_with_an_error_of_the_model():
+    with serving(faults=["exception:AccessDeniedException@0"]) as server:
+        client = once(server)
+        with pytest.raises(client.exceptions.AccessDeniedException) as caught:
+            begin(client)
+    error = caught.value.response["Error"]
+    assert (error["Code"], error["Message"]) == ("AccessDeniedException", caught.value.response["message"])
+    metadata = caught.value.response["ResponseMetadata"]
+    assert metadata["HTTPStatusCode"] == 403
+    assert metadata["RequestId"] == metadata["HTTPHeaders"]["x-amzn-requestid"]
+    assert caught.value.operation_name == INVOKE
+
+
+def test_refused_for_a_wrong_signature():
+    with serving() as server:
+        session = session_of()
+        session.set_credentials(CREDENTIALS.access_key, "wrong")
+        client = client_of(server, session=session, config=ONE_TRY)
+        with pytest.raises(ClientError) as caught:
+            begin(client)
+    assert caught.value.response["Error"]["Code"] == "InvalidSignatureException"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+@pytest.mark.parametrize("call", ["next", "send", "end"])
+def test_exception_in_mid_stream(call):
+    with serving(faults=["exception:ValidationException@2"]) as server:
+        client = once(server)
+        with begin(client) as stream:
+            stream.send(chunk(b"a"))
+            assert next(stream) == chunk(b"A")
+            stream.send(chunk(b"b"))
+            for _ in range(2):
+                with pytest.raises(client.exceptions.ValidationException) as caught:
+                    _until_it_fails(stream, call)
+    assert isinstance(caught.value, EventStreamError)
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+    assert caught.value.response["message"] == caught.value.response["Error"]["Message"]
+    assert caught.value.response["ResponseMetadata"] == stream["ResponseMetadata"]
+
+
+def _until_it_fails(stream, call):
+    until = time.monotonic() + LIMIT
+    while time.monotonic() < until:
+        if call == "next":
+            next(stream)
+        elif call == "send":
+            stream.send(chunk(b"c"))
+        else:
+            time.sleep(0.2)
+            stream.end()
+
+
+def test_exception_in_mid_stream_with_its_members():
+    async def handler(channel):
+        await channel.respond(200, [EVENT_STREAM])
+        headers = {":message-type": "exception", ":exception-type": "modelStreamErrorException"}
+        body = b'{"message": "why", "originalStatusCode": 500, "later": 1}'
+        await channel.send(Message(headers, body).encode())
+        await channel.end()
+
+    with answering(handler) as server:
+        client = once(server)
+        with begin(client) as stream, pytest.raises(client.exceptions.ModelStreamErrorException) as caught:
+            next(stream)
+    assert caught.value.response["originalStatusCode"] == 500
+    assert "later" not in caught.value.response
+
+
+@pytest.mark.parametrize(
+    ("headers", "payload", "code", "text"),
+    [
+        (
+            {":message-type": "exception", ":exception-type": "NewException"},
+            b'{"message": "why"}',
+            "NewException",
+            "why",
+        ),
+        ({":message-type": "error", ":error-code": "Odd", ":error-message": "text"}, b"", "Odd", "text"),
+        ({":message-type": "exception", ":exception-type": "validationException"}, b"[", "ValidationException", ""),
+    ],
+)
+def test_exceptions_that_the_model_has_not(headers, payload, code, text):
+    async def handler(channel):
+        await channel.respond(200, [EVENT_STREAM])
+        await channel.send(Message(headers, payload).encode())
+        await channel.end()
+
+    with answering(handler) as server, begin(once(server)) as stream, pytest.raises(EventStreamError) as caught:
+        next(stream)
+    assert caught.value.response["Error"] == {"Code": code, "Message": text}
+
+
+def test_the_stream_ends_early():
+    with serving(faults=["early-end@2"]) as server, begin(once(server)) as stream:
+        stream.send(chunk(b"a"))
+        stream.send(chunk(b"b"))
+        assert next(stream) == chunk(b"A")
+        for _ in range(2):
+            with pytest.raises(IncompleteStream):
+                next(stream)
+        with pytest.raises(IncompleteStream):
+            stream.send(chunk(b"c"))
+
+
+@pytest.mark.parametrize(("fault", "error"), [("reset@1", ResponseStreamingError), ("truncate@1", DecodeError)])
+def test_the_stream_breaks(fault, error):
+    with serving(faults=[fault]) as server, begin(once(server)) as stream:
+        stream.send(chunk(b"a"))
+        for _ in range(2):
+            with pytest.raises(error):
+                next(stream)
+
+
+def test_the_answer_is_no_event_stream():
+    async def handler(channel):
+        await channel.respond(200, [("content-type", "text/html")])
+        await channel.send(b"<html>welcome</html>")
+        await channel.end()
+
+    with answering(handler) as server, pytest.raises(ServiceError, match="text/html: '<html>welcome</html>'"):
+        begin(client_of(server))
+
+
+def test_the_answer_only_says_that_it_is_an_event_stream():
+    async def handler(channel):
+        await channel.respond(200, [EVENT_STREAM])
+        await channel.send(b'{"message": "no"}')
+        await channel.end()
+
+    with answering(handler) as server, begin(once(server)) as stream, pytest.raises(DecodeError):
+        next(stream)
+
+
+def test_an_error_that_is_no_json():
+    async def handler(channel):
+        await channel.respond(502, [("content-type", "text/html")])
+        await channel.send(b"<html>bad gateway</html>")
+        await channel.end()
+
+    with answering(handler) as server, pytest.raises(ClientError) as caught:
+        begin(once(server))
+    assert caught.value.response["Error"]["Code"] == "502"
+
+
+def test_a_missing_parameter_reaches_nobody():
+    with serving() as server, pytest.raises(ParamValidationError, match="modelId"):
+        client_of(server).invoke_model_with_bidirectional_stream()
+    assert (server.statistics.refused, server.statistics.streams) == (0, 0)
+
+
+# The way there
+
+
+def closed_port():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return unused.getsockname()[1]
+
+
+def test_nobody_listens():
+    with pytest.raises(EndpointConnectionError, match="localhost"):
+        begin(once(Address(closed_port())))
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 mail.example\r\n"])
+def test_no_http2_at_the_endpoint(answer):
+    with sync.serving(Plain(answer).listening()) as server, pytest.raises(NotHTTP2):
+        begin(client_of(server))
+
+
+def test_no_http2_with_tls(certificate):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+
+    @asynccontextmanager
+    async def serve():
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+        yield Address(server.sockets[0].getsockname()[1], "https")
+        server.close()
+
+    with sync.serving(serve()) as server, pytest.raises(NotHTTP2):
+        begin(client_of(server, verify=certificate))
+
+
+def test_the_endpoint_hangs_up():
+    with sync.serving(Plain(b"").listening()) as server, pytest.raises(EndpointConnectionError):
+        begin(once(server))
+
+
+def test_the_request_is_reset():
+    async def handler(channel):
+        await channel.reset()
+
+    with answering(handler) as server, pytest.raises(ConnectionClosedError):
+        begin(once(server))
+
+
+def test_nobody_answers():
+    async def handler(channel):
+        await asyncio.sleep(LIMIT)
+
+    with answering(handler) as server, pytest.raises(ReadTimeoutError, match="localhost"):
+        begin(once(server, read_timeout=0.2))
+
+
+def test_nobody_greets():
+    silent = socket.create_server(("127.0.0.1", 0))
+    with silent, pytest.raises(ConnectTimeoutError, match="localhost"):
+        begin(once(Address(silent.getsockname()[1]), connect_timeout=0.2))
+
+
+def test_the_service_falls_silent():
+    with serving() as server, begin(once(server, read_timeout=0.3)) as stream, pytest.raises(ReadTimeoutError):
+        next(stream)
+
+
+def test_a_dead_proxy():
+    proxies = {"http": f"http://user:secret@127.0.0.1:{closed_port()}"}
+    with serving() as server, pytest.raises(ProxyConnectionError) as caught:
+        begin(once(server, proxies=proxies))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_proxy_that_refuses():
+    proxy = TunnelProxy(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+    with serving() as server, _listening(proxy) as port, pytest.raises(ProxyConnectionError):
+        begin(once(server, proxies={"http": f"127.0.0.1:{port}"}))
+
+
+def _listening(proxy):
+    return sync.serving(listening(proxy))
+
+
+def test_a_proxy_of_the_config_or_the_environment(monkeypatch):
+    proxy = TunnelProxy()
+    with serving() as server, _listening(proxy) as port:
+        assert_conversation(once(server, proxies={"http": f"http://127.0.0.1:{port}"}))
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+        assert_conversation(once(server))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        assert_conversation(once(server))
+    assert [request.split()[0] for request in proxy.requests] == ["CONNECT", "CONNECT"]
+
+
+def test_a_proxy_that_cannot_be_used():
+    with serving() as server, pytest.raises(InvalidProxiesConfigError):
+        begin(once(server, proxies={"http": "ftp://127.0.0.1:21"}))
+
+
+def test_trust_in_the_endpoint(certificate, monkeypatch, tmp_path):
+    with serving(ssl=server_context(certificate)) as server:
+        endpoint = server.endpoint.replace("127.0.0.1", "localhost")
+
+        def client(**options):
+            return client_of(
+                server, session=session_with_own_variables(), endpoint_url=endpoint, config=ONE_TRY, **options
+            )
+
+        with pytest.raises(SSLError):
+            begin(client())
+        with pytest.raises(SSLError):
+            begin(client(verify=str(tmp_path / "missing.pem")))
+        assert_conversation(client(verify=certificate))
+        assert_conversation(client(verify=False))
+        monkeypatch.setenv("AWS_CA_BUNDLE", certificate)
+        assert_conversation(client())
+
+
+def session_with_own_variables():
+    session = botocore.session.Session()
+    session.register_component("data_loader", LOADER)
+    session.set_credentials(CREDENTIALS.access_key, CREDENTIALS.secret_key)
+    return session
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_the_clients_own_certificate(certificate, pair):
+    context = server_context(certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(certificate)
+    with serving(ssl=context) as server:
+        endpoint = server.endpoint.replace("127.0.0.1", "localhost")
+        own = config(client_cert=(certificate, certificate) if pair else certificate)
+        assert_conversation(client_of(server, endpoint_url=endpoint, verify=certificate, config=own))
+
+
+# Closing
+
+
+@pytest.mark.parametrize("closed", ["client", "stream"])
+def test_closed_in_mid_stream_from_another_thread(closed):
+    with serving() as server:
+        client = client_of(server)
+        stream = begin(client)
+        stream.send(chunk(b"a"))
+        assert next(stream) == chunk(b"A")
+        threading.Timer(0.2, {"client": client, "stream": stream}[closed].close).start()
+        with pytest.raises(ResponseStreamingError):
+            next(stream)
+        with pytest.raises(ResponseStreamingError):
+            stream.send(chunk(b"b"))
+        stream.close()
+        client.close()
+
+
+def test_a_client_can_be_closed_without_streams():
+    with serving() as server:
+        client = client_of(server)
+        client.close()
+        assert_conversation(client)
+
+
+# Configuration
+
+
+def test_endpoints_of_the_environment(monkeypatch):
+    with serving() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", server.endpoint)
+        assert_conversation(session_with_own_variables().create_client(BEDROCK, region_name="us-east-1"))
+
+
+def test_retries_are_those_of_the_config():
+    for mode in ("legacy", "standard"):
+        with serving(faults=["exception:ThrottlingException@0*1"]) as server:
+            client = client_of(server, config=Config(retries={"total_max_attempts": 2, "mode": mode}))
+            with begin(client) as stream:
+                assert stream["ResponseMetadata"]["RetryAttempts"] == 1
+        with serving(faults=["exception:ThrottlingException@0"]) as server:
+            client = client_of(server, config=Config(retries={"total_max_attempts": 2, "mode": mode}))
+            with pytest.raises(client.exceptions.ThrottlingException) as caught:
+                begin(client)
+            assert caught.value.response["ResponseMetadata"]["RetryAttempts"] == 1
+            assert server.statistics.refused == 2
+
+
+class Recording:
+    """A handler that keeps what it is sent, and answers with an empty event stream."""
+
+    def __init__(self):
+        self.headers, self.path, self.body = {}, "", b""
+        self.done = threading.Event()
+
+    async def __call__(self, channel):
+        self.headers, self.path = dict(channel.headers), channel.path
+        await channel.respond(200, [EVENT_STREAM])
+        async for data in channel:
+            self.body += data
+        await channel.end()
+        self.done.set()
+
+
+def test_headers_of_a_request():
+    recording = Recording()
+    mine = Config(user_agent_extra="mine/1.0")
+    with answering(recording) as server, begin(client_of(server, config=mine)) as stream:
+        stream.end()
+        assert list(stream) == []
+    assert recording.path == "/model/amazon.nova-sonic-v1%3A0/invoke-with-bidirectional-stream"
+    assert recording.headers["content-type"] == "application/vnd.amazon.eventstream"
+    assert recording.headers["x-amz-content-sha256"] == "STREAMING-AWS4-HMAC-SHA256-EVENTS"
+    assert recording.headers["user-agent"].endswith("mine/1.0")
+    assert "content-length" not in recording.headers
+    assert "host" not in recording.headers
+
+
+def test_a_bearer_token_leaves_events_unsigned(certificate, monkeypatch):
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "token")
+    recording = Recording()
+    with answering(recording, ssl=server_context(certificate)) as server:
+        session = botocore.session.Session()
+        with begin(client_of(server, session=session, verify=certificate)) as stream:
+            stream.send(chunk(b"a"))
+            stream.end()
+            assert list(stream) == []
+        assert recording.done.wait(LIMIT)
+    assert recording.headers["authorization"] == "Bearer token"
+    [message] = Decoder().feed(recording.body)
+    assert (message.event_type, bytes(message.payload)) == ("chunk", b'{"bytes":"YQ=="}')
+
+
+def test_unsigned_requests():
+    recording = Recording()
+    with answering(recording) as server:
+        with begin(once(server, signature_version=UNSIGNED)) as stream:
+            stream.send(chunk(b"a"))
+            stream.end()
+            assert list(stream) == []
+        assert recording.done.wait(LIMIT)
+    assert "authorization" not in recording.headers
+    assert [message.event_type for message in Decoder().feed(recording.body)] == ["chunk"]
+
+
+def test_no_credentials(monkeypatch):
+    session = botocore.session.Session()
+    session.register_component("credential_provider", type("None_", (), {"load_credentials": lambda self: None})())
+    with serving() as server, pytest.raises(NoCredentialsError):
+        begin(client_of(server, session=session))
+
+
+def test_signatures_of_another_kind():
+    session = session_of()
+
+    def sign(request, **_):
+        request.headers["Authorization"] = "AWS4-ECDSA-P256-SHA256 Credential=x"
+
+    with serving() as server:
+        client = client_of(server, session=session, config=config(signature_version=UNSIGNED))
+        client.meta.events.register("before-sign", sign)
+        with pytest.raises(UnsupportedSignatureVersionError):
+            begin(client)
+
+
+def test_credentials_that_change_while_a_request_is_signed():
+    with serving() as server:
+        client = client_of(server)
+        changed = []
+
+        def change(request, **_):
+            if not changed:
+                changed.append(True)
+                text = request.headers["Authorization"]
+                del request.headers["Authorization"]
+                request.headers["Authorization"] = text.replace("AKIDEXAMPLE", "AKIDOTHER")
+
+        client.meta.events.register_last("request-created", change)
+        with begin(client) as stream:
+            assert stream["ResponseMetadata"]["RetryAttempts"] == 1
+
+
+# Hooks
+
+
+def test_hooks_are_called_in_their_order():
+    called = []
+    with serving() as server:
+        client = client_of(server)
+        for name in (
+            "provide-client-params",
+            "before-parameter-build",
+            "before-call",
+            "request-created",
+            "choose-signer",
+            "before-sign",
+            "before-send",
+            "response-received",
+            "needs-retry",
+            "after-call",
+        ):
+            client.meta.events.register(name, lambda event_name, **_: called.append(event_name.partition(".")[0]))
+        assert_conversation(client)
+    assert called == [
+        "provide-client-params",
+        "before-parameter-build",
+        "before-call",
+        "choose-signer",
+        "before-sign",
+        "request-created",
+        "before-send",
+        "response-received",
+        "needs-retry",
+        "after-call",
+    ]
+
+
+def test_hooks_change_what_is_sent():
+    recording = Recording()
+    with answering(recording) as server:
+        client = client_of(server)
+
+        def rename(params, **_):
+            params["modelId"] = "other"
+
+        def add_header(params, **_):
+            params["headers"]["X-Mine"] = "1"
+
+        client.meta.events.register("before-parameter-build", rename)
+        client.meta.events.register("before-call", add_header)
+        with begin(client) as stream:
+            stream.end()
+            assert list(stream) == []
+    assert recording.path.startswith("/model/other/")
+    assert recording.headers["x-mine"] == "1"
+    assert "x-mine" in recording.headers["authorization"]
+
+
+def test_hooks_answer_in_the_place_of_the_service():
+    client = session_of().create_client(BEDROCK, region_name="us-east-1")
+    response = AWSResponse("https://localhost", 200, {}, None)
+    client.meta.events.register("before-call", lambda **_: (response, {"body": "faked"}))
+    assert begin(client) == {"body": "faked"}
+
+
+def test_other_calls_of_the_client_stay_botocores(certificate):
+    client = session_of().create_client(BEDROCK, region_name="us-east-1", endpoint_url="http://127.0.0.1:9")
+    seen = []
+
+    def answer(request, **_):
+        seen.append(request.url)
+        return AWSResponse(request.url, 200, {}, _Body(b"{}"))
+
+    client.meta.events.register("before-send", answer)
+    assert (
+        client.apply_guardrail(guardrailIdentifier="a", guardrailVersion="1", source="INPUT", content=[])[
+            "ResponseMetadata"
+        ]["HTTPStatusCode"]
+        == 200
+    )
+    assert len(seen) == 1
+
+
+class _Body:
+    def __init__(self, data):
+        self._data = data
+
+    def stream(self, *_, **__):
+        yield self._data
+
+
+@pytest.mark.parametrize("first", ["exception", "event", "nothing"])
+def test_rpc_without_an_initial_response(tmp_path, first):
+    folder = tmp_path / "every-trait-rpc" / "2026-01-01"
+    folder.mkdir(parents=True)
+    (folder / "service-2.json").write_text(json.dumps(models.RPC), "utf-8")
+    messages = {
+        "exception": Message(
+            {":message-type": "exception", ":exception-type": "busy"}, b'{"message": "full"}'
+        ).encode(),
+        "event": Message({":message-type": "event", ":event-type": "empty"}, b"{}").encode(),
+        "nothing": b"",
+    }
+
+    async def handler(channel):
+        await channel.respond(200, [EVENT_STREAM])
+        await channel.send(messages[first])
+        await channel.end()
+
+    with answering(handler) as server:
+        client = client_of(server, "every-trait-rpc", session=session_of(data_path=str(tmp_path)), config=ONE_TRY)
+        expected = {
+            "exception": client.exceptions.BusyException,
+            "event": botocore.parsers.ResponseParserError,
+            "nothing": IncompleteStream,
+        }[first]
+        with pytest.raises(expected):
+            client.converse(id="x")
