@@ -40,7 +40,7 @@ from eventstream.http2 import ErrorCodes, NotHTTP2, StreamError
 from eventstream.operation import Operation, Parts, may_retry
 from eventstream.proxy import Proxy, ProxyError, from_environment
 from eventstream.session import ClientSession
-from eventstream.transport import Call, Channel, Endpoint, Transport, over_http2
+from eventstream.transport import Call, Channel, Endpoint, Transport, over_http2, over_websocket, websocket_url
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -92,7 +92,7 @@ class ClientOptions(TypedDict, total=False):
     ca_bundle: str | os.PathLike[str] | None
     credentials: Source | None
     profile: str | None
-    transport: Literal["http2"] | Transport
+    transport: Literal["http2", "websocket"] | Transport
     proxy: str | Literal[False] | None
     connect_timeout: float | None
     response_timeout: float | None
@@ -347,7 +347,8 @@ class Client:
             either, which is called in a thread whenever a stream begins; or a coroutine function. None: botocore looks
             for them where AWS's tools do: the environment, profiles, SSO, containers, instance roles.
         profile: the profile in which botocore looks for credentials and the region; None: that of the environment.
-        transport: ``"http2"``, or a `eventstream.transport.Transport` of your own.
+        transport: ``"http2"``, ``"websocket"``, or a `eventstream.transport.Transport` of your own. On a WebSocket what
+            the service refuses is an error in the stream, which has begun by then, and its response has no parameters.
         proxy: the URL of an HTTP proxy, through which a tunnel is made, e.g. ``http://user:password@localhost:3128``.
             None: that of ``HTTPS_PROXY`` (``HTTP_PROXY`` in plaintext), unless ``NO_PROXY`` excludes the host, and
             never for loopback. False: no proxy.
@@ -375,7 +376,7 @@ class Client:
         ca_bundle: str | os.PathLike[str] | None = None,
         credentials: Source | None = None,
         profile: str | None = None,
-        transport: Literal["http2"] | Transport = "http2",
+        transport: Literal["http2", "websocket"] | Transport = "http2",
         proxy: str | Literal[False] | None = None,
         connect_timeout: float | None = 10.0,
         response_timeout: float | None = 10.0,
@@ -419,6 +420,28 @@ class Client:
         variable = f"AWS_ENDPOINT_URL_{operation.service.upper().replace('-', '_').replace(' ', '_')}"
         found = self._endpoint or environment(variable, "AWS_ENDPOINT_URL")
         return found or f"https://{operation.host(self.region)}"
+
+    async def presign_url(
+        self, operation: Operation[_Request, Any, Any, Any], request: _Request, /, *, expires: int = 300
+    ) -> str:
+        """Return the URL that opens a WebSocket for a stream, e.g. in a browser, without credentials.
+
+        Who has it can open it, as often as they like, until it expires; a stream that has begun goes on.
+
+        Args:
+            operation: what is called.
+            request: its parameters.
+            expires: seconds that the URL is valid; at most what the operation allows, which is 300 for Transcribe.
+
+        Raises:
+            ValueError: the operation has no WebSocket, or `expires` is out of bounds.
+            InvalidRequest: the parameters are not allowed.
+            NoCredentials: no credentials were found.
+        """
+        parts = operation.request.write(request)
+        endpoint = parse_endpoint(self.endpoint_of(operation))
+        credentials = await resolve(self._credentials)
+        return websocket_url(operation, parts, endpoint, self.region, credentials, expires)[0]
 
     @cached_property
     def _ssl(self) -> ssl.SSLContext:
@@ -586,12 +609,14 @@ async def _error_body(channel: Channel, timeout: float | None) -> bytes:
     return bytes(body[:MAX_ERROR_LENGTH])
 
 
-def _transport(transport: Literal["http2"] | Transport) -> Transport:
+def _transport(transport: Literal["http2", "websocket"] | Transport) -> Transport:
     if transport == "http2":
         return over_http2
+    if transport == "websocket":
+        return over_websocket
     if callable(transport):
         return transport
-    raise ConfigurationError(f"no transport {transport!r}: it is 'http2', or a function")
+    raise ConfigurationError(f"no transport {transport!r}: it is 'http2', 'websocket', or a function")
 
 
 # The environment

@@ -59,6 +59,7 @@ from eventstream.operation import (
 )
 from eventstream.session import ServerSession
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
+from eventstream.transport import without_websockets
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -830,10 +831,7 @@ class Server:
         try:
             from eventstream import websocket
         except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "WebSockets need the library websockets: install eventstream-codec with its extra [websocket]",
-                name=error.name,
-            ) from error
+            raise without_websockets(error) from error
         connections = self._connections
         server = await stack.enter_async_context(
             websocket.serve(

@@ -296,6 +296,12 @@ class Client:
         """Return the URL at which an operation is called."""
         return self._client.endpoint_of(operation)
 
+    def presign_url(
+        self, operation: Operation[_Request, Any, Any, Any], request: _Request, /, *, expires: int = 300
+    ) -> str:
+        """Return the URL that opens a WebSocket for a stream; see `eventstream.client.Client.presign_url`."""
+        return RUNNER.run(self._client.presign_url(operation, request, expires=expires))
+
     @overload
     def open(
         self,

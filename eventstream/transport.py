@@ -4,7 +4,7 @@ A client's transport is a function: given a `Call`, it returns a context manager
 signs the request in its own way, and says with which signer the events begin, or that they go unsigned. What it opens
 is a `Channel`: bytes in both directions. A server's transport calls a handler with a `ServerChannel` for each request.
 
-`over_http2` is the transport for HTTP/2.
+`over_http2` is the transport for HTTP/2, `over_websocket` that for WebSockets, which presigned URLs open.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from eventstream import http2
 from eventstream._text import quote
 from eventstream.operation import CONTENT_TYPE, Operation, Parts
 from eventstream.proxy import Proxy, ProxyError, named
-from eventstream.signing import Credentials, EventSigner, sign_request
+from eventstream.signing import Credentials, EventSigner, presign_url, sign_request
+from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, MIN_MESSAGE_LENGTH
 
 if TYPE_CHECKING:
     import ssl
@@ -27,7 +28,19 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["Call", "Channel", "Endpoint", "Opened", "ServerChannel", "Transport", "over_http2"]
+__all__ = [
+    "Call",
+    "Channel",
+    "Endpoint",
+    "Opened",
+    "ServerChannel",
+    "Transport",
+    "over_http2",
+    "over_websocket",
+    "websocket_url",
+]
+
+_T = TypeVar("_T")
 
 
 class Endpoint(NamedTuple):
@@ -58,11 +71,12 @@ class Endpoint(NamedTuple):
         except ValueError:
             raise ValueError(f"the endpoint {quote(url)} is not a URL") from None
         host = parts.hostname
-        if parts.scheme not in ("http", "https") or not host or parts.path not in ("", "/") or "@" in parts.netloc:
+        scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+        if scheme not in ("http", "https") or not host or parts.path not in ("", "/") or "@" in parts.netloc:
             raise ValueError(f"the endpoint {quote(url)}; it must be http or https, a host, and if need be a port")
         authority = f"[{host}]" if ":" in host else host
-        default = 443 if parts.scheme == "https" else 80
-        return cls(parts.scheme, authority if port in (None, default) else f"{authority}:{port}", host, port or default)
+        default = 443 if scheme == "https" else 80
+        return cls(scheme, authority if port in (None, default) else f"{authority}:{port}", host, port or default)
 
 
 @dataclass(frozen=True)
@@ -187,21 +201,86 @@ async def over_http2(call: Call) -> AsyncIterator[Opened]:
             *call.parts.headers,
         ],
     )
-    async with _connected(call) as connection:
+    connecting = http2.connect(
+        *(endpoint.host, endpoint.port), ssl=call.ssl, proxy=call.proxy, connect_timeout=call.connect_timeout
+    )
+    async with _connected(connecting, f"{endpoint.host}:{endpoint.port}") as connection:
         stream = await connection.request(headers, timeout=call.response_timeout)
         yield Opened(stream, EventSigner(*scope, seed))
 
 
+def websocket_url(
+    operation: Operation[Any, Any, Any, Any],
+    parts: Parts,
+    endpoint: Endpoint,
+    region: str,
+    credentials: Credentials,
+    expires: int,
+) -> tuple[str, int]:
+    """Return the presigned URL of an operation's WebSocket, and its port.
+
+    At the service itself WebSockets have a port of their own, which is used where the endpoint says no other.
+
+    Raises:
+        ValueError: the operation has no WebSocket, or `expires` is out of bounds.
+    """
+    if not 1 <= expires <= operation.max_expires:
+        raise ValueError(
+            f"a URL of {operation.name} can expire after 1 to {operation.max_expires} seconds, not {expires}"
+        )
+    authority, port = endpoint.authority, endpoint.port
+    if authority == operation.host(region) and endpoint.scheme == "https":
+        port = operation.websocket_port
+        authority = authority if port == 443 else f"{authority}:{port}"
+    scheme = "wss" if endpoint.scheme == "https" else "ws"
+    url = f"{scheme}://{authority}{operation.websocket_target(parts)}"
+    return presign_url(credentials, region, operation.signing_name, "GET", url, expires=expires), port
+
+
 @asynccontextmanager
-async def _connected(call: Call) -> AsyncIterator[http2.ClientConnection]:
-    host, port = call.endpoint.host, call.endpoint.port
-    connecting = http2.connect(host, port, ssl=call.ssl, proxy=call.proxy, connect_timeout=call.connect_timeout)
+async def over_websocket(call: Call) -> AsyncIterator[Opened]:
+    """Open an exchange over a WebSocket. Its events go unsigned: only the URL is signed, and TLS protects them.
+
+    Raises:
+        ValueError: the operation has no WebSocket.
+        ModuleNotFoundError: the library websockets is not installed.
+        OSError: the service cannot be reached or trusted, or hung up; its text names host and port.
+        TimeoutError: it did not answer in time.
+    """
+    try:
+        from eventstream import websocket
+    except ModuleNotFoundError as error:
+        raise without_websockets(error) from error
+    operation, host = call.operation, call.endpoint.host
+    expires = min(operation.max_expires, 300)
+    url, port = websocket_url(operation, call.parts, call.endpoint, call.region, call.credentials, expires)
+    longest = operation.max_output_length
+    connecting = websocket.connect(
+        *(url, host, port),
+        ssl=call.ssl,
+        proxy=call.proxy,
+        connect_timeout=call.connect_timeout,
+        max_frame=None if longest is None else longest + DEFAULT_MAX_HEADERS_LENGTH + MIN_MESSAGE_LENGTH,
+    )
+    async with _connected(connecting, f"{host}:{port}") as socket:
+        yield Opened(socket, None)
+
+
+def without_websockets(error: ModuleNotFoundError) -> ModuleNotFoundError:
+    """Return the error that says which extra brings the library websockets."""
+    text = "WebSockets need the library websockets: install eventstream-codec with its extra [websocket]"
+    return ModuleNotFoundError(text, name=error.name)
+
+
+@asynccontextmanager
+async def _connected(connecting: AbstractAsyncContextManager[_T], name: str) -> AsyncIterator[_T]:
+    """Open a connection; what fails meanwhile names host and port."""
     try:
         connection = await connecting.__aenter__()
     except ProxyError:
         raise
     except OSError as error:
-        raise named(error, f"{host}:{port}") from error.__cause__
+        raise named(error, name) from error.__cause__
     try:
         yield connection
     finally:

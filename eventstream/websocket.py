@@ -639,10 +639,16 @@ class ClientSocket(_Connection):
         self._client_protocol.send_request(self._client_protocol.connect())
         self._flush()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell those who wait."""
+        if self._response is None and not self._arrived:
+            self._fail(StreamError("the server hung up without an answer to the handshake of a WebSocket"))
+        super().connection_lost(exc)
+
     def _opened(self, event: Request | Handshake) -> None:
         assert isinstance(event, Handshake)
         headers = [(name.lower(), value) for name, value in event.headers.raw_items()]
-        if self._protocol.state is State.OPEN:
+        if self._client_protocol.handshake_exc is None:
             self._response = Response(200, headers)
             return
         status = 502 if event.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS else event.status_code
@@ -719,6 +725,8 @@ async def connect(
         TimeoutError: it did not answer in time.
         ProxyError: the proxy refused.
     """
+    if ssl is not None:
+        ssl.set_alpn_protocols(["http/1.1"])
     make = partial(ClientSocket, url, max_frame=max_frame, idle_frames=idle_frames)
     what = f"{host}:{port} did not answer in {connect_timeout} s"
     socket: ClientSocket

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from dataclasses import replace
 
 import pytest
-from test_operation import TALK, Answer
+from test_operation import TALK, Answer, Text
+from test_proxy import TunnelProxy, listening
 from test_server import CREDENTIALS, REQUEST, shout
 
 from eventstream.client import Client, ConfigurationError
+from eventstream.exceptions import IncompleteStream, ServiceError
+from eventstream.operation import Parts
 from eventstream.server import Server
-from eventstream.transport import Endpoint, Opened, over_http2
+from eventstream.transport import Endpoint, Opened, over_http2, websocket_url
 
 
 @pytest.mark.parametrize(
@@ -19,6 +24,8 @@ from eventstream.transport import Endpoint, Opened, over_http2
         ("https://example.com", ("https", "example.com", "example.com", 443)),
         ("http://example.com:80/", ("http", "example.com", "example.com", 80)),
         ("https://[::1]:8443", ("https", "[::1]:8443", "::1", 8443)),
+        ("wss://example.com:8443", ("https", "example.com:8443", "example.com", 8443)),
+        ("ws://example.com", ("http", "example.com", "example.com", 80)),
     ],
 )
 def test_endpoint_of_a_url(url, parts):
@@ -101,3 +108,153 @@ def test_transport_in_memory_without_signatures():
 def test_transport_that_is_none():
     with pytest.raises(ConfigurationError, match="no transport 'carrier pigeon'"):
         Client("us-east-1", credentials=CREDENTIALS, transport="carrier pigeon")
+
+
+# Over a WebSocket
+
+
+def socket_client(server, **options):
+    options = {"endpoint": server.websocket_endpoint, "credentials": CREDENTIALS, **options}
+    return Client("us-east-1", transport="websocket", **options)
+
+
+async def talk(client, texts=("hello", "again")):
+    answers = []
+    async with client.open(TALK, REQUEST) as stream:
+        for text in texts:
+            await stream.send(Text(text))
+            answers.append(await anext(stream))
+        await stream.end()
+        answers += [answer async for answer in stream]
+    return answers
+
+
+def served(handler=shout, **options):
+    return Server({TALK: handler}, credentials=[CREDENTIALS], websocket_port=0, **options)
+
+
+def run(main):
+    return asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_websocket_exchanges_events():
+    async def main():
+        async with served() as server:
+            assert await talk(socket_client(server)) == ["HELLO (en)", "AGAIN (en)"]
+            assert (server.statistics.streams, server.statistics.failed, server.statistics.signatures) == (1, 0, 1)
+
+    run(main)
+
+
+def test_websocket_ends_early_or_with_an_error():
+    """A stream that was cut never looks like one that ended."""
+
+    async def fail(request, events):
+        yield Answer("one")
+        raise ServiceError("ThrottlingException", "not now")
+
+    async def leave(request, events):
+        yield Answer("one")
+
+    async def main():
+        for handler, error in ((fail, ServiceError), (leave, IncompleteStream)):
+            async with served(handler) as server, socket_client(server).open(TALK, REQUEST) as stream:
+                assert await anext(stream) == "one"
+                with pytest.raises(error):
+                    await anext(stream)
+                with pytest.raises(error):
+                    await stream.send(Text("more"))
+        async with served(faults=["truncate@1"]) as server, socket_client(server).open(TALK, REQUEST) as stream:
+            await stream.send(Text("hello"))
+            with pytest.raises((IncompleteStream, EOFError, ValueError)):
+                await anext(stream)
+        async with served(faults=["reset@1"]) as server, socket_client(server).open(TALK, REQUEST) as stream:
+            await stream.send(Text("hello"))
+            with pytest.raises(OSError, match="the connection was lost"):
+                await anext(stream)
+
+    run(main)
+
+
+def test_websocket_that_is_refused():
+    async def main():
+        async with served() as server:
+            wrong = replace(CREDENTIALS, secret_key="another")
+            async with socket_client(server, credentials=wrong).open(TALK, REQUEST) as stream:
+                with pytest.raises(ServiceError, match="its signature does not match") as raised:
+                    await anext(stream)
+                assert raised.value.code == "InvalidSignatureException"
+            other = replace(TALK, websocket_path="/other")
+            with pytest.raises(ServiceError, match="There is no WebSocket at '/other'") as raised:
+                async with socket_client(server).open(other, REQUEST):
+                    pytest.fail("it was opened")
+            assert raised.value.status_code == 404
+            with pytest.raises(ValueError, match="Talk has no WebSocket"):
+                async with socket_client(server).open(replace(TALK, websocket_path=None), REQUEST):
+                    pytest.fail("it was opened")
+
+    run(main)
+
+
+def test_websocket_over_what_is_not_one():
+    async def main():
+        async with served() as server:
+            with pytest.raises(OSError, match="the server hung up without an answer"):
+                async with socket_client(server, endpoint=server.endpoint).open(TALK, REQUEST):
+                    pytest.fail("it was opened")
+        with pytest.raises(OSError, match=r"127.0.0.1:\d+"):
+            async with socket_client(server).open(TALK, REQUEST, retries=1):
+                pytest.fail("it was opened")
+
+    run(main)
+
+
+def test_websocket_through_a_proxy():
+    async def main():
+        proxy = TunnelProxy()
+        async with served() as server, listening(proxy) as port:
+            client = socket_client(server, proxy=f"http://user:pass@127.0.0.1:{port}")
+            assert await talk(client) == ["HELLO (en)", "AGAIN (en)"]
+            assert proxy.requests[0].startswith(f"CONNECT {server.websocket_endpoint[5:]} ")
+
+    run(main)
+
+
+def test_websocket_url_at_the_service():
+    parts = Parts(headers=[("x-talk-language", "en US")])
+    talk = replace(TALK, websocket_port=8443, max_expires=300)
+    for url, begin, port in (
+        (
+            "https://talk.us-east-1.amazonaws.com",
+            "wss://talk.us-east-1.amazonaws.com:8443/talk-websocket?language=en%20",
+            8443,
+        ),
+        ("https://talk.us-east-1.amazonaws.com:444", "wss://talk.us-east-1.amazonaws.com:444/talk", 444),
+        ("https://example.com", "wss://example.com/talk", 443),
+        ("http://[::1]:8000", "ws://[::1]:8000/talk", 8000),
+    ):
+        made, found = websocket_url(talk, parts, Endpoint.parse(url), "us-east-1", CREDENTIALS, 300)
+        assert made.startswith(begin)
+        assert found == port
+    for expires in (0, 301):
+        with pytest.raises(ValueError, match=f"1 to 300 seconds, not {expires}"):
+            websocket_url(talk, parts, Endpoint.parse("https://example.com"), "us-east-1", CREDENTIALS, expires)
+
+
+def test_websocket_needs_its_library(monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "websockets"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "eventstream.websocket", raising=False)
+    monkeypatch.delattr("eventstream.websocket", raising=False)
+    monkeypatch.setitem(sys.modules, "websockets", None)
+
+    async def main():
+        client = Client("us-east-1", endpoint="http://localhost:1", credentials=CREDENTIALS, transport="websocket")
+        with pytest.raises(ModuleNotFoundError, match=r"with its extra \[websocket\]"):
+            async with client.open(TALK, REQUEST):
+                pytest.fail("it was opened")
+        with pytest.raises(ModuleNotFoundError, match=r"with its extra \[websocket\]"):
+            async with served():
+                pytest.fail("it listens")
+
+    run(main)

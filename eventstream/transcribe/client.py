@@ -217,6 +217,36 @@ class TranscribeClient(Client):
         asked = _asked(StartMedicalScribeStreamRequest, request, keywords)
         return self._started(START_MEDICAL_SCRIBE_STREAM, MedicalScribeStream, *asked)
 
+    async def presign(
+        self,
+        request: StartStreamTranscriptionRequest
+        | StartMedicalStreamTranscriptionRequest
+        | StartCallAnalyticsStreamTranscriptionRequest
+        | None = None,
+        /,
+        *,
+        expires: int = 300,
+        **parameters: Unpack[StartStreamTranscriptionParameters],
+    ) -> str:
+        """Return the URL that opens a WebSocket for a stream, e.g. in a browser, without credentials.
+
+        Args:
+            request: what is requested, which also says of which operation; None: a
+                `StartStreamTranscriptionRequest`, made of the parameters.
+            expires: seconds that the URL is valid, at most 300.
+            parameters: the fields of that request, which are other than in the request that is given.
+
+        Raises:
+            ValueError: `expires` is out of bounds, or the operation has no WebSocket.
+            InvalidRequest: the parameters are not allowed.
+            NoCredentials: no credentials were found.
+        """
+        kind = StartStreamTranscriptionRequest if request is None else type(request)
+        operation = _OPERATIONS.get(kind)
+        if operation is None:
+            raise TypeError(f"a request of Transcribe is presigned, not {kind.__name__}")
+        return await self.presign_url(operation, _requested(kind, request, {**parameters}), expires=expires)
+
     def _started(
         self,
         operation: Operation[_Request, _Response, _In, _Out],
@@ -448,6 +478,14 @@ class MedicalScribeStream(
 
 
 _WHAT_A_WAV_SAYS = {"media_sample_rate_hertz", "media_encoding"}
+
+
+_OPERATIONS: Mapping[type, Operation[Any, Any, Any, Any]] = {
+    StartStreamTranscriptionRequest: START_STREAM_TRANSCRIPTION,
+    StartMedicalStreamTranscriptionRequest: START_MEDICAL_STREAM_TRANSCRIPTION,
+    StartCallAnalyticsStreamTranscriptionRequest: START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+    StartMedicalScribeStreamRequest: START_MEDICAL_SCRIBE_STREAM,
+}
 
 
 def _parameters_of(format: AudioFormat) -> dict[str, Any]:

@@ -192,6 +192,20 @@ class TranscribeClient(sync.Client):
         """
         return MedicalScribeStream(self._client.start_medical_scribe_stream(request, **keywords))
 
+    def presign(
+        self,
+        request: StartStreamTranscriptionRequest
+        | StartMedicalStreamTranscriptionRequest
+        | StartCallAnalyticsStreamTranscriptionRequest
+        | None = None,
+        /,
+        *,
+        expires: int = 300,
+        **parameters: Unpack[StartStreamTranscriptionParameters],
+    ) -> str:
+        """Return the URL that opens a WebSocket; see `eventstream.transcribe.client.TranscribeClient.presign`."""
+        return sync.RUNNER.run(self._client.presign(request, expires=expires, **parameters))
+
     def transcribe(
         self,
         audio: str | os.PathLike[str] | Buffer | WavFile | Readable | Iterable[Buffer],

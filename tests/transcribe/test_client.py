@@ -27,6 +27,7 @@ from eventstream import (
     VerificationError,
     decode,
     http2,
+    websocket,
 )
 from eventstream import client as general
 from eventstream.client import Retries
@@ -51,11 +52,14 @@ from eventstream.transcribe import (
     TranscribeError,
     Transcript,
     TranscriptEvent,
+    medical,
+    medical_scribe,
 )
 from eventstream.transcribe import client as client_module
 from eventstream.transcribe.audio import open_wav
 from eventstream.transcribe.client import ConfigurationError, NoCredentials, StreamError, TranscribeClient
-from eventstream.transcribe.model import TRANSCRIPT_EVENT_HEADERS
+from eventstream.transcribe.emulator import Emulator, Scripted
+from eventstream.transcribe.model import AUDIO_EVENT_HEADERS, TRANSCRIPT_EVENT_HEADERS
 from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
 from eventstream.transport import Endpoint
 
@@ -1634,3 +1638,106 @@ def test_event_is_bounded_by_its_operation(payload, options, error):
     else:
         with pytest.raises(error):
             run(main())
+
+
+# Over a WebSocket, and presigned URLs
+
+
+SPOKEN = bytes(28_800)  # 0.9 s: three words
+
+
+def final_text(events):
+    results = [result for event in events for result in event.transcript.results if not result.is_partial]
+    return " ".join(result.alternatives[0].transcript for result in results)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plaintext", "TLS"])
+def test_websocket_transcribes_a_recording(tls, tmp_path):
+    async def main():
+        async with Emulator(recogniser=Scripted("One two three."), tls=tls) as emulator:
+            options = {}
+            if tls:
+                options["ca_bundle"] = tmp_path / "ca.pem"
+                options["ca_bundle"].write_text(emulator.authority)
+            client = TranscribeClient(
+                *("us-east-1",),
+                endpoint=emulator.websocket_endpoint,
+                credentials=CREDENTIALS,
+                transport="websocket",
+                **options,
+            )
+            events = [event async for event in client.transcribe(SPOKEN, pace=False, retries=2, **PCM)]
+            assert final_text(events) == "One two three."
+            async with client.start_stream_transcription(**PCM) as stream:
+                await stream.send_audio(SPOKEN[:3200])
+                assert stream.response.request_id
+                await stream.end_audio()
+                assert [event async for event in stream]
+
+    run(main())
+
+
+def test_websocket_continues_after_a_lost_connection(pauses):
+    async def main():
+        async with Emulator(recogniser=Scripted("One two three."), faults=["reset@3*1"]) as emulator:
+            client = TranscribeClient(
+                "us-east-1", endpoint=emulator.websocket_endpoint, credentials=CREDENTIALS, transport="websocket"
+            )
+            restarts = []
+            source = client.transcribe(SPOKEN, pace=False, retries=1, on_restart=restarts.append, **PCM)
+            events = [event async for event in source]
+            assert len(restarts) == 1
+            assert emulator.statistics.streams == 2
+            assert final_text(events)
+
+    run(main())
+
+
+def test_presign_opens_a_websocket_without_credentials():
+    request = medical.StartMedicalStreamTranscriptionRequest(
+        **PCM, specialty="PRIMARYCARE", type="DICTATION", vocabulary_name="mine"
+    )
+
+    async def main():
+        async with Emulator(recogniser=Scripted("One two three.")) as emulator:
+            client = TranscribeClient("us-east-1", endpoint=emulator.websocket_endpoint, credentials=CREDENTIALS)
+            url = await client.presign(**PCM, vocabulary_names=["a", "b"], session_id=SESSION_ID, expires=60)
+            assert url.startswith(f"{emulator.websocket_endpoint}/stream-transcription-websocket?language-code=en-US&")
+            assert f"&sample-rate=16000&media-encoding=pcm&session-id={SESSION_ID}&vocabulary-names=a%2Cb&X-Amz-" in url
+            assert "&X-Amz-Expires=60&" in url
+            for opened, path in ((url, "stream"), (await client.presign(request), "medical-stream")):
+                assert f"/{path}-transcription-websocket?" in opened
+                address = Endpoint.parse(emulator.websocket_endpoint)
+                async with websocket.connect(opened, address.host, address.port) as socket:
+                    await socket.send(Message(AUDIO_EVENT_HEADERS, SPOKEN).encode())
+                    await socket.send(Message(AUDIO_EVENT_HEADERS).encode())
+                    received = b""
+                    while data := await socket.receive():
+                        received += data
+                    assert b"three" in received
+                    assert b"exception" not in received
+            assert emulator.statistics.streams == 2
+
+    run(main())
+
+
+def test_presign_at_the_service():
+    client = TranscribeClient("eu-west-1", credentials=Credentials("AKID", "secret", "token"))
+    url = asyncio.run(client.presign(REQUEST, vocabulary_name="mine"))
+    assert url.startswith("wss://transcribestreaming.eu-west-1.amazonaws.com:8443/stream-transcription-websocket?")
+    assert "&vocabulary-name=mine&" in url
+    assert "&X-Amz-Expires=300&" in url
+    assert "&X-Amz-Security-Token=token&" in url
+
+
+def test_presign_checks_what_it_is_given():
+    client = TranscribeClient("us-east-1", credentials=CREDENTIALS)
+    with pytest.raises(InvalidRequest, match="media_encoding"):
+        asyncio.run(client.presign(REQUEST, media_encoding="mp3"))
+    with pytest.raises(ValueError, match="1 to 300 seconds, not 301"):
+        asyncio.run(client.presign(REQUEST, expires=301))
+    with pytest.raises(TypeError, match="a request of Transcribe is presigned, not str"):
+        asyncio.run(client.presign("en-US"))
+    scribe = medical_scribe.StartMedicalScribeStreamRequest(**PCM)
+    with pytest.raises(ValueError, match="StartMedicalScribeStream has no WebSocket"):
+        asyncio.run(client.presign(scribe))

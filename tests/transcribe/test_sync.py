@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from eventstream import sync
 from eventstream.exceptions import IncompleteStream
 from eventstream.transcribe.audio import open_wav
 from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Emulator, Scripted
@@ -128,3 +129,20 @@ def test_the_endpoint_is_that_of_the_operation():
     client = TranscribeClient("us-east-1", credentials=DOCUMENTATION_CREDENTIALS)
     assert client.endpoint == "https://transcribestreaming.us-east-1.amazonaws.com"
     assert client.region == "us-east-1"
+
+
+def test_websocket_and_presign():
+    with serving() as client:
+        url = client.presign(**PCM)
+        assert "/stream-transcription-websocket?language-code=en-US&" in url
+
+
+def test_websocket_transcribes():
+    with sync.serving(Emulator(recogniser=Scripted("One two three."))) as emulator:
+        client = TranscribeClient(
+            "us-east-1",
+            endpoint=emulator.websocket_endpoint,
+            credentials=DOCUMENTATION_CREDENTIALS,
+            transport="websocket",
+        )
+        assert text_of(client.transcribe(AUDIO, pace=False, **PCM)) == ["One two three."]
