@@ -24,7 +24,7 @@
 #                   package against the wheel
 # make release-check  all of a release that needs no account: sdist, wheels for each Python here and for arm64, built twice,
 #                   tested from empty folders; it lists what is still to fill in. Before that, what takes too long for
-#                   each change: coverage, all planted faults, soak, portability
+#                   each change: coverage, sanitizers, all planted faults, soak, portability
 # make oss-fuzz     what OSS-Fuzz builds, built here, and each of its fuzz targets started
 # make lock         write requirements/ after a change of a dependency in pyproject.toml; what is locked stays as it is,
 #                   unless UPGRADE=1 or UPGRADE="NAME ..."
@@ -141,7 +141,7 @@ dist: $(VENV)/installed
 	tools/release/dist.sh $(BIN)/python
 
 release-check: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/release
-	$(MAKE) coverage planted soak portability
+	$(MAKE) coverage sanitize planted soak portability
 	tools/release/check.sh $(BIN)/python $(PYTEST_OPTIONS)
 
 oss-fuzz: $(VENV)/installed $(VENV)/demo $(VENV)/fuzz $(VENV)/release

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What the tests reach: tools/coverage.sh PYTHON [PYTEST OPTION ...]
 #
-# The tests run twice, on the native core and on the reference, on a copy of the project whose extension is built with
-# line tracing and for gcov. It fails unless they reach every line and branch of the Python code, every line of
+# The tests run twice, on the native core and beside it on the reference, on a copy of the project whose extension is built
+# with line tracing and for gcov. It fails unless they reach every line and branch of the Python code, every line of
 # `_native.pyx`, and every line of the checksum kernels. What cannot be reached is marked where it stands, with the
 # reason: `# pragma: no cover` in Python and Cython, GCOVR_EXCL_LINE in C. Header blocks are parsed as with sanitizers.
 #
@@ -33,8 +33,11 @@ export PYTHONPATH=$tree COVERAGE_CORE=ctrace EVENTSTREAM_HYPOTHESIS=traced
 loaded=$("$python" -c 'import eventstream._native as native; print(native.__file__)')
 [[ $loaded == "$tree"/* ]] || { echo "the extension under test is not the one built here: $loaded" >&2; exit 1; }
 traced() { "$python" -m coverage run -m pytest -q -p no:cacheprovider -m "not untraced" "$@"; }
+EVENTSTREAM_PURE_PYTHON=1 traced "$@" > "$base/reference.log" 2>&1 &
+reference=$!
+trap 'kill "$reference" 2> /dev/null || true' EXIT
 traced -k "not reference" "$@"
-EVENTSTREAM_PURE_PYTHON=1 traced "$@"
+wait "$reference" || { cat "$base/reference.log" >&2; exit 1; }
 "$python" -m coverage combine --quiet
 
 status=0
