@@ -17,6 +17,7 @@ SUBCOMMANDS = {
     "emulate": "Serve an emulator of Amazon Transcribe on this machine.",
     "encode": "Turn the JSON of `show --json` back into an event stream.",
     "extract": "Take out payloads, texts, transcripts or audio.",
+    "presign": "Print the URL that opens a WebSocket of Amazon Transcribe.",
     "replay": "Serve a recorded response to a client.",
     "salvage": "Write what is left of a damaged recording.",
     "show": "Print a line per message.",

@@ -1,0 +1,119 @@
+"""``eventstream presign``: the URL that opens a WebSocket of Amazon Transcribe, without credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from eventstream.cli import _options
+from eventstream.cli._terminal import complaint, shown
+
+if TYPE_CHECKING:
+    from eventstream.operation import Operation
+
+_OPERATIONS = ("transcription", "medical", "call-analytics")
+
+
+def _operation(name: str) -> Operation[Any, Any, Any, Any]:
+    from eventstream.transcribe import operations
+
+    known: dict[str, Operation[Any, Any, Any, Any]] = {
+        "transcription": operations.START_STREAM_TRANSCRIPTION,
+        "medical": operations.START_MEDICAL_STREAM_TRANSCRIPTION,
+        "call-analytics": operations.START_CALL_ANALYTICS_STREAM_TRANSCRIPTION,
+    }
+    return known[name]
+
+
+def _headers(operation: Operation[Any, Any, Any, Any]) -> dict[str, str]:
+    """Return the headers of an operation's parameters, by their names in the query."""
+    prefix = operation.websocket_prefix
+    request: Any = operation.request
+    headers = [parameter.header for parameter in request.type.parameters.values()]
+    return {header.removeprefix(prefix): header for header in headers}
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a parameter."""
+    try:
+        names = _headers(_operation(ctx.params.get("operation") or _OPERATIONS[0]))
+    except ModuleNotFoundError:  # of the extra, which the command itself names
+        return []
+    return [CompletionItem(f"{name}=") for name in names if name.startswith(incomplete)]
+
+
+@click.command(
+    "presign",
+    epilog="""\b
+Examples:
+  eventstream presign language-code=en-US media-encoding=pcm sample-rate=16000
+  eventstream presign --operation medical language-code=en-US media-encoding=flac \\
+      sample-rate=16000 specialty=PRIMARYCARE type=DICTATION
+  eventstream presign --endpoint ws://127.0.0.1:8081 --expires 60 language-code=en-US \\
+      media-encoding=pcm sample-rate=16000""",
+)
+@click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=_complete)
+@click.option(
+    "--operation",
+    type=click.Choice(_OPERATIONS),
+    default=_OPERATIONS[0],
+    show_default=True,
+    is_eager=True,
+    help="What is called.",
+)
+@click.option(
+    "--expires", type=click.IntRange(1, 300), default=300, show_default=True, help="Seconds that the URL is valid."
+)
+@click.option("--region", help="The region; else that of the environment or the profile.")
+@click.option("--profile", help="The profile of AWS's configuration.")
+@click.option("--endpoint", metavar="URL", help="Another endpoint, for example that of `eventstream emulate`.")
+def command(
+    parameters: tuple[str, ...],
+    operation: str,
+    expires: int,
+    region: str | None,
+    profile: str | None,
+    endpoint: str | None,
+) -> int:
+    """Print the URL that opens a WebSocket for a stream of Amazon Transcribe.
+
+    The names of the parameters are those of the URL. Whoever has the URL can open streams with it until it expires.
+    """
+    with _options.needed("client"):
+        from eventstream.transcribe.sync import ConfigurationError, NoCredentials, TranscribeClient
+    from eventstream.operation import InvalidRequest, Parts
+
+    called = _operation(operation)
+    try:
+        request = called.request.read(Parts(headers=_given(parameters, _headers(called))))
+        client = TranscribeClient(region, profile=profile, endpoint=endpoint)
+        click.echo(client.presign(request, expires=expires))
+    except InvalidRequest as error:
+        raise click.UsageError(shown(str(error))) from None
+    except (ConfigurationError, NoCredentials) as error:
+        complaint(str(error))
+        return 2
+    return 0
+
+
+def _given(parameters: tuple[str, ...], headers: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the parameters as headers.
+
+    Raises:
+        click.UsageError: one is not NAME=VALUE, is not a parameter of the operation, or is there twice.
+    """
+    given: dict[str, str] = {}
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if not equals:
+            raise click.UsageError(f"{shown(parameter)} is not NAME=VALUE")
+        if name not in headers:
+            raise click.UsageError(
+                f"{shown(name)} is not a parameter of this operation, which has {', '.join(headers)}"
+            )
+        if headers[name] in given:
+            raise click.UsageError(f"{name} is given twice")
+        given[headers[name]] = value
+    return list(given.items())
