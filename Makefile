@@ -12,6 +12,7 @@
 #                   ARCHITECTURES (arm64 s390x i386)
 # make soak         GB (20) gigabytes of good and bad streams, after which memory is as it was
 # make interop      clients that are not ours against the emulator
+# make browser      the emulator's page, and AWS's JavaScript client, in a real browser; needs Chromium and Node with npm
 # make adapters     boto3, aiobotocore, anthropic, litellm, amazon-transcribe and smithy's client on our codec
 # make conformance  ask other codecs every question on which they differ, and print the answers; needs Node with npm
 # make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 to 3.14
@@ -50,7 +51,7 @@ ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
 GROUPS := pip lock build demo http test lint coverage mutation adapters peers fuzz bench docs release
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo check test test-reference lint sanitize planted coverage mutation portability soak interop adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check oss-fuzz lock clean
+.PHONY: demo check test test-reference lint sanitize planted coverage mutation portability soak interop browser adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check oss-fuzz lock clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/eventstream show tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -104,6 +105,9 @@ soak: $(VENV)/installed $(VENV)/demo
 
 interop: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	EVENTSTREAM_INTEROP=1 $(BIN)/pytest tests/interop $(PYTEST_OPTIONS)
+
+browser: $(VENV)/installed $(VENV)/demo $(VENV)/test $(VENV)/browser
+	EVENTSTREAM_BROWSER=1 $(BIN)/pytest tests/browser $(PYTEST_OPTIONS)
 
 # In an environment of their own: aiobotocore wants a botocore of its own.
 adapters:

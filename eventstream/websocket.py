@@ -361,8 +361,9 @@ class Answer(NamedTuple):
         return cls(status, [("content-type", "text/plain; charset=utf-8")], f"{text}\n".encode())
 
 
-Route: TypeAlias = Callable[[str, "list[tuple[str, str]]"], Answer]
-"""Answers plain GETs of one path, given the path with its query, and the headers. It must not take long."""
+Route: TypeAlias = Callable[[str, "list[tuple[str, str]]", str], Answer]
+"""Answers plain GETs of one path, given the path with its query, the headers, and the address of the client. It must
+not take long."""
 
 Handler: TypeAlias = "Callable[[ServerSocket], Coroutine[Any, Any, None]]"
 
@@ -385,6 +386,7 @@ class ServerSocket(_Connection):
 
     Attributes:
         method, path, headers: of the request, as they were received; the path with its query, names in lower case.
+        peer: the address of the client, without its port.
         id: a UUID, by which it is told from others.
     """
 
@@ -396,6 +398,7 @@ class ServerSocket(_Connection):
         super().__init__(self._server_protocol, server.idle_frames)
         self._server = server
         self._place = place
+        self.peer = place.peer
         self._close_code = CloseCode.NORMAL_CLOSURE
         self.headers: list[tuple[str, str]] = []
         self.id = str(uuid4())
@@ -528,7 +531,7 @@ class Server:
         route = self._routes.get(path)
         if route is not None:
             try:
-                return route(socket.path, socket.headers)
+                return route(socket.path, socket.headers, socket.peer)
             except Exception:
                 _log.exception("GET %s failed", quote(path))
                 return Answer.text(500, "The server failed; its log says why.")

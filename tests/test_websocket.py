@@ -196,11 +196,11 @@ def get(port, path="/", method="GET", headers=()):
 def test_server_answers_plain_gets(caplog):
     seen = []
 
-    def page(path, headers):
-        seen.append((path, dict(headers)["x-test"]))
+    def page(path, headers, peer):
+        seen.append((path, dict(headers)["x-test"], peer))
         return Answer(200, [("content-type", "text/html"), ("cache-control", "no-store")], b"<p>")
 
-    def broken(path, headers):
+    def broken(path, headers, peer):
         raise ZeroDivisionError
 
     async def main():
@@ -232,7 +232,7 @@ def test_server_answers_plain_gets(caplog):
                     assert (await asyncio.to_thread(get, server.port, "/", method))[0] >= 400
 
     run(main())
-    assert seen == [("/?a=1", "1")]
+    assert seen == [("/?a=1", "1", "127.0.0.1")]
     assert "GET '/broken' failed" in caplog.text
 
 
@@ -469,7 +469,7 @@ def test_peer_that_never_closes_is_dropped(monkeypatch):
         async def end(channel):
             await channel.end()
 
-        def page(path, headers):
+        def page(path, headers, peer):
             return Answer(200, [], bytes(1 << 24))
 
         async with websocket.serve(end, routes={"/page": page}) as server:

@@ -26,7 +26,7 @@ APART = ("adapters", "client-amazon-transcribe", "client-aws-sdk", "client-capo"
 
 LOWEST = ["build", "demo", "http", "test"]
 
-NPM = ["benchmarks/javascript", "tests/interop/drivers", "tools/peers"]
+NPM = ["benchmarks/javascript", "tests/browser/client", "tests/interop/drivers", "tools/peers"]
 """Folders with a package.json."""
 
 

@@ -12,7 +12,6 @@ import glob
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,13 +23,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from environments import ROOT, install, made, make_node_modules
 
-ROOT = Path(__file__).resolve().parents[2]
 DRIVERS = Path(__file__).parent / "drivers"
 REQUIREMENTS = ROOT / "requirements"
 ENVIRONMENTS = ROOT / ".cache/interop"
 
-INSTALL_TIMEOUT = 300
 CLIENT_TIMEOUT = 60
 EMULATOR_TIMEOUT = 10
 
@@ -216,39 +214,20 @@ def adapted(request: pytest.FixtureRequest) -> Client:
 # Environments
 
 
-@contextlib.contextmanager
-def _made(client: Client, *what: str) -> Iterator[Path | None]:
-    """Yield the directory of an environment to make; None if it exists. Its stamp, made last, says what it holds."""
-    stamp = client.directory / "made-of"
-    content = "\n".join([*what, client.locked.read_text(encoding="utf-8")])
-    if stamp.exists() and stamp.read_text() == content:
-        yield None
-        return
-    shutil.rmtree(client.directory, ignore_errors=True)
-    client.directory.mkdir(parents=True)
-    yield client.directory
-    stamp.write_text(content)
-
-
-def _install(*command: str, cwd: Path) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=INSTALL_TIMEOUT)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
-
-
 def _make_venv(client: Client) -> list[str]:
     python = _find_python(client.python)
     if python is None:
         pytest.skip(f"{client.name} needs Python {'.'.join(map(str, client.python))} or newer")
     command = [str(client.directory / ("Scripts" if os.name == "nt" else "bin") / "python")]
     ours = [str(ROOT)] if client.adapter else []
-    with _made(client, python, *([_digest()] if ours else [])) as directory:
-        if directory is not None:
-            _install(python, "-m", "venv", str(directory), cwd=directory)
+    with made(client.directory, client.locked, python, *([_digest()] if ours else [])) as to_be_made:
+        if to_be_made:
+            install(python, "-m", "venv", str(client.directory), cwd=client.directory)
             pip = (*command, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation")
             for locked in (REQUIREMENTS / "pip.txt", REQUIREMENTS / "build.txt", client.locked):
-                _install(*pip, "--require-hashes", "--requirement", str(locked), cwd=directory)
+                install(*pip, "--require-hashes", "--requirement", str(locked), cwd=client.directory)
             if ours:
-                _install(*pip, *ours, cwd=directory)
+                install(*pip, *ours, cwd=client.directory)
     return command
 
 
@@ -278,18 +257,7 @@ def _find_python(minimum: tuple[int, int]) -> str | None:
 
 
 def _make_node_modules(client: Client) -> list[str]:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip(f"{client.name} needs node and npm, and there is no {'npm' if node else 'node'}")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(version[1:].partition(".")[0]) < 20:
-        pytest.skip(f"{client.name} needs Node 20 or newer, and this is {version}")
-    with _made(client, version) as directory:
-        if directory is not None:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(client.locked.with_name(name), directory)
-            _install(npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=directory)
-    return [node]
+    return [make_node_modules(client.name, client.directory, client.locked)]
 
 
 # Emulators

@@ -6,7 +6,15 @@ import sys
 import zipfile
 from pathlib import Path
 
-NEEDED = ("__init__.py", "py.typed", "_native.pyi", "_native.pxd", "testing/__init__.py", "transcribe/client.py")
+NEEDED = (
+    "__init__.py",
+    "py.typed",
+    "_native.pyi",
+    "_native.pxd",
+    "testing/__init__.py",
+    "transcribe/client.py",
+    "transcribe/emulator/page/app.js",
+)
 
 
 def contents(path: Path, *, stripped: bool) -> str:

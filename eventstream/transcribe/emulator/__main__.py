@@ -1,7 +1,7 @@
 """``python -m eventstream.transcribe.emulator``: serve until SIGTERM or SIGINT, then drain.
 
-When it is ready it prints its address on standard output, and in a second line that of its WebSockets. What happens is
-logged on standard error.
+When it is ready it prints its addresses on standard output, one a line: its own, that of its WebSockets, and that of
+its page. What happens is logged on standard error.
 """
 
 from __future__ import annotations
@@ -83,13 +83,15 @@ async def _serve(options: Namespace, recogniser: RecogniserFactory) -> None:
         connections=command_line.connections(options),
         faults=options.fault,
         websocket_port=options.websocket_port,
+        page=options.page,
     )
     async with emulator:
         if emulator.authority is not None:
             # Not before the address is its own: another emulator's file stays as it is.
             _replace(options.tls, emulator.authority)
         stopped = _stop_signal()
-        print(*filter(None, (emulator.endpoint, emulator.websocket_endpoint)), sep="\n", flush=True)
+        addresses = (emulator.endpoint, emulator.websocket_endpoint, emulator.page_endpoint)
+        print(*filter(None, addresses), sep="\n", flush=True)
         await stopped
         logging.info("draining, for at most %g s; a second signal ends at once", options.grace)
         await emulator.drain(options.grace)

@@ -58,6 +58,12 @@ def parser(program: str) -> argparse.ArgumentParser:
         help="port for WebSockets, which presigned URLs open; 0, the default, chooses a free one",
     )
     add("--no-websocket", action="store_const", dest="websocket_port", const=None, help="accept no WebSockets")
+    add(
+        "--page",
+        action="store_true",
+        help="serve a page on the port for WebSockets, to this machine only: a browser transcribes its microphone or a "
+        "file, and shows every frame",
+    )
     add("--tls", type=Path, metavar="CA_FILE", help="serve TLS; the certificate to trust is written to CA_FILE")
     add(
         "--credentials",

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from eventstream.faults import Fault
 from eventstream.server import ConnectionLimits, Server
-from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
+from eventstream.signing import MAX_CLOCK_SKEW, Credentials, presign_url, utc_now
 from eventstream.transcribe.emulator.scripted import Scripted
 from eventstream.transcribe.emulator.service import Limits, Service, Statistics
+from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
 
 if TYPE_CHECKING:
+    from eventstream.transcribe.emulator.page import Page
     from eventstream.transcribe.emulator.recogniser import RecogniserFactory
 
 __all__ = ["DOCUMENTATION_CREDENTIALS", "Emulator"]
@@ -25,6 +27,11 @@ DOCUMENTATION_CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bP
 
 WORKERS = 32
 """Threads on which recognisers work, each for one stream at a time."""
+
+ANY_ADDRESS = ("", "0.0.0.0", "::")
+
+PAGE_EXPIRES = 60
+"""Seconds that the page has to open a presigned URL, which it does at once."""
 
 
 class Emulator(Server):
@@ -51,6 +58,8 @@ class Emulator(Server):
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
         websocket_port: the port for WebSockets, 0 for any that is free; None: there are none. They are opened by
             presigned URLs, for all operations but StartMedicalScribeStream.
+        page: whether a page is served on that port, to this machine only, in which a browser transcribes a microphone
+            or a file. Its streams are signed with the first of the credentials.
 
     Attributes:
         authority: with TLS, the PEM of the certificate that a client must trust.
@@ -58,6 +67,7 @@ class Emulator(Server):
 
     Raises:
         ImportError: TLS was asked for, and trustme is not installed.
+        ValueError: the page has no port, or no credentials.
     """
 
     def __init__(
@@ -75,7 +85,9 @@ class Emulator(Server):
         clock: Callable[[], datetime] = utc_now,
         max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
         websocket_port: int | None = 0,
+        page: bool = False,
     ) -> None:
+        accounts = None if credentials is None else tuple(credentials)
         self.authority: str | None = None
         context = websocket_context = None
         if tls:
@@ -89,13 +101,28 @@ class Emulator(Server):
         service = Service(
             Scripted() if recogniser is None else recogniser,
             self._executor,
-            accounts=credentials,
+            accounts=accounts,
             limits=limits,
             faults=faults,
             clock=clock,
             max_clock_skew=max_clock_skew,
         )
         self._prepare(service, host, port, context, connections, websocket_port, websocket_context)
+        self._has_page = page
+        if page:
+            if websocket_port is None:
+                raise ValueError("the page needs the port for WebSockets")
+            self._routes.update(_page(accounts, clock, tls).routes)
+
+    @property
+    def page_endpoint(self) -> str | None:
+        """The address of the page, e.g. ``http://127.0.0.1:49153/``; None if there is none. Within the block."""
+        if not self._has_page or self._websocket_port is None:
+            return None
+        scheme = "http" if self._websocket_ssl is None else "https"
+        if self._host in ANY_ADDRESS:  # the page is for this machine only
+            return f"{scheme}://localhost:{self._websocket_port}/"
+        return f"{self._address(scheme, self._websocket_port)}/"
 
     @property
     def statistics(self) -> Statistics:
@@ -113,3 +140,21 @@ class Emulator(Server):
             await asyncio.to_thread(self._executor.shutdown)
         except RuntimeError:  # there is no memory for a thread that waits; others wait too, then
             self._executor.shutdown()
+
+
+def _page(accounts: tuple[Credentials, ...] | None, clock: Callable[[], datetime], tls: bool) -> Page:
+    """Return the page, whose streams are signed by the first account; where nobody checks, by any."""
+    from eventstream.transcribe.emulator.page import Page  # which needs the extra [websocket]
+
+    if accounts is not None and not accounts:
+        raise ValueError("the page needs credentials, with which its streams are signed")
+    credentials = DOCUMENTATION_CREDENTIALS if accounts is None else accounts[0]
+    operation = START_STREAM_TRANSCRIPTION
+    assert operation.websocket_path is not None
+
+    def presign(url: str) -> str:
+        return presign_url(
+            *(credentials, "us-east-1", operation.signing_name, "GET", url), expires=PAGE_EXPIRES, clock=clock
+        )
+
+    return Page(presign, operation.websocket_path, tls=tls)

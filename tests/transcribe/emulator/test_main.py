@@ -166,6 +166,7 @@ def test_what_is_served_by_default(asked):
         "connections": ConnectionLimits(),
         "faults": [],
         "websocket_port": 0,
+        "page": False,
     }
 
 
@@ -185,9 +186,11 @@ def test_what_is_served_as_asked(asked, tmp_path):
         "connections": ConnectionLimits(max_connections=7),
         "faults": [Fault.parse("reset@2"), Fault.parse("bad-crc@3*2")],
         "websocket_port": 0,
+        "page": False,
     }
     assert asked("--websocket-port", "8443")["websocket_port"] == 8443
     assert asked("--no-websocket")["websocket_port"] is None
+    assert asked("--page")["page"] is True
     assert asked("--no-verify", "--credentials", "a:b")["credentials"] is None
     assert asked("--port", "0")["port"] == 0
     assert asked("--max-audio", "0")["limits"].max_audio == 0

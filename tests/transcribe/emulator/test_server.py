@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import re
 import ssl
@@ -32,6 +33,7 @@ from eventstream.transcribe.emulator import (
     Statistics,
     server,
 )
+from eventstream.transcribe.emulator.page import ASKED_BY_PAGE
 
 CHUNK = bytes(3200)
 
@@ -625,3 +627,91 @@ def test_websocket_can_be_left_out(run):
             assert emulator.websocket_endpoint is None
 
     run(main)
+
+
+# The page
+
+
+def get(address, host=None):
+    """Return the status and the body of a GET that a page could send."""
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    headers = {ASKED_BY_PAGE: "1", **({} if host is None else {"host": host})}
+    connection.request("GET", f"{parts.path}?{parts.query}", headers=headers)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response.status, body
+
+
+def test_page_presigns_a_stream(run):
+    async def main():
+        keys = [Credentials("PAGE", "secret", "token"), DOCUMENTATION_CREDENTIALS]
+        async with Emulator(page=True, credentials=keys) as emulator:
+            assert re.fullmatch("http://127[.]0[.]0[.]1:[0-9]+/", emulator.page_endpoint)
+            status, body = await asyncio.to_thread(get, emulator.page_endpoint)
+            assert (status, body[:15]) == (200, b"<!doctype html>")
+            status, body = await asyncio.to_thread(get, f"{emulator.page_endpoint}presign{QUERY}")
+            url = json.loads(body)["url"]
+            assert url.startswith(f"{emulator.websocket_endpoint}/stream-transcription-websocket{QUERY}&X-Amz-")
+            assert "X-Amz-Credential=PAGE%2F" in url
+            assert "X-Amz-Expires=60&" in url
+            async with socket_of(emulator, url) as socket:
+                await socket.client.send(encode(AUDIO, CHUNK))
+                await socket.client.send(encode(AUDIO))
+                assert (await socket.answer())[1:] == (None, 1000)
+            assert emulator.statistics.signatures == 1
+            status, _ = await asyncio.to_thread(get, f"{emulator.page_endpoint}presign{QUERY}", "example.com")
+            assert status == 403
+
+    run(main)
+
+
+def test_page_presigns_where_nobody_verifies(run):
+    async def main():
+        async with Emulator(page=True, credentials=None, host="0.0.0.0") as emulator:
+            assert emulator.page_endpoint.startswith("http://localhost:")
+            address = emulator.page_endpoint.replace("localhost", "127.0.0.1")
+            status, body = await asyncio.to_thread(get, f"{address}presign{QUERY}")
+            assert status == 200
+            async with socket_of(emulator, json.loads(body)["url"]) as socket:
+                await socket.client.send(encode(AUDIO))
+                assert (await socket.answer())[1:] == (None, 1000)
+
+    run(main)
+
+
+def test_page_is_served_with_tls(run):
+    async def main():
+        async with Emulator(page=True, tls=True) as emulator:
+            assert emulator.page_endpoint == f"{emulator.websocket_endpoint.replace('wss', 'https')}/"
+            context = ssl.create_default_context(cadata=emulator.authority)
+            address = urlsplit(emulator.page_endpoint)
+            reader, writer = await asyncio.open_connection(address.hostname, address.port, ssl=context)
+            writer.write(f"GET / HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert f"connect-src 'self' wss://{address.netloc};".encode() in head
+            writer.close()
+
+    run(main)
+
+
+def test_page_is_not_served_unasked(run):
+    async def main():
+        async with Emulator() as emulator:
+            assert emulator.page_endpoint is None
+            for path in ("/", "/presign"):
+                status, _ = await asyncio.to_thread(get, emulator.websocket_endpoint + path)
+                assert status == 404
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [({"websocket_port": None}, "port for WebSockets"), ({"credentials": []}, "credentials")],
+)
+def test_page_needs_a_port_and_credentials(options, text):
+    with pytest.raises(ValueError, match=text):
+        Emulator(page=True, **options)
