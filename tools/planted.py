@@ -271,6 +271,12 @@ FAULTS = [
         "MAX_SHOWN = 640\n",
         tests("tests/test_text.py"),
     ),
+    Fault(
+        *("rebound-page", "The page is for one machine", "eventstream/transcribe/emulator/page/server.py"),
+        "        if len(hosts) != 1 or not _is_loopback_authority(hosts[0]):\n",
+        "        if len(hosts) != 1:\n",
+        tests("tests/transcribe/emulator/page/test_server.py"),
+    ),
 ]
 
 HARMLESS = Fault(
