@@ -48,7 +48,7 @@ ARCHITECTURES ?= arm64 s390x i386
 VENV ?= .venv$(patsubst %,-%,$(filter-out locked,$(DEPENDENCIES)))
 BIN := $(VENV)/bin
 ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
-GROUPS := pip lock build demo http test lint coverage mutation adapters peers fuzz bench docs release
+GROUPS := pip lock build demo http test browser lint coverage mutation adapters peers fuzz bench docs release
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
 .PHONY: demo check test test-reference lint sanitize planted coverage mutation portability soak interop browser adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check oss-fuzz lock clean

@@ -87,7 +87,7 @@ class Emulator(Server):
         websocket_port: int | None = 0,
         page: bool = False,
     ) -> None:
-        accounts = None if credentials is None else tuple(credentials)
+        accounts = None if credentials is None else list(credentials)
         self.authority: str | None = None
         context = websocket_context = None
         if tls:
@@ -142,7 +142,7 @@ class Emulator(Server):
             self._executor.shutdown()
 
 
-def _page(accounts: tuple[Credentials, ...] | None, clock: Callable[[], datetime], tls: bool) -> Page:
+def _page(accounts: list[Credentials] | None, clock: Callable[[], datetime], tls: bool) -> Page:
     """Return the page, whose streams are signed by the first account; where nobody checks, by any."""
     from eventstream.transcribe.emulator.page import Page  # which needs the extra [websocket]
 
