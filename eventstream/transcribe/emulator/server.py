@@ -87,7 +87,8 @@ class Emulator(Server):
         websocket_port: int | None = 0,
         page: bool = False,
     ) -> None:
-        accounts = None if credentials is None else list(credentials)
+        if page and credentials is not None:
+            credentials = tuple(credentials)  # which are looked at twice
         self.authority: str | None = None
         context = websocket_context = None
         if tls:
@@ -101,7 +102,7 @@ class Emulator(Server):
         service = Service(
             Scripted() if recogniser is None else recogniser,
             self._executor,
-            accounts=accounts,
+            accounts=credentials,
             limits=limits,
             faults=faults,
             clock=clock,
@@ -112,7 +113,7 @@ class Emulator(Server):
         if page:
             if websocket_port is None:
                 raise ValueError("the page needs the port for WebSockets")
-            self._routes.update(_page(accounts, clock, tls).routes)
+            self._routes.update(_page(credentials, clock, tls).routes)
 
     @property
     def page_endpoint(self) -> str | None:
@@ -142,13 +143,13 @@ class Emulator(Server):
             self._executor.shutdown()
 
 
-def _page(accounts: list[Credentials] | None, clock: Callable[[], datetime], tls: bool) -> Page:
+def _page(accounts: Iterable[Credentials] | None, clock: Callable[[], datetime], tls: bool) -> Page:
     """Return the page, whose streams are signed by the first account; where nobody checks, by any."""
     from eventstream.transcribe.emulator.page import Page  # which needs the extra [websocket]
 
-    if accounts is not None and not accounts:
+    credentials = next(iter((DOCUMENTATION_CREDENTIALS,) if accounts is None else accounts), None)
+    if credentials is None:
         raise ValueError("the page needs credentials, with which its streams are signed")
-    credentials = DOCUMENTATION_CREDENTIALS if accounts is None else accounts[0]
     operation = START_STREAM_TRANSCRIPTION
     assert operation.websocket_path is not None
 
