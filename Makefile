@@ -1,6 +1,7 @@
 # make demo         speech to typed results, on this machine alone, and what a recorded client exchanged
 # make test         the tests, on both implementations
-# make lint         ruff, strict mypy, stubtest, codespell, and zizmor and schemas on what is in .github
+# make lint         ruff, strict mypy, stubtest, codespell, zizmor and schemas on what is in .github, and mypy and
+#                   pyright on the Python of README and docs
 # make check        the quick inner loop: lint, types, the tests of the codec and of what differs from BASE (main)
 # make sanitize     the tests under sanitizers of memory, undefined behaviour, leaks, references and threads: CHECKS, or
 #                   all that this machine has
@@ -73,6 +74,7 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/lint
 	$(BIN)/mypy
 	$(BIN)/mypy examples
 	$(BIN)/mypy tests/test_typing.py
+	$(BIN)/python tools/docs/typed.py
 	$(BIN)/stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
 	$(BIN)/codespell
 	$(BIN)/zizmor --offline --quiet .github

@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         | Iterable[Buffer]
         | AsyncIterable[Buffer]
         | asyncio.Queue[Buffer | None]
+        | asyncio.Queue[bytes | None]
         | asyncio.Queue[bytes]
     )
 
