@@ -23,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -47,6 +48,9 @@ __all__ = ["Client", "ConfigurationError", "NoCredentials", "Runner", "Stream", 
 
 _EXIT_TIMEOUT = 2.0
 """Seconds that streams get to close when the interpreter exits."""
+
+_WAKE_UP = 0.1 if sys.platform == "win32" else None
+"""Seconds after which a thread that waits looks for signals: on Windows Ctrl-C does not end the wait for a lock."""
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -94,6 +98,9 @@ class Runner:
         """
         future = self.start(coroutine)
         try:
+            if _WAKE_UP is not None:
+                while not futures.wait([future], _WAKE_UP).done:
+                    pass
             return future.result()
         except BaseException:
             future.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import socket
 import subprocess
 import sys
@@ -162,6 +163,35 @@ def test_an_interrupted_call_is_cancelled():
     with pytest.raises(KeyboardInterrupt):
         runner.run(long())
     assert cancelled.wait(LIMIT)
+    runner.stop()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="a signal cannot be sent to a thread")
+@pytest.mark.parametrize("wakes_up", [None, 0.01], ids=["woken by the signal", "wakes up"])
+def test_ctrl_c_ends_a_wait(wakes_up, monkeypatch):
+    """The second runs on Windows, where a signal does not wake the main thread; nor does it in another thread here."""
+    monkeypatch.setattr(sync, "_WAKE_UP", wakes_up)
+    runner, cancelled = Runner(), threading.Event()
+    waiting = threading.main_thread()
+
+    async def long():
+        try:
+            await asyncio.sleep(LIMIT)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    def interrupt():
+        time.sleep(0.1)
+        thread = threading.current_thread() if wakes_up else waiting
+        signal.pthread_kill(thread.ident, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(long())
+    thread.join()
+    assert cancelled.wait(LIMIT / 2)
     runner.stop()
 
 
