@@ -48,7 +48,6 @@ from botocore.exceptions import (
     SSLError,
     UnsupportedSignatureVersionError,
 )
-from certificates import write_certificate
 from http2.loopback import server_context
 from test_proxy import TunnelProxy, listening
 
@@ -70,6 +69,9 @@ def environment(monkeypatch):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
+    pytest.importorskip("trustme", reason="trustme is not installed")
+    from certificates import write_certificate
+
     path = tmp_path_factory.mktemp("tls") / "certificate.pem"
     write_certificate(path)
     return str(path)
