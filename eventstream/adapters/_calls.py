@@ -302,8 +302,6 @@ class Call:
 
     def _unanswered(self, error: OSError) -> Exception:
         """Return what is raised for an error before there is a response."""
-        if isinstance(error, http2.NotHTTP2):
-            return error
         kind = ReadTimeoutError if isinstance(error, TimeoutError) else ConnectionClosedError
         return _made(kind, endpoint_url=self.url, error=error)
 
@@ -382,9 +380,6 @@ class _Body:
     def read(self, *_: Any) -> bytes:
         """Return what there is of it."""
         return b"".join(self._pieces)
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 class Opened(_Body):

@@ -7,7 +7,7 @@ streams are not among them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -171,7 +171,8 @@ class Members:
                 if location == "uri" and on_wire in parts.labels:
                     found[name] = from_text(shape, parts.labels[on_wire])
                 elif location == "querystring":
-                    found.update(_read_query(shape, name, on_wire, parts))
+                    query = self._query_left(parts) if _is_map(shape) else parts.query
+                    found.update(_read_query(shape, name, on_wire, query))
                 elif location == "header" and on_wire.lower() in headers:
                     found[name] = from_text(shape, headers[on_wire.lower()])
                 elif location == "headers":
@@ -181,6 +182,12 @@ class Members:
             except Mismatch as error:
                 problems[name] = error.reason
         return found, problems
+
+    def _query_left(self, parts: Parts) -> Sequence[tuple[str, str]]:
+        """Return what of the query has no member of its own."""
+        shapes = [(name, at) for name, at in self._members.items() if at.serialization.get("location") == "querystring"]
+        named = {wire_name(at, name) for name, at in shapes if not _is_map(at)}
+        return [(name, text) for name, text in parts.query if name not in named]
 
     @cached_property
     def _event(self) -> EventShape:
@@ -209,24 +216,28 @@ class Members:
         return {name: "missing" for name in self._shape.required_members if name != self._stream and name not in found}
 
 
+def _is_map(shape: Shape) -> bool:
+    return bool(shape.type_name == "map")
+
+
 def _query_of(shape: Shape, name: str, value: Any) -> list[tuple[str, str]]:
-    if shape.type_name == "map":
+    if _is_map(shape):
         return [(key, text) for key, each in value.items() for text in (each if isinstance(each, list) else [each])]
     if shape.type_name == "list":
         return [(name, to_text(shape.member, each)) for each in value]
     return [(name, to_text(shape, value))]
 
 
-def _read_query(shape: Shape, member: str, name: str, parts: Parts) -> dict[str, Any]:
+def _read_query(shape: Shape, member: str, name: str, query: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Return the member if the query has it; a map takes all that the query has."""
-    if shape.type_name == "map":
+    if _is_map(shape):
         several: dict[str, Any] = {}
-        for key, text in parts.query:
+        for key, text in query:
             several.setdefault(key, []).append(text)
         if shape.value.type_name != "list":
             several = {key: texts[-1] for key, texts in several.items()}
         return {member: several} if several else {}
-    texts = [text for key, text in parts.query if key == name]
+    texts = [text for key, text in query if key == name]
     if not texts:
         return {}
     if shape.type_name == "list":

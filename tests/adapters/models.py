@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import botocore.exceptions
 import botocore.loaders
 from botocore.model import OperationModel, ServiceModel
 
-BIDIRECTIONAL = [
+_KNOWN = [
     ("bedrock-runtime", "InvokeModelWithBidirectionalStream"),
     ("connecthealth", "StartMedicalScribeListeningSession"),
     ("lexv2-runtime", "StartConversation"),
@@ -22,6 +23,17 @@ def shipped(service: str) -> ServiceModel:
     """Return the model of a service that botocore ships."""
     loader = botocore.loaders.Loader()
     return ServiceModel(loader.load_service_model(service, "service-2"), service)
+
+
+def _ships(service: str, operation: str) -> bool:
+    try:
+        return operation in shipped(service).operation_names
+    except botocore.exceptions.UnknownServiceError:
+        return False
+
+
+BIDIRECTIONAL = [(service, operation) for service, operation in _KNOWN if _ships(service, operation)]
+"""The operations with events in both directions, of which older botocores ship fewer."""
 
 
 def member(shape: str, **traits: Any) -> dict[str, Any]:

@@ -40,13 +40,7 @@ from eventstream.signing import Credentials
 from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Emulator, Scripted
 from eventstream.transcribe.operations import OPERATIONS
 
-METHODS = {
-    "bedrock-runtime": "invoke_model_with_bidirectional_stream",
-    "connecthealth": "start_medical_scribe_listening_session",
-    "lexv2-runtime": "start_conversation",
-    "polly": "start_speech_synthesis_stream",
-    "qbusiness": "chat",
-}
+METHODS = {service: botocore.xform_name(name) for service, name in models.BIDIRECTIONAL}
 TRANSCRIBE = "transcribe-streaming"
 HERE = Path(__file__).parent
 """A folder without the sources: programs import what is installed."""
@@ -128,12 +122,12 @@ def test_install_and_uninstall_any_number_of_times():
     with ours.install():
         with ours.install():
             ours.install()
-        assert hasattr(local(session_of(), "polly"), METHODS["polly"])
-    assert not hasattr(local(session_of(), "polly"), METHODS["polly"])
+        assert hasattr(local(session_of(), "lexv2-runtime"), METHODS["lexv2-runtime"])
+    assert not hasattr(local(session_of(), "lexv2-runtime"), METHODS["lexv2-runtime"])
     ours.uninstall()
     ours.install()
     ours.uninstall()
-    assert not hasattr(local(session_of(), "polly"), METHODS["polly"])
+    assert not hasattr(local(session_of(), "lexv2-runtime"), METHODS["lexv2-runtime"])
 
 
 def test_enable_is_for_one_session():
@@ -143,10 +137,10 @@ def test_enable_is_for_one_session():
     for _ in range(2):
         ours.enable(session)
     for _ in range(2):
-        assert hasattr(local(session, "polly"), METHODS["polly"])
+        assert hasattr(local(session, "lexv2-runtime"), METHODS["lexv2-runtime"])
         assert local(session, TRANSCRIBE).start_stream_transcription.__module__ == ours.__name__
     assert TRANSCRIBE in session.get_available_services()
-    assert not hasattr(local(session_of(), "polly"), METHODS["polly"])
+    assert not hasattr(local(session_of(), "lexv2-runtime"), METHODS["lexv2-runtime"])
 
 
 def test_enable_and_install_at_once(installed):
@@ -164,10 +158,10 @@ def test_enable_a_session_of_boto3():
     boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
     session = boto3.Session(region_name="us-east-1")
     ours.enable(session)
-    assert hasattr(session.client("polly"), METHODS["polly"])
+    assert hasattr(session.client("lexv2-runtime"), METHODS["lexv2-runtime"])
     assert TRANSCRIBE in session.get_available_services()
     assert session.client(TRANSCRIBE).start_stream_transcription.__module__ == ours.__name__
-    assert not hasattr(boto3.Session(region_name="us-east-1").client("polly"), METHODS["polly"])
+    assert not hasattr(boto3.Session(region_name="us-east-1").client("lexv2-runtime"), METHODS["lexv2-runtime"])
 
 
 def test_private_parts_of_botocore_are_where_they_were(installed):

@@ -636,7 +636,7 @@ class _Body:
         yield self._data
 
 
-@pytest.mark.parametrize("first", ["exception", "event", "nothing"])
+@pytest.mark.parametrize("first", ["exception", "event", "nothing", "reset"])
 def test_rpc_without_an_initial_response(tmp_path, first):
     folder = tmp_path / "every-trait-rpc" / "2026-01-01"
     folder.mkdir(parents=True)
@@ -651,6 +651,9 @@ def test_rpc_without_an_initial_response(tmp_path, first):
 
     async def handler(channel):
         await channel.respond(200, [EVENT_STREAM])
+        if first == "reset":
+            await channel.reset()
+            return
         await channel.send(messages[first])
         await channel.end()
 
@@ -660,6 +663,7 @@ def test_rpc_without_an_initial_response(tmp_path, first):
             "exception": client.exceptions.BusyException,
             "event": botocore.parsers.ResponseParserError,
             "nothing": IncompleteStream,
+            "reset": ResponseStreamingError,
         }[first]
         with pytest.raises(expected):
             client.converse(id="x")

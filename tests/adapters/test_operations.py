@@ -277,3 +277,42 @@ def test_transcribes_operations_are_those_of_the_tables(ours):
         code: kind.status_code for code, kind in ours.errors.items()
     }
     assert made.codes == ours.codes
+
+
+def described(members, protocol=models.REST, **operation):
+    """Return the operation of a model whose request has other members."""
+    shapes = {**models.SHAPES, "Lists": {"type": "map", "key": {"shape": "String"}, "value": {"shape": "Strings"}}}
+    shapes["Other"] = models.structure({**members, "stream": models.member("Stream")}, payload="stream")
+    one = {"name": "Converse", "http": {"method": "POST", "requestUri": "/"}, "input": {"shape": "Other"}, **operation}
+    return make_operation(models.operation_model({**protocol, "operations": {"Converse": one}, "shapes": shapes}))
+
+
+@pytest.mark.parametrize(
+    ("shape", "value"), [("Names", {"a": "1", "b": "2"}), ("Lists", {"a": ["1", "2"], "b": ["3"]})]
+)
+def test_request_with_a_map_in_its_query(shape, value):
+    members = {
+        "limit": models.member("Integer", location="querystring", locationName="max"),
+        "others": models.member(shape, location="querystring"),
+    }
+    operation = described(members)
+    for request in ({"limit": 3, "others": value}, {"others": value}, {"limit": 3}, {}):
+        parts = operation.request.write(request)
+        assert operation.request.read(operation.match(operation.target(parts))) == request
+
+
+def test_request_member_without_a_place_is_not_sent():
+    operation = described({"body": models.member("String")})
+    parts = operation.request.write({"body": "x"})
+    assert (parts.headers, parts.query, parts.labels) == ([], [], {})
+
+
+@pytest.mark.parametrize("protocol", [models.REST, models.RPC], ids=["rest", "rpc"])
+def test_operation_without_an_output(protocol):
+    operation = described({}, protocol)
+    assert not operation.outputs.kinds
+    assert not operation.exception_types
+    parts = operation.response.write({})
+    assert (parts.initial.payload if protocol is models.RPC else parts.headers) in (b"{}", [])
+    assert operation.response.read(parts) == {}
+    assert operation.request.read(operation.request.write({})) == {}
