@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from inspect import isawaitable
 from os.path import isdir
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
@@ -188,7 +189,7 @@ class Call:
             self.initial = initial_request(self.model, params["body"])
         params["body"] = b""
 
-    def event_signer(self, headers: Iterable[tuple[str, str]]) -> EventSigner | None:
+    async def event_signer(self, headers: Iterable[tuple[str, str]]) -> EventSigner | None:
         """Return what signs the events of a request; None if it is not signed, or with a bearer token.
 
         Raises:
@@ -204,7 +205,7 @@ class Call:
         given = (self.context.get("signing") or {}).get("request_credentials")
         options = {} if given is None else {"request_credentials": given}
         auth = self.signer.get_auth_instance(found["service"], found["region"], "v4", **options)
-        keys = auth.credentials
+        keys = (await auth if isawaitable(auth) else auth).credentials  # aiobotocore's is a coroutine
         if keys is None or keys.access_key != found["key"]:
             raise ConnectionClosedError(endpoint_url=self.url)
         credentials = Credentials(keys.access_key, keys.secret_key, keys.token)
@@ -222,7 +223,7 @@ class Call:
         url = self.url = request.url
         endpoint = Endpoint.parse(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}")
         given = [(name.lower(), _text(value)) for name, value in request.headers.items()]
-        signer = self.event_signer(given)
+        signer = await self.event_signer(given)
         parts = urlsplit(url)
         headers = [
             (":method", request.method),

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
 import botocore.session
 from botocore import xform_name
+from botocore.config import Config
 
 from eventstream.adapters._operations import ModelOperation, make_operation
-from eventstream.transcribe.service_model import DATA_PATH
+from eventstream.faults import Fault
+from eventstream.server import Handler, Limits, Server
+from eventstream.signing import Credentials
+from eventstream.sync import serving
 
-__all__ = ["operation"]
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+
+__all__ = ["operation", "serve"]
+
+_LIMITS = Limits()
+_REGION = "us-east-1"
+_CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 
 
 def operation(service: str, name: str) -> ModelOperation:
@@ -28,10 +43,57 @@ def operation(service: str, name: str) -> ModelOperation:
         UnknownServiceError: botocore has no model of the service.
         ValueError: the service has no such operation, or its input is not an event stream.
     """
+    return make_operation(_model(service, name), strict=True)
+
+
+def _model(service: str, name: str) -> OperationModel:
     session = botocore.session.Session()
-    session.get_component("data_loader").search_paths.append(str(DATA_PATH))
+    if service == "transcribe-streaming":
+        from eventstream.transcribe.service_model import DATA_PATH  # here: it needs the extra `transcribe`
+
+        session.get_component("data_loader").search_paths.append(str(DATA_PATH))
     model = session.get_service_model(service)
     found = next((each for each in model.operation_names if name in (each, xform_name(each))), None)
     if found is None:
         raise ValueError(f"{service} has no operation {name!r}")
-    return make_operation(model.operation_model(found), strict=True)
+    return model.operation_model(found)
+
+
+@contextmanager
+def serve(
+    service: str,
+    handlers: Mapping[str, Handler],
+    *,
+    limits: Limits = _LIMITS,
+    faults: Iterable[Fault | str] = (),
+) -> Iterator[dict[str, Any]]:
+    """Serve operations of a service on this machine, within a ``with`` statement, in a thread of its own.
+
+    Every signature is verified. For TLS, credentials of your own, or a server in your event loop, give an `operation`
+    to `eventstream.server.Server`.
+
+    Args:
+        service: as for ``boto3.client``.
+        handlers: by the names of operations or methods, what answers them; see `operation`.
+        limits: what a client may ask for.
+        faults: what goes wrong on request, e.g. ``"reset@2"``; see `eventstream.faults.Fault`.
+
+    Yields:
+        The arguments of ``boto3.client`` besides the service: its region, endpoint and credentials; for operations
+        whose hosts have a prefix also a ``config`` without it.
+
+    Raises:
+        UnknownServiceError, ValueError: as for `operation`; or there are no handlers.
+    """
+    models = {name: _model(service, name) for name in handlers}
+    operations = {make_operation(models[name], strict=True): handler for name, handler in handlers.items()}
+    with serving(Server(operations, credentials=[_CREDENTIALS], limits=limits, faults=faults)) as server:
+        arguments: dict[str, Any] = {
+            "region_name": _REGION,
+            "endpoint_url": server.endpoint,
+            "aws_access_key_id": _CREDENTIALS.access_key,
+            "aws_secret_access_key": _CREDENTIALS.secret_key,
+        }
+        if any((model.endpoint or {}).get("hostPrefix") for model in models.values()):
+            arguments["config"] = Config(inject_host_prefix=False)  # an address has no subdomains
+        yield arguments

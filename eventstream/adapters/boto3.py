@@ -13,6 +13,15 @@
 ``with bidirectional.install():`` installs for a block, and `enable` for one session only. Both work on botocore without
 boto3, too. Methods that a client has keep working when it is uninstalled.
 
+On clients of aiobotocore, with asyncio, the methods are coroutine functions, which return an `AsyncStream`:
+
+    async with await client.invoke_model_with_bidirectional_stream(modelId="amazon.nova-sonic-v1:0") as stream:
+        await stream.send({"chunk": {"bytes": b"..."}})
+        async for event in stream:
+            ...
+
+Code that calls these methods is tested without AWS: `serve` runs a service that answers with a coroutine of yours.
+
 The operations are found in the models: those with an event stream in their input and their output, which botocore has
 no method for. What botocore comes to support itself is left to it. Services that botocore does not ship get theirs,
 too, whatever method botocore made; one of them, ``transcribe-streaming``, comes with this package.
@@ -49,6 +58,7 @@ from __future__ import annotations
 import os
 import weakref
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import botocore.client
@@ -68,8 +78,13 @@ if TYPE_CHECKING:
 
     from eventstream import sync
     from eventstream.adapters import _calls
+    from eventstream.adapters._aiobotocore import AsyncStream
+    from eventstream.adapters._serving import operation, serve
 
-__all__ = ["Stream", "enable", "install", "uninstall"]
+__all__ = ["AsyncStream", "Stream", "enable", "install", "operation", "serve", "uninstall"]
+
+_LAZY = {"AsyncStream": "_aiobotocore", "operation": "_serving", "serve": "_serving"}
+"""Where names come from that are imported when they are asked for: asyncio and HTTP/2 take longer than all the rest."""
 
 _TRANSCRIBE = "transcribe-streaming"
 
@@ -178,7 +193,7 @@ class Equipment:
     def __init__(self, client: Any) -> None:
         self._client = weakref.proxy(client)
         self._models = {model.name: model for model in lacking(client)}
-        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[Any] = weakref.WeakSet()
         self._settings: _calls.Settings | None = None
 
     def fit(self, client: Any) -> None:
@@ -187,22 +202,30 @@ class Equipment:
             return
         for name, operation in client.meta.method_to_api_mapping.items():
             if operation in self._models:
-                setattr(type(client), name, _method(name, self._models[operation]))
-        type(client).close = self._closing(type(client).close)
+                setattr(type(client), name, _method(name, self._models[operation], self._result))
+        self._close_with(type(client))
         client.meta.events.register_last("before-call", self._before_call)
 
-    def _closing(self, theirs: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _close_with(self, client_class: Any) -> None:
+        """Let what closes the client close its streams first."""
+        theirs = client_class.close
+
         def close(client: Any) -> None:
             """Close the streams that are open, and underlying endpoint connections."""
             for stream in list(self._streams):
                 stream.close()
             theirs(client)
 
-        return close
+        client_class.close = close
+
+    def _result(self, response: Any, name: str) -> Any:
+        """Return what a method returns: the stream, or all that somebody else's hook has answered."""
+        stream = response.get(name)
+        return stream if stream in self._streams else response
 
     def _before_call(
         self, model: OperationModel, params: dict[str, Any], request_signer: Any, context: dict[str, Any], **_: Any
-    ) -> tuple[Any, dict[str, Any]] | None:
+    ) -> Any:
         """Send the request over HTTP/2, in the place of the client's endpoint."""
         if model.name not in self._models:
             return None
@@ -210,9 +233,8 @@ class Equipment:
 
         from eventstream.adapters import _calls
 
-        meta, exceptions = self._client.meta, self._client.exceptions
-        call = _calls.Call(self._models[model.name], self._settings_of(), exceptions, request_signer, context)
-        call.prepare(params)
+        call = self._call(model, params, request_signer, context)
+        meta = self._client.meta
         session = _calls.HTTPSession(call)
         endpoint = Endpoint(meta.endpoint_url, meta.service_model.endpoint_prefix, meta.events, None, session)
         http, parsed = endpoint.make_request(model, params)
@@ -223,6 +245,16 @@ class Equipment:
             self._streams.add(parsed[name])
         return http, parsed
 
+    def _call(
+        self, model: OperationModel, params: dict[str, Any], request_signer: Any, context: dict[str, Any]
+    ) -> _calls.Call:
+        from eventstream.adapters._calls import Call
+
+        settings, exceptions = self._settings_of(), self._client.exceptions
+        call = Call(self._models[model.name], settings, exceptions, request_signer, context)
+        call.prepare(params)
+        return call
+
     def _settings_of(self) -> _calls.Settings:
         from eventstream.adapters._calls import Settings
 
@@ -231,6 +263,44 @@ class Equipment:
             verify = getattr(getattr(self._client._endpoint, "http_session", None), "_verify", None)
             self._settings = Settings(self._client.meta.config, verify)
         return self._settings
+
+
+class AsyncEquipment(Equipment):
+    """What a client of aiobotocore gets."""
+
+    def _close_with(self, client_class: Any) -> None:
+        their_close, their_exit = client_class.close, client_class.__aexit__
+
+        async def close(client: Any) -> None:
+            """Close the streams that are open, and underlying endpoint connections."""
+            await self._close_streams()
+            await their_close(client)
+
+        async def leave(client: Any, *details: Any) -> None:
+            await self._close_streams()
+            await their_exit(client, *details)
+
+        client_class.close, client_class.__aexit__ = close, leave
+
+    async def _close_streams(self) -> None:
+        for stream in list(self._streams):
+            await stream.close()
+
+    async def _result(self, response: Any, name: str) -> Any:
+        return super()._result(await response, name)
+
+    async def _before_call(
+        self, model: OperationModel, params: dict[str, Any], request_signer: Any, context: dict[str, Any], **_: Any
+    ) -> Any:
+        if model.name not in self._models:
+            return None
+        from eventstream.adapters import _aiobotocore
+
+        call = self._call(model, params, request_signer, context)
+        http, parsed, stream = await _aiobotocore.send(self._client, call, params)
+        if stream is not None:
+            self._streams.add(stream)
+        return http, parsed
 
 
 def lacking(client: Any) -> list[OperationModel]:
@@ -250,7 +320,7 @@ def lacking(client: Any) -> list[OperationModel]:
     return [model for model in models if has_input_stream(model) and model.get_event_stream_output() is not None]
 
 
-def _method(name: str, model: OperationModel) -> Callable[..., Any]:
+def _method(name: str, model: OperationModel, result: Callable[[Any, str], Any]) -> Callable[..., Any]:
     given, taken = model.input_shape.event_stream_name, model.output_shape.event_stream_name
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -259,9 +329,7 @@ def _method(name: str, model: OperationModel) -> Callable[..., Any]:
         if given in kwargs:
             raise ParamValidationError(report=f"{given} is the event stream: send its events on what {name}() returns")
         # Validation asks for a stream that is required; an empty one has no event.
-        response = self._make_api_call(model.name, {**kwargs, given: {}})
-        stream = response.get(taken)
-        return stream if isinstance(stream, Stream) else response
+        return result(self._make_api_call(model.name, {**kwargs, given: {}}), taken)
 
     call.__name__ = call.__qualname__ = name
     members = ", ".join(member for member in model.input_shape.members if member != given)
@@ -270,15 +338,15 @@ def _method(name: str, model: OperationModel) -> Callable[..., Any]:
         Keyword arguments: {members}; see the documentation of the service.
 
         Returns:
-            An `eventstream.adapters.boto3.Stream`: its ``send`` takes the events of ``{given}``, iteration yields
-            those of ``{taken}``.
+            An `eventstream.adapters.boto3.Stream`, or ``AsyncStream``: its ``send`` takes the events of ``{given}``,
+            iteration yields those of ``{taken}``.
         """
     return call
 
 
 def _equip(client: Any) -> None:
-    if not isinstance(client, _asynchronous()):
-        Equipment(client).fit(client)
+    equipment = AsyncEquipment if isinstance(client, _asynchronous()) else Equipment
+    equipment(client).fit(client)
 
 
 def _asynchronous() -> tuple[type, ...]:
@@ -367,3 +435,13 @@ class _Equipped:
 
 def _add_base(base_classes: list[type], **_: Any) -> None:
     base_classes.insert(0, _Equipped)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"eventstream.adapters.{_LAZY[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,18 +10,23 @@ import pytest
 if find_spec("botocore") is None or find_spec("h2") is None:
     pytest.skip("botocore or h2 is not installed", allow_module_level=True)
 
+import botocore.session
 from adapters.models import BIDIRECTIONAL, shipped
 from adapters.recordings import STREAMS, stream_of
+from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
 
 from eventstream import Message, ServiceError
+from eventstream.adapters import boto3
 from eventstream.adapters._operations import make_operation
-from eventstream.adapters._serving import operation
+from eventstream.adapters.boto3 import operation
 from eventstream.operation import EventKind, Events
 from eventstream.server import Limits, Server
 from eventstream.signing import Credentials
 from eventstream.sync import Client, serving
 
+INVOKE = "invoke_model_with_bidirectional_stream"
+LIMIT = 20
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 SONIC = operation("bedrock-runtime", "InvokeModelWithBidirectionalStream")
 MODEL = {"modelId": "amazon.nova-sonic-v1:0"}
@@ -144,6 +149,40 @@ def test_an_event_of_another_shape_is_refused(payload, text):
         with pytest.raises(ServiceError, match=text) as raised:
             next(stream)
     assert raised.value.code == "ValidationException"
+
+
+@pytest.mark.parametrize("service", [stream["service"] for stream in STREAMS])
+def test_serve_yields_what_a_client_is_made_with(service):
+    recorded = stream_of(service)
+
+    async def handler(request, events):
+        assert request == recorded.parameters
+        async for _ in events:
+            for answer in recorded.answers:
+                yield answer
+
+    with boto3.install(), boto3.serve(service, {recorded.operation: handler}) as arguments:
+        client = botocore.session.Session().create_client(service, **arguments)
+        method = getattr(client, xform_name(recorded.operation))
+        with method(**recorded.parameters) as stream:
+            stream.send(recorded.events[0])
+            stream.end()
+            assert list(stream) == recorded.answers
+
+
+def test_serve_fails_on_request_and_takes_limits():
+    options = {"faults": ["exception:throttlingException@1"], "limits": Limits(input_timeout=LIMIT)}
+    with boto3.install(), boto3.serve("bedrock-runtime", {INVOKE: upper}, **options) as arguments:
+        client = botocore.session.Session().create_client("bedrock-runtime", **arguments)
+        with client.invoke_model_with_bidirectional_stream(**MODEL) as stream:
+            stream.send(chunk(b"hello"))
+            with pytest.raises(client.exceptions.ThrottlingException):
+                next(stream)
+
+
+def test_serve_needs_handlers():
+    with pytest.raises(ValueError, match="at least one operation"), boto3.serve("polly", {}):
+        pytest.fail("there is nothing to serve")
 
 
 def test_operations_are_found_by_both_names():

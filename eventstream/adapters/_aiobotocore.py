@@ -1,0 +1,193 @@
+"""The asynchronous half of `eventstream.adapters.boto3`, for aiobotocore's clients with asyncio.
+
+It is imported when the first of these is equipped, as aiobotocore is by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.awsrequest import AioAWSResponse
+from aiobotocore.endpoint import AioEndpoint
+
+from eventstream.adapters._calls import Call, Stream, client_error, translated
+from eventstream.exceptions import ServiceError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["AsyncStream", "send"]
+
+
+class AsyncStream:
+    """A stream of an operation on a client of aiobotocore: events in, events out.
+
+    It is an asynchronous context manager, which closes it, and an asynchronous iterator. One task may send while
+    another iterates. Closing the client closes it, too. Its methods raise what those of `Stream` raise.
+
+    Attributes:
+        response: what the service answered, but for the events: the members by name, and ``ResponseMetadata``.
+            ``stream[name]`` is a member.
+    """
+
+    def __init__(self, call: Call, opened: _Opened, response: dict[str, Any]) -> None:
+        self._call = call
+        self._opened = opened
+        self.response = response
+
+    async def __aenter__(self) -> Self:
+        """Do nothing: the stream is open."""
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the stream."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the stream. What has not ended is cancelled; tasks that wait get a ``ResponseStreamingError``."""
+        await self._opened.leave()
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a member of the response."""
+        return self.response[name]
+
+    async def send(self, event: Mapping[str, Any]) -> None:
+        """Send an event. It waits while the service, or the network, takes no more.
+
+        Args:
+            event: its type and its members, e.g. ``{"chunk": {"bytes": b"..."}}``.
+        """
+        with self._translating():
+            await self._opened.events.send(dict(event))
+
+    async def end(self) -> None:
+        """End the input; the last events are still to come."""
+        with self._translating():
+            await self._opened.events.end()
+
+    def __aiter__(self) -> Self:
+        """Return the iterator over the events."""
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        """Return the next event, once it has come, e.g. ``{"chunk": {"bytes": b"..."}}``."""
+        with self._translating():
+            return await anext(self._opened.events)
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except ServiceError as error:
+            metadata = self.response.get("ResponseMetadata", {})
+            raise client_error(error, self._call.model, self._call.exceptions, metadata) from error
+        except OSError as error:
+            raise translated(error, self._call.url) from error
+
+
+async def send(client: Any, call: Call, params: dict[str, Any]) -> tuple[Any, dict[str, Any], AsyncStream | None]:
+    """Send a request over HTTP/2, in the place of the client's endpoint.
+
+    Args:
+        client: of aiobotocore.
+        call: the request's.
+        params: the request as botocore's serialiser made it.
+
+    Returns:
+        The response, what it says with a stream in it, and the stream; None if the service refused.
+    """
+    meta, model = client.meta, call.model
+    session = _HTTPSession(call)
+    endpoint = AioEndpoint(meta.endpoint_url, meta.service_model.endpoint_prefix, meta.events, None, session)
+    stream = None
+    try:
+        http, parsed = await endpoint.make_request(model, params)
+        if isinstance(http.raw, _Opened):
+            name = model.output_shape.event_stream_name
+            rest = {member: value for member, value in parsed.items() if member != name}
+            stream = parsed[name] = AsyncStream(call, http.raw, rest)
+    except BaseException:
+        await session.close()
+        raise
+    return http, parsed, stream
+
+
+class _Body:
+    """The body of a response as aiobotocore reads it."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = pieces
+
+    @property
+    def content(self) -> _Body:
+        """The body: aiohttp has it here."""
+        return self
+
+    async def iter_chunks(self) -> AsyncIterator[tuple[bytes, bool]]:
+        """Yield what there is of it."""
+        for piece in self._pieces:
+            yield piece, True
+
+    async def read(self, *_: Any) -> bytes:
+        """Return what there is of it."""
+        return b"".join(self._pieces)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class _Opened(_Body):
+    """The body of a response that is an event stream.
+
+    aiobotocore's parsers read of it the first message of RPC protocols, and nothing of the others.
+
+    Attributes:
+        events: the stream.
+    """
+
+    def __init__(self, opening: AbstractAsyncContextManager[Stream], events: Stream, *pieces: bytes) -> None:
+        super().__init__(*pieces)
+        self._opening: AbstractAsyncContextManager[Stream] | None = opening
+        self.events = events
+
+    async def leave(self) -> None:
+        """Close the stream, once."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            await opening.__aexit__(None, None, None)
+
+
+class _HTTPSession:
+    """Sends one request, as aiobotocore's endpoint wants it."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._opened: _Opened | None = None
+
+    async def send(self, request: Any) -> Any:
+        """Return the response to a prepared request, once it has begun."""
+        await self.close()  # what an earlier try has opened
+        opening = self._call.open(request)
+        try:
+            stream = await opening.__aenter__()
+        except ServiceError as error:
+            if error.status_code is None or error.status_code < 300:
+                raise
+            return AioAWSResponse(request.url, error.status_code, dict(error.headers or {}), _Body(error.payload))
+        self._opened = _Opened(opening, stream)
+        if self._call.operation.initial_messages:
+            initial = await self._call.initial_of(stream)
+            if initial is not None:
+                self._opened = _Opened(opening, stream, initial.encode())
+        return AioAWSResponse(request.url, 200, dict(self._call.headers), self._opened)
+
+    async def close(self) -> None:
+        """Close the stream that was opened."""
+        if self._opened is not None:
+            await self._opened.leave()
