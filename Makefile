@@ -1,5 +1,6 @@
 # make demo         speech to typed results, on this machine alone, and what a recorded client exchanged
-# make test         the tests, on both implementations
+# make test         the tests on the native core; make test-reference those on the reference, its plain Python twin; make
+#                   speech those that recognise speech. `pytest` by itself runs all of them
 # make lint         ruff, strict mypy, stubtest, codespell, zizmor and schemas on what is in .github, and mypy and
 #                   pyright on the Python of README and docs
 # make check        the quick inner loop: lint, types, the tests of the codec and of what differs from BASE (main)
@@ -52,7 +53,7 @@ ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
 GROUPS := pip lock build demo http test browser lint coverage mutation adapters peers fuzz bench docs release
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
 
-.PHONY: demo check test test-reference lint sanitize planted coverage mutation portability soak interop browser adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check oss-fuzz lock clean
+.PHONY: demo check test test-reference speech lint sanitize planted coverage mutation portability soak interop browser adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check oss-fuzz lock clean
 
 demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/eventstream show tests/captures/amazon-transcribe-0.6.4.request.bin \
@@ -62,11 +63,14 @@ demo: $(VENV)/installed $(VENV)/demo
 	$(BIN)/python examples/live.py
 
 test: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
-	$(BIN)/pytest $(PYTEST_OPTIONS)
+	EVENTSTREAM_TESTED=native $(BIN)/pytest -m "not speech" $(PYTEST_OPTIONS)
 
 # The whole package on the reference, as on a machine without a compiler.
 test-reference: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
-	EVENTSTREAM_PURE_PYTHON=1 $(BIN)/pytest $(PYTEST_OPTIONS)
+	EVENTSTREAM_PURE_PYTHON=1 $(BIN)/pytest -m "not speech" $(PYTEST_OPTIONS)
+
+speech: $(VENV)/installed $(VENV)/demo $(VENV)/test
+	$(BIN)/pytest -m speech $(PYTEST_OPTIONS)
 
 lint: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/lint
 	$(BIN)/ruff check .

@@ -30,12 +30,17 @@ hypothesis.settings.load_profile(os.environ.get("EVENTSTREAM_HYPOTHESIS", "defau
 
 
 def implementations() -> dict[str, ModuleType]:
-    """Those to be tested, by name. The native one is left out where it was not built, and where nobody wants it."""
+    """Return those to be tested, by name. The native one is left out if it was not built, or is not to be used.
+
+    With EVENTSTREAM_TESTED=native the reference is left out, which then has a run of its own. Tests that compare both
+    have it in any case.
+    """
     found = {}
     if os.environ.get("EVENTSTREAM_PURE_PYTHON", "0") in ("", "0"):
         with contextlib.suppress(ImportError):
             found["native"] = importlib.import_module("eventstream._native")
-    found["reference"] = importlib.import_module("eventstream._reference")
+    if not found or os.environ.get("EVENTSTREAM_TESTED") != "native":
+        found["reference"] = importlib.import_module("eventstream._reference")
     return found
 
 
@@ -70,7 +75,7 @@ def native() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def reference() -> ModuleType:
-    return IMPLEMENTATIONS["reference"]
+    return importlib.import_module("eventstream._reference")
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ def test_speech_is_transcribed_live() -> None:
     assert "\r" not in done.stdout
 
 
+@pytest.mark.speech
 @pytest.mark.skipif(find_spec("moonshine_voice") is None, reason="moonshine-voice is not installed")
 def test_speech_is_recognised_live() -> None:
     done = run_live("--fast")

@@ -56,6 +56,7 @@ def spoken(hypothesis):
     return [word.content.lower() for word in hypothesis.words if word.type == "pronunciation"]
 
 
+@pytest.mark.speech
 def test_speech_is_heard(factory, speech):
     *partial, final = heard(factory(request()), speech)
     assert spoken(final) == SENTENCE
@@ -72,6 +73,7 @@ def test_speech_is_heard(factory, speech):
     assert lengths[0] < lengths[-1], "it grows"
 
 
+@pytest.mark.speech
 @pytest.mark.parametrize("rate", [8000, 48000])
 def test_speech_at_another_rate_is_heard(factory, speech, rate):
     samples = array.array("h", speech)
@@ -81,10 +83,12 @@ def test_speech_at_another_rate_is_heard(factory, speech, rate):
     assert 2.5 < final.words[-1].end < 3.4
 
 
+@pytest.mark.speech
 def test_silence_is_not_heard(factory):
     assert heard(factory(request()), bytes(32000)) == []
 
 
+@pytest.mark.speech
 def test_emulator_hears_two_channels(run, client, factory, speech):
     stereo = array.array("h", bytes(2 * len(speech)))
     stereo[1::2] = array.array("h", speech)

@@ -14,6 +14,7 @@ def test_the_default():
     assert isinstance(load_recogniser("scripted"), Scripted)
 
 
+@pytest.mark.speech
 def test_moonshine():
     pytest.importorskip("moonshine_voice")
     factory = load_recogniser("moonshine")
