@@ -8,7 +8,7 @@ How it stays out of trouble:
 
 - What is received waits until it is taken, at most 64 KiB and one frame of at most `MAX_FRAME`; then nothing is read.
   Nothing is kept of fragments: a message of many frames is delivered frame by frame. There is no compression.
-- In one turn of the event loop 4 KiB of a connection are processed, so that others have their turn meanwhile.
+- In one turn of the event loop 1 KiB of a connection is processed, so that others have their turn meanwhile.
 - Frames that carry nothing, such as pings and empty ones, have a budget; a connection that is over it is closed. Those
   that a peer does not answer cost nothing: no pings are sent. An exchange has timeouts of its own.
 - A request must have come within `OPEN_TIMEOUT`, and a connection must close within `CLOSE_TIMEOUT`.
@@ -65,14 +65,20 @@ WINDOW = 65_536
 READ_SIZE = 16_384
 """Bytes that are read of a connection in one turn of the event loop."""
 
-TURN_SIZE = 4_096
-"""Bytes that are processed of a connection in one turn of the event loop: at most 682 frames."""
+TURN_SIZE = 1_024
+"""Bytes that are processed of a connection in one turn of the event loop: at most 170 frames."""
+
+MAX_REQUEST = 65_536
+"""Bytes of the request that opens a connection."""
 
 OPEN_TIMEOUT = 10.0
 """Seconds in which a request must have come."""
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a connection may take to close, or to read the answer to a plain GET."""
+
+_FRAME_OVERHEAD = 4
+"""Bytes of a frame that is sent, beside its data, where these are at most 64 KiB."""
 
 _log = logging.getLogger(__name__)
 
@@ -105,9 +111,10 @@ class _Connection(asyncio.BufferedProtocol):
         self._protocol = protocol
         self._idle = None if idle_frames is None else Bucket(idle_frames)
         self._buffer = memoryview(b"")
-        self._arrived = b""  # and not processed
+        self._arrived = bytearray()  # and not processed
         self._turn_is_planned = False
         self._received = bytearray()
+        self._unread = 0  # bytes of answers to pings, while the peer does not read
         self._error: Exception | None = None
         self._farewell: list[bytes] | None = None  # the answer to the peer's close frame, which is held back
         self._closing = False
@@ -144,10 +151,11 @@ class _Connection(asyncio.BufferedProtocol):
     def _take_turn(self) -> None:
         self._turn_is_planned = False
         if self._is_deaf:
-            self._arrived = b""
+            self._arrived.clear()
         if not self._arrived or self._is_full:
             return
-        piece, self._arrived = self._arrived[:TURN_SIZE], self._arrived[TURN_SIZE:]
+        piece = bytes(self._arrived[:TURN_SIZE])
+        del self._arrived[:TURN_SIZE]
         self._protocol.receive_data(piece)
         self._process()
         if self._arrived and not self._turn_is_planned:
@@ -176,8 +184,8 @@ class _Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell those who wait."""
         if self._arrived and not self._is_deaf:  # what came before counts
-            self._protocol.receive_data(self._arrived)
-            self._arrived = b""
+            self._protocol.receive_data(bytes(self._arrived))
+            self._arrived.clear()
             self._process()
         if not self.peer_ended:
             self._fail(StreamError("the connection was lost"))
@@ -192,6 +200,7 @@ class _Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Go on: the peer reads again."""
         self._write_paused = False
+        self._unread = 0
         self._changed.wake()
 
     # From the peer
@@ -204,10 +213,11 @@ class _Connection(asyncio.BufferedProtocol):
                 self._opened(event)
         self._flush()
         if self._protocol.state in (State.CLOSING, State.CLOSED) and not (self.peer_ended or self._closing):
+            self._complain("it broke the WebSocket protocol")
             self._fail(StreamError("the peer broke the WebSocket protocol", remote=False))
             self._close_soon()
-        if self._idle is not None and self._idle.is_spent and self._error is None:
-            self._over_budget()
+        if self._idle is not None and self._idle.is_spent:
+            self._give_up("it sends frames that carry nothing, faster than the budget allows")
         self._changed.wake()
 
     def _opened(self, event: Request | Handshake) -> None:
@@ -226,6 +236,10 @@ class _Connection(asyncio.BufferedProtocol):
                 self._idle.give(REFILL)
         elif self._idle is not None:
             self._idle.take()
+        if frame.opcode is Opcode.PING and self._write_paused:
+            self._unread += len(frame.data) + _FRAME_OVERHEAD
+            if self._unread > WINDOW:
+                self._give_up("it does not read the answers to its pings")
 
     def _close_received(self, frame: Frame) -> None:
         self.peer_ended = True
@@ -234,9 +248,16 @@ class _Connection(asyncio.BufferedProtocol):
         """Take nothing more, but let a reader say so to the peer."""
         self._fail(InvalidFrame(reason))
 
-    def _over_budget(self) -> None:
-        self._fail(StreamError("it sends frames that carry nothing, faster than the budget allows", remote=False))
+    def _give_up(self, reason: str) -> None:
+        """Drop a peer that costs too much."""
+        if not isinstance(self._error, StreamError):
+            self._complain(reason)
+        self._error = StreamError(reason, remote=False)
+        self._changed.wake()
         self._transport.abort()
+
+    def _complain(self, reason: str) -> None:
+        """Say why the connection fails, where that is of use."""
 
     def _fail(self, error: Exception) -> None:
         if self._error is None:
@@ -402,13 +423,14 @@ class ServerSocket(_Connection):
         self._close_code = CloseCode.NORMAL_CLOSURE
         self.headers: list[tuple[str, str]] = []
         self.id = str(uuid4())
+        self._request_length = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the request."""
         super().connection_made(transport)
         self._place.evict = self._transport.abort
         self._server.connections.add(self)
-        self._set_timer(OPEN_TIMEOUT, self._transport.abort)
+        self._set_timer(OPEN_TIMEOUT, partial(self._give_up, f"it sent no request in {OPEN_TIMEOUT:g} s"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place to others."""
@@ -437,8 +459,19 @@ class ServerSocket(_Connection):
         self.peer_ended = self._closing = True
         self._close_soon()
 
+    def data_received(self, data: bytes) -> None:
+        """Process it, or in this turn of the event loop its beginning."""
+        if not self.path:
+            self._request_length += len(data)
+            if self._request_length > MAX_REQUEST:
+                self._give_up(f"its request has more than {MAX_REQUEST} bytes")
+                return
+        super().data_received(data)
+
     def _process(self) -> None:
         super()._process()
+        if self._server_protocol.handshake_exc is not None and not self.path:
+            self._give_up("it sent something else than a request of HTTP/1.1")
         if self._server_protocol.too_large:
             text = "Your stream is too big. Reduce the frame size and try your request again."
             self._refuse(text, CloseCode.MESSAGE_TOO_BIG)
@@ -456,9 +489,8 @@ class ServerSocket(_Connection):
         super()._refuse(reason, code)
         self._close_code = code
 
-    def _over_budget(self) -> None:
-        super()._over_budget()
-        self._server.complaints(logging.INFO, "a connection from %s failed: %s", self._place.peer, self._error)
+    def _complain(self, reason: str) -> None:
+        self._server.complaints(logging.INFO, "a connection from %s failed: %s", self._place.peer, reason)
 
     @property
     def connection(self) -> object:
@@ -474,7 +506,9 @@ class ServerSocket(_Connection):
 
     def leave(self, code: CloseCode) -> None:
         """Close if nobody did."""
-        if not self._closing and not self._lost.done():
+        if self._protocol.state is State.CONNECTING:
+            self._transport.abort()
+        elif not self._closing and not self._lost.done():
             self._close(code)
 
     async def wait_closed(self) -> None:

@@ -347,6 +347,7 @@ def test_flood_of_frames_that_carry_nothing_is_cut(opcode, data, fin):
                 for _ in range(50):
                     peer.writer.write(flood)
                     await peer.writer.drain()
+                peer.frame(8, struct.pack("!H", 1000))
             assert len(await peer.frames()) <= 2_000
             async with client_of(server) as honest:
                 for _ in range(500):  # what an honest client does, has no bound
@@ -357,6 +358,95 @@ def test_flood_of_frames_that_carry_nothing_is_cut(opcode, data, fin):
 
     run(main())
     assert ended == ["it sends frames that carry nothing, faster than the budget allows"]
+
+
+def test_pings_whose_answers_are_not_read_are_cut():
+    """Even if data beside them gives the budget back."""
+    ended = []
+
+    async def main():
+        async def deaf(channel):
+            try:
+                while True:
+                    await channel.receive()
+            except StreamError as error:
+                ended.append(str(error))
+                raise
+
+        async with websocket.serve(deaf) as server:
+            peer = await Peer.of(server.port)
+            peer.reader._transport.pause_reading()
+            piece = peer.bytes_of(2, b"x") + peer.bytes_of(9, bytes(125)) * 3
+            with contextlib.suppress(ConnectionError):
+                for _ in range(1_000):
+                    peer.writer.write(piece * 100)
+                    await peer.writer.drain()
+            while not ended:
+                await asyncio.sleep(0.01)
+            peer.writer.close()
+
+    run(main())
+    assert ended == ["it does not read the answers to its pings"]
+
+
+def test_turn_is_bounded():
+    """An honest stream goes on beside one that sends as much as it can, in frames as small as can be."""
+
+    async def main():
+        async def swallow(channel):
+            while await channel.receive():
+                pass
+            await channel.end()
+
+        async with websocket.serve(swallow) as server, websocket.serve(echo) as other:
+            peer = await Peer.of(server.port)
+            flood = peer.bytes_of(2, b"x") * 10_000
+            sizes = []
+            receive = websocket.ServerProtocol.receive_data
+
+            def counted(protocol, data):
+                sizes.append(len(data))
+                receive(protocol, data)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(websocket.ServerProtocol, "receive_data", counted)
+                peer.writer.write(flood)
+                peer.frame(8, struct.pack("!H", 1000))
+                async with client_of(other) as honest:
+                    await honest.send(b"1")
+                    assert await honest.recv() == b"1"
+                assert await peer.frames() == [(8, struct.pack("!H", 1000))]
+            assert max(sizes) <= websocket.TURN_SIZE
+            assert len(sizes) > 60
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        (b"GET / HTTP/1.1\r\n" + b"X-Header: " + b"x" * 8_000 + b"\r\n", "its request has more than 65536 bytes"),
+        (b"\x16\x03\x01\x00\xa5\x01\r\n\r\n", "it sent something else than a request of HTTP/1.1"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "it sent something else than a request of HTTP/1.1"),
+    ],
+    ids=["large", "TLS", "HTTP/2"],
+)
+def test_request_that_is_none_is_dropped_and_logged(caplog, request_, text):
+    caplog.set_level("INFO")
+
+    async def main():
+        async with websocket.serve(echo) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            line = request_.partition(b"\r\n")[2]
+            writer.write(request_ + line * (20 if b"X-Header" in line else 0))
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+            while server.connections:
+                await asyncio.sleep(0.01)
+
+    run(main())
+    assert f"a connection from 127.0.0.1 failed: {text}" in caplog.messages
 
 
 def test_slow_reader_makes_the_sender_wait():

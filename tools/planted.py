@@ -253,6 +253,27 @@ FAULTS = [
         "        if False:\n",
         tests("tests/http2/test_listener.py"),
     ),
+    *(
+        Fault(
+            *(name, "WebSockets are bounded, too", "eventstream/websocket.py"),
+            old,
+            new,
+            tests("tests/test_websocket.py", "-k", check),
+        )
+        for name, old, new, check in (
+            ("free-pings", "            self._idle.take()\n", "            pass\n", "carry_nothing and pongs"),
+            (
+                "unread-pongs",
+                "            if self._unread > WINDOW:\n",
+                "            if False:\n",
+                "answers_are_not_read",
+            ),
+            ("unbounded-window", "len(self._received) >= WINDOW", "False", "unread_input"),
+            ("any-frame", "max_size=MAX_FRAME,", "max_size=None,", "not_take and large"),
+            ("large-request", "self._request_length > MAX_REQUEST", "False", "logged and large"),
+            ("long-turn", "TURN_SIZE = 1_024\n", "TURN_SIZE = 16_384\n", "turn_is_bounded"),
+        )
+    ),
     Fault(
         *("any-number-of-values", "No event holds up the others", "eventstream/operation.py"),
         "            if limit is not None and has_too_many_values(message.payload, limit):\n",
