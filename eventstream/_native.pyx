@@ -1,8 +1,8 @@
 # cython: language_level=3
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: freethreading_compatible=True
-"""The codec in Cython. `_reference.py` is its twin: the same names in the same order, the same results, the same errors
-with the same attributes. A change to one lands in the other in the same commit.
+"""The codec in Cython. `_reference.py` is its twin: the same public names, results and errors. A change to one lands in
+the other in the same commit.
 
 Where the speed comes from, beside the checksum kernels of `_crc32/`:
 

@@ -1,8 +1,7 @@
 """The codec in plain Python: executable specification, oracle of the differential tests, and fallback.
 
-It is written to be read, and uses only `struct` and `zlib`. `_native.pyx` is its twin: the same names in the same
-order, the same results, the same errors with the same attributes. A change to one lands in the other in the same
-commit.
+It is written to be read, and uses only `struct` and `zlib`. `_native.pyx` is its twin: the same public names, results
+and errors. A change to one lands in the other in the same commit.
 
 The strategy, which both share:
 

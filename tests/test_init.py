@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import pydoc
+import re
 import subprocess
 import sys
 
@@ -51,6 +53,13 @@ def test_the_examples_of_the_documentation():
     decoder = eventstream.Decoder()
     assert list(decoder.feed(wire)) == [message]
     decoder.close()
+
+
+def test_help_begins_with_what_one_calls():
+    overview = pydoc.plain(pydoc.render_doc(eventstream)).partition("PACKAGE CONTENTS")[0]
+    errors = {name for name in eventstream.__all__ if name in vars(eventstream.exceptions)}
+    for name in {*eventstream.__all__} - errors - {"implementation"}:
+        assert re.search(rf"^ {{4,}}.*\b{name}\b", overview, re.MULTILINE), name
 
 
 def test_the_import_brings_in_no_costly_module():
