@@ -49,7 +49,8 @@ def fake_response(
         The parameters of each call so far, in a list that grows.
 
     Raises:
-        ValueError: the client has no such method, its response is not an event stream, or `chunk_size` is less than 1.
+        ValueError: the client has no such method, its response is not an event stream, or its request is one, too (see
+            `eventstream.adapters.boto3.serve`); or `chunk_size` is less than 1.
         TypeError: an item is of another type.
     """
     items = list(events)
@@ -65,6 +66,8 @@ def fake_response(
     model = service.operation_model(name)
     if not model.has_event_stream_output:
         raise ValueError(f"{name} does not answer with an event stream")
+    if model.has_event_stream_input:
+        raise ValueError(f"{name} streams in both directions: serve it with eventstream.adapters.boto3.serve")
     requests: list[dict[str, Any]] = []
     answer = _Answer(client, model, items, headers or {}, chunk_size)
     hooks = {

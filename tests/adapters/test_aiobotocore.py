@@ -11,7 +11,8 @@ if not os.environ.get("EVENTSTREAM_ADAPTERS"):
     pytest.skip("the clients of botocore run with EVENTSTREAM_ADAPTERS=1", allow_module_level=True)
 
 import aiobotocore.session
-from adapters.recordings import STREAMS, stream_of
+from adapters.models import BIDIRECTIONAL
+from adapters.recordings import stream_of
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import (
@@ -80,7 +81,7 @@ def test_a_stream_there_and_back():
     run(conversation)
 
 
-@pytest.mark.parametrize("service", [stream["service"] for stream in STREAMS])
+@pytest.mark.parametrize("service", dict(BIDIRECTIONAL))
 def test_every_operation(service):
     recorded, received = stream_of(service), []
     method = xform_name(recorded.operation)

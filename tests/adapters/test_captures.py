@@ -31,25 +31,29 @@ def with_content_type(message):
 
 
 def test_every_kind_of_event_was_recorded():
-    assert {(stream["service"], stream["operation"]) for stream in STREAMS} == set(BIDIRECTIONAL)
+    recordings = {(stream["service"], stream["operation"]) for stream in STREAMS}
+    assert recordings >= set(BIDIRECTIONAL)  # older botocores ship fewer
     for service, operation in BIDIRECTIONAL:
         kinds = shipped(service).operation_model(operation).get_event_stream_input().members
         assert {name for event in stream_of(service).events for name in event} == set(kinds)
-    assert {service for client, service in captures() if client == "aws-sdk-python"} == set(dict(BIDIRECTIONAL))
+    services = set(dict(recordings))
+    assert {service for client, service in captures() if client == "aws-sdk-python"} == services
     # There is no client of connecthealth for JavaScript.
-    assert {service for client, service in captures() if client == "aws-sdk-js"} == set(dict(BIDIRECTIONAL)) - {
-        "connecthealth"
-    }
+    assert {service for client, service in captures() if client == "aws-sdk-js"} == services - {"connecthealth"}
 
 
-@pytest.mark.parametrize("service", [service for client, service in captures() if client == "aws-sdk-python"])
+def captured(client):
+    return [service for each, service in captures() if each == client and service in dict(BIDIRECTIONAL)]
+
+
+@pytest.mark.parametrize("service", captured("aws-sdk-python"))
 def test_events_are_those_of_the_python_client(service):
     """Byte by byte, with the headers in the same order."""
     theirs = map(with_content_type, recorded("aws-sdk-python", service))
     assert [message.encode() for message in sent(service)] == [message.encode() for message in theirs]
 
 
-@pytest.mark.parametrize("service", [service for client, service in captures() if client == "aws-sdk-js"])
+@pytest.mark.parametrize("service", captured("aws-sdk-js"))
 def test_events_are_those_of_the_javascript_client(service):
     """Header by header and member by member: it writes them in another order."""
     for ours, theirs in zip(sent(service), recorded("aws-sdk-js", service), strict=True):

@@ -14,6 +14,8 @@ import pytest
 if find_spec("botocore") is None or find_spec("h2") is None:
     pytest.skip("botocore or h2 is not installed", allow_module_level=True)
 
+from adapters.models import BIDIRECTIONAL
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LIMIT = 60
 
@@ -51,6 +53,7 @@ def test_lex_answers_text_by_text(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.skipif("polly" not in dict(BIDIRECTIONAL), reason="this botocore has no such operation")
 def test_polly_speaks_line_by_line(tmp_path: Path) -> None:
     said = run("polly.py", "--output", "grüezi.mp3", cwd=tmp_path, input="Grüezi\nmitenand\n")
     assert said == "16 characters, 16 bytes of audio in grüezi.mp3\n"

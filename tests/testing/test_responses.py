@@ -256,6 +256,13 @@ def test_a_stream_that_is_closed_ends(caller):
     [
         ("transcribe", [], {}, ValueError, "bedrock-runtime has no operation 'transcribe'"),
         ("converse", [], {}, ValueError, "Converse does not answer with an event stream"),
+        (
+            "InvokeModelWithBidirectionalStream",
+            [],
+            {},
+            ValueError,
+            "InvokeModelWithBidirectionalStream streams in both directions: serve it with .*boto3.serve",
+        ),
         ("converse_stream", [{}], {}, TypeError, "events are messages, bytes and pauses, not dict"),
         ("converse_stream", [], {"chunk_size": 0}, ValueError, "chunk_size=0: at least 1 is needed"),
     ],
