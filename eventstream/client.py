@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import os
 import random
@@ -29,7 +30,9 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import cached_property
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, overload
 
 from eventstream._codec import Message
@@ -40,6 +43,7 @@ from eventstream.http2 import ErrorCodes, NotHTTP2, StreamError
 from eventstream.operation import Operation, Parts, may_retry
 from eventstream.proxy import Proxy, ProxyError, from_environment
 from eventstream.session import ClientSession
+from eventstream.signing import utc_now
 from eventstream.transport import Call, Channel, Endpoint, Transport, over_http2, over_websocket, websocket_url
 
 if TYPE_CHECKING:
@@ -63,6 +67,8 @@ __all__ = [
     "retryable",
 ]
 
+_log = logging.getLogger(__name__)
+
 MAX_ERROR_LENGTH = 65_536
 """Bytes of an HTTP error's body that are read."""
 
@@ -72,6 +78,20 @@ MAX_DELAY = 20.0
 
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 """Codes that say that credentials must be refreshed, which the next try does."""
+
+CLOCK_IS_WRONG = frozenset(
+    {
+        "InvalidSignatureException",
+        "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    }
+)
+"""Codes with which services refuse a signature whose date is too far from their own."""
+
+MAX_CLOCK_ERROR = timedelta(minutes=4)
+"""How far a clock may be off until it is corrected: the AWS SDKs' threshold, below the services' 5 minutes."""
 
 _NOT_EVENTS = ("text/", "application/json", "application/xml", "application/xhtml", "application/x-amz-json")
 
@@ -103,12 +123,15 @@ def retryable(error: Exception) -> bool:
     """Return whether what failed may succeed when it is tried again; the default of every ``retry_on``.
 
     These may: errors of the service that say so, or whose code or status is one that passes; expired credentials, as
-    each try asks for them anew; a response that ended early; and trouble of the network. A certificate that is not
+    each try asks for them anew; a signature that was refused as this machine's clock is wrong, since the next try has
+    the service's time; a response that ended early; and trouble of the network. A certificate that is not
     trusted, a server that does not speak HTTP/2 or TLS, and a proxy that refuses stay what they are.
     """
     if isinstance(error, ServiceError):
-        return error.code in EXPIRED or (
-            may_retry(error.code, error.status_code) if error.retryable is None else error.retryable
+        return (
+            error.code in EXPIRED
+            or error.clock_skew is not None
+            or (may_retry(error.code, error.status_code) if error.retryable is None else error.retryable)
         )
     if isinstance(error, IncompleteStream):
         return True
@@ -403,6 +426,7 @@ class Client:
         self._connect_timeout = connect_timeout
         self._response_timeout = response_timeout
         self._idle_timeout = idle_timeout
+        self._clock_skew = timedelta()
         self._limits = max_event_length, max_event_values
         self._configured()
 
@@ -441,7 +465,7 @@ class Client:
         parts = operation.request.write(request)
         endpoint = parse_endpoint(self.endpoint_of(operation))
         credentials = await resolve(self._credentials)
-        return websocket_url(operation, parts, endpoint, self.region, credentials, expires)[0]
+        return websocket_url(operation, parts, endpoint, self.region, credentials, expires, self._clock())[0]
 
     @cached_property
     def _ssl(self) -> ssl.SSLContext:
@@ -559,14 +583,41 @@ class Client:
             _proxy(self._proxy, endpoint),
             self._connect_timeout,
             self._response_timeout,
+            self._clock(),
         )
         async with self._transport(call) as (channel, signer):
             if parts.initial is not None:
                 wire = parts.initial.encode()
                 await channel.send(wire if signer is None else signer.sign(wire), timeout=self._response_timeout)
             response = await channel.response(self._response_timeout)
-            await check_response(operation, response, channel, self._response_timeout)
+            try:
+                await check_response(operation, response, channel, self._response_timeout)
+            except ServiceError as error:
+                self._correct_clock(error, response)
+                raise
             yield make(channel, signer, response)
+
+    def _clock(self) -> Callable[[], datetime]:
+        """Return the clock with which requests and events are signed."""
+        return partial(_shifted, self._clock_skew) if self._clock_skew else utc_now
+
+    def _correct_clock(self, error: ServiceError, response: Response) -> None:
+        """Sign with the service's time from now on, if it refuses a signature, and this clock is wrong."""
+        date = dict(response.headers).get("date")
+        if error.code not in CLOCK_IS_WRONG or date is None:
+            return
+        try:
+            skew = parsedate_to_datetime(date) - utc_now()
+        except (TypeError, ValueError):  # not a date, or one without a time zone
+            return
+        if abs(skew - self._clock_skew) > MAX_CLOCK_ERROR:
+            _log.warning("the service's clock is %+d s from this one; signing with its time", skew.total_seconds())
+            self._clock_skew = skew
+            error.clock_skew = skew
+
+
+def _shifted(skew: timedelta) -> datetime:
+    return utc_now() + skew
 
 
 _S = TypeVar("_S", bound=Stream[Any, Any, Any, Any])

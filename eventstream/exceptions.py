@@ -26,6 +26,7 @@ from eventstream.wire import MIN_MESSAGE_LENGTH
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from datetime import timedelta
     from typing import Any, Literal, Protocol
 
     from typing_extensions import Self
@@ -365,10 +366,13 @@ class ServiceError(_Restorable):
         payload: the message's payload, as bytes.
         status_code: the HTTP status that belongs to the error; None where the operation does not say.
         request_id: the id of the request, for the service's support; None where it is not known.
+        clock_skew: how far the service's clock is from this machine's, where a client found that this is why a request
+            was refused; its next requests are signed with the service's time.
     """
 
     status_code: int | None = None
     request_id: str | None = None
+    clock_skew: timedelta | None = None
 
     def __init__(
         self, code: str, message: str, headers: Mapping[str, HeaderValue] | None = None, payload: bytes = b""

@@ -29,7 +29,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl
@@ -574,7 +574,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             await self._send(parts.initial.encode())
 
     def _date(self) -> tuple[str, str]:
-        return "date", format_datetime(utc_now(), usegmt=True)
+        return "date", format_datetime(self._service.clock().astimezone(timezone.utc), usegmt=True)
 
     # Events that come
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from eventstream import http2
 from eventstream._text import quote
 from eventstream.operation import CONTENT_TYPE, Operation, Parts
 from eventstream.proxy import Proxy, ProxyError, named
-from eventstream.signing import Credentials, EventSigner, presign_url, sign_request
+from eventstream.signing import Credentials, EventSigner, presign_url, sign_request, utc_now
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, MIN_MESSAGE_LENGTH
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Call:
         proxy: through which the service is reached; None: directly.
         connect_timeout: seconds until the connection is established; None: as long as it takes.
         response_timeout: seconds until the service has answered the request; None: as long as it takes.
+        clock: gives the dates of signatures, as aware datetimes.
     """
 
     operation: Operation[Any, Any, Any, Any]
@@ -104,6 +106,7 @@ class Call:
     proxy: Proxy | None
     connect_timeout: float | None
     response_timeout: float | None
+    clock: Callable[[], datetime] = utc_now
 
 
 class Channel(Protocol):
@@ -200,13 +203,14 @@ async def over_http2(call: Call) -> AsyncIterator[Opened]:
             ("content-type", CONTENT_TYPE),
             *call.parts.headers,
         ],
+        clock=call.clock,
     )
     connecting = http2.connect(
         *(endpoint.host, endpoint.port), ssl=call.ssl, proxy=call.proxy, connect_timeout=call.connect_timeout
     )
     async with _connected(connecting, f"{endpoint.host}:{endpoint.port}") as connection:
         stream = await connection.request(headers, timeout=call.response_timeout)
-        yield Opened(stream, EventSigner(*scope, seed))
+        yield Opened(stream, EventSigner(*scope, seed, clock=call.clock))
 
 
 def websocket_url(
@@ -216,6 +220,7 @@ def websocket_url(
     region: str,
     credentials: Credentials,
     expires: int,
+    clock: Callable[[], datetime] = utc_now,
 ) -> tuple[str, int]:
     """Return the presigned URL of an operation's WebSocket, and its port.
 
@@ -234,7 +239,7 @@ def websocket_url(
         authority = authority if port == 443 else f"{authority}:{port}"
     scheme = "wss" if endpoint.scheme == "https" else "ws"
     url = f"{scheme}://{authority}{operation.websocket_target(parts)}"
-    return presign_url(credentials, region, operation.signing_name, "GET", url, expires=expires), port
+    return presign_url(credentials, region, operation.signing_name, "GET", url, expires=expires, clock=clock), port
 
 
 @asynccontextmanager
@@ -253,7 +258,8 @@ async def over_websocket(call: Call) -> AsyncIterator[Opened]:
         raise without_websockets(error) from error
     operation, host = call.operation, call.endpoint.host
     expires = min(operation.max_expires, 300)
-    url, port = websocket_url(operation, call.parts, call.endpoint, call.region, call.credentials, expires)
+    scope = call.endpoint, call.region, call.credentials
+    url, port = websocket_url(operation, call.parts, *scope, expires, call.clock)
     longest = operation.max_output_length
     connecting = websocket.connect(
         *(url, host, port),

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from ssl import SSLError
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -189,11 +191,12 @@ class Listener:
         try:
             if self._ssl is not None:
                 await _readable(accepted, self._handshake_timeout)
+                _check_begins_with_tls(accepted)
             await loop.connect_accepted_socket(
                 lambda: self._make(place), accepted, ssl=self._ssl, ssl_handshake_timeout=self._handshake_timeout
             )
         except (OSError, MemoryError, asyncio.TimeoutError) as error:  # before Python 3.11 no OSError
-            self.complaints(logging.INFO, "a connection from %s failed: %s", place.peer, error)
+            self.complaints(logging.INFO, "a connection from %s failed: %s", place.peer, _fault(error))
             place.leave()
             accepted.close()
         except BaseException:
@@ -226,6 +229,60 @@ async def _readable(accepted: socket.socket, timeout: float | None) -> None:
         await asyncio.wait_for(ready.wait(), timeout)
     finally:
         loop.remove_reader(accepted)
+
+
+_HANDSHAKE = b"\x16"
+"""The first byte of a TLS client (RFC 8446, 5.1)."""
+
+
+def foreign(begun: bytes) -> str | None:
+    """Return what a client speaks that begins so, if it is neither HTTP/2 nor unknown."""
+    if begun.startswith(_HANDSHAKE + b"\x03"):
+        return "TLS, and this port plaintext"
+    return "HTTP/1" if _REQUEST_LINE.match(begun) else None
+
+
+_REQUEST_LINE = re.compile(rb"(?!PRI )[A-Z]{3,10} ")
+"""How a request of HTTP/1 begins (RFC 9112, 3); HTTP/2 begins with ``PRI`` (RFC 9113, 3.4)."""
+
+
+class _NoTLS(OSError):
+    """A client that does not begin a handshake; the text says what it does."""
+
+
+def _check_begins_with_tls(accepted: socket.socket) -> None:
+    """Do nothing if the client's first byte is that of a handshake, or is not known yet.
+
+    Raises:
+        _NoTLS: it is another one, or it hung up.
+    """
+    try:
+        begun = accepted.recv(16, socket.MSG_PEEK)
+    except BlockingIOError:  # where the event loop could not tell that something has come
+        return
+    if not begun:
+        raise _NoTLS("it hung up before the TLS handshake")
+    if not begun.startswith(_HANDSHAKE):
+        raise _NoTLS(f"it speaks {foreign(begun) or 'something else'} in plaintext, and this port TLS")
+
+
+_UNTRUSTED = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED", "UNSUPPORTED_CERTIFICATE")
+"""How OpenSSL's names of the alerts end with which clients refuse a certificate (RFC 8446, 6.2)."""
+
+
+def _fault(error: BaseException) -> str:
+    """Say why a connection could not be used."""
+    if isinstance(error, SSLError):
+        reason = error.reason or ""
+        if "ALERT" in reason and reason.endswith(_UNTRUSTED):
+            return "it does not trust this server's certificate"
+        return f"the TLS handshake failed ({reason or type(error).__name__})"
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+        return "it did not finish the TLS handshake in time"
+    if isinstance(error, ConnectionError):
+        # asyncio's clients do so without an alert when they do not trust the certificate.
+        return "it hung up during the TLS handshake; perhaps it does not trust this server's certificate"
+    return str(error) or type(error).__name__
 
 
 def _listening(

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived
+from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 
 from eventstream._text import quote
 from eventstream.http2._h2 import MAX_HEADER_LIST_SIZE
 from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.connection import Connection
-from eventstream.http2.listener import Complaints, Listener, Place
+from eventstream.http2.listener import Complaints, Listener, Place, foreign
 from eventstream.http2.stream import ServerStream, StreamError, text
 
 if TYPE_CHECKING:
@@ -197,6 +198,11 @@ class ServerConnection(Connection):
         else:
             self.running += 1
             self._server._start(self, stream)
+
+    def _broken(self, error: ProtocolError, words: str = "") -> None:
+        if not words and not self._h2.highest_inbound_stream_id and (what := foreign(self._arrived)):
+            words = f": it speaks {what}"
+        super()._broken(error, words)
 
     def _over_budget(self) -> None:
         self._complain("it resets streams, or sends frames that carry nothing, faster than the budgets allow")

@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import socket
+import ssl
 import sys
 from contextlib import AsyncExitStack, suppress
 
@@ -15,6 +16,7 @@ from http2.loopback import SOON, echo, exchange, raw_client, request, run, serve
 
 from eventstream import http2
 from eventstream.http2 import StreamError
+from eventstream.http2._h2 import PREFACE
 from eventstream.http2.listener import ACCEPT_PAUSE, Complaints
 
 
@@ -151,6 +153,100 @@ def test_failed_handshake_gives_its_place_back(certificate, caplog):
     run(main())
     assert [record.levelno for record in caplog.records] == [logging.INFO]
     assert caplog.records[0].getMessage().startswith("a connection from 127.0.0.1 failed: ")
+
+
+def refuses(certificate, why):
+    """Return what sends an alert in place of the rest of a handshake: a client that does not trust the certificate."""
+    context = ssl.create_default_context(cafile=None if why == "authority" else certificate)
+
+    def handshake(port):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            context.wrap_socket(connection, server_hostname="other.test" if why == "name" else "localhost")
+
+    async def attempt(server):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await asyncio.to_thread(handshake, server.port)
+
+    return attempt
+
+
+def sends(data):
+    async def attempt(server):
+        async with raw_client(server) as peer:
+            peer.writer.write(data)
+            if data.startswith(b"\x16"):
+                peer.writer.write_eof()
+            assert await is_dropped(peer.reader)
+
+    return attempt
+
+
+async def hangs_up(server):
+    async with raw_client(server) as peer:
+        peer.writer.write_eof()
+        assert await is_dropped(peer.reader)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "said"),
+    [
+        (sends(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), "it speaks HTTP/1 in plaintext, and this port TLS"),
+        (sends(PREFACE), "it speaks something else in plaintext, and this port TLS"),
+        (sends(b"\x16\x03\x01\x00"), "it hung up during the TLS handshake"),
+        (sends(b"\x16\x03\x01\x00\x05hello"), "the TLS handshake failed ("),
+        (hangs_up, "it hung up before the TLS handshake"),
+        ("authority", "it does not trust this server's certificate"),
+        ("name", "it does not trust this server's certificate"),
+    ],
+    ids=["HTTP/1", "HTTP/2", "half a handshake", "no handshake", "nothing", "unknown authority", "other name"],
+)
+def test_failed_handshake_is_logged_with_its_reason(certificate, attempt, said, caplog):
+    async def main():
+        async with http2.serve(echo, ssl=server_context(certificate)) as server:
+            await (refuses(certificate, attempt) if isinstance(attempt, str) else attempt)(server)
+            while server._listener._places:
+                await asyncio.sleep(0.001)
+
+    caplog.set_level(logging.INFO, "eventstream.http2")
+    run(main())
+    [record] = caplog.records
+    assert record.levelno == logging.INFO
+    assert record.getMessage().startswith(f"a connection from 127.0.0.1 failed: {said}")
+
+
+def test_handshake_that_takes_too_long_is_logged(certificate, caplog):
+    async def main():
+        serving = http2.serve(echo, ssl=server_context(certificate), idle_timeout=SOON)
+        async with serving as server, raw_client(server) as peer:
+            assert await is_dropped(peer.reader)
+
+    caplog.set_level(logging.INFO, "eventstream.http2")
+    run(main())
+    [record] = caplog.records
+    assert record.getMessage() == "a connection from 127.0.0.1 failed: it did not finish the TLS handshake in time"
+
+
+@pytest.mark.parametrize(
+    ("begun", "said"),
+    [
+        (b"POST /stream-transcription HTTP/1.1\r\n\r\n", "it speaks HTTP/1"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(30), "it speaks TLS, and this port plaintext"),
+        (bytes(24), None),
+    ],
+    ids=["HTTP/1", "TLS", "unknown"],
+)
+def test_client_of_another_protocol_is_logged(begun, said, caplog):
+    async def main():
+        async with http2.serve(echo) as server, raw_client(server) as peer:
+            peer.writer.write(begun)
+            with suppress(ConnectionError):
+                await peer.reader.read()
+
+    caplog.set_level(logging.INFO, "eventstream.http2")
+    run(main())
+    [record] = caplog.records
+    words = "the peer broke the rules of HTTP/2" + (f": {said}" if said else "")
+    assert record.getMessage() == f"a connection from 127.0.0.1 failed: {words} (PROTOCOL_ERROR)"
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
