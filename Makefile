@@ -1,4 +1,4 @@
-# make demo         speech to typed results, on this machine alone, and what a recorded client exchanged
+# make demo         speech to typed results on this machine, and a look into recorded streams, in 30 lines
 # make test         the tests on the native core; make test-reference those on the reference, its plain Python twin; make
 #                   speech those that recognise speech. `pytest` by itself runs all of them
 # make lint         ruff, strict mypy, stubtest, codespell, zizmor and schemas on what is in .github, and mypy and
@@ -56,11 +56,11 @@ NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream
 .PHONY: demo check test test-reference speech lint sanitize planted coverage mutation portability soak interop browser adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check oss-fuzz lock clean
 
 demo: $(VENV)/installed $(VENV)/demo
-	$(BIN)/eventstream show tests/captures/amazon-transcribe-0.6.4.request.bin \
-		tests/captures/amazon-transcribe-0.6.4.response.bin
-	$(BIN)/eventstream check tests/captures/*.response.bin
-	$(BIN)/python examples/recorded.py
-	$(BIN)/python examples/live.py
+	@$(BIN)/python examples/live.py
+	@echo
+	$(BIN)/eventstream show tests/captures/amazon-transcribe-0.6.4-limit-exceeded.response.bin
+	$(BIN)/eventstream check tests/captures/amazon-transcribe-0.6.4.response.bin
+	@echo 'Next: docs/tutorial.md, docs/how-to/voice-agents.md; $(BIN)/python examples/live.py YOUR.wav, examples/recorded.py'
 
 test: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
 	EVENTSTREAM_TESTED=native $(BIN)/pytest -m "not speech" $(PYTEST_OPTIONS)

@@ -19,8 +19,8 @@ CAPTURES = Path(__file__).parent / "captures"
 LIVE = str(EXAMPLES / "live.py")
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True, timeout=60)
+def run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True, timeout=60, cwd=cwd)
 
 
 def test_a_recorded_exchange_is_verified_and_shown() -> None:
@@ -59,15 +59,40 @@ def run_live(*arguments: str, without: str | None = None) -> subprocess.Complete
 def test_speech_is_transcribed_live() -> None:
     done = run_live("--fast", "--recogniser", "scripted")
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert " 0.10 s  The" in lines[1]
-    assert "The quick brown fox jumps over the lazy dog." in lines
-    assert any("lazy\u00a02.10–2.40   dog\u00a02.40–2.70" in line for line in lines)
-    assert "  sent      33 chunks of audio, 105,280 bytes, and their end, all signed" in lines
-    assert "  received  35 events with 34 results" in lines
-    assert "  verified  35 signatures: the request's, 33 chunks', the end's" in lines
-    assert "(p50)" in done.stdout
+    spoken, heard_by, where, *lines = done.stdout.splitlines()
+    assert "He might even have been made amiable himself." in spoken
+    assert heard_by == "Heard by  scripted, on this machine"
+    assert where.startswith("Where     http://127.0.0.1:")
+    assert lines[:2] == ["   0.10 s  The", "   0.40 s  The quick"], "a partial result that has not changed is left out"
+    assert "Final     The quick brown fox jumps over the lazy dog." in lines
+    assert any("lazy\u00a02.10–2.40  dog\u00a02.40–2.70" in line for line in lines)
+    assert "Sent      33 chunks of audio, 105,280 bytes; 35 events came back" in lines
+    assert "Verified  35 signatures: the request's, 33 chunks', the end's" in lines
+    assert any(line.startswith("Latency ") and "(p50)" in line for line in lines)
     assert "\r" not in done.stdout
+
+
+@pytest.mark.parametrize("without", [pytest.param(None, marks=pytest.mark.speech), "moonshine_voice"])
+def test_demo_prints_30_lines(without: str | None) -> None:
+    """Make is not asked, which would install what is here; the lines of its recipe are."""
+    make = (EXAMPLES.parent / "Makefile").read_text("utf-8")
+    recipe = make.partition("\ndemo: ")[2].partition("\n\n")[0].splitlines()[1:]
+    count = 0
+    for line in recipe:
+        command = line.strip().replace("$(BIN)/", "").removeprefix("@")
+        count += not line.strip().startswith("@")  # which make prints
+        if command == "python examples/live.py":
+            count += len(run_live("--fast", without=without).stdout.splitlines())
+        elif command.startswith("echo"):
+            count += 1
+        else:
+            name, *arguments = command.split()
+            assert name == "eventstream"
+            done = run("-m", name, *arguments, cwd=EXAMPLES.parent)
+            assert done.returncode == 0, done.stderr
+            count += len(done.stdout.splitlines())
+    assert 15 < count <= 30
+    assert [line.split()[1] for line in recipe if "/eventstream " in line] == ["show", "check"]
 
 
 @pytest.mark.speech
@@ -94,14 +119,16 @@ def test_partial_results_grow_in_place_on_a_terminal() -> None:
         finally:
             os.close(ours)
     assert process.returncode == 0
-    assert b"\r\x1b[K   0.90 s  The quick brown\r\x1b[K   1.00 s  The quick brown fox\r" in output
-    assert b"\r\x1b[K   2.60 s   fox jumps over the lazy dog\r" in output, "no line is longer than the terminal"
+    assert b"\r\x1b[K   0.70 s  The quick brown\r\x1b[K   1.00 s  The quick brown fox\r" in output
+    assert b"\r\x1b[K   2.50 s   fox jumps over the lazy dog\r" in output, "no line is longer than the terminal"
 
 
 def test_without_moonshine_the_words_are_scripted() -> None:
     done = run_live("--fast", without="moonshine_voice")
     assert done.returncode == 0, done.stderr
-    assert "moonshine-voice is not installed" in done.stdout
+    _, heard_by, *_ = done.stdout.splitlines()
+    assert heard_by.startswith("Heard by  scripted, which returns the same words for any audio, since ")
+    assert "moonshine-voice is not installed" in heard_by
     assert "The quick brown fox" in done.stdout
 
 
@@ -131,7 +158,8 @@ def test_what_cannot_be_streamed_is_said(tmp_path: Path) -> None:
         (["--recogniser", "nobody"], "unknown recogniser 'nobody'"),
     ]:
         done = run_live("--fast", "--recogniser", "scripted", *arguments)
-        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert done.returncode == 1, arguments
+        assert "Final" not in done.stdout
         assert reason in done.stderr
         assert "Traceback" not in done.stderr
 

@@ -38,6 +38,8 @@ UNKNOWN_ERRORS = {
 }
 """What these make of an error that is not in the model of the service."""
 
+CORRECT_THEIR_CLOCKS = {"aws-sdk-js"}
+
 
 def stream(*chunks: int, hold: bool = False, **parameters: Any) -> dict[str, Any]:
     """Return a stream for a driver: lengths of chunks, and what is other than usual in the request."""
@@ -238,6 +240,18 @@ def test_a_request_that_is_signed_wrongly_is_refused(client, emulator, keys, cod
     assert (outcome.response, outcome.events, outcome.ended) == (None, [], False)
     assert outcome.error == UNKNOWN_ERRORS.get(client.name, code)
     assert outcome.code == code or code in outcome.message
+
+
+def test_a_clock_that_is_wrong(client, emulator_for):
+    """The date of the response tells; some clients sign with it from then on."""
+    with emulator_for(client, "--clock-offset=600") as emulator:
+        first, second = client.run(emulator, stream(3200), stream(3200, 3200))
+    assert first.status == 403
+    assert first.code == "InvalidSignatureException" or "InvalidSignatureException" in first.message
+    if client.name in CORRECT_THEIR_CLOCKS:
+        check_whole(stream(3200, 3200), second)
+    else:
+        assert second.status == 403
 
 
 def test_one_stream_too_many_and_a_session_that_is_taken_over(client, emulator_for):

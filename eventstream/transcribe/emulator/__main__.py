@@ -82,6 +82,7 @@ async def _serve(options: Namespace, recogniser: RecogniserFactory) -> None:
         limits=command_line.limits(options),
         connections=command_line.connections(options),
         faults=options.fault,
+        clock=command_line.clock(options),
         websocket_port=options.websocket_port,
         page=options.page,
     )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from eventstream.faults import Fault
 from eventstream.http2 import Budget
 from eventstream.server import ConnectionLimits
-from eventstream.signing import Credentials
+from eventstream.signing import Credentials, utc_now
 from eventstream.transcribe.emulator.rules import RULES
 from eventstream.transcribe.emulator.service import Limits
 
-__all__ = ["connections", "limits", "parser"]
+__all__ = ["clock", "connections", "limits", "parser"]
 
 _T = TypeVar("_T")
 
@@ -36,6 +38,16 @@ def limits(options: argparse.Namespace) -> Limits:
 def connections(options: argparse.Namespace) -> ConnectionLimits:
     """Return what connections may cost."""
     return ConnectionLimits(**{name: getattr(options, name) for name in vars(ConnectionLimits())})
+
+
+def clock(options: argparse.Namespace) -> Callable[[], datetime]:
+    """Return the clock that signatures are compared with."""
+    offset = timedelta(seconds=options.clock_offset)
+    return partial(_shifted, offset) if offset else utc_now
+
+
+def _shifted(offset: timedelta) -> datetime:
+    return utc_now() + offset
 
 
 def parser(program: str) -> argparse.ArgumentParser:
@@ -107,6 +119,13 @@ def parser(program: str) -> argparse.ArgumentParser:
         default=normal.audio_timeout,
         metavar="SECONDS",
         help="end a stream after so many seconds without audio (default: %(default)g)",
+    )
+    add(
+        "--clock-offset",
+        type=_argument(_offset),
+        default=0.0,
+        metavar="SECONDS",
+        help="shift the emulator's clock, so that a client's is wrong (default: 0; negative: backwards)",
     )
     add(
         "--strict",
@@ -206,6 +225,16 @@ def _seconds(text: str) -> float:
     if not seconds >= 0:
         raise ValueError(f"{text!r} is not a number of seconds, 0 or more")
     return seconds
+
+
+def _offset(text: str) -> float:
+    seconds = float(text)
+    if not abs(seconds) <= _MAX_OFFSET:
+        raise ValueError(f"{text!r} is not a number of seconds between -{_MAX_OFFSET} and {_MAX_OFFSET}")
+    return seconds
+
+
+_MAX_OFFSET = 86_400 * 365
 
 
 def _positive(text: str) -> int:

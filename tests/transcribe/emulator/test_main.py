@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import pytest
 
 from eventstream.server import ConnectionLimits
-from eventstream.signing import Credentials
+from eventstream.signing import Credentials, utc_now
 from eventstream.transcribe import ServiceUnavailableException
 from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Fault, Limits, Scripted
 from eventstream.transcribe.emulator import __main__ as module
@@ -165,6 +165,7 @@ def test_what_is_served_by_default(asked):
         "limits": Limits(),
         "connections": ConnectionLimits(),
         "faults": [],
+        "clock": utc_now,
         "websocket_port": 0,
         "page": False,
     }
@@ -185,6 +186,7 @@ def test_what_is_served_as_asked(asked, tmp_path):
         "limits": Limits(max_streams=1, max_audio=1.5, audio_timeout=2.5),
         "connections": ConnectionLimits(max_connections=7),
         "faults": [Fault.parse("reset@2"), Fault.parse("bad-crc@3*2")],
+        "clock": utc_now,
         "websocket_port": 0,
         "page": False,
     }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from eventstream.http2 import Budget
 from eventstream.server import ConnectionLimits
+from eventstream.signing import utc_now
 from eventstream.transcribe.emulator import Limits
-from eventstream.transcribe.emulator.options import connections, limits, parser
+from eventstream.transcribe.emulator.options import clock, connections, limits, parser
 
 
 def parsed(*arguments):
@@ -38,6 +41,13 @@ def test_each_limit_has_its_own_switch():
     assert allowed == {"one-variant", "language-options"}
 
 
+def test_clock_is_shifted():
+    assert clock(parsed()) is utc_now
+    for seconds in (600, -600):
+        shift = clock(parsed(f"--clock-offset={seconds}"))() - utc_now()
+        assert abs(shift - timedelta(seconds=seconds)) < timedelta(seconds=5)
+
+
 def test_each_bound_of_connections_has_its_switch():
     assert of_connections() == ConnectionLimits()
     assert of_connections("--max-connections", "3", "--max-connections-per-peer", "2", "--backlog", "1") == (
@@ -63,6 +73,8 @@ def test_each_bound_of_connections_has_its_switch():
         (["--allow", "anything"], "no rule 'anything': there are language-options, one-variant, "),
         (["--max-lead", "soon"], "'soon'"),
         (["--backlog", "none"], "at least 1 is needed\n"),
+        (["--clock-offset", "1e9"], "'1e9' is not a number of seconds between -31536000 and 31536000\n"),
+        (["--clock-offset", "nan"], "'nan' is not a number of seconds between "),
         (["--resets", "100"], "'100' is not a budget: BURST/RATE, e.g. 1000/33\n"),
         (["--idle-frames", "0/33"], "'0/33' is not a budget"),
         (["--idle-frames", "10/-1"], "'-1' is not a number of seconds"),
@@ -108,6 +120,8 @@ def test_what_can_be_asked_for(capsys, monkeypatch):
         "--max-streams N maximum number of concurrent streams (default: 25) "
         "--max-audio SECONDS maximum seconds of audio per stream (default: 14400) "
         "--audio-timeout SECONDS end a stream after so many seconds without audio (default: 15) "
+        "--clock-offset SECONDS shift the emulator's clock, so that a client's is wrong (default: 0; negative: "
+        "backwards) "
         "--strict be as strict as the service; the next two switches still override it "
         "--one-stream-per-connection, --no-one-stream-per-connection "
         "refuse a second stream on a connection (default: only with --strict) "
