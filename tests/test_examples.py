@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import wave
@@ -48,6 +49,24 @@ def test_bedrock_is_a_table_of_60_lines() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == "amazon.nova-2-sonic-v1:0: hello\namazon.nova-2-sonic-v1:0: again\n"
     assert len((EXAMPLES / "bedrock.py").read_text("utf-8").splitlines()) <= 60
+
+
+def test_voice_agent_hears_through_restarts() -> None:
+    done = run(str(EXAMPLES / "voice_agent.py"))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    restarts = [line for line in lines if line.startswith("(a new stream from ")]
+    assert any("StreamError" in line for line in restarts), "the connection broke"
+    assert any("LimitExceededException" in line for line in restarts), "a stream had its longest duration"
+    assert done.stderr.count("a new stream continues the transcription") == len(restarts)
+    final = [re.fullmatch(r"\s*([0-9.]+)-([0-9.]+) speaker ([01]): (.*)", line) for line in lines]
+    found = [match.groups() for match in final if match is not None]
+    times = [float(time) for start, end, _, _ in found for time in (start, end)]
+    assert times == sorted(times), "one timeline"
+    assert times[-1] == 5.2, "silence that was put in does not count"
+    assert ("0", "How can I help you?") in [(speaker, text) for _, _, speaker, text in found]
+    interim = [line.strip() for line in lines if line.startswith(" " * 10)]
+    assert interim[:3] == ["How", "How can", "How can I"]
 
 
 def run_live(*arguments: str, without: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -309,8 +309,8 @@ class TranscribeClient(Client):
             parameters: the fields of a `StartStreamTranscriptionRequest`; beside a request, what is other than in it.
 
         Yields:
-            The events, as the service sends them. When the iteration ends, all audio was sent, and all results have
-            come.
+            The events, as the service sends them. When the iteration ends, all audio was sent, and then the service
+            ended the response. As it has no last event, nobody can tell whether a clean end at this point came early.
 
         Raises:
             InvalidRequest: the parameters are not allowed.
