@@ -603,7 +603,7 @@ class Client:
 
     def _correct_clock(self, error: ServiceError, response: Response) -> None:
         """Sign with the service's time from now on, if it refuses a signature, and this clock is wrong."""
-        date = dict(response.headers).get("date")
+        date = next((value for name, value in response.headers if name.lower() == "date"), None)
         if error.code not in CLOCK_IS_WRONG or date is None:
             return
         try:
