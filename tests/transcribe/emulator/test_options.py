@@ -108,6 +108,8 @@ def test_what_can_be_asked_for(capsys, monkeypatch):
         "--port PORT port to listen on; 0, the default, chooses a free one "
         "--websocket-port PORT port for WebSockets, which presigned URLs open; 0, the default, chooses a free one "
         "--no-websocket accept no WebSockets "
+        "--page serve a page on the port for WebSockets, to this machine only: a browser transcribes its microphone "
+        "or a file, and shows every frame "
         "--tls CA_FILE serve TLS; the certificate to trust is written to CA_FILE "
         "--credentials ACCESS_KEY:SECRET_KEY[:TOKEN] "
         "credentials whose signatures are accepted; repeatable (default: the keys of AWS's documentation) "
