@@ -3,7 +3,8 @@
 Every stream sends a chunk of 100 ms of audio when it is due, signed, and has to get the answer to that very chunk. A
 chunk's latency is counted from the moment when it was due, so that no delay is left out, up to its typed event;
 the clients' own work is in it. With ``--limit`` the streams become more, round by round, until a process needs a whole
-core.
+core. ``--over`` chooses plaintext HTTP/2, HTTP/2 over TLS, or WebSockets, each of which carries one stream of unsigned
+events.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import asyncio
 import contextlib
 import math
 import os
+import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from array import array
 from collections.abc import Callable, Iterator
@@ -23,14 +26,16 @@ from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import eventstream
-from eventstream import http2
+from eventstream import http2, websocket
+from eventstream.operation import Parts
 from eventstream.signing import EventSigner, sign_request
 from eventstream.transcribe import ClientSession, StartStreamTranscriptionRequest, TranscriptEvent
 from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS
+from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
 from eventstream.transcribe.session import METHOD, PATH, SERVICE
+from eventstream.transport import Endpoint, websocket_url
 
 CHUNK_SECONDS = 0.1
 REQUEST = StartStreamTranscriptionRequest(language_code="en-US", media_sample_rate_hertz=16000, media_encoding="pcm")
@@ -136,7 +141,7 @@ class Client:
 
     def __init__(
         self,
-        stream: http2.ClientStream,
+        stream: http2.ClientStream | websocket.ClientSocket,
         session: ClientSession,
         count: int,
         seconds: float,
@@ -174,7 +179,7 @@ class Client:
     async def _receive(self, start: float) -> None:
         now = asyncio.get_running_loop().time
         number = -1  # the first event answers no chunk
-        async for data in self._stream:
+        while data := await self._stream.receive():
             for event in self._session.receive(data):
                 assert isinstance(event, TranscriptEvent)
                 if 0 <= number < self._count:
@@ -194,12 +199,14 @@ async def open_client(
     count: int,
     seconds: float = CHUNK_SECONDS,
     meter: Callable[[], float] = lambda: 0.0,
+    *,
+    scheme: str = "http",
 ) -> Client:
     """Begin a stream."""
     headers, seed = sign_request(
         *(DOCUMENTATION_CREDENTIALS, REGION, SERVICE, METHOD, PATH),
         [
-            *((":method", METHOD), (":scheme", "http"), (":authority", authority), (":path", PATH)),
+            *((":method", METHOD), (":scheme", scheme), (":authority", authority), (":path", PATH)),
             *REQUEST.to_headers(),
         ],
     )
@@ -210,19 +217,44 @@ async def open_client(
     return Client(stream, session, count, seconds, meter)
 
 
-async def _clients(endpoint: str, streams: int, count: int) -> Outcome:
-    address = urlsplit(endpoint)
-    assert address.hostname is not None
-    assert address.port is not None
+async def _over_http2(
+    stack: contextlib.AsyncExitStack, endpoint: Endpoint, trust: ssl.SSLContext | None, streams: int, count: int
+) -> list[Client]:
+    connections = [
+        await stack.enter_async_context(http2.connect(endpoint.host, endpoint.port, ssl=trust))
+        for _ in range(math.ceil(streams / STREAMS_OF_A_CONNECTION))
+    ]
+    return [
+        await open_client(
+            *(connections[number // STREAMS_OF_A_CONNECTION], endpoint.authority, count), scheme=endpoint.scheme
+        )
+        for number in range(streams)
+    ]
+
+
+async def _over_websockets(
+    stack: contextlib.AsyncExitStack, endpoint: Endpoint, streams: int, count: int
+) -> list[Client]:
+    clients = []
+    for _ in range(streams):
+        url, port = websocket_url(
+            *(START_STREAM_TRANSCRIPTION, Parts(REQUEST.to_headers()), endpoint, REGION, DOCUMENTATION_CREDENTIALS, 300)
+        )
+        socket = await stack.enter_async_context(websocket.connect(url, endpoint.host, port))
+        response = await socket.response()
+        assert response.status == 200, response
+        clients.append(Client(socket, ClientSession(REQUEST, None), count, CHUNK_SECONDS))
+    return clients
+
+
+async def _clients(url: str, ca_file: str | None, streams: int, count: int) -> Outcome:
+    endpoint = Endpoint.parse(url)
+    trust = None if ca_file is None else ssl.create_default_context(cafile=ca_file)
     async with contextlib.AsyncExitStack() as stack:
-        connections = [
-            await stack.enter_async_context(http2.connect(address.hostname, address.port))
-            for _ in range(math.ceil(streams / STREAMS_OF_A_CONNECTION))
-        ]
-        clients = [
-            await open_client(connections[number // STREAMS_OF_A_CONNECTION], address.netloc, count)
-            for number in range(streams)
-        ]
+        if url.startswith("ws"):
+            clients = await _over_websockets(stack, endpoint, streams, count)
+        else:
+            clients = await _over_http2(stack, endpoint, trust, streams, count)
         cpu, began = time.process_time(), time.monotonic()
         start = asyncio.get_running_loop().time() + CHUNK_SECONDS
         # As they would be: not all of them at the same moment.
@@ -236,21 +268,28 @@ async def _clients(endpoint: str, streams: int, count: int) -> Outcome:
         )
 
 
-def _run_clients(endpoint: str, streams: int, count: int) -> Outcome:
-    return asyncio.run(_clients(endpoint, streams, count))
+def _run_clients(url: str, ca_file: str | None, streams: int, count: int) -> Outcome:
+    return asyncio.run(_clients(url, ca_file, streams, count))
 
 
 # The run
 
 
 @contextlib.contextmanager
-def _emulator(max_streams: int) -> Iterator[tuple[int, str]]:
-    """Yield the emulator's process id and address."""
+def _emulator(max_streams: int, over: str) -> Iterator[tuple[int, str, str | None]]:
+    """Yield the emulator's process id, its address, and with TLS the file with its certificate."""
     command = [sys.executable, "-m", "eventstream.transcribe.emulator", "--quiet", f"--max-streams={max_streams}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command.append(f"--max-connections-per-peer={max_streams + 1}")
+    with contextlib.ExitStack() as stack:
+        ca_file = None
+        if over == "tls":
+            ca_file = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "ca.pem")
+            command += ["--tls", ca_file]
+        process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         assert process.stdout is not None
         try:
-            yield process.pid, process.stdout.readline().strip()
+            addresses = [process.stdout.readline().strip() for _ in range(2)]
+            yield process.pid, addresses[over == "websocket"], ca_file
         finally:
             process.terminate()
 
@@ -266,13 +305,16 @@ def _memory(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def run(streams: int, seconds: float, processes: int) -> Load:
+def run(streams: int, seconds: float, processes: int, over: str = "h2c") -> Load:
     """Run so many streams at once, shared among so many processes, of which the busiest counts."""
     count = round(seconds / CHUNK_SECONDS)
     shares = [streams // processes + (number < streams % processes) for number in range(processes)]
-    with _emulator(streams) as (emulator, endpoint), ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with (
+        _emulator(streams, over) as (emulator, *where),
+        ProcessPoolExecutor(processes, get_context("spawn")) as pool,
+    ):
         cpu = _cpu(emulator)
-        running = {pool.submit(_run_clients, endpoint, share, count): share for share in shares}
+        running = {pool.submit(_run_clients, *where, share, count): share for share in shares}
         emulator_memory, client_memory = [], []
         while True:
             emulator_memory.append(_memory(emulator))
@@ -293,10 +335,10 @@ def run(streams: int, seconds: float, processes: int) -> Load:
     )
 
 
-def _find_limit(streams: int, seconds: float, processes: int) -> int:
+def _find_limit(streams: int, seconds: float, processes: int, over: str) -> int:
     """More streams, round by round, until a process has a whole core, or the chunks of a round come too late."""
     while True:
-        load = run(streams, seconds, processes)
+        load = run(streams, seconds, processes, over)
         print(load, flush=True)
         _complain(load)
         if load.errors:
@@ -324,6 +366,7 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=200, help="at once (%(default)s)")
     parser.add_argument("--seconds", type=float, help="of audio in each (60; with --limit 10)")
     parser.add_argument("--processes", type=int, default=1, help="of clients (%(default)s)")
+    parser.add_argument("--over", choices=["h2c", "tls", "websocket"], default="h2c", help="what (%(default)s)")
     parser.add_argument("--limit", action="store_true", help="find the number of streams at which a core is full")
     options = parser.parse_args()
     if eventstream.implementation != "native":
@@ -331,8 +374,8 @@ def main() -> int:
         return 1
     print(HEADING, flush=True)
     if options.limit:
-        return _find_limit(options.streams, options.seconds or 10.0, options.processes)
-    load = run(options.streams, options.seconds or 60.0, options.processes)
+        return _find_limit(options.streams, options.seconds or 10.0, options.processes, options.over)
+    load = run(options.streams, options.seconds or 60.0, options.processes, options.over)
     print(load)
     _complain(load)
     return 0 if load.is_sound else 1
