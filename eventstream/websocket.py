@@ -221,7 +221,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._changed.wake()
 
     def _opened(self, event: Request | Handshake) -> None:
-        raise NotImplementedError
+        """Do what the request, or the response, asks for."""
 
     def _frame_received(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
@@ -337,9 +337,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._closing = True
         if self._farewell is not None:
             farewell, self._farewell = self._farewell, None
-            for data in farewell:
-                if not self._transport.is_closing():
-                    self._transport.write(data)
+            self._transport.writelines(farewell)
             self._transport.close()
         elif self._protocol.state is State.OPEN:
             self._protocol.send_close(code)
@@ -551,7 +549,6 @@ class Server:
         self.connections: set[ServerSocket] = set()
         self.complaints = Complaints(_log)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener: Listener | None = None
 
     async def listen(self, host: str | None, port: int, *, backlog: int, **bounds: Any) -> None:
         """Listen; see `serve`."""
@@ -594,8 +591,7 @@ class Server:
 
     async def close(self) -> None:
         """Take no more connections, cancel the handlers that run, and close."""
-        if self._listener is not None:
-            self._listener.close()
+        self._listener.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -603,8 +599,7 @@ class Server:
         for socket in list(self.connections):
             socket.leave(CloseCode.GOING_AWAY)
         await asyncio.gather(*(socket.wait_closed() for socket in list(self.connections)))
-        if self._listener is not None:
-            await self._listener.wait_closed()
+        await self._listener.wait_closed()
 
 
 def _no_headers(_: ServerSocket) -> Iterable[tuple[str, str]]:

@@ -25,7 +25,7 @@ from eventstream import (
 )
 from eventstream.duplex import ClientExchange, ServerExchange, plain
 from eventstream.exceptions import IncompleteStream
-from eventstream.signing import Credentials, EventSigner, sign_request
+from eventstream.signing import Credentials, EventSigner, presign_url, sign_request
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 REGION, SERVICE = "us-east-1", "lex"
@@ -603,6 +603,66 @@ def test_what_parse_raises_is_final_whatever_it_is():
     for _ in range(2):
         with pytest.raises(StateError, match="of the caller's own"):
             next(received)
+
+
+SOCKET = "wss://localhost/socket"
+
+
+def presigned(*, accounts=CREDENTIALS, clock=noon, **options):
+    """Return a signer of events, and a server that has got a presigned request."""
+    url = presign_url(CREDENTIALS, REGION, SERVICE, "GET", SOCKET, clock=noon)
+    server = ServerExchange(accounts, plain, clock=clock)
+    path = url.removeprefix("wss://localhost")
+    request = server.receive_request("GET", path, [("host", "localhost")], presigned=True, **options)
+    assert (request is None) == (accounts is None)
+    return EventSigner(CREDENTIALS, REGION, SERVICE, bytes.fromhex(url[-64:]), clock=noon), server
+
+
+@pytest.mark.parametrize("accounts", [CREDENTIALS, None], ids=["checked", "unchecked"])
+@pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "unsigned"])
+def test_presigned_request_takes_events_signed_or_not(is_signed, accounts):
+    signer, server = presigned(accounts=accounts)
+    client = ClientExchange(signer if is_signed else None, plain)
+    assert not server.unsigned
+    assert list(server.receive(b"".join(map(client.send, EVENTS)))) == EVENTS
+    assert server.unsigned == (accounts is not None and not is_signed)
+    assert not server.ended
+    assert list(server.receive(client.finish())) == []
+    assert server.ended
+    server.receive_eof()
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["signed first", "unsigned first"])
+def test_presigned_stream_is_signed_throughout_or_not_at_all(first):
+    signer, server = presigned()
+    signed, unsigned = signer.sign(EVENTS[0].encode()), EVENTS[1].encode()
+    received = server.receive(signed + unsigned if first else unsigned + signed)
+    assert next(received) == EVENTS[0 if first else 1]
+    with pytest.raises(UnexpectedMessage) as raised:
+        next(received)
+    assert raised.value.index == 1
+
+
+@pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "unsigned"])
+def test_presigned_stream_ends_once(is_signed):
+    signer, server = presigned()
+    end = signer.finish() if is_signed else Message().encode()
+    assert list(server.receive(end)) == []
+    with pytest.raises(UnexpectedMessage, match="after the end"):
+        list(server.receive(EVENTS[0].encode()))
+
+
+def test_presigned_request_is_refused():
+    with pytest.raises(DateSkew):
+        presigned(clock=lambda: NOON + timedelta(seconds=301))
+    with pytest.raises(VerificationError, match="valid for 300 seconds"):
+        presigned(max_expires=299)
+    _, server = presigned()
+    with pytest.raises(StateError):
+        server.receive_request("GET", "/socket", [], presigned=True)
+    other = EventSigner(CREDENTIALS, REGION, SERVICE, bytes(32), clock=noon).sign(EVENTS[0].encode())
+    with pytest.raises(SignatureMismatch):
+        list(server.receive(other))
 
 
 @pytest.mark.parametrize("failing", ["credentials", "clock"])

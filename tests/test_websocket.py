@@ -14,6 +14,7 @@ from sockets import Peer
 from websockets.asyncio.client import connect as library_client
 from websockets.asyncio.server import serve as library_server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.utils import accept_key
 
 from eventstream import websocket
 from eventstream.http2 import Budget, StreamError
@@ -468,6 +469,65 @@ def test_slow_reader_makes_the_sender_wait():
             peer = await Peer.of(server.port)
             await asyncio.wait_for(waits.wait(), 10)
             peer.writer.close()
+
+    run(main())
+
+
+def test_slow_reader_gets_all_in_the_end():
+    async def main():
+        async def talk(channel):
+            for _ in range(100):
+                await channel.send(bytes(65_536), timeout=10)
+            await channel.end()
+
+        async with websocket.serve(talk, idle_frames=None) as server, client_of(server) as client:
+            await asyncio.sleep(0.1)
+            received, code = await rest(client)
+            assert (received.count(0), code) == (100 * 65_536, 1000)
+
+    run(main())
+
+
+def test_what_came_before_the_connection_was_lost_counts():
+    class Transport(asyncio.Transport):
+        def set_write_buffer_limits(self, high=None, low=None): ...
+
+        def pause_reading(self): ...
+
+        def resume_reading(self): ...
+
+        def is_closing(self):
+            return False
+
+        def write(self, data): ...
+
+    async def main():
+        channel = websocket.ClientSocket("ws://localhost/", max_frame=None, idle_frames=Budget(10, 1))
+        channel.connection_made(Transport())
+        accept = accept_key(channel._client_protocol.key)
+        answer = (
+            f"HTTP/1.1 101 .\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        )
+        channel.data_received(answer.encode() + b"\x82\x7e" + struct.pack("!H", 5_000) + bytes(5_000))
+        assert not channel.readable
+        channel.connection_lost(ConnectionResetError())
+        assert await channel.receive() == bytes(5_000)
+        with pytest.raises(StreamError, match="the connection was lost"):
+            await channel.receive()
+
+    run(main())
+
+
+def test_server_that_closes_drops_who_has_not_said_what_they_want():
+    async def main():
+        async with websocket.serve(echo) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            while not server.connections:
+                await asyncio.sleep(0.01)
+            await asyncio.wait_for(server.close(), 1)
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
 
     run(main())
 
