@@ -5,6 +5,8 @@ without the adapter in turn; the environments are those of ``make interop``, and
 the processor time of the client's process, all its threads included, less that of one that sends no audio. So most of
 it is the rest of the client: TLS and HTTP/2, JSON, its typed events, and the driver's printing of the results.
 
+``--conversations`` compares boto3's clients, with the operations that our adapter gives them, with AWS's own.
+
 ``--compare`` measures whole clients as they are, beside ours and without printing: the processor time for a chunk that
 is sent and the event that answers it.
 """
@@ -18,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import conversations
 from tests.interop.conftest import CLIENTS, DRIVERS, ROOT, Client, Emulator, run_emulator
 
 CHUNK = 3200  # 100 ms
@@ -99,7 +102,12 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=5, help="of each, of which the median counts (%(default)s)")
     parser.add_argument("--compare", action="store_true", help="compare whole clients with ours, without adapters")
+    parser.add_argument("--conversations", action="store_true", help="compare boto3's clients with AWS's own")
+    parser.add_argument("--events", type=int, default=10_000, help="of a conversation, one way (%(default)s)")
     options = parser.parse_args()
+    if options.conversations:
+        conversations.compare(options.events, options.rounds)
+        return 0
     if options.compare:
         compare(10 * (options.seconds or 400), options.rounds)
         return 0

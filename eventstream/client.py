@@ -308,6 +308,14 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         finally:
             self._sending = False
 
+    def received(self) -> _Out:
+        """Return the next event if it has been received already; any thread may call this.
+
+        Raises:
+            IndexError: it has not.
+        """
+        return self._events.popleft()
+
     def __aiter__(self) -> Self:
         """Return the iterator over the events."""
         return self

@@ -103,6 +103,16 @@ def test_a_stream_that_is_not_open():
             pass
 
 
+def test_events_that_were_received_need_no_other_thread():
+    with serving() as server, client_of(server).open(TALK, REQUEST) as stream:
+        runner, stream._runner = stream._runner, None
+        stream._stream._events.append("there")
+        assert next(stream) == "there"
+        stream._runner = runner
+        with pytest.raises(IndexError):
+            stream._stream.received()
+
+
 def test_closing_wakes_a_thread_that_waits():
     raised = []
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.endpoint import AioEndpoint
 
-from eventstream.adapters._calls import Call, Stream, client_error, translated
+from eventstream.adapters._calls import Call, Stream
+from eventstream.adapters._errors import client_error, translated
 from eventstream.exceptions import ServiceError
 
 if TYPE_CHECKING:
@@ -173,7 +175,8 @@ class _HTTPSession:
     async def send(self, request: Any) -> Any:
         """Return the response to a prepared request, once it has begun."""
         await self.close()  # what an earlier try has opened
-        opening = self._call.open(request)
+        auth = self._call.auth_of(request)
+        opening = self._call.open(request, await auth if isawaitable(auth) else auth)
         try:
             stream = await opening.__aenter__()
         except ServiceError as error:

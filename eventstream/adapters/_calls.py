@@ -12,48 +12,41 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from inspect import isawaitable
-from os.path import isdir
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import (
-    ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
-    EventStreamError,
-    InvalidProxiesConfigError,
     ProxyConnectionError,
     ReadTimeoutError,
-    ResponseStreamingError,
     SSLError,
     UnsupportedSignatureVersionError,
 )
-from botocore.httpsession import ProxyConfiguration, get_cert_path, mask_proxy_url
-from botocore.utils import get_environ_proxies
+from botocore.httpsession import mask_proxy_url
 
 from eventstream import client, http2, sync
 from eventstream._codec import Message
-from eventstream.adapters._events import is_exception, parse_json
+from eventstream.adapters._errors import client_error, made, translated
 from eventstream.adapters._operations import ModelOperation, initial_request, make_operation
-from eventstream.adapters._shapes import reader
-from eventstream.exceptions import CodecError, ServiceError
+from eventstream.adapters._settings import Settings
+from eventstream.exceptions import ServiceError
 from eventstream.operation import CONTENT_TYPE
-from eventstream.proxy import Proxy, ProxyError
+from eventstream.proxy import ProxyError
 from eventstream.session import ClientSession
 from eventstream.signing import EVENTS_PAYLOAD, Credentials, EventSigner
 from eventstream.transport import Endpoint
 
 if TYPE_CHECKING:
-    from botocore.model import OperationModel, StructureShape
+    from botocore.model import OperationModel
 
-__all__ = ["Call", "HTTPSession", "Opened", "Settings", "Stream", "client_error", "translated"]
+__all__ = ["Call", "HTTPSession", "Opened", "Stream"]
 
 Pairs: TypeAlias = "list[tuple[str, str]]"
 
@@ -65,60 +58,6 @@ _AUTHORIZATION = re.compile(
 
 _NOT_SENT = frozenset({"connection", "content-length", "expect", "host", "transfer-encoding"})
 """Headers of HTTP/1 that HTTP/2 says otherwise, or that are only true of a body that is known (RFC 9113, 8.2.2)."""
-
-
-class Settings:
-    """What a client is configured to: how it reaches and trusts its endpoint.
-
-    Args:
-        config: the client's ``Config``.
-        verify: whether and with which certificates the endpoint is trusted, as in boto3's ``client(verify=)``.
-    """
-
-    def __init__(self, config: Any, verify: bool | str | None) -> None:
-        self._config = config
-        self._verify = True if verify is None else verify
-        self.connect_timeout: float | None = config.connect_timeout
-        self.read_timeout: float | None = config.read_timeout
-
-    def proxy_url(self, url: str) -> str | None:
-        """Return the proxy through which a URL is reached: that of the ``Config``, or else of the environment."""
-        proxies = self._config.proxies
-        if proxies is None:
-            proxies = get_environ_proxies(url)
-        found: str | None = ProxyConfiguration(proxies, self._config.proxies_config).proxy_url_for(url)
-        return found
-
-    def proxy(self, url: str) -> Proxy | None:
-        """Return the same, parsed.
-
-        Raises:
-            InvalidProxiesConfigError: it cannot be used.
-        """
-        proxy_url = self.proxy_url(url)
-        try:
-            return None if proxy_url is None else Proxy.parse(proxy_url)
-        except ValueError as error:
-            raise InvalidProxiesConfigError(error=error) from error
-
-    @cached_property
-    def ssl(self) -> ssl.SSLContext:
-        """The certificates that are trusted, and the client's own.
-
-        Raises:
-            OSError: one of them cannot be read.
-        """
-        if not self._verify:
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        else:
-            path = get_cert_path(self._verify)
-            context = ssl.create_default_context(**{"capath" if isdir(path) else "cafile": path})
-        certificate = self._config.client_cert
-        if certificate is not None:
-            context.load_cert_chain(*((certificate,) if isinstance(certificate, str) else certificate))
-        return context
 
 
 class Stream(client.Stream[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]):
@@ -189,14 +128,16 @@ class Call:
             self.initial = initial_request(self.model, params["body"])
         params["body"] = b""
 
-    async def event_signer(self, headers: Iterable[tuple[str, str]]) -> EventSigner | None:
-        """Return what signs the events of a request; None if it is not signed, or with a bearer token.
+    def auth_of(self, request: Any) -> Any:
+        """Return botocore's object that has signed a request, of aiobotocore an awaitable of it.
+
+        Returns:
+            None if the request is not signed, or has a bearer token: then its events are not signed.
 
         Raises:
             UnsupportedSignatureVersionError: it is signed in a way in which events cannot be.
-            ConnectionClosedError: the credentials changed while it was signed; the next try will succeed.
         """
-        text = next((value for name, value in headers if name == "authorization"), "")
+        text = _text(request.headers.get("Authorization", ""))
         if not text or text.startswith("Bearer "):
             return None
         found = _AUTHORIZATION.search(text)
@@ -204,16 +145,30 @@ class Call:
             raise UnsupportedSignatureVersionError(signature_version=text.partition(" ")[0])
         given = (self.context.get("signing") or {}).get("request_credentials")
         options = {} if given is None else {"request_credentials": given}
-        auth = self.signer.get_auth_instance(found["service"], found["region"], "v4", **options)
-        keys = (await auth if isawaitable(auth) else auth).credentials  # aiobotocore's is a coroutine
-        if keys is None or keys.access_key != found["key"]:
-            raise ConnectionClosedError(endpoint_url=self.url)
+        return self.signer.get_auth_instance(found["service"], found["region"], "v4", **options)
+
+    def _event_signer(self, request: Any, auth: Any) -> EventSigner | None:
+        """Return what signs the events of a request.
+
+        Raises:
+            ConnectionClosedError: the credentials changed while it was signed; the next try will succeed.
+        """
+        if auth is None:
+            return None
+        found = _AUTHORIZATION.search(_text(request.headers["Authorization"]))
+        keys = auth.credentials
+        if found is None or keys is None or keys.access_key != found["key"]:
+            raise ConnectionClosedError(endpoint_url=request.url)
         credentials = Credentials(keys.access_key, keys.secret_key, keys.token)
         return EventSigner(credentials, found["region"], found["service"], bytes.fromhex(found["signature"]))
 
     @asynccontextmanager
-    async def open(self, request: Any) -> AsyncIterator[Stream]:
+    async def open(self, request: Any, auth: Any) -> AsyncIterator[Stream]:
         """Send botocore's prepared request, and yield the stream, once the service has answered that it is one.
+
+        Args:
+            request: it is signed.
+            auth: of `auth_of`.
 
         Raises:
             ServiceError: the service refused, or answered with something else.
@@ -223,7 +178,7 @@ class Call:
         url = self.url = request.url
         endpoint = Endpoint.parse(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}")
         given = [(name.lower(), _text(value)) for name, value in request.headers.items()]
-        signer = await self.event_signer(given)
+        signer = self._event_signer(request, auth)
         parts = urlsplit(url)
         headers = [
             (":method", request.method),
@@ -235,7 +190,7 @@ class Call:
         connecting = http2.connect(
             endpoint.host,
             endpoint.port,
-            ssl=self._ssl() if endpoint.scheme == "https" else None,
+            ssl=self.trust(url) if endpoint.scheme == "https" else None,
             proxy=self.settings.proxy(url),
             connect_timeout=self.settings.connect_timeout,
         )
@@ -268,11 +223,16 @@ class Call:
         except OSError as error:
             raise translated(error, self.url) from error
 
-    def _ssl(self) -> ssl.SSLContext:
+    def trust(self, url: str) -> ssl.SSLContext:
+        """Return which certificates are trusted.
+
+        Raises:
+            SSLError: the client's configuration names some that cannot be read.
+        """
         try:
             return self.settings.ssl
         except OSError as error:
-            raise SSLError(endpoint_url=self.url, error=error) from error
+            raise SSLError(endpoint_url=url, error=error) from error
 
     async def _answered(self, connection: http2.ClientConnection, headers: Pairs, signer: EventSigner | None) -> Stream:
         timeout = self.settings.read_timeout
@@ -292,77 +252,23 @@ class Call:
         if isinstance(error, http2.NotHTTP2):
             return error
         if isinstance(error, ssl.SSLError):
-            return _made(SSLError, endpoint_url=self.url, error=error)
+            return made(SSLError, endpoint_url=self.url, error=error)
         if isinstance(error, TimeoutError):
-            return _made(ConnectTimeoutError, endpoint_url=self.url, error=error)
+            return made(ConnectTimeoutError, endpoint_url=self.url, error=error)
         proxy = self.settings.proxy_url(self.url)
         # What is connected to is the proxy; the endpoint can only hang up behind it.
         if isinstance(error, ProxyError) or (proxy is not None and not isinstance(error, http2.StreamError)):
-            return _made(ProxyConnectionError, proxy_url=mask_proxy_url(proxy or ""), error=error)
-        return _made(EndpointConnectionError, endpoint_url=self.url, error=error)
+            return made(ProxyConnectionError, proxy_url=mask_proxy_url(proxy or ""), error=error)
+        return made(EndpointConnectionError, endpoint_url=self.url, error=error)
 
     def _unanswered(self, error: OSError) -> Exception:
         """Return what is raised for an error before there is a response."""
         kind = ReadTimeoutError if isinstance(error, TimeoutError) else ConnectionClosedError
-        return _made(kind, endpoint_url=self.url, error=error)
-
-
-def _made(kind: Any, **details: Any) -> Exception:
-    error: Exception = kind(**details)
-    return error
+        return made(kind, endpoint_url=self.url, error=error)
 
 
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("utf-8")
-
-
-# Errors in a stream that is open
-
-
-def translated(error: OSError, url: str) -> Exception:
-    """Return botocore's error for one of the network."""
-    if isinstance(error, TimeoutError):
-        return _made(ReadTimeoutError, endpoint_url=url, error=error)
-    return _made(ResponseStreamingError, error=error)
-
-
-def client_error(error: ServiceError, model: OperationModel, exceptions: Any, metadata: Mapping[str, Any]) -> Exception:
-    """Return botocore's error for an exception of the service.
-
-    It is an ``EventStreamError``, as of the streams that botocore reads itself, and also the client's class for the
-    exception, if the model has one.
-
-    Args:
-        error: what the service said.
-        model: of the operation.
-        exceptions: the client's.
-        metadata: of the response.
-    """
-    shape = _shape_of(error.code, model)
-    code: str = error.code if shape is None else shape.error_code
-    members = {}
-    if shape is not None:
-        with suppress(CodecError):
-            members = parse_json(code, error.payload, reader(shape))
-    parsed = {"Error": {"Code": code, "Message": error.message}, "ResponseMetadata": dict(metadata), **members}
-    made: Exception = _error_class(exceptions.from_code(code))(parsed, model.name)
-    return made
-
-
-def _shape_of(code: str, model: OperationModel) -> StructureShape | None:
-    """Return the shape of an exception; in the stream it has the name of a member."""
-    output = model.get_event_stream_output()
-    found: StructureShape | None = output.members.get(code) if output is not None else None
-    if found is not None and is_exception(found):
-        return found
-    return model.service_model.shape_for_error_code(code)
-
-
-@cache
-def _error_class(modelled: type) -> type:
-    if modelled is ClientError:
-        return EventStreamError  # type: ignore[no-any-return]
-    return type(modelled.__name__, (modelled, EventStreamError), {"__module__": modelled.__module__})
 
 
 # botocore's HTTP session
@@ -398,15 +304,24 @@ class Opened(_Body):
 
 
 class HTTPSession:
-    """Sends one request, as botocore's endpoint wants it, from any thread."""
+    """Sends one request, as botocore's endpoint wants it, from any thread.
+
+    Nothing that the shared thread keeps may know it, as then a stream that nobody closes would never be collected.
+    """
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        self._stream: sync.Stream[Any, Any, Any, Any] | None = None
 
     def send(self, request: Any) -> Any:
         """Return the response to a prepared request, once it has begun."""
+        self.close()  # what an earlier try has opened
+        # What may take a while holds up this thread, and not the one that all streams share.
+        auth = self._call.auth_of(request)
+        if request.url.startswith("https:"):
+            self._call.trust(request.url)
         opened: list[Stream] = []
-        stream = sync.Stream(self._opening(request, opened))
+        self._stream = stream = sync.Stream(_opening(self._call, request, auth, opened))
         try:
             stream.__enter__()
         except ServiceError as error:
@@ -415,19 +330,19 @@ class HTTPSession:
             return AWSResponse(request.url, error.status_code, dict(error.headers or {}), _Body(error.payload))
         pieces = []
         if self._call.operation.initial_messages:
-            try:
-                initial = sync.RUNNER.run(self._call.initial_of(opened[0]))
-            except BaseException:
-                stream.close()
-                raise
+            initial = sync.RUNNER.run(self._call.initial_of(opened[0]))
             pieces = [] if initial is None else [initial.encode()]
         return AWSResponse(request.url, 200, dict(self._call.headers), Opened(stream, *pieces))
 
-    @asynccontextmanager
-    async def _opening(self, request: Any, opened: list[Stream]) -> AsyncIterator[Stream]:
-        async with self._call.open(request) as stream:
-            opened.append(stream)
-            yield stream
-
     def close(self) -> None:
-        """Do nothing: each stream has its own connection."""
+        """Close the stream that was opened."""
+        if self._stream is not None:
+            self._stream.close()
+
+
+@asynccontextmanager
+async def _opening(call: Call, request: Any, auth: Any, opened: list[Stream]) -> AsyncIterator[Stream]:
+    """Open the stream of a call, and append it to a list."""
+    async with call.open(request, auth) as stream:
+        opened.append(stream)
+        yield stream

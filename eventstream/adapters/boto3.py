@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from eventstream import sync
-    from eventstream.adapters import _calls
+    from eventstream.adapters import _calls, _settings
     from eventstream.adapters._aiobotocore import AsyncStream
     from eventstream.adapters._serving import operation, serve
 
@@ -169,12 +169,12 @@ class Stream:
         except ServiceError as error:
             raise self._client_error(error) from error
         except OSError as error:
-            from eventstream.adapters._calls import translated
+            from eventstream.adapters._errors import translated
 
             raise translated(error, self._call.url) from error
 
     def _client_error(self, error: ServiceError) -> Exception:
-        from eventstream.adapters._calls import client_error
+        from eventstream.adapters._errors import client_error
 
         metadata = self.response.get("ResponseMetadata", {})
         return client_error(error, self._call.model, self._call.exceptions, metadata)
@@ -194,7 +194,7 @@ class Equipment:
         self._client = weakref.proxy(client)
         self._models = {model.name: model for model in lacking(client)}
         self._streams: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._settings: _calls.Settings | None = None
+        self._settings: _settings.Settings | None = None
 
     def fit(self, client: Any) -> None:
         """Give the client its methods."""
@@ -237,7 +237,11 @@ class Equipment:
         meta = self._client.meta
         session = _calls.HTTPSession(call)
         endpoint = Endpoint(meta.endpoint_url, meta.service_model.endpoint_prefix, meta.events, None, session)
-        http, parsed = endpoint.make_request(model, params)
+        try:
+            http, parsed = endpoint.make_request(model, params)
+        except BaseException:
+            session.close()
+            raise
         if isinstance(http.raw, _calls.Opened):
             name = model.output_shape.event_stream_name
             rest = {member: value for member, value in parsed.items() if member != name}
@@ -255,8 +259,8 @@ class Equipment:
         call.prepare(params)
         return call
 
-    def _settings_of(self) -> _calls.Settings:
-        from eventstream.adapters._calls import Settings
+    def _settings_of(self) -> _settings.Settings:
+        from eventstream.adapters._settings import Settings
 
         if self._settings is None:
             # Nothing public says what a client was told to trust.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,7 @@ import botocore.session
 from adapters import models
 from botocore.config import Config
 
-from eventstream import sync
+from eventstream import http2, sync
 from eventstream.adapters._operations import ModelOperation, make_operation
 from eventstream.server import Server
 from eventstream.signing import Credentials
@@ -95,3 +96,69 @@ class Plain:
             await writer.drain()
         finally:
             writer.close()
+
+
+def begin(client: Any, **parameters: Any) -> Any:
+    """Open a stream."""
+    return client.invoke_model_with_bidirectional_stream(**{**NOVA, **parameters})
+
+
+def config(**options: Any) -> Config:
+    """Return a configuration with one try."""
+    return ONE_TRY.merge(Config(**options))
+
+
+def once(server: Any, **options: Any) -> Any:
+    """Return a client that tries once."""
+    return client_of(server, config=config(**options))
+
+
+def assert_conversation(client: Any) -> None:
+    with begin(client) as stream:
+        stream.send(chunk(b"a"))
+        assert next(stream) == chunk(b"A")
+        stream.end()
+        assert list(stream) == []
+
+
+class Address:
+    """Where a server listens, for `client_of`."""
+
+    def __init__(self, port: int, scheme: str = "http") -> None:
+        self.endpoint = f"{scheme}://localhost:{port}"
+
+
+def answering(handler: Any, **options: Any) -> AbstractContextManager[Address]:
+    """Return a block in which a server answers with a handler of `eventstream.http2`."""
+
+    @asynccontextmanager
+    async def serve() -> AsyncIterator[Address]:
+        async with http2.serve(handler, drain_timeout=0, **options) as server:
+            yield Address(server.port, "https" if options.get("ssl") else "http")
+
+    return sync.serving(serve())
+
+
+def session_with_own_variables() -> botocore.session.Session:
+    """Return a session that asks the environment."""
+    session = botocore.session.Session()
+    session.register_component("data_loader", LOADER)
+    session.set_credentials(CREDENTIALS.access_key, CREDENTIALS.secret_key)
+    return session
+
+
+def closed_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return unused.getsockname()[1]
+
+
+class Body:
+    """The body of a response that a hook of botocore gives."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        yield self._data

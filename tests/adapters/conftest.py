@@ -86,3 +86,26 @@ def serve() -> Iterator[Callable[..., Served]]:
         server.server_close()
         thread.join(TIMEOUT)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the methods that boto3 lacks, in an environment that says nothing of proxies, trust and tokens."""
+    from eventstream.adapters import boto3
+
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "AWS_CA_BUNDLE", "AWS_BEARER_TOKEN_BEDROCK"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    with boto3.install():
+        yield
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the path of a certificate of localhost, which clients also trust."""
+    pytest.importorskip("trustme", reason="trustme is not installed")
+    from certificates import write_certificate
+
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    write_certificate(path)
+    return str(path)

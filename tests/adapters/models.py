@@ -35,6 +35,9 @@ def _ships(service: str, operation: str) -> bool:
 BIDIRECTIONAL = [(service, operation) for service, operation in _KNOWN if _ships(service, operation)]
 """The operations with events in both directions, of which older botocores ship fewer."""
 
+UNKNOWN = [known for known in _KNOWN if known not in BIDIRECTIONAL]
+"""Those that this botocore does not ship."""
+
 
 def member(shape: str, **traits: Any) -> dict[str, Any]:
     return {"shape": shape, **traits}

@@ -1,4 +1,4 @@
-"""A call over HTTP/2 for botocore: its configuration, its hooks, and everything that can go wrong on the way."""
+"""A call over HTTP/2 for botocore: its hooks, and everything that can go wrong on the way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import socket
 import ssl
 import threading
-import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -21,12 +20,18 @@ from adapters.clients import (
     CREDENTIALS,
     INVOKE,
     LIMIT,
-    LOADER,
-    NOVA,
     ONE_TRY,
+    Address,
+    Body,
     Plain,
+    answering,
+    assert_conversation,
+    begin,
     chunk,
     client_of,
+    closed_port,
+    config,
+    once,
     serving,
     session_of,
 )
@@ -38,80 +43,20 @@ from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
-    EventStreamError,
-    InvalidProxiesConfigError,
     NoCredentialsError,
     ParamValidationError,
-    ProxyConnectionError,
     ReadTimeoutError,
     ResponseStreamingError,
-    SSLError,
     UnsupportedSignatureVersionError,
 )
 from http2.loopback import server_context
-from test_proxy import TunnelProxy, listening
 
-from eventstream import DecodeError, Decoder, IncompleteStream, Message, ServiceError, http2, sync
-from eventstream.adapters import boto3 as ours
+from eventstream import DecodeError, Decoder, IncompleteStream, Message, ServiceError, sync
 from eventstream.http2 import NotHTTP2
 
 EVENT_STREAM = ("content-type", "application/vnd.amazon.eventstream")
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "AWS_CA_BUNDLE", "AWS_BEARER_TOKEN_BEDROCK"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    with ours.install():
-        yield
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    pytest.importorskip("trustme", reason="trustme is not installed")
-    from certificates import write_certificate
-
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    write_certificate(path)
-    return str(path)
-
-
-def begin(client, **parameters):
-    return client.invoke_model_with_bidirectional_stream(**{**NOVA, **parameters})
-
-
-def config(**options):
-    return ONE_TRY.merge(Config(**options))
-
-
-def once(server, **options):
-    """Return a client that tries once."""
-    return client_of(server, config=config(**options))
-
-
-def assert_conversation(client):
-    with begin(client) as stream:
-        stream.send(chunk(b"a"))
-        assert next(stream) == chunk(b"A")
-        stream.end()
-        assert list(stream) == []
-
-
-class Address:
-    def __init__(self, port, scheme="http"):
-        self.endpoint = f"{scheme}://localhost:{port}"
-
-
-def answering(handler, **options):
-    """Return a block in which a server answers with a handler of `eventstream.http2`."""
-
-    @asynccontextmanager
-    async def serve():
-        async with http2.serve(handler, drain_timeout=0, **options) as server:
-            yield Address(server.port, "https" if options.get("ssl") else "http")
-
-    return sync.serving(serve())
+pytestmark = pytest.mark.usefixtures("methods")
 
 
 # What the service says
@@ -139,75 +84,6 @@ def test_refused_for_a_wrong_signature():
             begin(client)
     assert caught.value.response["Error"]["Code"] == "InvalidSignatureException"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-
-
-@pytest.mark.parametrize("call", ["next", "send", "end"])
-def test_exception_in_mid_stream(call):
-    with serving(faults=["exception:ValidationException@2"]) as server:
-        client = once(server)
-        with begin(client) as stream:
-            stream.send(chunk(b"a"))
-            assert next(stream) == chunk(b"A")
-            stream.send(chunk(b"b"))
-            for _ in range(2):
-                with pytest.raises(client.exceptions.ValidationException) as caught:
-                    _until_it_fails(stream, call)
-    assert isinstance(caught.value, EventStreamError)
-    assert caught.value.response["Error"]["Code"] == "ValidationException"
-    assert caught.value.response["message"] == caught.value.response["Error"]["Message"]
-    assert caught.value.response["ResponseMetadata"] == stream["ResponseMetadata"]
-
-
-def _until_it_fails(stream, call):
-    until = time.monotonic() + LIMIT
-    while time.monotonic() < until:
-        if call == "next":
-            next(stream)
-        elif call == "send":
-            stream.send(chunk(b"c"))
-        else:
-            time.sleep(0.2)
-            stream.end()
-
-
-def test_exception_in_mid_stream_with_its_members():
-    async def handler(channel):
-        await channel.respond(200, [EVENT_STREAM])
-        headers = {":message-type": "exception", ":exception-type": "modelStreamErrorException"}
-        body = b'{"message": "why", "originalStatusCode": 500, "later": 1}'
-        await channel.send(Message(headers, body).encode())
-        await channel.end()
-
-    with answering(handler) as server:
-        client = once(server)
-        with begin(client) as stream, pytest.raises(client.exceptions.ModelStreamErrorException) as caught:
-            next(stream)
-    assert caught.value.response["originalStatusCode"] == 500
-    assert "later" not in caught.value.response
-
-
-@pytest.mark.parametrize(
-    ("headers", "payload", "code", "text"),
-    [
-        (
-            {":message-type": "exception", ":exception-type": "NewException"},
-            b'{"message": "why"}',
-            "NewException",
-            "why",
-        ),
-        ({":message-type": "error", ":error-code": "Odd", ":error-message": "text"}, b"", "Odd", "text"),
-        ({":message-type": "exception", ":exception-type": "validationException"}, b"[", "ValidationException", ""),
-    ],
-)
-def test_exceptions_that_the_model_has_not(headers, payload, code, text):
-    async def handler(channel):
-        await channel.respond(200, [EVENT_STREAM])
-        await channel.send(Message(headers, payload).encode())
-        await channel.end()
-
-    with answering(handler) as server, begin(once(server)) as stream, pytest.raises(EventStreamError) as caught:
-        next(stream)
-    assert caught.value.response["Error"] == {"Code": code, "Message": text}
 
 
 def test_the_stream_ends_early():
@@ -271,12 +147,6 @@ def test_a_missing_parameter_reaches_nobody():
 # The way there
 
 
-def closed_port():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]
-
-
 def test_nobody_listens():
     with pytest.raises(EndpointConnectionError, match="localhost"):
         begin(once(Address(closed_port())))
@@ -334,76 +204,6 @@ def test_the_service_falls_silent():
         next(stream)
 
 
-def test_a_dead_proxy():
-    proxies = {"http": f"http://user:secret@127.0.0.1:{closed_port()}"}
-    with serving() as server, pytest.raises(ProxyConnectionError) as caught:
-        begin(once(server, proxies=proxies))
-    assert "secret" not in str(caught.value)
-
-
-def test_a_proxy_that_refuses():
-    proxy = TunnelProxy(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-    with serving() as server, _listening(proxy) as port, pytest.raises(ProxyConnectionError):
-        begin(once(server, proxies={"http": f"127.0.0.1:{port}"}))
-
-
-def _listening(proxy):
-    return sync.serving(listening(proxy))
-
-
-def test_a_proxy_of_the_config_or_the_environment(monkeypatch):
-    proxy = TunnelProxy()
-    with serving() as server, _listening(proxy) as port:
-        assert_conversation(once(server, proxies={"http": f"http://127.0.0.1:{port}"}))
-        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
-        assert_conversation(once(server))
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        assert_conversation(once(server))
-    assert [request.split()[0] for request in proxy.requests] == ["CONNECT", "CONNECT"]
-
-
-def test_a_proxy_that_cannot_be_used():
-    with serving() as server, pytest.raises(InvalidProxiesConfigError):
-        begin(once(server, proxies={"http": "ftp://127.0.0.1:21"}))
-
-
-def test_trust_in_the_endpoint(certificate, monkeypatch, tmp_path):
-    with serving(ssl=server_context(certificate)) as server:
-        endpoint = server.endpoint.replace("127.0.0.1", "localhost")
-
-        def client(**options):
-            return client_of(
-                server, session=session_with_own_variables(), endpoint_url=endpoint, config=ONE_TRY, **options
-            )
-
-        with pytest.raises(SSLError):
-            begin(client())
-        with pytest.raises(SSLError):
-            begin(client(verify=str(tmp_path / "missing.pem")))
-        assert_conversation(client(verify=certificate))
-        assert_conversation(client(verify=False))
-        monkeypatch.setenv("AWS_CA_BUNDLE", certificate)
-        assert_conversation(client())
-
-
-def session_with_own_variables():
-    session = botocore.session.Session()
-    session.register_component("data_loader", LOADER)
-    session.set_credentials(CREDENTIALS.access_key, CREDENTIALS.secret_key)
-    return session
-
-
-@pytest.mark.parametrize("pair", [False, True])
-def test_the_clients_own_certificate(certificate, pair):
-    context = server_context(certificate)
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(certificate)
-    with serving(ssl=context) as server:
-        endpoint = server.endpoint.replace("127.0.0.1", "localhost")
-        own = config(client_cert=(certificate, certificate) if pair else certificate)
-        assert_conversation(client_of(server, endpoint_url=endpoint, verify=certificate, config=own))
-
-
 # Closing
 
 
@@ -431,12 +231,6 @@ def test_a_client_can_be_closed_without_streams():
 
 
 # Configuration
-
-
-def test_endpoints_of_the_environment(monkeypatch):
-    with serving() as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", server.endpoint)
-        assert_conversation(session_with_own_variables().create_client(BEDROCK, region_name="us-east-1"))
 
 
 def test_retries_are_those_of_the_config():
@@ -616,7 +410,7 @@ def test_other_calls_of_the_client_stay_botocores(certificate):
 
     def answer(request, **_):
         seen.append(request.url)
-        return AWSResponse(request.url, 200, {}, _Body(b"{}"))
+        return AWSResponse(request.url, 200, {}, Body(b"{}"))
 
     client.meta.events.register("before-send", answer)
     assert (
@@ -626,14 +420,6 @@ def test_other_calls_of_the_client_stay_botocores(certificate):
         == 200
     )
     assert len(seen) == 1
-
-
-class _Body:
-    def __init__(self, data):
-        self._data = data
-
-    def stream(self, *_, **__):
-        yield self._data
 
 
 @pytest.mark.parametrize("first", ["exception", "event", "nothing", "reset"])
