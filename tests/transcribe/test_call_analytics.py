@@ -183,6 +183,42 @@ def test_configuration_that_is_missing_or_wrong(events, text):
     run(main)
 
 
+def test_script_tells_sentiments_issues_and_categories():
+    script = """
+        Hello there.
+        @sentiment NEGATIVE
+        @category complaint
+        Well, {ISSUE my phone is broken}.
+    """
+
+    async def main():
+        async with Emulator(recogniser=Scripted(script)) as emulator:
+            client = client_of(emulator)
+            async with client.start_call_analytics_stream_transcription(**REQUIRED) as stream:
+                await stream.send(CONFIGURATION)
+                for _ in range(21):
+                    await stream.send_audio(CHUNK)
+                await stream.end_audio()
+                events = [event async for event in stream if isinstance(event, CategoryEvent) or not event.is_partial]
+            kinds = [type(event) for event in events]
+            assert kinds == [UtteranceEvent] * 2 + [UtteranceEvent, CategoryEvent] * 2, "of both channels"
+            greeting, _, complaint, category, *_ = events
+            assert (greeting.sentiment, greeting.issues_detected) == (None, [])
+            assert complaint.sentiment == "NEGATIVE"
+            [issue] = complaint.issues_detected
+            offsets = issue.character_offsets
+            assert complaint.transcript[offsets.begin : offsets.end] == "my phone is broken"
+            stretch = TimestampRange(
+                begin_offset_millis=complaint.begin_offset_millis, end_offset_millis=complaint.end_offset_millis
+            )
+            assert category == CategoryEvent(
+                matched_categories=["complaint"],
+                matched_details={"complaint": PointsOfInterest(timestamp_ranges=[stretch])},
+            )
+
+    run(main)
+
+
 def test_client_sends_no_audio_before_the_configuration():
     async def main():
         async with Emulator(recogniser=Scripted("One two three.")) as emulator:

@@ -5,6 +5,7 @@
 
 from eventstream.faults import Fault
 from eventstream.transcribe.emulator.recogniser import (
+    Analysis,
     Hypothesis,
     Mention,
     Recogniser,
@@ -18,6 +19,7 @@ from eventstream.transcribe.emulator.service import Limits, Statistics
 
 __all__ = [
     "DOCUMENTATION_CREDENTIALS",
+    "Analysis",
     "Emulator",
     "Fault",
     "Hypothesis",

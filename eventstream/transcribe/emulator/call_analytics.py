@@ -1,6 +1,7 @@
 """Call analytics in the emulator: the utterances of an agent and a customer, made of what a recogniser hears.
 
-The emulator matches no categories, and finds neither issues nor sentiments.
+Sentiments, issues and categories are what the recogniser says, as a script can do. A category is told right after the
+utterance that matches it.
 """
 
 from __future__ import annotations
@@ -9,28 +10,45 @@ from typing import TYPE_CHECKING
 
 from eventstream.transcribe.call_analytics import (
     CallAnalyticsEntity,
+    CallAnalyticsEvent,
     CallAnalyticsItem,
+    CategoryEvent,
+    CharacterOffsets,
+    IssueDetected,
+    PointsOfInterest,
     StartCallAnalyticsStreamTranscriptionRequest,
     StartCallAnalyticsStreamTranscriptionResponse,
+    TimestampRange,
     UtteranceEvent,
 )
+from eventstream.transcribe.emulator.recogniser import Analysis
 from eventstream.transcribe.emulator.transcription import Transcription
 from eventstream.transcribe.exceptions import BadRequestException
 from eventstream.transcribe.model import ConfigurationEvent
 from eventstream.transcribe.request import StartStreamTranscriptionRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eventstream.transcribe.emulator.service import Service
+    from eventstream.transcribe.emulator.transcription import TranscriptionOf
     from eventstream.transcribe.model import Result
 
 __all__ = ["CallAnalytics"]
 
 ROLES = {"AGENT", "CUSTOMER"}
 
+_NOTHING = Analysis()
+
 
 class CallAnalytics(Transcription):
     """Answers one request for call analytics."""
 
     _roles: dict[str, str]
+
+    def __init__(self, service: Service, conversation: TranscriptionOf) -> None:
+        super().__init__(service, conversation)
+        self._analysed: dict[str, Analysis] = {}
 
     def _plain(self) -> StartStreamTranscriptionRequest:
         request: StartCallAnalyticsStreamTranscriptionRequest = self._conversation.request
@@ -63,11 +81,18 @@ class CallAnalytics(Transcription):
     async def _send_results(self, results: list[Result]) -> None:
         """Send an event for each result; none, not even an empty one, if there are none."""
         for result in results:
-            await self._conversation.send(self._utterance(result))
-            self._service.statistics.transcript_events += 1
+            analysis = self._analysed.pop(result.result_id or "", _NOTHING)
+            utterance = self._utterance(result, analysis)
+            await self._send(utterance)
+            if analysis.categories:
+                await self._send(_category(utterance, analysis.categories))
         self._sent_at = self._now()
 
-    def _utterance(self, result: Result) -> UtteranceEvent:
+    async def _send(self, event: CallAnalyticsEvent) -> None:
+        await self._conversation.send(event)
+        self._service.statistics.transcript_events += 1
+
+    def _utterance(self, result: Result, analysis: Analysis) -> UtteranceEvent:
         [alternative] = result.alternatives
         return UtteranceEvent(
             utterance_id=result.result_id,
@@ -99,9 +124,25 @@ class CallAnalytics(Transcription):
                 )
                 for entity in alternative.entities
             ],
+            sentiment=analysis.sentiment,
+            issues_detected=[
+                IssueDetected(character_offsets=CharacterOffsets(begin=begin, end=end))
+                for begin, end in analysis.issues
+            ],
             language_code=result.language_code,
             language_identification=result.language_identification,
         )
+
+
+def _category(utterance: UtteranceEvent, names: Sequence[str]) -> CategoryEvent:
+    """Return the event for the rules that an utterance matches."""
+    stretch = TimestampRange(
+        begin_offset_millis=utterance.begin_offset_millis, end_offset_millis=utterance.end_offset_millis
+    )
+    return CategoryEvent(
+        matched_categories=list(names),
+        matched_details={name: PointsOfInterest(timestamp_ranges=[stretch]) for name in names},
+    )
 
 
 def _millis(seconds: float | None) -> int:

@@ -58,6 +58,21 @@ class Mention(NamedTuple):
     confidence: float | None = None
 
 
+class Analysis(NamedTuple):
+    """What call analytics tells of an utterance beside its words.
+
+    Attributes:
+        sentiment: ``POSITIVE``, ``NEGATIVE``, ``MIXED`` or ``NEUTRAL``; None if it is not known.
+        categories: names of the rules that the utterance matches.
+        issues: stretches of its words that say what the call is about, each by the positions of its first word and of
+            the one after its last, in their order.
+    """
+
+    sentiment: str | None = None
+    categories: Sequence[str] = ()
+    issues: Sequence[tuple[int, int]] = ()
+
+
 class Hypothesis(NamedTuple):
     """How an utterance is understood by now.
 
@@ -68,6 +83,7 @@ class Hypothesis(NamedTuple):
             hypothesis only, as the service does.
         language: the language spoken, such as ``en-US``; None if the recogniser does not say.
         language_score: 0 to 1, how probable it is; None if the recogniser does not say.
+        analysis: what call analytics tells of it, if it is final; the other operations do not.
     """
 
     words: Sequence[Word]
@@ -75,6 +91,7 @@ class Hypothesis(NamedTuple):
     mentions: Sequence[Mention] = ()
     language: str | None = None
     language_score: float | None = None
+    analysis: Analysis | None = None
 
 
 class Recogniser(Protocol):

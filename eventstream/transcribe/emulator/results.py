@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
-from eventstream.transcribe.emulator.recogniser import Hypothesis, Mention, Word
+from eventstream.transcribe.emulator.recogniser import Analysis, Hypothesis, Mention, Word
 from eventstream.transcribe.model import Alternative, Entity, Item, LanguageIdentification, Result
 
 if TYPE_CHECKING:
@@ -30,9 +30,17 @@ class ChannelResults:
         request: says which members results have.
         session_id: a UUID; the results of equal audio in sessions of one id have equal ids.
         channel: 0 or 1; None: the audio has one channel.
+        analysed: where to put what call analytics tells of final results, by their ids; None: nowhere.
     """
 
-    def __init__(self, request: StartStreamTranscriptionRequest, session_id: str, channel: int | None = None) -> None:
+    def __init__(
+        self,
+        request: StartStreamTranscriptionRequest,
+        session_id: str,
+        channel: int | None = None,
+        analysed: dict[str, Analysis] | None = None,
+    ) -> None:
+        self._analysed = analysed
         self._namespace = UUID(session_id)
         self._channel_id = None if channel is None else f"ch_{channel}"
         self._speakers = request.show_speaker_label
@@ -74,6 +82,11 @@ class ChannelResults:
         if self._redacts:
             words, mentions = _redacted(words, mentions)
         items = [self._item(word, is_final) for word in words if not self._removes(word)]
+        analysis = hypothesis.analysis
+        if self._analysed is not None and analysis is not None and is_final:
+            spans = [_characters(items, hypothesis.words[start:stop]) for start, stop in analysis.issues]
+            issues = [span for span in spans if span is not None]
+            self._analysed[self._result_id] = analysis._replace(issues=issues)
         identified = []
         if self._language is not None:
             code, score = hypothesis.language or self._language, hypothesis.language_score
@@ -117,6 +130,25 @@ class ChannelResults:
             confidence=_rounded(word.confidence),
             stable=(word.stable or is_final) if self._stabilized else None,
         )
+
+
+def _characters(items: Iterable[Item], words: Sequence[Word]) -> tuple[int, int] | None:
+    """Return where in the text of the items the words are, in characters; None if none of them is left.
+
+    They are found by their times, since words are removed, and others put in the place of several.
+    """
+    start, end = round(words[0].start, 3), round(words[-1].end, 3)
+    begin, stop, length = None, 0, 0
+    for item in items:
+        content = item.content or ""
+        if item.type == "punctuation":
+            length += len(content)
+            continue
+        at = length + 1 if length else 0
+        length = at + len(content)
+        if (item.start_time or 0.0) >= start and (item.end_time or 0.0) <= end:
+            begin, stop = at if begin is None else begin, length
+    return None if begin is None else (begin, stop)
 
 
 def _redacted(words: Sequence[Word], mentions: Iterable[Mention]) -> tuple[list[Word], list[Mention]]:

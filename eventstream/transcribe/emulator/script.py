@@ -4,6 +4,7 @@ A plain text is a script. Its words follow each other without a pause, each as l
 ``.``, ``?`` or ``!``. Words are separated by white space, and marks among them say more:
 
 - ``{NAME Jane Doe}``: words that identify a person, and their type (``NAME``, ``PHONE``…).
+- ``{ISSUE my phone is broken}``: words that say what a call is about; only call analytics tells them apart.
 - ``[nice beach|speech]``: words that are understood in one way while they are spoken, and in another afterwards. Either
   may be empty.
 - ``\`` before any of ``\ { } [ ] |``, or before a ``#`` or ``@`` that begins a line: the character itself.
@@ -18,6 +19,10 @@ A line that begins with ``#`` is a comment, and one with ``@`` an order:
 - ``@at SECONDS``: continue at this time, which must not be over.
 - ``@error CODE [TEXT]``: the stream ends here with this exception. It ends a sentence.
 - ``@filter NAME WORD…``: words of a vocabulary filter, in any case.
+- ``@sentiment NAME``: of the sentences from here on, for call analytics: ``POSITIVE``, ``NEGATIVE``, ``MIXED`` or
+  ``NEUTRAL``. It ends a sentence.
+- ``@category NAME``: a rule of call analytics that the next sentence matches, beside others that were named since the
+  last one. It ends a sentence.
 """
 
 from __future__ import annotations
@@ -27,13 +32,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from eventstream._text import quote
-from eventstream.transcribe.emulator.recogniser import Mention, Word, tokens
+from eventstream.transcribe.emulator.recogniser import Analysis, Mention, Word, tokens
 from eventstream.transcribe.exceptions import TranscribeError
 
 __all__ = ["Failure", "Piece", "Script", "Utterance", "parse"]
 
 WORD_DURATION = 0.3
 """Seconds that a word takes: 200 words a minute, a brisk speaker."""
+
+SENTIMENTS = ("POSITIVE", "NEGATIVE", "MIXED", "NEUTRAL")
+"""The sentiments of the service model."""
 
 _DAY = 86_400
 
@@ -71,6 +79,7 @@ class Utterance(NamedTuple):
         pieces: its words.
         mentions: words that identify a person, by their positions among the last readings.
         language, score: what is spoken, and how sure that is; None if the script does not say.
+        analysis: what call analytics tells of it; None if the script does not say.
     """
 
     end: float
@@ -78,6 +87,7 @@ class Utterance(NamedTuple):
     mentions: list[Mention]
     language: str | None
     score: float | None
+    analysis: Analysis | None
 
 
 class Failure(NamedTuple):
@@ -135,6 +145,8 @@ class _Parser:
         self._confidence: float | None = None
         self._language: str | None = None
         self._score: float | None = None
+        self._sentiment: str | None = None
+        self._categories: list[str] = []
         self._begin_sentence()
         self._orders: dict[str, Callable[[list[str]], None]] = {
             "speaker": self._read_speaker,
@@ -145,17 +157,23 @@ class _Parser:
             "at": self._read_at,
             "error": self._read_error,
             "filter": self._read_filter,
+            "sentiment": self._read_sentiment,
+            "category": self._read_category,
         }
 
     def _begin_sentence(self) -> None:
         self._pieces: list[Piece] = []
         self._mentions: list[Mention] = []
+        self._issues: list[tuple[int, int]] = []
         self._count = 0  # of words and punctuation marks, as they are understood in the end
 
     def _end_sentence(self) -> None:
         if self._pieces:
             end = self._pieces[-1].end
-            self._steps.append(Utterance(end, self._pieces, self._mentions, self._language, self._score))
+            analysis = Analysis(self._sentiment, tuple(self._categories), tuple(self._issues))
+            said = analysis if any(analysis) else None
+            self._steps.append(Utterance(end, self._pieces, self._mentions, self._language, self._score, said))
+            self._categories = []
         self._begin_sentence()
 
     def finish(self) -> Script:
@@ -207,7 +225,10 @@ class _Parser:
         begin = self._count
         for word in text.split():
             self._add(word, word)
-        self._mentions.append(Mention(type, begin, self._count, self._confidence))
+        if type == "ISSUE":
+            self._issues.append((begin, self._count))
+        else:
+            self._mentions.append(Mention(type, begin, self._count, self._confidence))
         if marks:
             self._add_mark(marks[0])
 
@@ -285,6 +306,18 @@ class _Parser:
             raise ValueError(f"{quote(code)} is not the code of an exception: letters and digits")
         self._end_sentence()
         self._steps.append(Failure(self._time, code, " ".join(words)))
+
+    def _read_sentiment(self, arguments: list[str]) -> None:
+        [name] = _expected(arguments, "@sentiment NAME", 1)
+        if name not in SENTIMENTS:
+            raise ValueError(f"{quote(name)} is not a sentiment: {', '.join(SENTIMENTS)}")
+        self._end_sentence()
+        self._sentiment = name
+
+    def _read_category(self, arguments: list[str]) -> None:
+        [name] = _expected(arguments, "@category NAME", 1)
+        self._end_sentence()
+        self._categories.append(name)
 
     def _read_filter(self, arguments: list[str]) -> None:
         name, *words = _expected(arguments, "@filter NAME WORD…", 2, None)

@@ -111,4 +111,8 @@ class _ScriptedRecogniser:
                         )
                     )
         mentions = tuple(mention for mention in utterance.mentions if mention.stop <= len(words)) if is_final else ()
-        return Hypothesis(words, is_final, mentions, utterance.language, utterance.score)
+        analysis = utterance.analysis if is_final else None
+        if analysis is not None:  # a sentence can be cut by the end of the audio
+            issues = [(start, stop) for start, stop in analysis.issues if stop <= len(words)]
+            analysis = analysis._replace(issues=issues)
+        return Hypothesis(words, is_final, mentions, utterance.language, utterance.score, analysis)

@@ -51,7 +51,7 @@ from eventstream.transcribe.request import (
 )
 
 if TYPE_CHECKING:
-    from eventstream.transcribe.emulator.recogniser import Hypothesis, Recogniser
+    from eventstream.transcribe.emulator.recogniser import Analysis, Hypothesis, Recogniser
     from eventstream.transcribe.emulator.service import Service
     from eventstream.transcribe.model import Result
 
@@ -81,6 +81,7 @@ class Transcription:
         conversation.renews = False  # only audio does
         self._session_id = ""
         self._channels: list[_Channel] = []
+        self._analysed: dict[str, Analysis] | None = None  # only call analytics wants it
         self._audio_length = 0
         self._heard_since: float | None = None
         self._now = asyncio.get_running_loop().time
@@ -149,7 +150,8 @@ class Transcription:
         self._bytes_per_second = format.bytes_per_second
         for number in range(self._audio.count) if self._audio.count > 1 else [None]:
             recogniser = await self._work(self._service.recogniser, request, unwanted=_close)
-            self._channels.append(_Channel(recogniser, ChannelResults(request, self._session_id, number)))
+            results = ChannelResults(request, self._session_id, number, self._analysed)
+            self._channels.append(_Channel(recogniser, results))
 
     # Audio
 

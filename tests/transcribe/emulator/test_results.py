@@ -14,7 +14,7 @@ from eventstream.transcribe import (
     Result,
     StartStreamTranscriptionRequest,
 )
-from eventstream.transcribe.emulator import Hypothesis, Mention, Word
+from eventstream.transcribe.emulator import Analysis, Hypothesis, Mention, Word
 from eventstream.transcribe.emulator.results import ChannelResults
 
 SESSION = "5ff0f4a6-2a3e-4a8f-9d4f-000000000001"
@@ -215,6 +215,55 @@ def test_entities_are_redacted_in_final_results():
         Entity(start_time=0.4, end_time=0.7, category="PII", type="NAME", content="[NAME]", confidence=0.9123),
         Entity(start_time=0.8, end_time=0.9, category="PII", type="ADDRESS", content="[ADDRESS]"),
     ]
+
+
+SAID = ["Well", "my", "damn", "phone", "is", "broken"]
+BROKEN = [Word(content, place / 10, (place + 1) / 10) for place, content in enumerate(SAID)]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text", "issue"),
+    [
+        ({}, "Well, my damn phone is broken.", "my damn phone is broken"),
+        ({"vocabulary_filter_method": "remove"}, "Well, my phone is broken.", "my phone is broken"),
+        ({"vocabulary_filter_method": "mask"}, "Well, my *** phone is broken.", "my *** phone is broken"),
+    ],
+)
+def test_issues_are_told_by_their_characters(parameters, text, issue):
+    words = [BROKEN[0], Word(",", 0.1, 0.1, "punctuation"), *BROKEN[1:], Word(".", 0.6, 0.6, "punctuation")]
+    words[3] = words[3]._replace(filters=frozenset({"rude"}))
+    analysed = {}
+    request = StartStreamTranscriptionRequest(
+        language_code="en-US",
+        media_sample_rate_hertz=16000,
+        media_encoding="pcm",
+        vocabulary_filter_name="rude" if parameters else None,
+        **parameters,
+    )
+    analysis = Analysis("NEGATIVE", ["complaint"], [(2, 7)])
+    partial, final = ChannelResults(request, SESSION, analysed=analysed).of(
+        [Hypothesis(words[:2], analysis=analysis), Hypothesis(words, is_final=True, analysis=analysis)]
+    )
+    assert partial.result_id == final.result_id
+    assert final.alternatives[0].transcript == text
+    [begin, end] = analysed[final.result_id].issues[0]
+    assert text[begin:end] == issue
+    assert analysed == {final.result_id: Analysis("NEGATIVE", ["complaint"], [(begin, end)])}
+
+
+def test_issues_whose_words_are_removed_are_not_told():
+    words = [BROKEN[0], BROKEN[2]._replace(filters=frozenset({"rude"}))]
+    analysed = {}
+    request = StartStreamTranscriptionRequest(
+        language_code="en-US",
+        media_sample_rate_hertz=16000,
+        media_encoding="pcm",
+        vocabulary_filter_name="rude",
+        vocabulary_filter_method="remove",
+    )
+    heard = Hypothesis(words, is_final=True, analysis=Analysis(issues=[(1, 2)]))
+    [result] = ChannelResults(request, SESSION, analysed=analysed).of([heard])
+    assert analysed == {result.result_id: Analysis(issues=[])}
 
 
 def test_types_that_are_not_asked_for_are_not_redacted():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eventstream.transcribe.emulator import Mention, Word
+from eventstream.transcribe.emulator import Analysis, Mention, Word
 from eventstream.transcribe.emulator.script import Failure, parse
 from eventstream.transcribe.exceptions import LimitExceededException, TranscribeError
 
@@ -92,6 +92,25 @@ def test_entities():
     assert step.mentions == [Mention("NAME", 5, 7, 0.9), Mention("ADDRESS", 9, 12, 0.9)]
 
 
+def test_what_call_analytics_tells():
+    script = """
+        Hello.
+        @sentiment NEGATIVE
+        @category complaint
+        @category urgent
+        Well, {ISSUE my phone is broken}, {NAME Jane}, and {ISSUE I am cross}.
+        Really?
+        @sentiment POSITIVE
+        Thanks
+    """
+    greeting, complaint, question, thanks = parse(script).steps
+    assert greeting.analysis is None
+    assert complaint.analysis == Analysis("NEGATIVE", ("complaint", "urgent"), ((2, 6), (10, 13)))
+    assert complaint.mentions == [Mention("NAME", 7, 8)]
+    assert question.analysis == Analysis("NEGATIVE")
+    assert thanks.analysis == Analysis("POSITIVE")
+
+
 def test_revised_words():
     script = "How to [wreck a nice beach|recognise speech], [you|] see [|now]!"
     assert contents(script, first=True) == [["How", "to", "wreck", "a", "nice", "beach", ",", "you", "see", "!"]]
@@ -140,7 +159,7 @@ def test_a_script_without_words(script):
         (
             "@shout",
             "unknown order @shout: expected one of "
-            "@speaker, @confidence, @pace, @language, @pause, @at, @error, @filter",
+            "@speaker, @confidence, @pace, @language, @pause, @at, @error, @filter, @sentiment, @category",
         ),
         ("@", "unknown order @: expected one of"),
         ("@speaker", "@speaker LABEL is expected"),
@@ -156,6 +175,9 @@ def test_a_script_without_words(script):
         ("@error", "@error CODE [TEXT] is expected"),
         ("@error 4xx", "'4xx' is not the code of an exception: letters and digits"),
         ("@filter rude", "@filter NAME WORD… is expected"),
+        ("@sentiment", "@sentiment NAME is expected"),
+        ("@sentiment ANGRY", "'ANGRY' is not a sentiment: POSITIVE, NEGATIVE, MIXED, NEUTRAL"),
+        ("@category a b", "@category NAME is expected"),
         ("is {NAME Jane", "'{NAME Jane' is neither a word, {TYPE words} nor [words|words]"),
         ("is {jane doe}", "'{jane doe}' is neither"),
         ("is {NAME}", "'{NAME}' is neither"),

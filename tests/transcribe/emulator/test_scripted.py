@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstream.transcribe import ConflictException, LimitExceededException, StartStreamTranscriptionRequest
-from eventstream.transcribe.emulator import Hypothesis, Mention, Scripted, Word
+from eventstream.transcribe.emulator import Analysis, Hypothesis, Mention, Scripted, Word
 
 SECOND = bytes(32_000)
 SCRIPT = Scripted("One two, three. Four!")
@@ -132,6 +132,16 @@ def test_an_entity_that_is_cut_off_is_not_told():
     [final] = heard.finish()
     assert contents(final) == ["I", "am", "Jane"]
     assert final.mentions == ()
+
+
+def test_analysis_is_of_final_results():
+    hearing = recogniser(Scripted("@sentiment MIXED\n@category sale\nOne {ISSUE two three} four."))
+    *partial, final = [*hearing.feed(bytes(32_000)), *hearing.feed(bytes(6_400))]
+    assert [hypothesis.analysis for hypothesis in partial] == [None] * len(partial)
+    assert final.analysis == Analysis("MIXED", ("sale",), [(1, 3)])
+    hearing = recogniser(Scripted("@sentiment MIXED\nOne {ISSUE two three} four."))
+    list(hearing.feed(bytes(16_000)))
+    assert [hypothesis.analysis for hypothesis in hearing.finish()] == [Analysis("MIXED", (), [])], "it was cut off"
 
 
 def test_language_is_told():
