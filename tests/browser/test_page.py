@@ -77,7 +77,7 @@ def test_file_becomes_captions_as_it_plays(scripted, visit, wav):
         page.evaluate(HEARD)
         page.get_by_label("Speakers and channels").select_option("Tell speakers apart")
         begun = time.monotonic()
-        page.get_by_label("Play a file").set_input_files(wav(1.8))
+        page.get_by_label("Choose a file").set_input_files(wav(1.8))
         finish(page)
         assert time.monotonic() - begun > 1.6
         heard = list(dict.fromkeys(page.evaluate("window.heard")))
@@ -93,16 +93,16 @@ def test_file_becomes_captions_as_it_plays(scripted, visit, wav):
 def test_channels_of_a_stereo_file(scripted, visit, wav):
     with scripted("One two.") as emulator, visit(emulator.page) as page:
         page.get_by_label("Speakers and channels").select_option("Each channel of a stereo file")
-        page.get_by_label("Play a file").set_input_files(wav(0.6, 2))
+        page.get_by_label("Choose a file").set_input_files(wav(0.6, 2))
         finish(page)
         assert sorted(page.locator(".channel").all_inner_texts()) == ["Channel 0", "Channel 1"]
-        page.get_by_label("Play a file").set_input_files(wav(0.6, 1))
+        page.get_by_label("Choose a file").set_input_files(wav(0.6, 1))
         expect(page.get_by_role("alert")).to_contain_text("has one channel, not two")
 
 
 def test_frames_are_shown_byte_by_byte(emulator, visit, wav):
     with visit(emulator.page) as page:
-        page.get_by_label("Play a file").set_input_files(wav(0.5))
+        page.get_by_label("Choose a file").set_input_files(wav(0.5))
         finish(page)
         sent, received = page.locator("#list .sent"), page.locator("#list .received")
         assert sent.count() == 6
@@ -172,7 +172,7 @@ def test_keyboard_does_everything(scripted, visit, wav):
         with page.expect_file_chooser() as chooser:
             page.keyboard.press("Enter")
         chooser.value.set_files(wav(0.5))
-        page.locator(STATE.format("playing")).wait_for()
+        page.locator(STATE.format("sending")).wait_for()
         finish(page)
         tab_to("#list")
         page.keyboard.press("Home")
@@ -196,7 +196,7 @@ def test_screen_readers_are_told(emulator, visit, wav):
         assert page.get_by_role("log", name="Captions").get_attribute("aria-live") == "polite"
         assert page.locator("#partials").get_attribute("aria-live") is None
         expect(page.get_by_role("status")).to_have_text("Ready")
-        page.get_by_label("Play a file").set_input_files(wav(0.3))
+        page.get_by_label("Choose a file").set_input_files(wav(0.3))
         finish(page)
         expect(page.get_by_role("status")).to_have_text("Done")
         nameless = page.evaluate(
@@ -217,7 +217,7 @@ def test_width_is_never_exceeded(scripted, visit, wav):
 
     with scripted(f"{'Donaudampfschifffahrt' * 8} two.") as emulator, visit(emulator.page) as page:
         check()
-        page.get_by_label("Play a file").set_input_files(wav(0.7))
+        page.get_by_label("Choose a file").set_input_files(wav(0.7))
         finish(page)
         check()
         page.locator("#list .sent").first.click()
@@ -266,7 +266,7 @@ def test_contrast_is_enough_in_light_and_dark(scripted, visit, wav):
 
     with scripted(script) as emulator, visit(emulator.page) as page:
         page.get_by_label("Speakers and channels").select_option("Tell speakers apart")
-        page.get_by_label("Play a file").set_input_files(wav(4))
+        page.get_by_label("Choose a file").set_input_files(wav(4))
         page.locator(".partial").filter(has_text="Three").wait_for()
         check()
         finish(page, "failed")
@@ -281,7 +281,7 @@ def test_contrast_is_enough_in_light_and_dark(scripted, visit, wav):
 def test_error_of_the_service_is_shown(scripted, visit, wav):
     with scripted("One two.\n@error LimitExceededException Come back later.") as emulator:  # noqa: SIM117
         with visit(emulator.page) as page:
-            page.get_by_label("Play a file").set_input_files(wav(2))
+            page.get_by_label("Choose a file").set_input_files(wav(2))
             finish(page, "failed")
             alert = page.get_by_role("alert")
             expect(alert).to_contain_text("The service has no room for this stream now. Try again later.")
@@ -293,12 +293,12 @@ def test_error_of_the_service_is_shown(scripted, visit, wav):
 def test_lost_connection_is_shown(emulator_for, visit, wav):
     with emulator_for() as emulator:  # noqa: SIM117
         with visit(emulator.page, expected="ERR_CONNECTION_REFUSED") as page:
-            page.get_by_label("Play a file").set_input_files(wav(5))
+            page.get_by_label("Choose a file").set_input_files(wav(5))
             page.locator("#list .received").first.wait_for()
             emulator.process.kill()
             finish(page, "failed")
             expect(page.get_by_role("alert")).to_contain_text("The connection to the emulator was lost.")
-            page.get_by_label("Play a file").set_input_files(wav(1))
+            page.get_by_label("Choose a file").set_input_files(wav(1))
             expect(page.get_by_role("alert")).to_contain_text("The emulator does not answer. Is it still running?")
 
 
@@ -307,7 +307,7 @@ def test_files_that_are_no_audio_are_refused(emulator, visit, tmp_path, name):
     file = tmp_path / name
     file.write_bytes(b"" if name == "empty.wav" else b"RIFF no audio at all")
     with visit(emulator.page) as page:
-        page.get_by_label("Play a file").set_input_files(file)
+        page.get_by_label("Choose a file").set_input_files(file)
         expect(page.get_by_role("alert")).to_contain_text(f"The browser cannot read audio from {name}.")
 
 
@@ -324,7 +324,7 @@ def test_markup_in_a_transcript_is_text(scripted, visit, wav):
     script = "<img src=x onerror=alert(1)> <script>alert(2)</script> three.\n@error Code <i onclick=alert(3)>gone</i>"
     with scripted(script) as emulator, visit(emulator.page) as page:
         page.on("dialog", lambda dialog: pytest.fail(dialog.message))
-        page.get_by_label("Play a file").set_input_files(wav(3))
+        page.get_by_label("Choose a file").set_input_files(wav(3))
         finish(page, "failed")
         expect(page.locator(".caption .words")).to_have_text(re.compile(r"^<img src=x onerror=alert\(1\)> <script>"))
         expect(page.get_by_role("alert")).to_contain_text("<i onclick=alert(3)>gone</i>")

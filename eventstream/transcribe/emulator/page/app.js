@@ -16,7 +16,7 @@ const STATES = {
   ready: "Ready",
   opening: "Getting ready …",
   listening: "Listening",
-  playing: "Playing",
+  sending: "Sending",
   finishing: "Finishing …",
   done: "Done",
   failed: "Stopped",
@@ -26,8 +26,8 @@ function show(state) {
   const status = byId("status");
   status.dataset.state = state;
   status.textContent = STATES[state];
-  const busy = ["opening", "listening", "playing", "finishing"].includes(state);
-  const stoppable = state === "listening" || state === "playing";
+  const busy = ["opening", "listening", "sending", "finishing"].includes(state);
+  const stoppable = state === "listening" || state === "sending";
   byId("speak-label").textContent = stoppable ? "Stop" : busy ? STATES[state] : "Speak";
   speak.setAttribute("aria-pressed", stoppable);
   speak.setAttribute("aria-disabled", busy && !stoppable);
@@ -103,7 +103,7 @@ async function run(openSource, live) {
       show("finishing");
     },
   );
-  show(live ? "listening" : "playing");
+  show(live ? "listening" : "sending");
   await session.start(parametersOf(source, chosen));
 }
 

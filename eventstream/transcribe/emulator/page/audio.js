@@ -12,7 +12,7 @@ export class AudioError extends Error {}
 
 const DENIED = {
   NotAllowedError: "The browser may not use the microphone. Allow it for this page, and try again.",
-  NotFoundError: "There is no microphone. Connect one, or play a file.",
+  NotFoundError: "There is no microphone. Connect one, or choose a file.",
   NotReadableError: "The microphone is in use by another program. Close that program, and try again.",
 };
 
