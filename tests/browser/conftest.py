@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
 
 EMULATOR_TIMEOUT = 20
-PATIENCE = 15_000
+PATIENCE = 30_000
 """Milliseconds that something may take to appear."""
 
 CLIENT = Path(__file__).with_name("client")
@@ -95,8 +95,9 @@ def emulator(emulator_for: Callable[..., AbstractContextManager[Emulator]]) -> I
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     """Start what drives the browser."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as running:
         yield running
 
