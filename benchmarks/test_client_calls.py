@@ -7,7 +7,7 @@ import asyncio
 from benchmarks.client_calls import AT_MOST, count, emulator
 
 
-def test_a_chunk_and_an_event_cost_few_calls() -> None:
+def test_chunk_and_an_event_cost_few_calls() -> None:
     with emulator() as running:
         calls, ours = asyncio.run(count(running.endpoint, 20))
     assert 0 < sum(ours.values()) <= AT_MOST

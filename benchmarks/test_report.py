@@ -36,7 +36,7 @@ def test_everyone_takes_part(standings: list[Standing]) -> None:
     assert {name for name in CONTESTANTS if name in peers.versions()} == names - {FLOOR, peers.REFERENCE}
 
 
-def test_the_report(standings: list[Standing], tmp_path: Path) -> None:
+def test_report(standings: list[Standing], tmp_path: Path) -> None:
     figures = [
         Figure(
             Row("some work", "a peer", lambda: None, lambda: None, at_least=5),
@@ -98,7 +98,7 @@ def test_c_decodes_and_encodes_what_we_do() -> None:
     assert codec.encode(peers.HEADERS, b"payload").run(3) > 0
 
 
-def test_a_work_in_node_that_fails_is_an_error() -> None:
+def test_work_in_node_that_fails_is_an_error() -> None:
     try:
         with javascript.JavaScript() as node, pytest.raises(javascript.Unavailable, match="codec"):
             node.timed("decode", wire=b"no message")

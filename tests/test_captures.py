@@ -30,7 +30,7 @@ def messages_of(codec, data, size=None, **options):
     return messages
 
 
-def test_the_index_names_the_files():
+def test_index_names_the_files():
     expected = [f"{name}.request.bin" for name in NAMES]
     expected += [f"{name}.response.bin" for name in NAMES if ENTRIES[name]["response"]]
     assert sorted(expected) == FILES
@@ -39,7 +39,7 @@ def test_the_index_names_the_files():
 @pytest.mark.untraced
 @pytest.mark.parametrize("size", [None, 1, 7, 1000, 4096], ids=lambda size: f"{size or 'all'} at a time")
 @pytest.mark.parametrize("name", FILES)
-def test_it_decodes_and_encodes_to_the_same_bytes(codec, name, size):
+def test_capture_round_trips(codec, name, size):
     data = stream(name)
     for options in ({}, {"copy": False}):
         messages = messages_of(codec, data, size, **options)
@@ -55,7 +55,7 @@ def test_single_messages_decode_alone(codec, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_request_is_signed_messages_with_audio_events_inside(codec, name):
+def test_request_is_signed_messages_with_audio_events_inside(codec, name):
     entry = ENTRIES[name]
     data = stream(f"{name}.request.bin")
     assert len(data) == entry["request_body_length"]
@@ -80,7 +80,7 @@ def test_a_request_is_signed_messages_with_audio_events_inside(codec, name):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if ENTRIES[name]["response"]])
-def test_a_response_is_transcript_events_or_an_exception(codec, name):
+def test_response_is_transcript_events_or_an_exception(codec, name):
     messages = messages_of(codec, stream(f"{name}.response.bin"))
     for message in messages:
         body = json.loads(bytes(message.payload))
@@ -97,13 +97,13 @@ def test_a_response_is_transcript_events_or_an_exception(codec, name):
             assert isinstance(body["Transcript"]["Results"], list)
 
 
-def test_the_headers_of_a_response_are_shared(codec):
+def test_headers_of_a_response_are_shared(codec):
     messages = messages_of(codec, stream("amazon-transcribe-0.6.4-speech.response.bin"))
     assert len(messages) > 5
     assert len({id(message.headers) for message in messages}) == 1
 
 
-def test_a_capture_cut_anywhere_gives_its_messages_and_says_that_it_is_cut(codec):
+def test_capture_cut_anywhere_is_truncated(codec):
     data = stream("capo-0.11.0.response.bin")
     ends = [0]
     for message in messages_of(codec, data):

@@ -42,7 +42,7 @@ def run(program: str, *options: str, **variables: str) -> str:
 PRINT = "import eventstream; print(eventstream.implementation, eventstream.Decoder.__module__)"
 
 
-def test_the_implementation_names_what_is_exported():
+def test_implementation_names_what_is_exported():
     module = {"native": "eventstream._native", "reference": "eventstream._reference"}[eventstream.implementation]
     for name in ("Decoder", "Headers", "Message", "decode", "encode", "encode_into"):
         assert getattr(eventstream, name) is getattr(sys.modules[module], name)
@@ -53,22 +53,22 @@ def test_native_is_the_default(native):
 
 
 @pytest.mark.parametrize("value", ["", "0"])
-def test_the_variable_empty_or_0_changes_nothing(native, value):
+def test_variable_empty_or_0_changes_nothing(native, value):
     assert run(PRINT, EVENTSTREAM_PURE_PYTHON=value).split() == ["native", "eventstream._native"]
 
 
-def test_the_variable_selects_the_reference_without_a_warning():
+def test_variable_selects_the_reference_without_a_warning():
     output = run(PRINT, "-W", "error", EVENTSTREAM_PURE_PYTHON="1")
     assert output.split() == ["reference", "eventstream._reference"]
 
 
-def test_the_reference_does_not_load_the_native_module():
+def test_reference_does_not_load_the_native_module():
     program = "import sys, eventstream; print('eventstream._native' in sys.modules)"
     assert run(program, EVENTSTREAM_PURE_PYTHON="1").strip() == "False"
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="elsewhere the reference is no surprise")
-def test_an_unintended_fallback_is_a_runtime_warning():
+def test_unintended_fallback_is_a_runtime_warning():
     output = run(BLOCK_NATIVE + PRINT)
     assert output.split()[:2] == ["reference", "eventstream._reference"]
     assert "RuntimeWarning" in output
@@ -82,7 +82,7 @@ def test_an_unintended_fallback_is_a_runtime_warning():
     [(True, "This is the source tree"), (False, "Install a wheel")],
     ids=["source", "installed"],
 )
-def test_the_warning_says_what_to_do(is_source, advice):
+def test_warning_says_what_to_do(is_source, advice):
     pretend = f"""
 import os.path
 exists = os.path.exists
@@ -96,7 +96,7 @@ def test_elsewhere_than_on_cpython_the_fallback_is_no_surprise():
     assert run(BLOCK_NATIVE + elsewhere + PRINT, "-W", "error").split() == ["reference", "eventstream._reference"]
 
 
-def test_the_fallback_works():
+def test_fallback_works():
     program = BLOCK_NATIVE + "import eventstream; print(eventstream.decode(eventstream.encode({'a': 1}, b'x')))"
     assert run(program, "-W", "ignore").strip() == "Message({'a': 1}, b'x')"
 
@@ -121,13 +121,13 @@ def test_pickles_of_one_implementation_load_in_the_other(codec, request, to, pro
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_damaged_pickle_is_a_decode_error(codec, protocol):
+def test_damaged_pickle_is_a_decode_error(codec, protocol):
     dumped = pickle.dumps(codec.decode(frames.frame(b"", b"payload")), protocol)
     with pytest.raises(eventstream.DecodeError):
         pickle.loads(dumped.replace(b"payload", b"PAYLOAD"))
 
 
-def test_a_subinterpreter_is_refused_cleanly_and_falls_back(native):
+def test_subinterpreter_is_refused_cleanly_and_falls_back(native):
     program = """
 import eventstream
 try:
@@ -155,7 +155,7 @@ print(eventstream.implementation)
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="elsewhere the reference is no surprise")
 @pytest.mark.parametrize("names", [("_interpreters",), ("_interpreters", "_xxsubinterpreters")], ids=len)
-def test_warning_in_the_main_interpreter_names_no_subinterpreter(names):
+def test_warning_in_main_interpreter_names_no_subinterpreter(names):
     """Also where Python has no such module, or has the older one."""
     without = "".join(f"sys.modules[{name!r}] = None\n" for name in names)
     output = run("import sys\n" + without + BLOCK_NATIVE + PRINT)

@@ -76,7 +76,7 @@ def expected(area: Area) -> dict[tuple[str, int, int], int]:
     return crcs
 
 
-def test_the_kernels_have_names(native):
+def test_kernels_have_names(native):
     names = native._crc32_kernels()
     assert isinstance(names, tuple)
     assert all(type(name) is str for name in names)
@@ -88,7 +88,7 @@ def test_the_kernels_have_names(native):
     platform.machine() != "x86_64" or not CPUINFO.exists() or EMULATED,
     reason="it knows Linux's names of x86-64's features",
 )
-def test_the_kernels_are_those_that_this_cpu_can_run(native):
+def test_kernels_are_those_that_this_cpu_can_run(native):
     facts = dict(re.findall(r"^([^\t:]+)\t*: ?(.*)", CPUINFO.read_text(), re.MULTILINE))
     flags = set(facts["flags"].split())
     if facts["vendor_id"] != "GenuineIntel" or int(facts["model"]) not in SLOWED_BY_512_BITS:
@@ -115,14 +115,14 @@ def test_kernel_dispatch_on_cpus_that_are_not_here(native, tmp_path, options):
     assert re.fullmatch(r"crc32_dispatch: [1-9]\d* CPUs, 0 failures\n", done.stdout)
 
 
-def test_an_unknown_kernel_is_refused(native):
+def test_unknown_kernel_is_refused(native):
     with pytest.raises(ValueError, match="abacus"):
         native._crc32("abacus", b"")
     with pytest.raises(ValueError, match="abacus"):
         native._crc32_copy("abacus", bytearray(1), b"")
 
 
-def test_the_check_value(native, kernel):
+def test_check_value(native, kernel):
     assert native._crc32(kernel, b"123456789") == CHECK
     target = bytearray(9)
     assert native._crc32_copy(kernel, target, b"123456789") == CHECK
@@ -135,7 +135,7 @@ def test_nothing(native, kernel):
         assert native._crc32_copy(kernel, bytearray(), b"", crc) == crc
 
 
-def test_the_guard_pages_are_in_place(area, target):
+def test_guard_pages_are_in_place(area, target):
     if not (area.guarded and target.guarded):
         pytest.skip("no mprotect here")
 
@@ -151,7 +151,7 @@ def test_every_length_at_every_alignment_beside_a_guard_page(native, kernel, are
 
 
 @pytest.mark.parametrize("place", ["start", "end"])
-def test_every_length_copied_at_every_alignment_beside_a_guard_page(native, kernel, area, target, expected, place):
+def test_copy_of_every_length_and_alignment_beside_a_guard_page(native, kernel, area, target, expected, place):
     """The source and the target differ in alignment; the bytes around the target stay as they are."""
     copy = native._crc32_copy
     take = area.at_the_start if place == "start" else area.at_the_end
@@ -186,7 +186,7 @@ def test_against_crcmod(native, kernel, area, alignment):
         assert native._crc32(kernel, data, CHECK) == independent(data, CHECK), length
 
 
-def test_a_crc_can_be_continued(native, kernel, area):
+def test_crc_can_be_continued(native, kernel, area):
     whole = zlib.crc32(area.view)
     numbers = random.Random(1)
     for _ in range(300):
@@ -235,7 +235,7 @@ def test_long_data(native, kernel, length):
     assert target[0] == target[-1] == 0
 
 
-def test_the_target_may_be_longer_but_not_shorter(native, kernel):
+def test_target_may_be_longer_but_not_shorter(native, kernel):
     target = bytearray(b"." * 20)
     assert native._crc32_copy(kernel, target, b"123456789") == CHECK
     assert target == b"123456789" + b"." * 11
@@ -243,7 +243,7 @@ def test_the_target_may_be_longer_but_not_shorter(native, kernel):
         native._crc32_copy(kernel, bytearray(8), b"123456789")
 
 
-def test_the_tables_are_those_that_follow_from_the_polynomial():
+def test_tables_are_those_that_follow_from_the_polynomial():
     """Re-derived here from the polynomial alone."""
     tables = Path(__file__).parent.parent / "eventstream" / "_crc32" / "tables.h"
     if not tables.exists():
@@ -251,7 +251,7 @@ def test_the_tables_are_those_that_follow_from_the_polynomial():
     assert tables.read_text(encoding="ascii") == crc32_tables.render()
 
 
-def test_the_polynomial_is_gzip_s():
+def test_polynomial_is_gzip_s():
     """So are its table of single bytes, and the CRC that it gives."""
     assert crc32_tables.P == 0x104C11DB7
     table = crc32_tables.slices()[0]

@@ -53,7 +53,7 @@ def test_total_under_16_and_headers_over_total_minus_16(codec, total, headers_le
     error_of(codec, frames.prelude(total, headers_length) + bytes(12), InvalidLength)
 
 
-def test_the_frame_that_the_peers_accept(codec):
+def test_frame_that_the_peers_accept(codec):
     """Headers 12 in a total of 24 with valid checksums: the message's CRC would be read as header data."""
     data = frames.frame(b"", bytes(8), headers_length=12)
     assert len(data) == 24

@@ -68,7 +68,7 @@ def valid(codec, data, *messages, step=1, **options):
     [frames.EMPTY_FRAME, frames.TEN_FRAME, frames.EVENT_FRAME, frames.TAIL_FRAME, frames.frame(b"", b"x")],
     ids=["empty", "ten types", "event", "tail", "payload alone"],
 )
-def test_a_valid_message(codec, data):
+def test_valid_message(codec, data):
     valid(codec, data)
 
 
@@ -85,7 +85,7 @@ def test_several_messages(codec):
     valid(codec, b"".join(parts), *parts)
 
 
-def test_a_message_of_all_ten_types_decodes(codec):
+def test_message_of_all_ten_types_decodes(codec):
     message = codec.decode(frames.TEN_FRAME)
     assert frames.same_headers(message.headers, frames.TEN_HEADERS)
     assert message.payload == b"payload"
@@ -121,7 +121,7 @@ def test_a_message_of_all_ten_types_decodes(codec):
     ],
     ids=lambda value: None if isinstance(value, (int, str, uuid.UUID, bytes)) else repr(value),
 )
-def test_a_header_at_its_bounds(codec, type_, wire, value):
+def test_header_at_its_bounds(codec, type_, wire, value):
     data = frames.frame(frames.header("n", type_, bytes.fromhex(wire)))
     valid(codec, data)
     assert frames.same_value(codec.decode(data).headers["n"], value)
@@ -130,7 +130,7 @@ def test_a_header_at_its_bounds(codec, type_, wire, value):
 @pytest.mark.untraced
 @pytest.mark.parametrize("length", [0, 1, 255, 256, 32_767, 32_768, 65_535])
 @pytest.mark.parametrize("type_", [6, 7])
-def test_a_value_of_up_to_65535_bytes(codec, type_, length):
+def test_value_of_up_to_65535_bytes(codec, type_, length):
     value = b"v" * length
     data = frames.frame(frames.header("n", type_, frames.sized(value)) + frames.header("after", 0))
     valid(codec, data, step=max(1, length // 50))
@@ -140,7 +140,7 @@ def test_a_value_of_up_to_65535_bytes(codec, type_, length):
 
 
 @pytest.mark.parametrize("length", [1, 2, 127, 128, 254, 255])
-def test_a_name_of_up_to_255_bytes(codec, length):
+def test_name_of_up_to_255_bytes(codec, length):
     data = frames.frame(frames.header("n" * length, 0))
     valid(codec, data)
     assert dict(codec.decode(data).headers) == {"n" * length: True}
@@ -150,7 +150,7 @@ def test_a_name_of_up_to_255_bytes(codec, length):
 
 
 @pytest.mark.parametrize("position", range(12))
-def test_a_damaged_prelude(codec, position):
+def test_damaged_prelude(codec, position):
     data = bytearray(frames.TEN_FRAME)
     data[position] ^= 0x55
     (expected,) = struct.unpack_from(">I", data, 8)
@@ -200,7 +200,7 @@ def test_lengths_crossed(codec, total, headers_length, limits):
 
 
 @pytest.mark.parametrize("total", range(16))
-def test_a_complete_frame_with_a_total_length_under_16(codec, total):
+def test_complete_frame_with_a_total_length_under_16(codec, total):
     check(codec, frames.frame(b"", b"", total_length=total), InvalidLength, offset=0)
 
 
@@ -211,7 +211,7 @@ def test_headers_longer_than_the_message(codec, excess):
     check(codec, data, InvalidLength, offset=0)
 
 
-def test_the_fault_is_seen_at_byte_12(codec):
+def test_fault_is_seen_at_byte_12(codec):
     for prelude, class_ in (
         (frames.prelude(100, 10, crc=1), PreludeChecksumMismatch),
         (frames.prelude(15, 0), InvalidLength),
@@ -225,7 +225,7 @@ def test_the_fault_is_seen_at_byte_12(codec):
             next(decoder.feed(prelude[11:]))
 
 
-def test_the_order_of_checks_at_byte_12(codec):
+def test_order_of_checks_at_byte_12(codec):
     faults = [
         (frames.prelude(15, 2**32 - 1, crc=1), PreludeChecksumMismatch),
         (frames.prelude(15, 2**32 - 1), InvalidLength),
@@ -242,7 +242,7 @@ def test_the_order_of_checks_at_byte_12(codec):
 # Limits
 
 
-def test_the_default_limits(codec):
+def test_default_limits(codec):
     headers = frames.prelude(131_072 + 16, 131_072)
     payload = frames.prelude(25_165_824 + 16, 0)
     check(codec, headers, TruncatedMessage, offset=0)
@@ -269,7 +269,7 @@ def test_moved_limits(codec, part, limit):
 
 
 @pytest.mark.parametrize("position", range(12, len(frames.EVENT_FRAME), 7))
-def test_a_damaged_message(codec, position):
+def test_damaged_message(codec, position):
     data = bytearray(frames.EVENT_FRAME)
     data[position] ^= 0x55
     (expected,) = struct.unpack_from(">I", data, len(data) - 4)
@@ -284,7 +284,7 @@ def test_a_damaged_message(codec, position):
     )
 
 
-def test_the_checksum_comes_before_the_headers(codec):
+def test_checksum_comes_before_the_headers(codec):
     data = frames.frame(b"\0\0\0", message_crc=1)
     check(codec, data, MessageChecksumMismatch, offset=0, expected=1, computed=zlib.crc32(data[:-4]))
 
@@ -352,7 +352,7 @@ def check_header(codec, block, class_, name, *, at=AT, **attributes):
     )
 
 
-def test_an_empty_name(codec):
+def test_empty_name(codec):
     check_header(codec, frames.header("", 0), InvalidHeader, None)
     check_header(codec, b"\0", InvalidHeader, None)
     with pytest.raises(InvalidHeader, match=r"^header: its name is empty \(at byte 12\)$"):
@@ -396,7 +396,7 @@ TRUNCATED = {
 
 
 @pytest.mark.parametrize(("block", "name"), TRUNCATED.values(), ids=TRUNCATED)
-def test_a_header_past_the_end_of_the_block(codec, block, name):
+def test_header_past_the_end_of_the_block(codec, block, name):
     """Not even where the payload holds the bytes that are missing."""
     check_header(codec, block, TruncatedHeader, name)
 
@@ -440,7 +440,7 @@ def test_text_that_is_not_utf_8(codec, raw):
 
 @pytest.mark.parametrize("byte", [0x80, 0xFF])
 @pytest.mark.parametrize("length", [*range(1, 26), 64, 255])
-def test_a_byte_that_is_not_utf_8_is_found_wherever_it_stands(codec, length, byte):
+def test_byte_that_is_not_utf_8_is_found_wherever_it_stands(codec, length, byte):
     for position in range(length):
         text = bytearray(b"a" * length)
         text[position] = byte
@@ -455,7 +455,7 @@ def test_a_byte_that_is_not_utf_8_is_found_wherever_it_stands(codec, length, byt
         assert dict(codec.decode(frames.frame(frames.string(name, name))).headers) == {name: name}
 
 
-def test_a_name_that_occurs_twice_is_found_among_many(codec):
+def test_name_that_occurs_twice_is_found_among_many(codec):
     names = [f"name-{number}" for number in range(40)]
     starts = [sum(len(frames.header(name, 0)) for name in names[:number]) for number in range(41)]
     for second in range(1, 40):
@@ -466,7 +466,7 @@ def test_a_name_that_occurs_twice_is_found_among_many(codec):
             assert (raised.value.name, raised.value.offset) == (names[first], 12 + starts[second])
 
 
-def test_a_name_that_occurs_twice(codec):
+def test_name_that_occurs_twice(codec):
     check_header(codec, frames.string("first", "yes"), DuplicateHeader, "first")
     check_header(codec, frames.header("first", 0), DuplicateHeader, "first")
     between = frames.header("other", 0)
@@ -490,7 +490,7 @@ def test_names_that_differ_a_little_are_different(codec):
     ],
     ids=["length before UTF-8", "UTF-8 before type", "type before duplicate", "duplicate before value", "and its text"],
 )
-def test_the_order_of_checks_in_a_header(codec, block, class_, name):
+def test_order_of_checks_in_a_header(codec, block, class_, name):
     """Length, name, UTF-8, type, duplicate, value."""
     attributes = {"type": 200} if class_ is UnknownHeaderType else {}
     check_header(codec, block, class_, name, **attributes)
@@ -501,18 +501,18 @@ def test_headers_are_checked_in_their_order(codec):
     check_header(codec, block, UnknownHeaderType, "n", type=99)
 
 
-def test_a_fault_in_the_very_first_header(codec):
+def test_fault_in_the_very_first_header(codec):
     check(codec, frames.frame(b"\0"), InvalidHeader, offset=12, name=None)
 
 
-def test_the_same_faulty_block_fails_each_time(codec):
+def test_same_faulty_block_fails_each_time(codec):
     data = frames.frame(frames.header("n", 99))
     for _ in range(3):
         with pytest.raises(UnknownHeaderType):
             codec.decode(data)
 
 
-def test_a_block_of_as_many_headers_as_the_default_limit_holds(codec):
+def test_block_of_as_many_headers_as_the_default_limit_holds(codec):
     names = [f"{number:x}" for number in range(0x582D)]
     block = b"".join(frames.header(name, len(name) % 2) for name in names)
     assert 131_072 - 10 < len(block) <= 131_072
@@ -533,7 +533,7 @@ def test_43000_headers_without_limits(codec):
     assert raised.value.offset == 12 + len(block)
 
 
-def test_names_with_equal_hashes_of_other_decoders_are_no_matter(codec):
+def test_names_with_equal_hashes_in_other_decoders(codec):
     """Many names that differ in a few bytes, as one would send to a hash table of one's own."""
     names = ["\0" * number + "x" for number in range(254)] + ["x" + "\0" * number for number in range(1, 254)]
     block = b"".join(frames.header(name, 0) for name in names)
@@ -551,14 +551,14 @@ def test_bytes_after_the_message(codec):
         assert str(len(tail)) in str(raised.value)
 
 
-def test_the_message_is_checked_before_what_follows_it(codec):
+def test_message_is_checked_before_what_follows_it(codec):
     with pytest.raises(MessageChecksumMismatch):
         codec.decode(frames.frame(b"", b"x", message_crc=0) + b"tail")
     with pytest.raises(InvalidHeader):
         codec.decode(frames.frame(b"\0") + b"tail")
 
 
-def test_the_text_says_how_much_is_missing(codec):
+def test_text_says_how_much_is_missing(codec):
     with pytest.raises(TruncatedMessage, match="where a message must come"):
         codec.decode(b"")
     for length, needed in ((1, 12), (11, 12), (12, len(frames.TEN_FRAME)), (100, len(frames.TEN_FRAME))):
@@ -591,7 +591,7 @@ def test_any_buffer(codec, make):
     assert message.encode() == ALIGNED
 
 
-def test_a_mapped_file(codec, tmp_path):
+def test_mapped_file(codec, tmp_path):
     path = tmp_path / "message.bin"
     path.write_bytes(ALIGNED)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
@@ -601,25 +601,25 @@ def test_a_mapped_file(codec, tmp_path):
 
 
 @pytest.mark.parametrize("data", [None, "text", 5, [1, 2], object()], ids=frames.type_name)
-def test_what_is_no_buffer_is_a_type_error(codec, data):
+def test_other_objects_than_buffers_are_a_type_error(codec, data):
     with pytest.raises(TypeError):
         codec.decode(data)
 
 
-def test_a_buffer_that_is_not_contiguous_is_a_buffer_error(codec):
+def test_buffer_that_is_not_contiguous_is_a_buffer_error(codec):
     for view in (memoryview(frames.TEN_FRAME)[::2], memoryview(frames.TEN_FRAME)[::-1]):
         with pytest.raises(BufferError, match=r"^(the|memoryview: underlying) buffer is not C-contiguous$"):
             codec.decode(view)
 
 
-def test_a_released_memoryview_is_a_buffer_error(codec):
+def test_released_memoryview_is_a_buffer_error(codec):
     view = memoryview(frames.TEN_FRAME)
     view.release()
     with pytest.raises(BufferError, match="released"):
         codec.decode(view)
 
 
-def test_the_message_is_its_own(codec):
+def test_message_is_its_own(codec):
     data = bytearray(frames.TEN_FRAME)
     message = codec.decode(data)
     data[:] = bytes(len(data))
@@ -627,14 +627,14 @@ def test_the_message_is_its_own(codec):
     assert message.encode() == frames.TEN_FRAME
 
 
-def test_the_buffer_is_free_again_after_an_error(codec):
+def test_buffer_is_free_again_after_an_error(codec):
     data = bytearray(frames.TEN_FRAME[:-1])
     with pytest.raises(TruncatedMessage):
         codec.decode(data)
     data.extend(b"x")
 
 
-def test_its_arguments(codec):
+def test_decode_arguments(codec):
     assert codec.decode(data=frames.EMPTY_FRAME).payload == b""
     with pytest.raises(TypeError):
         codec.decode()

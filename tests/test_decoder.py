@@ -58,7 +58,7 @@ def numbered(number, size=20):
 # The order of calls
 
 
-def test_its_arguments(codec):
+def test_decoder_arguments(codec):
     decoder = codec.Decoder()
     assert (decoder.offset, decoder.buffered) == (0, 0)
     codec.Decoder(max_headers_length=None, max_payload_length=1, copy=False)
@@ -82,7 +82,7 @@ def test_feed_returns_the_decoder_which_is_its_own_iterator(codec):
     assert iter(decoder) is decoder
 
 
-def test_starved_the_iteration_stops_and_goes_on_after_the_next_feed(codec):
+def test_iteration_resumes_after_the_next_feed(codec):
     decoder = codec.Decoder()
     assert next(decoder, None) is None
     decoder.feed(frames.TEN_FRAME[:50])
@@ -153,7 +153,7 @@ def test_offset_and_buffered_after_an_error(codec):
     assert decoder.buffered == len(BAD_CRC) + 4
 
 
-def test_its_attributes_are_read_only(codec):
+def test_attributes_are_read_only(codec):
     decoder = codec.Decoder()
     for name in ("offset", "buffered", "anything"):
         with pytest.raises(AttributeError):
@@ -165,7 +165,7 @@ def test_its_attributes_are_read_only(codec):
 
 @pytest.mark.parametrize(("data", "class_"), FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("pieces", ["whole", "bytes"])
-def test_messages_before_the_fault_are_delivered_and_then_the_decoder_is_dead(codec, data, class_, pieces):
+def test_fault_comes_after_the_messages_and_kills_the_decoder(codec, data, class_, pieces):
     stream = STREAM + data + frames.TEN_FRAME
     decoder = codec.Decoder()
     for piece in [stream] if pieces == "whole" else frames.byte_by_byte(stream):
@@ -191,7 +191,7 @@ def test_messages_before_the_fault_are_delivered_and_then_the_decoder_is_dead(co
     assert type(errors[0]) is class_
 
 
-def test_the_stored_error_cannot_be_changed_from_outside(codec):
+def test_stored_error_cannot_be_changed_from_outside(codec):
     decoder = codec.Decoder().feed(BAD_CRC)
     with pytest.raises(MessageChecksumMismatch) as raised:
         next(decoder)
@@ -210,7 +210,7 @@ def test_errors_do_not_hold_on_to_each_other(codec):
         assert raised.value.__context__ is None
 
 
-def test_a_text_that_is_not_utf_8_leaves_no_unicode_error_behind(codec):
+def test_invalid_utf_8_leaves_no_unicode_error_behind(codec):
     with pytest.raises(DecodeError) as raised:
         codec.decode(frames.frame(frames.string("n", b"\xff")))
     assert raised.value.__cause__ is None
@@ -218,7 +218,7 @@ def test_a_text_that_is_not_utf_8_leaves_no_unicode_error_behind(codec):
 
 
 @pytest.mark.untraced
-def test_a_dead_decoder_lets_its_memory_go(codec):
+def test_dead_decoder_lets_its_memory_go(codec):
     decoder = codec.Decoder()
     tracemalloc.start()
     try:
@@ -231,7 +231,7 @@ def test_a_dead_decoder_lets_its_memory_go(codec):
 
 
 @pytest.mark.parametrize("data", [None, "text", 5, [1]], ids=repr)
-def test_a_wrong_argument_does_not_kill_it(codec, data):
+def test_wrong_argument_does_not_kill_it(codec, data):
     decoder = codec.Decoder().feed(frames.TEN_FRAME[:50])
     with pytest.raises(TypeError):
         decoder.feed(data)
@@ -295,7 +295,7 @@ def test_feed_after_close_is_a_state_error(codec):
 
 
 @pytest.mark.parametrize(("data", "class_"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_after_close_is_raised_when_its_message_is_asked_for(codec, data, class_):
+def test_fault_after_close_is_raised_by_next(codec, data, class_):
     decoder = codec.Decoder().feed(frames.EVENT_FRAME + data)
     decoder.close()
     assert next(decoder).encode() == frames.EVENT_FRAME
@@ -340,13 +340,13 @@ def test_close_does_not_hold_the_caller_s_buffer(codec):
 # Not to be copied, subclassed or set up twice
 
 
-def test_it_cannot_be_subclassed(codec):
+def test_decoder_cannot_be_subclassed(codec):
     with pytest.raises(TypeError):
         type("Mine", (codec.Decoder,), {})
 
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_it_can_be_neither_copied_nor_pickled(codec, way):
+def test_decoder_can_be_neither_copied_nor_pickled(codec, way):
     """A copy would share what it has buffered."""
     for decoder in (codec.Decoder(), codec.Decoder().feed(STREAM)):
         with pytest.raises(TypeError, match=r"^a Decoder cannot be pickled or copied$"):
@@ -360,7 +360,7 @@ def test_init_again_changes_nothing(codec):
     assert wires(decoder.feed(frames.TEN_FRAME[50:])) == [frames.TEN_FRAME]
 
 
-def test_a_decoder_made_without_init_is_no_crash(codec):
+def test_decoder_made_without_init_is_no_crash(codec):
     try:
         decoder = codec.Decoder.__new__(codec.Decoder)
     except TypeError:
@@ -422,7 +422,7 @@ def test_mutable_input_is_copied_before_it_is_checked(codec, make):
         assert wires(decoder) == [message]
 
 
-def test_a_bytearray_changed_and_resized_after_feed(codec):
+def test_bytearray_changed_and_resized_after_feed(codec):
     for copied in (True, False):
         buffer = bytearray()
         decoder = codec.Decoder(copy=copied)
@@ -437,14 +437,14 @@ def test_a_bytearray_changed_and_resized_after_feed(codec):
 
 
 @pytest.mark.parametrize("step", [2, -1], ids=["every second", "backwards"])
-def test_a_buffer_that_is_not_contiguous_is_a_buffer_error(codec, step):
+def test_buffer_that_is_not_contiguous_is_a_buffer_error(codec, step):
     decoder = codec.Decoder()
     with pytest.raises(BufferError):
         decoder.feed(memoryview(frames.TEN_FRAME)[::step])
     assert decoder.buffered == 0
 
 
-def test_a_released_memoryview_is_a_buffer_error(codec):
+def test_released_memoryview_is_a_buffer_error(codec):
     view = memoryview(frames.TEN_FRAME)
     view.release()
     decoder = codec.Decoder()
@@ -453,7 +453,7 @@ def test_a_released_memoryview_is_a_buffer_error(codec):
     assert wires(decoder.feed(frames.TEN_FRAME)) == [frames.TEN_FRAME]
 
 
-def test_a_view_released_after_feed_is_no_matter(codec):
+def test_view_released_after_feed_is_no_matter(codec):
     for copied in (True, False):
         view = memoryview(STREAM)
         decoder = codec.Decoder(copy=copied).feed(view)
@@ -462,7 +462,7 @@ def test_a_view_released_after_feed_is_no_matter(codec):
         assert wires([first, *decoder]) == [frames.TEN_FRAME, frames.EMPTY_FRAME, frames.EVENT_FRAME]
 
 
-def test_the_caller_s_buffer_is_free_again_after_feed(codec):
+def test_caller_s_buffer_is_free_again_after_feed(codec):
     buffer = bytearray(STREAM)
     codec.Decoder(copy=False).feed(buffer)
     buffer.extend(b"x")  # a BufferError while any view of it is held
@@ -471,7 +471,7 @@ def test_the_caller_s_buffer_is_free_again_after_feed(codec):
 # copy=False
 
 
-def test_a_message_that_lies_whole_in_fed_bytes_is_viewed(codec):
+def test_message_that_lies_whole_in_fed_bytes_is_viewed(codec):
     data = frames.TEN_FRAME + frames.EVENT_FRAME
     for fed in (data, memoryview(data), memoryview(b"<" + data + b">")[1:-1]):
         for message in codec.Decoder(copy=False).feed(fed):
@@ -480,7 +480,7 @@ def test_a_message_that_lies_whole_in_fed_bytes_is_viewed(codec):
             assert message.payload.obj is (fed if type(fed) is bytes else fed.obj)
 
 
-def test_a_view_outlives_the_decoder_and_the_bytes_it_was_fed(codec):
+def test_view_outlives_the_decoder_and_the_bytes_it_was_fed(codec):
     messages = []
     for number in range(100):
         messages += codec.Decoder(copy=False).feed(bytes(bytearray(numbered(number))))
@@ -488,7 +488,7 @@ def test_a_view_outlives_the_decoder_and_the_bytes_it_was_fed(codec):
     assert wires(messages) == [numbered(number) for number in range(100)]
 
 
-def test_a_message_in_pieces_or_in_mutable_input_is_not_a_view_of_it(codec):
+def test_view_is_not_given_of_pieces_or_mutable_input(codec):
     data = frames.EVENT_FRAME
     whole = memoryview(data)
     for pieces in ([data[:40], data[40:]], [whole[:40], whole[40:]], frames.byte_by_byte(data), [bytearray(data)]):
@@ -509,7 +509,7 @@ def test_with_copy_the_payload_is_bytes(codec):
             assert type(message.payload) is bytes
 
 
-def test_an_empty_payload(codec):
+def test_empty_payload(codec):
     (message,) = codec.Decoder(copy=False).feed(frames.EMPTY_FRAME)
     assert message.payload == b""
     assert len(message.payload) == 0
@@ -527,7 +527,7 @@ def test_equal_header_blocks_share_one_headers_object(codec):
     assert len({id(message.headers) for message in first}) == 1
 
 
-def test_a_few_alternating_blocks_are_shared_too(codec):
+def test_few_alternating_blocks_are_shared_too(codec):
     decoder = codec.Decoder()
     stream = [frames.EVENT_FRAME, frames.TEN_FRAME, frames.TAIL_FRAME] * 5
     messages = list(decoder.feed(b"".join(stream)))
@@ -535,7 +535,7 @@ def test_a_few_alternating_blocks_are_shared_too(codec):
     assert wires(messages) == stream
 
 
-def test_eight_alternating_blocks_are_shared_and_a_ninth_takes_the_oldest_s_place(codec):
+def test_cache_shares_eight_blocks_and_drops_the_oldest(codec):
     eight = [frames.frame(frames.header(f"name {number}", 0)) for number in range(8)]
     ninth = frames.EVENT_FRAME
     decoder = codec.Decoder()
@@ -567,7 +567,7 @@ def test_blocks_that_differ_in_one_byte_are_not_mixed_up(codec):
         assert message.headers["n"] == text.decode()
 
 
-def test_the_reason_for_a_fault_is_found_anew_where_a_block_like_it_was_valid(codec):
+def test_fault_is_found_again_beside_a_valid_equal_block(codec):
     """The cache holds valid blocks alone, and the block's length is part of it."""
     decoder = codec.Decoder()
     block = frames.EVENT_BLOCK
@@ -578,7 +578,7 @@ def test_the_reason_for_a_fault_is_found_anew_where_a_block_like_it_was_valid(co
 
 
 @pytest.mark.untraced
-def test_a_hostile_stream_of_many_blocks_does_not_fill_the_cache(codec):
+def test_cache_is_not_filled_by_hostile_blocks(codec):
     decoder = codec.Decoder()
 
     def feed(start, size):
@@ -606,7 +606,7 @@ def test_a_hostile_stream_of_many_blocks_does_not_fill_the_cache(codec):
 
 @pytest.mark.untraced
 @pytest.mark.parametrize("length", [16 << 20, 24 << 20])
-def test_a_prelude_that_declares_megabytes_allocates_less_than_4_kib(codec, length):
+def test_prelude_of_megabytes_allocates_less_than_4_kib(codec, length):
     decoder = codec.Decoder(max_payload_length=None)
     data = frames.prelude(length, 0)
     decoder.feed(b"")
@@ -620,7 +620,7 @@ def test_a_prelude_that_declares_megabytes_allocates_less_than_4_kib(codec, leng
 
 
 @pytest.mark.untraced
-def test_a_prelude_that_declares_4_gib_without_limits(codec):
+def test_prelude_that_declares_4_gib_without_limits(codec):
     decoder = codec.Decoder(**frames.NO_LIMITS)
     tracemalloc.start()
     try:
@@ -635,7 +635,7 @@ def test_a_prelude_that_declares_4_gib_without_limits(codec):
 
 @pytest.mark.untraced
 @pytest.mark.parametrize("piece", [1000, 65_536, 1_000_000])
-def test_after_a_feed_the_memory_is_at_most_twice_what_is_not_delivered_and_4_kib(codec, piece):
+def test_memory_is_at_most_twice_the_undelivered_and_4_kib(codec, piece):
     data = frames.frame(frames.EVENT_BLOCK, bytes(3_000_000))
     *pieces, last = [data[start : start + piece] for start in range(0, len(data), piece)]
     decoder = codec.Decoder()
@@ -659,7 +659,7 @@ def test_after_a_feed_the_memory_is_at_most_twice_what_is_not_delivered_and_4_ki
 
 
 @pytest.mark.untraced
-def test_a_chunk_is_let_go_when_only_its_tail_is_left(codec):
+def test_chunk_is_let_go_when_only_its_tail_is_left(codec):
     decoder = codec.Decoder()
     list(decoder.feed(frames.EVENT_FRAME))
     tracemalloc.start()
@@ -676,7 +676,7 @@ def test_a_chunk_is_let_go_when_only_its_tail_is_left(codec):
 
 @pytest.mark.untraced
 @pytest.mark.parametrize("nothing", [b"", bytearray()])
-def test_a_feed_of_nothing_lets_go_of_what_is_no_longer_needed(codec, nothing):
+def test_feed_of_nothing_lets_go_of_what_is_no_longer_needed(codec, nothing):
     message = frames.frame(b"", bytes(9000))
     tracemalloc.start()
     try:
@@ -690,7 +690,7 @@ def test_a_feed_of_nothing_lets_go_of_what_is_no_longer_needed(codec, nothing):
 
 
 @pytest.mark.untraced
-def test_a_small_view_of_large_bytes_does_not_keep_them(codec):
+def test_small_view_of_large_bytes_does_not_keep_them(codec):
     decoder = codec.Decoder()
     tracemalloc.start()
     try:
@@ -702,7 +702,7 @@ def test_a_small_view_of_large_bytes_does_not_keep_them(codec):
         tracemalloc.stop()
 
 
-def test_the_bytes_of_a_view_are_used_in_place_unless_it_shows_less_than_half_of_them(codec):
+def test_view_is_used_in_place_if_it_shows_at_least_half(codec):
     data = frames.EVENT_FRAME[:100]
     for copied, length, kept in ((True, 100, 1), (True, 50, 1), (True, 49, 0), (False, 1, 1)):
         held = sys.getrefcount(data)
@@ -748,7 +748,7 @@ def test_names_from_the_wire_are_not_interned_for_ever(codec):
 
 @pytest.mark.untraced
 @pytest.mark.parametrize("size", [1, 1024, 65_536])
-def test_a_large_message_in_small_pieces(codec, size):
+def test_large_message_in_small_pieces(codec, size):
     length = {1: 200_000, 1024: 8 << 20, 65_536: 20 << 20}[size]
     payload = bytes(itertools.islice(itertools.cycle(range(251)), length))
     data = frames.EVENT_FRAME + frames.frame(frames.TEN_BLOCK, payload) + frames.TAIL_FRAME
@@ -783,7 +783,7 @@ def test_buffers_that_grow_and_shrink(codec, first, copied):
     assert b"".join(wires(messages)) == stream
 
 
-def test_after_a_large_message_was_buffered_the_next_may_come_byte_by_byte(codec, first_capacities):
+def test_bytes_one_by_one_after_a_large_buffered_message(codec, first_capacities):
     large, small = numbered(1, 10_000), numbered(2)
     for _ in first_capacities:
         decoder = codec.Decoder()
@@ -832,7 +832,7 @@ LARGE_BLOCKS = {
 
 @pytest.mark.parametrize(("block", "crc"), LARGE_BLOCKS.values(), ids=LARGE_BLOCKS)
 @pytest.mark.parametrize("length", [16_383, 16_384, 16_385, 40_000])
-def test_a_large_message_split_at_its_edges(codec, length, block, crc):
+def test_large_message_split_at_its_edges(codec, length, block, crc):
     """A decoder may treat it in another way as soon as half of it is there."""
     payload = random.Random(length).randbytes(length)
     message = frames.frame(block, payload, message_crc=crc)
@@ -873,7 +873,7 @@ class Prober:
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no __buffer__ in Python before 3.12")
 @pytest.mark.parametrize("what", ["feed", "next", "close"])
-def test_a_buffer_that_calls_the_decoder(codec, what):
+def test_buffer_that_calls_the_decoder(codec, what):
     """The inner call is refused, or done before the outer one; the stream is never mixed up."""
     decoder = codec.Decoder().feed(frames.EVENT_FRAME)
     seen = []
@@ -910,7 +910,7 @@ def test_a_buffer_that_calls_the_decoder(codec, what):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no __buffer__ in Python before 3.12")
-def test_a_buffer_that_calls_the_decoder_when_it_is_released(codec):
+def test_buffer_that_calls_the_decoder_when_it_is_released(codec):
     decoder = codec.Decoder()
     prober = Prober(decoder)
 
@@ -926,7 +926,7 @@ def test_a_buffer_that_calls_the_decoder_when_it_is_released(codec):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no __buffer__ in Python before 3.12")
-def test_a_buffer_that_fails(codec):
+def test_buffer_that_fails(codec):
     class Buffer:
         def __init__(self, error):
             self.error = error
@@ -945,7 +945,7 @@ def test_a_buffer_that_fails(codec):
     assert wires(decoder) == [frames.EVENT_FRAME]
 
 
-def test_the_garbage_collector_calls_the_decoder(codec):
+def test_garbage_collector_calls_the_decoder(codec):
     """A finaliser may run wherever an object is made."""
     decoder = codec.Decoder()
     prober = Prober(decoder)
@@ -979,7 +979,7 @@ def number_of(message):
     return int(message.headers["n"])
 
 
-def test_the_garbage_collector_decodes_while_a_message_is_decoded(codec):
+def test_collector_decodes_while_a_message_is_decoded(codec):
     blocks = [b"".join(frames.string(f"{number}-{i}", "v") for i in range(20)) for number in range(50)]
     inner = []
 
@@ -1004,7 +1004,7 @@ def test_the_garbage_collector_decodes_while_a_message_is_decoded(codec):
     assert all(message.headers.raw == blocks[number % 50] for number, message in enumerate(inner))
 
 
-def test_a_limit_whose_index_calls_back(codec):
+def test_limit_whose_index_calls_back(codec):
     class Limit:
         def __index__(self):
             codec.decode(frames.TEN_FRAME)
@@ -1045,7 +1045,7 @@ def in_threads(*targets):
 
 
 @pytest.mark.parametrize("size", [20, 300_000], ids=["small", "large"])
-def test_threads_that_share_a_decoder_get_state_errors_or_right_results(codec, size):
+def test_threads_sharing_a_decoder_get_state_errors_or_results(codec, size):
     decoder = codec.Decoder()
     rounds = 200 if size < 1000 else 10
     fed, delivered = [], []
@@ -1068,7 +1068,7 @@ def test_threads_that_share_a_decoder_get_state_errors_or_right_results(codec, s
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview], ids=lambda kind: kind.__name__)
-def test_threads_that_share_a_decoder_lose_no_byte_and_no_message(codec, kind):
+def test_threads_sharing_a_decoder_lose_no_message(codec, kind):
     """One feeds pieces, again until each is taken; others take the messages; one looks at the counts all the while."""
     sent = [numbered(number, number * 37 % 900) for number in range(300)] + [numbered(300, 100_000)]
     stream = b"".join(sent)
@@ -1106,7 +1106,7 @@ def test_threads_that_share_a_decoder_lose_no_byte_and_no_message(codec, kind):
     assert (decoder.offset, decoder.buffered) == (len(stream), 0)
 
 
-def test_a_decoder_in_use_says_so(reference):
+def test_decoder_in_use_says_so(reference):
     decoder = reference.Decoder().feed(frames.EVENT_FRAME)
     calls = (lambda: decoder.feed(b""), lambda: next(decoder), decoder.close)
     with decoder._busy:
@@ -1118,7 +1118,7 @@ def test_a_decoder_in_use_says_so(reference):
     assert wires(decoder) == [frames.EVENT_FRAME]
 
 
-def test_a_fault_kills_a_decoder_for_all_threads_alike(codec):
+def test_fault_kills_a_decoder_for_all_threads_alike(codec):
     decoder = codec.Decoder().feed(STREAM + BAD_CRC + STREAM)
     delivered, faults = [], []
 
@@ -1179,7 +1179,7 @@ def test_threads_that_share_messages_and_headers(codec):
     in_threads(*[work] * 4)
 
 
-def test_a_bytearray_that_another_thread_changes(codec):
+def test_bytearray_that_another_thread_changes(codec):
     """What was checked is what is delivered, whatever the other thread does meanwhile."""
     good = frames.frame(frames.EVENT_BLOCK, bytes(100_000))
     buffer = bytearray(good)
@@ -1201,7 +1201,7 @@ def test_a_bytearray_that_another_thread_changes(codec):
     in_threads(change, decode)
 
 
-def test_an_encoded_payload_that_another_thread_changes(codec):
+def test_encoded_payload_that_another_thread_changes(codec):
     """The checksum is that of the bytes written."""
     payload = bytearray(400_000)
     stop = threading.Event()
@@ -1235,7 +1235,7 @@ LARGE_PAYLOADS = {
 
 @pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there is no GIL")
 @pytest.mark.parametrize("work", LARGE_PAYLOADS.values(), ids=LARGE_PAYLOADS)
-def test_the_gil_is_released_for_large_payloads(native, work):
+def test_gil_is_released_for_large_payloads(native, work):
     """Nobody is asked for the GIL here, so that another thread comes on only when it is given away freely."""
     large, small = frames.frame(b"", bytes(LARGE)), frames.frame(b"", bytes(1000))
     ticks = 0
@@ -1267,14 +1267,14 @@ def test_the_gil_is_released_for_large_payloads(native, work):
 
 
 @pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="a Python with the GIL")
-def test_the_import_leaves_the_gil_disabled(native):
+def test_import_leaves_the_gil_disabled(native):
     code = "import eventstream._native, sys; assert not sys._is_gil_enabled()"
     subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("empty", [b"", bytearray()], ids=frames.type_name)
 @pytest.mark.parametrize("count", [2, 1000])
-def test_an_empty_feed_lets_go_of_a_chunk_of_which_less_than_half_is_left(codec, count, empty):
+def test_empty_feed_releases_a_mostly_read_chunk(codec, count, empty):
     decoder = codec.Decoder()
     message = frames.frame(frames.EVENT_BLOCK, bytes(1000))
     chunk = (message * count)[:-1]
@@ -1288,20 +1288,20 @@ def test_an_empty_feed_lets_go_of_a_chunk_of_which_less_than_half_is_left(codec,
 
 
 @pytest.mark.parametrize("empty", [b"", bytearray()], ids=frames.type_name)
-def test_an_empty_feed_leaves_payloads_that_are_not_copied_where_they_are(codec, empty):
+def test_empty_feed_leaves_uncopied_payloads_in_place(codec, empty):
     decoder = codec.Decoder(copy=False).feed(frames.EVENT_FRAME * 3)
     for _ in range(3):
         decoder.feed(empty)
         assert type(next(decoder).payload) is memoryview
 
 
-def test_what_is_not_taken_before_the_next_feed_is_copied(codec):
+def test_feed_copies_what_is_not_yet_taken(codec):
     decoder = codec.Decoder(copy=False)
     decoder.feed(frames.EVENT_FRAME).feed(frames.EVENT_FRAME)
     assert [type(message.payload) for message in decoder] == [bytes, memoryview]
 
 
-def test_the_callers_buffer_is_released_by_a_feed_that_fails(codec):
+def test_callers_buffer_is_released_by_a_feed_that_fails(codec):
     decoder = codec.Decoder()
     decoder.close()
     data = bytearray(b"abc")
@@ -1332,7 +1332,7 @@ def test_messages_and_errors_are_mapped(codec):
         assert isinstance(raised.value.__cause__, MessageChecksumMismatch)
 
 
-def test_what_the_mapping_raises_is_passed_on(codec):
+def test_mapping_errors_are_passed_on(codec):
     mapped = codec._DecoderMap(codec.Decoder().feed(frames.EMPTY_FRAME + BAD_CRC), lambda _: 1 // 0, lambda _: 1 // 0)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
@@ -1340,7 +1340,7 @@ def test_what_the_mapping_raises_is_passed_on(codec):
 
 
 @pytest.mark.parametrize("failure", [MemoryError, KeyboardInterrupt])
-def test_a_message_that_could_not_be_mapped_is_mapped_the_next_time(codec, failure):
+def test_mapping_of_a_message_is_tried_again(codec, failure):
     failing = iter([False, True, True, False])
 
     def convert(message):
@@ -1369,7 +1369,7 @@ def test_only_a_decoder_is_mapped(codec, decoder):
 # The garbage collector
 
 
-def test_the_collector_shows_nobody_a_decoder_that_is_half_made(codec):
+def test_collector_shows_nobody_a_decoder_that_is_half_made(codec):
     class Flag:
         def __bool__(self):
             counts.append(sum(type(object) is codec.Decoder for object in gc.get_objects()))
@@ -1382,13 +1382,13 @@ def test_the_collector_shows_nobody_a_decoder_that_is_half_made(codec):
     assert counts[0] == counts[1]
 
 
-def test_the_collector_does_not_empty_a_decoder(native):
+def test_collector_does_not_empty_a_decoder(native):
     assert not gc.is_tracked(native.Decoder())
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="a class in Python is no buffer")
 @pytest.mark.parametrize("mapped", [False, True])
-def test_a_buffer_that_is_released_by_the_collector_may_use_a_decoder(native, mapped):
+def test_buffer_released_by_the_collector_may_use_a_decoder(native, mapped):
     """It is released while the collector empties the objects of the cycle one by one."""
     received = []
 

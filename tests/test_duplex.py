@@ -99,7 +99,7 @@ def stays(error, *calls):
         assert (again.value.args, again.value.__dict__) == (error.args, error.__dict__)
 
 
-def test_the_exports():
+def test_exports():
     assert duplex.__all__ == ["ClientExchange", "ServerExchange", "plain"]
 
 
@@ -150,18 +150,18 @@ def test_parse_makes_the_events():
     assert list(client.receive(b"".join(sent.encode() for sent in EVENTS))) == [0, 1, 2, 3]
 
 
-def test_the_event_of_parse_may_be_false():
+def test_event_of_parse_may_be_false():
     client = ClientExchange(None, lambda message: message.payload)
     assert list(client.receive(Message({"a": 1}).encode() * 2)) == [b"", b""]
 
 
-def test_a_client_with_one_of_many_accounts():
+def test_client_with_one_of_many_accounts():
     accounts = {"AKIDOTHER": Credentials("AKIDOTHER", "other"), "AKIDEXAMPLE": lambda: CREDENTIALS}
     client, server = opened(accounts=accounts, region=REGION)
     assert list(server.receive(client.send(EVENTS[0]))) == EVENTS[:1]
 
 
-def test_what_nobody_took_the_next_iterator_yields():
+def test_iterator_yields_what_the_last_one_left():
     server, frames = server_side()
     server.receive(frames[0] + frames[1])
     for got in server.receive(frames[2]):
@@ -178,7 +178,7 @@ def test_what_nobody_took_the_next_iterator_yields():
 
 
 @pytest.mark.parametrize("cut", [1, 12, 82])
-def test_a_request_body_cut_in_mid_message_is_an_error(cut):
+def test_request_body_cut_in_mid_message_is_an_error(cut):
     server, frames = server_side()
     assert server.ended is False
     wire = b"".join(frames[:2])
@@ -190,7 +190,7 @@ def test_a_request_body_cut_in_mid_message_is_an_error(cut):
 
 
 @pytest.mark.parametrize("count", range(5))
-def test_a_request_body_that_ends_before_its_end_frame_is_an_error(count):
+def test_request_without_its_end_frame_is_an_error(count):
     server, frames = server_side()
     wire = b"".join(frames[:count])
     assert list(server.receive(wire)) == EVENTS[:count]
@@ -200,7 +200,7 @@ def test_a_request_body_that_ends_before_its_end_frame_is_an_error(count):
     stays(raised.value, server.receive_eof, lambda: server.receive(b""))
 
 
-def test_the_same_holds_without_signatures():
+def test_same_holds_without_signatures():
     client, server = unsigned()
     assert list(server.receive(client.send(EVENTS[0]))) == EVENTS[:1]
     with pytest.raises(IncompleteStream):
@@ -211,7 +211,7 @@ def test_the_same_holds_without_signatures():
         server.receive_eof()
 
 
-def test_a_response_cut_in_mid_message_is_an_error():
+def test_response_cut_in_mid_message_is_an_error():
     client, frames = client_side()
     assert list(client.receive(b"".join(frames)[:-1])) == EVENTS[:3]
     with pytest.raises(TruncatedMessage) as raised:
@@ -221,7 +221,7 @@ def test_a_response_cut_in_mid_message_is_an_error():
 
 
 @pytest.mark.parametrize("count", range(5))
-def test_a_response_may_end_between_messages_once_the_client_has_finished(count):
+def test_response_may_end_once_the_client_has_finished(count):
     client, frames = client_side()
     client.finish()
     assert list(client.receive(b"".join(frames[:count]))) == EVENTS[:count]
@@ -245,7 +245,7 @@ def test_incomplete_stream_if_the_client_has_not_finished(count):
     stays(raised.value, client.receive_eof, client.finish, lambda: client.send(EVENTS[0]), lambda: client.receive(b""))
 
 
-def test_a_service_that_may_end_early():
+def test_service_that_may_end_early():
     client = ClientExchange(None, plain, may_end_early=True)
     client.receive_eof()
     assert client.ended
@@ -268,7 +268,7 @@ def test_incomplete_stream_without_its_last_event(types, complete):
     assert (raised.value.offset, raised.value.last) == (len(wire), types[-1] if types else None)
 
 
-def test_an_error_from_elsewhere_ends_the_exchange():
+def test_error_from_elsewhere_ends_the_exchange():
     client, frames = client_side()
     error = OSError("the connection was lost")
     client.fail(error)
@@ -281,7 +281,7 @@ def test_an_error_from_elsewhere_ends_the_exchange():
     ended.receive_eof()
 
 
-def test_the_end_waits_for_the_events_before_it():
+def test_end_waits_for_the_events_before_it():
     finished = client_side()
     finished[0].finish()
     for end, frames in (server_side(), finished):
@@ -306,7 +306,7 @@ def test_garbage_is_refused():
     assert error.offset == len(frames[0])
 
 
-def test_a_broken_message_is_refused():
+def test_broken_message_is_refused():
     _, frames = server_side()
     broken = frames[1][:-1] + bytes([frames[1][-1] ^ 1])
     ends_with(lambda: server_side()[0], frames[0] + broken + frames[2], MessageChecksumMismatch, EVENTS[:1])
@@ -330,7 +330,7 @@ def test_frames_that_do_not_follow_each_other_are_refused(fault):
     assert ends_with(lambda: server_side()[0], wire, error, EVENTS[:index]).index == index
 
 
-def test_a_message_without_a_signature_is_refused():
+def test_message_without_a_signature_is_refused():
     _, frames = server_side()
     for unsigned_message in (EVENTS[1].encode(), encode({}), encode({}, b"payload")):
         error = ends_with(lambda: server_side()[0], frames[0] + unsigned_message, UnexpectedMessage, EVENTS[:1])
@@ -388,7 +388,7 @@ def test_limits_hold_inside_a_signed_event_too(accounts):
     assert list(server.receive(client.send(large))) == [large]
 
 
-def test_an_unchecked_server_still_refuses_what_makes_no_sense():
+def test_unchecked_server_still_refuses_what_makes_no_sense():
     for count in range(3):
         client, server = opened(accounts=None)
         list(server.receive(b"".join(map(client.send, EVENTS[:count])) + client.finish()))
@@ -406,7 +406,7 @@ def test_an_unchecked_server_still_refuses_what_makes_no_sense():
 @pytest.mark.parametrize(
     "failure", [MemoryError("none left"), KeyError("absent"), StateError("of theirs"), ServiceError("Theirs", "why")]
 )
-def test_whatever_fails_ends_the_direction(side, failure):
+def test_any_failure_ends_the_direction(side, failure):
     def parse(message):
         if message == EVENTS[1]:
             raise failure
@@ -423,7 +423,7 @@ def test_whatever_fails_ends_the_direction(side, failure):
     stays(failure, lambda: next(events), reader.receive_eof, lambda: reader.receive(b""))
 
 
-def test_an_interruption_ends_the_direction():
+def test_interruption_ends_the_direction():
     def parse(message):
         raise KeyboardInterrupt
 
@@ -435,7 +435,7 @@ def test_an_interruption_ends_the_direction():
             call()
 
 
-def test_an_error_that_cannot_be_copied_is_raised_itself():
+def test_error_that_cannot_be_copied_is_raised_itself():
     class Odd(Exception):
         def __reduce__(self):
             raise TypeError
@@ -449,7 +449,7 @@ def test_an_error_that_cannot_be_copied_is_raised_itself():
             client.receive(EVENTS[0].encode()) and next(client.receive(b""))
 
 
-def test_what_parse_raises_ends_the_direction():
+def test_parse_error_ends_the_direction():
     class Unfit(CodecError):
         pass
 
@@ -483,7 +483,7 @@ def test_what_parse_raises_ends_the_direction():
     ],
     ids=["wrong key", "unknown key", "wrong region", "wrong service", "expired"],
 )
-def test_a_request_that_is_refused_opens_nothing(fault):
+def test_request_that_is_refused_opens_nothing(fault):
     signing = {"credentials": CREDENTIALS, "region": REGION, "service": SERVICE, "clock": noon, **fault}
     headers, _ = sign_request(
         *(signing["credentials"], signing["region"], signing["service"], "POST", PATH, [(":authority", "localhost")]),
@@ -501,13 +501,13 @@ def test_a_request_that_is_refused_opens_nothing(fault):
 
 
 @pytest.mark.parametrize("window", [timedelta(minutes=10), None])
-def test_the_window_is_that_of_the_request_and_of_the_events(window):
+def test_window_is_that_of_the_request_and_of_the_events(window):
     client, server = opened(clock=lambda: NOON - timedelta(minutes=10), max_clock_skew=window)
     assert list(server.receive(client.send(EVENTS[0]))) == EVENTS[:1]
 
 
 @pytest.mark.parametrize("accounts", [CREDENTIALS, None], ids=["signed", "unchecked"])
-def test_the_request_comes_first_and_once(accounts):
+def test_request_comes_first_and_once(accounts):
     server = ServerExchange(accounts, plain)
     for call in (
         lambda: server.receive(b""),
@@ -525,7 +525,7 @@ def test_the_request_comes_first_and_once(accounts):
 # Exceptions, and the end of sending
 
 
-def test_an_exception_ends_the_exchange_for_the_client():
+def test_exception_ends_the_exchange_for_the_client():
     client, server = opened()
     wire = server.send(EVENTS[0]) + server.send_exception(EXCEPTION)
     events = client.receive(wire)
@@ -539,7 +539,7 @@ def test_an_exception_ends_the_exchange_for_the_client():
     )
 
 
-def test_a_server_says_why_after_an_error_of_the_client_and_then_nothing():
+def test_server_reports_a_client_error_and_then_is_silent():
     server, _ = server_side()
     with pytest.raises(PreludeChecksumMismatch):
         list(server.receive(b"garbage, garbage"))
@@ -579,7 +579,7 @@ class Busy:
         raise StateError("another thread is using this decoder")
 
 
-def test_a_call_while_another_thread_makes_one_has_no_effect():
+def test_call_while_another_thread_makes_one_has_no_effect():
     client, server = opened()
     received = client.receive(server.send(EVENTS[0]) + server.send(EVENTS[1]))
     assert next(received) == EVENTS[0]
@@ -594,7 +594,7 @@ def test_a_call_while_another_thread_makes_one_has_no_effect():
     client.receive_eof()
 
 
-def test_what_parse_raises_is_final_whatever_it_is():
+def test_parse_error_of_any_class_is_final():
     def parse(message):
         raise StateError("of the caller's own")
 
@@ -667,7 +667,7 @@ def test_presigned_request_is_refused():
 
 @pytest.mark.parametrize("failing", ["credentials", "clock"])
 @pytest.mark.parametrize("failure", [OSError("refresh failed"), StateError("of theirs"), ServiceError("Theirs", "")])
-def test_what_fails_on_this_side_ends_the_direction_too(failing, failure):
+def test_local_failure_ends_the_direction(failing, failure):
     begun = False
 
     def fail(value):

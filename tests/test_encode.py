@@ -42,17 +42,17 @@ def filled(buffer, data):
 # encode
 
 
-def test_the_smallest_message(codec):
+def test_smallest_message(codec):
     assert codec.encode({}).hex() == "000000100000000005c248eb7d98c8ff"
     assert codec.encode({}, b"") == codec.encode(codec.Headers(), payload=b"")
 
 
-def test_a_message_with_all_ten_types(codec):
+def test_message_with_all_ten_types(codec):
     assert codec.encode(frames.TEN_HEADERS, b"payload") == frames.TEN_FRAME
     assert codec.encode(codec.Headers(frames.TEN_HEADERS), b"payload") == frames.TEN_FRAME
 
 
-def test_it_gives_bytes(codec):
+def test_encode_gives_bytes(codec):
     assert type(codec.encode({"a": 1}, bytearray(b"payload"))) is bytes
 
 
@@ -70,18 +70,18 @@ def test_round_trip_of_every_payload_length(codec, length):
 
 
 @pytest.mark.parametrize("make", BUFFERS.values(), ids=BUFFERS)
-def test_a_payload_of_any_buffer(codec, make):
+def test_payload_of_any_buffer(codec, make):
     data = b"0123456789abcdef"
     assert codec.encode({"a": 1}, make(data)) == frames.frame(frames.header("a", 4, b"\0\0\0\1"), data)
 
 
 @pytest.mark.parametrize("make", NOT_CONTIGUOUS.values(), ids=NOT_CONTIGUOUS)
-def test_a_payload_that_is_not_contiguous_is_a_buffer_error(codec, make):
+def test_payload_that_is_not_contiguous_is_a_buffer_error(codec, make):
     with pytest.raises(BufferError):
         codec.encode({}, make())
 
 
-def test_a_released_memoryview_is_a_buffer_error(codec):
+def test_released_memoryview_is_a_buffer_error(codec):
     view = memoryview(b"payload")
     view.release()
     with pytest.raises(BufferError):
@@ -93,7 +93,7 @@ def test_a_released_memoryview_is_a_buffer_error(codec):
 
 
 @pytest.mark.parametrize("payload", [None, "text", 5, [1, 2], object()], ids=frames.type_name)
-def test_a_payload_that_is_no_buffer_is_a_type_error(codec, payload):
+def test_payload_that_is_no_buffer_is_a_type_error(codec, payload):
     with pytest.raises(TypeError):
         codec.encode({}, payload)
 
@@ -113,14 +113,14 @@ def test_headers_that_are_no_mapping_are_a_type_error(codec, headers):
         ({"a": "\ud800"}, InvalidHeaderValue, "a"),
     ],
 )
-def test_a_header_that_cannot_be_encoded(codec, headers, class_, name):
+def test_header_that_cannot_be_encoded(codec, headers, class_, name):
     for call in (codec.Headers, codec.Message, codec.encode, lambda headers: codec.encode_into(bytearray(99), headers)):
         with pytest.raises(class_) as raised:
             call(headers)
         assert raised.value.name == name
 
 
-def test_the_arguments(codec):
+def test_arguments(codec):
     assert codec.encode(headers={"a": 1}, payload=b"x") == codec.encode({"a": 1}, b"x")
     with pytest.raises(TypeError):
         codec.encode()
@@ -173,14 +173,14 @@ def test_moved_limits(codec, limit):
             assert len(codec.encode(headers, payload, **{name: limit})) == 23
 
 
-def test_the_headers_limit_is_checked_first(codec):
+def test_headers_limit_is_checked_first(codec):
     options = {"max_headers_length": 1, "max_payload_length": 1}
     assert error_of(codec.encode, {"a": True}, b"xx", **options)[0] == "headers"
 
 
 @pytest.mark.parametrize("name", ["max_headers_length", "max_payload_length"])
 @pytest.mark.parametrize("limit", ["1", 1.5, b"1", []], ids=repr)
-def test_a_limit_that_is_no_integer_is_a_type_error(codec, name, limit):
+def test_limit_that_is_no_integer_is_a_type_error(codec, name, limit):
     for call in (
         lambda **options: codec.encode({}, **options),
         lambda **options: codec.encode_into(bytearray(99), {}, **options),
@@ -193,7 +193,7 @@ def test_a_limit_that_is_no_integer_is_a_type_error(codec, name, limit):
 
 @pytest.mark.parametrize("name", ["max_headers_length", "max_payload_length"])
 @pytest.mark.parametrize("limit", [-1, -(2**31), -(2**100)])
-def test_a_negative_limit_is_a_value_error(codec, name, limit):
+def test_negative_limit_is_a_value_error(codec, name, limit):
     for call in (
         lambda **options: codec.encode({}, **options),
         lambda **options: codec.encode_into(bytearray(99), {}, **options),
@@ -218,7 +218,7 @@ def four_gib():
 
 
 @pytest.mark.parametrize("length", [2**32 - 15, 2**32 - 1, 2**32, 2**32 + 1])
-def test_a_message_over_4_gib_is_refused_before_its_bytes_are_looked_at(codec, four_gib, length):
+def test_message_over_4_gib_is_refused_before_it_is_read(codec, four_gib, length):
     with memoryview(four_gib) as whole, whole[:length] as payload:
         assert error_of(codec.encode, {}, payload, **frames.NO_LIMITS) == ("payload", length, 2**32 - 17)
         assert error_of(codec.encode_into, bytearray(99), {}, payload, **frames.NO_LIMITS)[1] == length
@@ -229,7 +229,7 @@ def test_a_message_over_4_gib_is_refused_before_its_bytes_are_looked_at(codec, f
 # encode_into
 
 
-def test_it_writes_a_message_and_returns_its_length(codec):
+def test_encode_into_writes_and_returns_the_length(codec):
     buffer = bytearray(b"." * 300)
     assert codec.encode_into(buffer, frames.TEN_HEADERS, b"payload") == len(frames.TEN_FRAME)
     assert buffer == frames.TEN_FRAME.ljust(300, b".")
@@ -237,14 +237,14 @@ def test_it_writes_a_message_and_returns_its_length(codec):
 
 @pytest.mark.parametrize("offset", [0, 1, 7, 64])
 @pytest.mark.parametrize("room", [0, 1, 100])
-def test_the_bytes_around_it_are_untouched(codec, offset, room):
+def test_bytes_around_it_are_untouched(codec, offset, room):
     length = len(frames.TEN_FRAME)
     buffer = bytearray(b"." * (offset + length + room))
     assert codec.encode_into(buffer, codec.Headers(frames.TEN_HEADERS), b"payload", offset) == length
     assert buffer == b"." * offset + frames.TEN_FRAME + b"." * room
 
 
-def test_its_arguments(codec):
+def test_encode_arguments(codec):
     buffer = bytearray(40)
     assert codec.encode_into(buffer=buffer, headers={}, payload=b"x", offset=3) == 17
     assert buffer[3:20] == frames.frame(b"", b"x")
@@ -278,7 +278,7 @@ def test_into_any_writable_buffer(codec, make):
 
 @pytest.mark.parametrize("room", [0, 1, 11, 12, 15, 16, 25])
 @pytest.mark.parametrize("offset", [0, 5])
-def test_a_message_that_does_not_fit_is_a_value_error_and_nothing_is_written(codec, room, offset):
+def test_message_that_does_not_fit_writes_nothing(codec, room, offset):
     buffer = bytearray(b"." * (room + offset))
     with pytest.raises(ValueError, match="fit"):
         codec.encode_into(buffer, {"a": True}, b"payload", offset)
@@ -286,7 +286,7 @@ def test_a_message_that_does_not_fit_is_a_value_error_and_nothing_is_written(cod
 
 
 @pytest.mark.parametrize("offset", [26, 27, 100, 2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**100])
-def test_an_offset_beyond_the_buffer_is_a_value_error(codec, offset):
+def test_offset_beyond_the_buffer_is_a_value_error(codec, offset):
     buffer = bytearray(b"." * 26)
     with pytest.raises(ValueError, match=r"^a message of 16 bytes does not fit into 0 bytes$"):
         codec.encode_into(buffer, {}, b"", offset)
@@ -294,7 +294,7 @@ def test_an_offset_beyond_the_buffer_is_a_value_error(codec, offset):
 
 
 @pytest.mark.parametrize("offset", [-1, -16, -(2**31), -(2**63), -(2**100), -(2**20_000)], ids=int.bit_length)
-def test_a_negative_offset_is_a_value_error(codec, offset):
+def test_negative_offset_is_a_value_error(codec, offset):
     buffer = bytearray(b"." * 64)
     with pytest.raises(ValueError, match=r"^offset is negative$"):
         codec.encode_into(buffer, {}, b"", offset)
@@ -302,13 +302,13 @@ def test_a_negative_offset_is_a_value_error(codec, offset):
 
 
 @pytest.mark.parametrize("offset", ["0", 1.0, None, b""], ids=repr)
-def test_an_offset_that_is_no_integer_is_a_type_error(codec, offset):
+def test_offset_that_is_no_integer_is_a_type_error(codec, offset):
     with pytest.raises(TypeError):
         codec.encode_into(bytearray(64), {}, b"", offset)
 
 
 @pytest.mark.parametrize("make", NOT_CONTIGUOUS.values(), ids=NOT_CONTIGUOUS)
-def test_a_target_that_is_not_contiguous_is_a_buffer_error(codec, make):
+def test_target_that_is_not_contiguous_is_a_buffer_error(codec, make):
     with pytest.raises(BufferError):
         codec.encode_into(make(), {}, b"")
 
@@ -318,14 +318,14 @@ def test_a_target_that_is_not_contiguous_is_a_buffer_error(codec, make):
     [bytes(64), memoryview(bytes(64)), memoryview(bytearray(64)).toreadonly()],
     ids=["bytes", "view", "toreadonly"],
 )
-def test_a_read_only_target_is_a_buffer_error(codec, target):
+def test_read_only_target_is_a_buffer_error(codec, target):
     with pytest.raises(BufferError):
         codec.encode_into(target, {}, b"")
     assert bytes(target) == bytes(64)
 
 
 @pytest.mark.parametrize("target", [None, "text", 5, [0] * 64], ids=repr)
-def test_a_target_that_is_no_buffer_is_a_type_error(codec, target):
+def test_target_that_is_no_buffer_is_a_type_error(codec, target):
     with pytest.raises(TypeError):
         codec.encode_into(target, {}, b"")
 
@@ -360,9 +360,7 @@ def test_nothing_is_written_when_a_limit_is_exceeded(codec):
         (30, 40, 20, True),  # inside
     ],
 )
-def test_a_payload_that_overlaps_is_a_value_error_and_nothing_is_written(
-    codec, start, stop, offset, overlaps, readonly
-):
+def test_payload_that_overlaps_writes_nothing(codec, start, stop, offset, overlaps, readonly):
     before = bytes(range(64))
     buffer = bytearray(before)
     payload = memoryview(buffer)[start:stop]
@@ -378,7 +376,7 @@ def test_a_payload_that_overlaps_is_a_value_error_and_nothing_is_written(
         assert buffer == before[:offset] + expected + before[offset + 26 :]
 
 
-def test_an_overlap_is_seen_through_other_objects(codec):
+def test_overlap_is_seen_through_other_objects(codec):
     area = mmap.mmap(-1, 64)
     ctypes_area = (ctypes.c_char * 64).from_buffer(area)
     numbers = array.array("Q", bytes(64))
@@ -391,19 +389,19 @@ def test_an_overlap_is_seen_through_other_objects(codec):
             codec.encode_into(target, {}, payload)
 
 
-def test_an_empty_payload_overlaps_nothing(codec):
+def test_empty_payload_overlaps_nothing(codec):
     buffer = bytearray(64)
     assert codec.encode_into(buffer, {}, memoryview(buffer)[5:5]) == 16
     assert buffer[:16] == frames.EMPTY_FRAME
 
 
-def test_a_header_value_may_come_from_the_target(codec):
+def test_header_value_may_come_from_the_target(codec):
     buffer = bytearray(b"v" * 64)
     length = codec.encode_into(buffer, {"n": memoryview(buffer)[:32]}, b"")
     assert buffer[:length] == frames.frame(frames.header("n", 6, frames.sized(b"v" * 32)))
 
 
-def test_the_target_is_free_again_afterwards(codec):
+def test_target_is_free_again_afterwards(codec):
     buffer = bytearray(64)
     codec.encode_into(buffer, {}, b"payload")
     with pytest.raises(ValueError, match="fit"):
@@ -413,7 +411,7 @@ def test_the_target_is_free_again_afterwards(codec):
     buffer.extend(b"x")  # a BufferError while any view of it is held
 
 
-def test_the_payload_is_free_again_afterwards(codec):
+def test_payload_is_free_again_afterwards(codec):
     payload = bytearray(64)
     codec.encode({}, payload)
     with pytest.raises(EncodeLimitExceeded):
@@ -421,7 +419,7 @@ def test_the_payload_is_free_again_afterwards(codec):
     payload.extend(b"x")
 
 
-def test_a_stream_written_into_one_buffer(codec):
+def test_stream_written_into_one_buffer(codec):
     buffer = bytearray(1000)
     written = 0
     headers = codec.Headers(frames.TEN_HEADERS)
@@ -445,7 +443,7 @@ class Mapping(dict):
         return super().items()
 
 
-def test_a_mapping_that_resizes_the_target(codec):
+def test_mapping_that_resizes_the_target(codec):
     buffer = bytearray(b"." * 64)
     # A view was held, or the buffer is measured afterwards: never memory that is gone.
     with contextlib.suppress(BufferError, ValueError):
@@ -453,7 +451,7 @@ def test_a_mapping_that_resizes_the_target(codec):
     assert len(buffer) in (0, 64)
 
 
-def test_a_mapping_that_resizes_the_payload(codec):
+def test_mapping_that_resizes_the_payload(codec):
     payload = bytearray(b"p" * 64)
     try:
         wire = codec.encode(Mapping(payload.clear), payload)
@@ -462,7 +460,7 @@ def test_a_mapping_that_resizes_the_payload(codec):
     assert codec.decode(wire).payload in (b"", b"p" * 64)
 
 
-def test_an_encoding_within_an_encoding(codec):
+def test_encoding_within_an_encoding(codec):
     inner = []
     outer = codec.encode(Mapping(lambda: inner.append(codec.encode({"b": 2}, b"inner"))), b"outer")
     assert codec.decode(outer).payload == b"outer"
@@ -473,7 +471,7 @@ def test_an_encoding_within_an_encoding(codec):
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, 100_000])
-def test_the_checksums_are_those_of_zlib(codec, length):
+def test_checksums_are_those_of_zlib(codec, length):
     wire = codec.encode(frames.TEN_HEADERS, bytes(length))
     total, headers_length, prelude_crc = struct.unpack_from(">III", wire)
     assert (total, headers_length) == (len(wire), len(frames.TEN_BLOCK))
@@ -506,14 +504,14 @@ class Twin(str):
         (lambda codec: codec.Headers({"a": 1, Twin("a"): 2, "b": object()}), InvalidHeaderName),
     ],
 )
-def test_of_several_faults_the_same_is_reported_by_both_implementations(codec, call, error):
+def test_faults_are_reported_alike_by_both_implementations(codec, call, error):
     """The limits' own values, the payload's type, the headers in their order, the lengths; then the target."""
     with pytest.raises(error) as raised:
         call(codec)
     assert type(raised.value) is error
 
 
-def test_the_callers_buffer_is_released_although_the_error_lives(codec):
+def test_buffer_is_released_although_the_error_lives(codec):
     payload = bytearray(b"abc")
     with pytest.raises(EncodeLimitExceeded) as raised:
         codec.encode({}, payload, max_payload_length=1)

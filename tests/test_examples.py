@@ -24,7 +24,7 @@ def run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[s
     return subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True, timeout=60, cwd=cwd)
 
 
-def test_a_recorded_exchange_is_verified_and_shown() -> None:
+def test_recorded_exchange_is_verified_and_shown() -> None:
     done = run(str(EXAMPLES / "recorded.py"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("  verified: ") == 34
@@ -32,13 +32,13 @@ def test_a_recorded_exchange_is_verified_and_shown() -> None:
     assert "he might even have been made a real boy" in done.stdout
 
 
-def test_a_recorded_exception_is_shown() -> None:
+def test_recorded_exception_is_shown() -> None:
     done = run(str(EXAMPLES / "recorded.py"), "amazon-transcribe-0.6.4-limit-exceeded")
     assert done.returncode == 0, done.stderr
     assert "LimitExceededException (429)" in done.stdout
 
 
-def test_an_exchange_that_is_not_there_is_an_error() -> None:
+def test_exchange_that_is_not_there_is_an_error() -> None:
     done = run(str(EXAMPLES / "recorded.py"), "nothing")
     assert done.returncode == 2
     assert "amazon-transcribe-0.6.4-speech" in done.stderr
@@ -152,7 +152,7 @@ def test_without_moonshine_the_words_are_scripted() -> None:
 
 
 @pytest.mark.parametrize("module", ["h2", "msgspec"])
-def test_a_missing_extra_is_named(module: str) -> None:
+def test_missing_extra_is_named(module: str) -> None:
     done = run_live(without=module)
     assert done.returncode == 1
     assert "eventstream-codec[client,emulator,speech]" in done.stderr
@@ -168,7 +168,7 @@ def write_wav(path: Path, channels: int, rate: int) -> str:
     return str(path)
 
 
-def test_what_cannot_be_streamed_is_said(tmp_path: Path) -> None:
+def test_unusable_audio_is_reported(tmp_path: Path) -> None:
     for arguments, reason in [
         ([LIVE], "not a WAV"),
         ([str(tmp_path / "nothing.wav")], "No such file"),
@@ -189,7 +189,7 @@ def test_another_wav_is_transcribed(tmp_path: Path) -> None:
     assert "5 chunks of audio, 8,000 bytes" in done.stdout
 
 
-def test_the_speech_is_that_of_the_recorded_client() -> None:
+def test_speech_is_that_of_the_recorded_client() -> None:
     with open(CAPTURES / "amazon-transcribe-0.6.4-speech.request.bin", "rb") as file:
         *signed, end = eventstream.iter_messages(file)
     audio = [eventstream.decode(message.payload).payload for message in signed]

@@ -104,35 +104,35 @@ def id_of(value):
 each = pytest.mark.parametrize(("class_", "arguments"), [sample[:2] for sample in SAMPLES], ids=id_of)
 
 
-def test_the_module_holds_these_errors_and_no_others():
+def test_module_holds_these_errors_and_no_others():
     classes = {name for name, value in vars(exceptions).items() if isinstance(value, type) and name[0] != "_"}
     assert classes == set(TREE)
 
 
 @pytest.mark.parametrize(("name", "base"), TREE.items(), ids=TREE)
-def test_the_tree(name, base):
+def test_tree(name, base):
     class_ = getattr(exceptions, name)
     public = [base.__name__ for base in class_.__mro__[1:] if base.__name__[0] != "_"]
     assert public[0] == base
 
 
 @pytest.mark.parametrize("name", TREE)
-def test_the_fault_of_the_caller_or_the_sender_is_a_value_error(name):
+def test_fault_of_the_caller_or_the_sender_is_a_value_error(name):
     class_ = getattr(exceptions, name)
     assert issubclass(class_, ValueError) == issubclass(class_, (exceptions.EncodeError, exceptions.DecodeError))
 
 
 @pytest.mark.parametrize("name", TREE)
-def test_the_top_level_exports_it(name):
+def test_top_level_exports_it(name):
     assert getattr(eventstream, name) is getattr(exceptions, name)
 
 
-def test_there_is_a_sample_of_each():
+def test_samples_cover_every_error():
     assert {class_.__name__ for class_, _, _ in SAMPLES} == set(TREE)
 
 
 @pytest.mark.parametrize(("class_", "arguments", "attributes"), SAMPLES, ids=id_of)
-def test_the_attributes(class_, arguments, attributes):
+def test_attributes(class_, arguments, attributes):
     error = class_(*arguments)
     for name, value in attributes.items():
         assert getattr(error, name) == value
@@ -141,14 +141,14 @@ def test_the_attributes(class_, arguments, attributes):
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @each
-def test_it_pickles(class_, arguments, protocol):
+def test_errors_pickle(class_, arguments, protocol):
     error = class_(*arguments)
     assert frames.fault(pickle.loads(pickle.dumps(error, protocol))) == frames.fault(error)
 
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy])
 @each
-def test_it_copies(class_, arguments, way):
+def test_errors_copy(class_, arguments, way):
     error = class_(*arguments)
     copied = way(error)
     assert copied is not error
@@ -169,7 +169,7 @@ def test_again_gives_an_equal_new_error_without_the_traceback(class_, arguments)
     assert not hasattr(error, "added"), "they share no state"
 
 
-def test_a_subclass_pickles_too():
+def test_subclass_pickles_too():
     error = ThrottledError("Throttled", "slow down")
     restored = pickle.loads(pickle.dumps(error))
     assert frames.fault(restored) == frames.fault(error)
@@ -282,16 +282,16 @@ def test_notes_survive_pickling():
     ],
     ids=id_of,
 )
-def test_the_text_carries_the_values(class_, arguments, text):
+def test_text_carries_the_values(class_, arguments, text):
     assert str(class_(*arguments)) == text
 
 
-def test_a_service_error_of_a_code_alone():
+def test_service_error_of_a_code_alone():
     error = exceptions.ServiceError("Code", "text")
     assert (error.headers, error.payload) == (None, b"")
 
 
-def test_the_error_of_a_message_whose_view_was_released(codec):
+def test_error_of_a_message_whose_view_was_released(codec):
     message = next(codec.Decoder(copy=False).feed(codec.Message({":message-type": "error"}, b"payload").encode()))
     message.payload.release()
     with pytest.raises(BufferError, match="released memoryview"):
@@ -307,7 +307,7 @@ def test_the_error_of_a_message_whose_view_was_released(codec):
         ("", "", "unnamed error"),
     ],
 )
-def test_the_text_of_a_service_error(code, message, text):
+def test_text_of_a_service_error(code, message, text):
     assert str(exceptions.ServiceError(code, message)) == text
 
 
@@ -428,7 +428,7 @@ def quoted(error: Exception, letter: str) -> int:
     ],
     ids=["InvalidHeaderName", "InvalidHeaderValue", "InvalidHeader", "Truncated", "UnknownType", "Duplicate", "Text"],
 )
-def test_a_text_quotes_at_most_64_bytes(make, length, letter):
+def test_text_quotes_at_most_64_bytes(make, length, letter):
     name = letter * length
     error = make(name)
     assert error.name == name, "the attribute is whole"
@@ -437,7 +437,7 @@ def test_a_text_quotes_at_most_64_bytes(make, length, letter):
         assert repr(name) in str(error)
 
 
-def test_a_text_quotes_a_name_as_a_str_shows_it():
+def test_text_quotes_a_name_as_a_str_shows_it():
     class Name(str):
         __slots__ = ()
 
@@ -493,7 +493,7 @@ def test_incomplete_stream_is_an_end_of_file():
     assert issubclass(exceptions.IncompleteStream, EOFError)
 
 
-def test_the_module_imports_nothing_but_texts_and_numbers():
+def test_module_imports_nothing_but_texts_and_numbers():
     program = (
         "import sys; package = type(sys)('eventstream'); package.__path__ = [sys.argv[1]]\n"
         "sys.modules['eventstream'] = package\n"

@@ -41,7 +41,7 @@ def test_how_faults_are_written(text, fault):
         "reset@1*",
     ],
 )
-def test_what_is_not_written_as_a_fault(text):
+def test_texts_that_are_not_faults(text):
     with pytest.raises(ValueError, match="KIND@EVENT") as raised:
         Fault.parse(text)
     assert (
@@ -65,7 +65,7 @@ def test_what_is_not_written_as_a_fault(text):
         ("slow:3601@1", "slow takes 0 to 3600 seconds"),
     ],
 )
-def test_what_is_no_fault(text, problem):
+def test_arguments_that_are_not_faults(text, problem):
     with pytest.raises(ValueError, match=f"^{re.escape(problem)}$"):
         Fault.parse(text)
 
@@ -75,13 +75,13 @@ def test_how_slow():
     assert Fault("slow", 1, "0.25").delay == 0.25
 
 
-def test_a_fault_strikes_at_its_event():
+def test_fault_strikes_at_its_event():
     faults = Faults([Fault("reset", 2), Fault("bad-crc", 3)])
     for _ in range(3):
         assert [faults.at(event) for event in range(5)] == [None, None, Fault("reset", 2), Fault("bad-crc", 3), None]
 
 
-def test_a_fault_strikes_so_many_streams():
+def test_fault_strikes_so_many_streams():
     faults = Faults([Fault("reset", 2, streams=2), Fault("slow", 2)])
     assert [faults.at(2).kind for _ in range(4)] == ["reset", "reset", "slow", "slow"]
     assert faults.at(1) is None

@@ -14,7 +14,7 @@ FILES = sorted(path for path in fuzz.CORPUS.glob("*/*") if path.is_file())
 
 @pytest.mark.filterwarnings("ignore:language code")  # that it is not known, and passed on
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_the_invariant_holds(path):
+def test_invariant_holds(path):
     if path.parent.name in ("requests", "transcripts"):
         pytest.importorskip("msgspec")
     target = importlib.import_module(f"fuzz.{path.parent.name}")
@@ -34,7 +34,7 @@ def test_every_target_opens_with_its_invariant(name):
     assert documentation.endswith(".")
 
 
-def test_what_breaks_an_invariant_is_seen(monkeypatch):
+def test_broken_invariants_are_seen(monkeypatch):
     """A check that cannot fail is none."""
     from fuzz import harness, headers
 
@@ -55,7 +55,7 @@ def test_what_breaks_an_invariant_is_seen(monkeypatch):
             check(b"")
 
 
-def test_a_sample_is_checked_thoroughly():
+def test_sample_is_checked_thoroughly():
     """The same inputs each time, about one in so many."""
     sampled = sum(fuzz.is_sampled(number.to_bytes(3, "big")) for number in range(fuzz.SAMPLE * 100))
     assert 50 < sampled < 150

@@ -75,7 +75,7 @@ def test_all_ten_types_stand_in_the_order_of_the_mapping(codec):
     ],
     ids=repr,
 )
-def test_a_value_at_its_bounds(codec, value, wire):
+def test_value_at_its_bounds(codec, value, wire):
     headers = codec.Headers({"n": value})
     assert headers.raw.hex() == "016e" + wire
     assert frames.same_value(headers["n"], value)
@@ -85,12 +85,12 @@ def test_a_value_at_its_bounds(codec, value, wire):
 
 
 @pytest.mark.parametrize("value", [b"v" * 32_767, "v" * 32_767, "語" * 10_922 + "!"], ids=["bytes", "str", "UTF-8"])
-def test_the_longest_value(codec, value):
+def test_longest_value(codec, value):
     assert frames.same_value(codec.Headers({"n": value})["n"], value)
 
 
 @pytest.mark.parametrize("value", [b"v" * 32_768, "v" * 32_768, "語" * 10_923, b"v" * 70_000], ids=len)
-def test_a_longer_value_is_refused(codec, value):
+def test_longer_value_is_refused(codec, value):
     with pytest.raises(InvalidHeaderValue) as raised:
         codec.Headers({"n": value})
     assert raised.value.name == "n"
@@ -98,14 +98,14 @@ def test_a_longer_value_is_refused(codec, value):
 
 
 @pytest.mark.parametrize("value", [2**31, -(2**31) - 1, 2**63, 2**1000, -(2**1000)])
-def test_an_int_of_more_than_32_bits_is_refused_and_the_error_names_long(codec, value):
+def test_int_of_more_than_32_bits_names_long(codec, value):
     with pytest.raises(InvalidHeaderValue, match=r"'n': an integer of more than 32 bits: use Long$") as raised:
         codec.Headers({"n": value})
     assert raised.value.name == "n"
 
 
 @pytest.mark.parametrize(("class_", "bits"), [(Byte, 8), (Short, 16), (Long, 64)])
-def test_a_sized_integer_that_did_not_check_its_value_is_refused(codec, class_, bits):
+def test_sized_integer_without_a_check_is_refused(codec, class_, bits):
     for value in (1 << bits - 1, -(1 << bits - 1) - 1):
         with pytest.raises(InvalidHeaderValue, match=f"'n': an integer of more than {bits} bits$"):
             codec.Headers({"n": int.__new__(class_, value)})
@@ -115,7 +115,7 @@ def test_a_sized_integer_that_did_not_check_its_value_is_refused(codec, class_, 
 
 
 @pytest.mark.parametrize("name", ["n", "n" * 255, "é" * 127, "語" * 85, "\0", ":message-type", " ", "😀"], ids=len)
-def test_a_name_of_1_to_255_bytes(codec, name):
+def test_name_of_1_to_255_bytes(codec, name):
     headers = codec.Headers({name: True})
     assert headers.raw == frames.header(name, 0)
     assert list(headers) == [name]
@@ -132,7 +132,7 @@ def test_another_name_is_refused(codec, name):
 
 
 @pytest.mark.parametrize("name", [b"n", 1, None, ("n",), 1.5, True], ids=repr)
-def test_a_name_that_is_no_str_is_a_type_error(codec, name):
+def test_name_that_is_no_str_is_a_type_error(codec, name):
     with pytest.raises(TypeError, match=f"^a header name is a str, not {type(name).__name__}$"):
         codec.Headers({name: True})
 
@@ -174,7 +174,7 @@ class Text(str):
 @pytest.mark.parametrize(
     "mapping", [Pairs(("n", 1), ("m", 2), ("n", 3)), {Text("n"): 1, Text("n"): 2}], ids=["mapping", "odd keys"]
 )
-def test_a_name_given_twice_is_refused(codec, mapping):
+def test_name_given_twice_is_refused(codec, mapping):
     with pytest.raises(InvalidHeaderName, match=r": given twice$") as raised:
         codec.Headers(mapping)
     assert str.__eq__(raised.value.name, "n")
@@ -237,14 +237,14 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize(("given", "value"), ACCEPTED.values(), ids=ACCEPTED)
-def test_a_value_like_one_of_the_ten_is_encoded_as_that(codec, given, value):
+def test_value_like_one_of_the_ten_is_encoded_as_that(codec, given, value):
     headers = codec.Headers({"n": given})
     assert frames.same_value(headers["n"], value)
     assert headers.raw == codec.Headers({"n": value}).raw
 
 
 @pytest.mark.parametrize("order", [(Byte, Timestamp), (Short, Long), (Long, Short)], ids=repr)
-def test_a_subclass_of_two_is_encoded_as_the_wider(codec, order):
+def test_subclass_of_two_is_encoded_as_the_wider(codec, order):
     class Both(*order):
         pass
 
@@ -253,7 +253,7 @@ def test_a_subclass_of_two_is_encoded_as_the_wider(codec, order):
 
 
 @pytest.mark.parametrize("change", ["move", "add", "remove", "clear"])
-def test_a_value_that_changes_the_mapping_changes_nothing(codec, change):
+def test_value_that_changes_the_mapping_changes_nothing(codec, change):
     """What is encoded is what was given."""
     changes = {
         "move": lambda: mapping.update(a=mapping.pop("a")),
@@ -275,7 +275,7 @@ def test_a_value_that_changes_the_mapping_changes_nothing(codec, change):
 
 
 @pytest.mark.parametrize("name", [MyStr("red"), Color.RED], ids=repr)
-def test_a_str_subclass_is_a_name(codec, name):
+def test_str_subclass_is_a_name(codec, name):
     headers = codec.Headers({name: 1})
     assert list(headers) == ["red"]
     assert type(next(iter(headers))) is str
@@ -289,7 +289,7 @@ def test_another_value_is_a_type_error_that_names_the_header(codec, value):
         codec.Headers({"name-of-it": value})
 
 
-def test_a_naive_datetime_is_refused(codec):
+def test_naive_datetime_is_refused(codec):
     with pytest.raises(InvalidHeaderValue, match="naive") as raised:
         codec.Headers({"n": datetime.datetime(2026, 1, 1)})
     assert raised.value.name == "n"
@@ -302,12 +302,12 @@ def test_text_with_lone_surrogates_is_refused(codec, value):
     assert raised.value.name == "n"
 
 
-def test_a_buffer_that_is_not_contiguous_is_a_buffer_error(codec):
+def test_buffer_that_is_not_contiguous_is_a_buffer_error(codec):
     with pytest.raises(BufferError):
         codec.Headers({"n": memoryview(b"abcd")[::2]})
 
 
-def test_a_released_memoryview_is_a_buffer_error(codec):
+def test_released_memoryview_is_a_buffer_error(codec):
     view = memoryview(b"abcd")
     view.release()
     with pytest.raises(BufferError):
@@ -377,7 +377,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("make", LIES.values(), ids=LIES)
-def test_a_subclass_that_lies_makes_valid_headers_or_a_documented_error(codec, make):
+def test_subclass_that_lies_gives_headers_or_an_error(codec, make):
     mapping = make()
     try:
         headers = codec.Headers(mapping)
@@ -388,7 +388,7 @@ def test_a_subclass_that_lies_makes_valid_headers_or_a_documented_error(codec, m
     assert frames.same_headers(decoded, headers)
 
 
-def test_a_class_with_a_hash_of_its_own_runs_no_code(codec):
+def test_class_with_a_hash_of_its_own_runs_no_code(codec):
     class Meta(type):
         def __hash__(cls):
             mapping.clear()
@@ -403,13 +403,13 @@ def test_a_class_with_a_hash_of_its_own_runs_no_code(codec):
 
 
 @pytest.mark.parametrize("name", ["UUID of too many bits", "UUID without an integer"])
-def test_a_uuid_in_name_alone_is_a_type_error(codec, name):
+def test_uuid_in_name_alone_is_a_type_error(codec, name):
     mapping = LIES[name]()
     with pytest.raises(TypeError, match=f"^{type(mapping['n']).__name__}: its integer is not one of 128 bits$"):
         codec.Headers(mapping)
 
 
-def test_an_error_of_the_mapping_passes_through(codec):
+def test_error_of_the_mapping_passes_through(codec):
     class Broken(Pairs):
         def __getitem__(self, name):
             raise OSError("broken")
@@ -428,7 +428,7 @@ def test_any_mapping_will_do(codec, mapping):
 
 
 @pytest.mark.parametrize("mapping", [None, [("n", 1)], "n", b"n", 1, [], iter(())], ids=frames.type_name)
-def test_what_is_no_mapping_is_a_type_error(codec, mapping):
+def test_other_objects_than_mappings_are_a_type_error(codec, mapping):
     with pytest.raises(TypeError, match=f"^headers are a mapping, not {type(mapping).__name__}$"):
         codec.Headers(mapping)
 
@@ -446,7 +446,7 @@ def test_no_headers(codec):
         assert headers == {}
 
 
-def test_the_mapping_is_copied(codec):
+def test_mapping_is_copied(codec):
     value = bytearray(b"before")
     mapping = {"n": value}
     headers = codec.Headers(mapping)
@@ -473,12 +473,12 @@ def test_raw_is_made_once(codec):
 # A Mapping
 
 
-def test_it_is_a_mapping_and_not_a_mutable_one(ten):
+def test_headers_are_an_immutable_mapping(ten):
     assert isinstance(ten, Mapping)
     assert not isinstance(ten, (MutableMapping, dict))
 
 
-def test_the_methods_of_a_mapping(ten):
+def test_methods_of_a_mapping(ten):
     names = list(frames.TEN_HEADERS)
     assert len(ten) == 10
     assert list(ten) == list(ten.keys()) == names
@@ -496,13 +496,13 @@ def test_the_methods_of_a_mapping(ten):
     assert ten
 
 
-def test_an_absent_name_is_a_key_error(ten):
+def test_absent_name_is_a_key_error(ten):
     with pytest.raises(KeyError, match="absent"):
         ten["absent"]
 
 
 @pytest.mark.parametrize("name", [None, 5, b"byte", ()], ids=repr)
-def test_a_name_that_is_no_str_is_absent(ten, name):
+def test_name_that_is_no_str_is_absent(ten, name):
     assert name not in ten
     assert ten.get(name) is None
     with pytest.raises(KeyError):
@@ -518,7 +518,7 @@ LOOKUPS = [
 
 @pytest.mark.parametrize("before", range(8))
 @pytest.mark.parametrize("lookup", LOOKUPS, ids=["[]", "get", "dict"])
-def test_a_value_is_the_same_at_every_lookup(codec, lookup, before):
+def test_value_is_the_same_at_every_lookup(codec, lookup, before):
     """An implementation may look differently at what is asked for often."""
     for name, value in frames.TEN_HEADERS.items():
         headers = codec.Headers(frames.TEN_HEADERS)
@@ -529,7 +529,7 @@ def test_a_value_is_the_same_at_every_lookup(codec, lookup, before):
 
 @pytest.mark.parametrize("before", range(8))
 @pytest.mark.parametrize("name", ["", "t", "tru", "true ", "Grüße", "\ud800", "uuid" * 100, "name"], ids=ascii)
-def test_a_name_that_is_not_there_is_absent_at_every_lookup(codec, name, before):
+def test_name_that_is_not_there_is_absent_at_every_lookup(codec, name, before):
     headers = codec.decode(frames.TEN_FRAME).headers
     headers = codec.Headers(dict(headers)) if before % 2 else headers
     for _ in range(before):
@@ -542,13 +542,13 @@ def test_a_name_that_is_not_there_is_absent_at_every_lookup(codec, name, before)
 
 
 @pytest.mark.parametrize("name", [MyStr("byte"), Text("byte")], ids=["str subclass", "with an equality of its own"])
-def test_a_lookup_by_a_str_subclass_is_that_of_a_dict(codec, name):
+def test_lookup_by_a_str_subclass_is_that_of_a_dict(codec, name):
     headers = codec.Headers(frames.TEN_HEADERS)
     for _ in range(8):
         assert headers.get(name) == frames.TEN_HEADERS.get(name)
 
 
-def test_texts_that_streams_repeat_are_not_mistaken_for_each_other(codec):
+def test_repeated_texts_are_not_confused(codec):
     texts = [":message-type", ":event-type", ":exception-type", ":content-type", ":error-code", ":error-message"]
     texts += [":date", ":chunk-signature", "event", "exception", "error", "application/json", "AudioEvent"]
     texts += ["application/octet-stream", "TranscriptEvent", "initial-response", "chunk", "BadRequestException"]
@@ -561,7 +561,7 @@ def test_texts_that_streams_repeat_are_not_mistaken_for_each_other(codec):
                     assert dict(message.headers) == {other: other}
 
 
-def test_the_views(ten):
+def test_views(ten):
     assert isinstance(ten.keys(), KeysView)
     assert isinstance(ten.items(), ItemsView)
     assert isinstance(ten.values(), ValuesView)
@@ -573,7 +573,7 @@ def test_the_views(ten):
     assert ten.items() == frames.TEN_HEADERS.items()
 
 
-def test_it_matches_mapping_patterns(ten):
+def test_headers_match_mapping_patterns(ten):
     match ten:
         case {"byte": int(byte), "string": str(string), **rest}:
             assert (byte, string) == (-2, "Grüße")
@@ -592,7 +592,7 @@ def test_it_matches_mapping_patterns(ten):
 # Equality and hash
 
 
-def test_it_equals_any_equal_mapping(ten, codec):
+def test_headers_equal_any_equal_mapping(ten, codec):
     assert ten == frames.TEN_HEADERS
     assert frames.TEN_HEADERS == ten  # noqa: SIM300
     assert ten == OrderedDict(frames.TEN_HEADERS)
@@ -617,7 +617,7 @@ def test_wire_types_do_not_count_where_the_values_are_equal(codec):
 
 
 @pytest.mark.parametrize("other", [{}, {"a": 2}, {"b": 1}, {"a": 1, "b": 2}, None, 5, "a", [("a", 1)]], ids=repr)
-def test_it_differs_from_other_things(codec, other):
+def test_headers_differ_from_other_things(codec, other):
     headers = codec.Headers({"a": 1})
     assert headers != other
     assert (headers == other) is False
@@ -625,7 +625,7 @@ def test_it_differs_from_other_things(codec, other):
         assert headers != codec.Headers(other)
 
 
-def test_it_is_not_ordered(codec):
+def test_headers_are_not_ordered(codec):
     with pytest.raises(TypeError):
         codec.Headers({"a": 1}) < codec.Headers({"a": 2})  # noqa: B015
 
@@ -636,7 +636,7 @@ def test_equal_headers_have_equal_hashes(ten, codec):
     assert len({ten, codec.Headers(frames.TEN_HEADERS), codec.Headers({})}) == 2
 
 
-def test_the_twins_headers_are_equal(native, reference):
+def test_twins_headers_are_equal(native, reference):
     first, second = native.Headers(frames.TEN_HEADERS), reference.Headers(frames.TEN_HEADERS)
     assert first == second
     assert second == first
@@ -646,7 +646,7 @@ def test_the_twins_headers_are_equal(native, reference):
 # Immutable, final, copied and pickled
 
 
-def test_it_cannot_be_mutated(ten):
+def test_headers_cannot_be_mutated(ten):
     with pytest.raises(TypeError):
         ten["byte"] = 1
     with pytest.raises(TypeError):
@@ -670,12 +670,12 @@ def test_init_again_changes_nothing(ten):
     assert pairs(ten) == pairs(frames.TEN_HEADERS)
 
 
-def test_it_cannot_be_subclassed(codec):
+def test_headers_cannot_be_subclassed(codec):
     with pytest.raises(TypeError):
         type("Mine", (codec.Headers,), {})
 
 
-def test_its_argument_is_positional(codec):
+def test_headers_argument_is_positional(codec):
     with pytest.raises(TypeError):
         codec.Headers(mapping={})
     with pytest.raises(TypeError):
@@ -683,13 +683,13 @@ def test_its_argument_is_positional(codec):
 
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda headers: pickle.loads(pickle.dumps(headers))])
-def test_it_copies_and_pickles_with_its_wire_form(ten, way):
+def test_headers_copy_and_pickle_with_their_wire_form(ten, way):
     copied = way(ten)
     assert copied.raw == ten.raw
     assert pairs(copied) == pairs(ten)
 
 
-def test_a_value_too_long_to_be_encoded_anew_pickles(codec):
+def test_value_too_long_to_be_encoded_anew_pickles(codec):
     headers = codec.decode(frames.frame(frames.string("n", "v" * 65_535))).headers
     assert pickle.loads(pickle.dumps(headers)).raw == headers.raw
 

@@ -20,7 +20,7 @@ iter_payload_text salvage
 """.split()  # noqa: SIM905
 
 
-def test_the_exported_names():
+def test_exported_names():
     assert eventstream.__all__ == NAMES
 
 
@@ -44,7 +44,7 @@ def test_module_has_no_getattr():
     assert "__getattr__" not in vars(eventstream)
 
 
-def test_the_examples_of_the_documentation():
+def test_examples_of_the_documentation():
     wire = eventstream.encode({":event-type": "AudioEvent"}, b"...")
     message = eventstream.decode(wire)
     assert message.headers[":event-type"] == "AudioEvent"
@@ -62,7 +62,7 @@ def test_help_begins_with_what_one_calls():
         assert re.search(rf"^ {{4,}}.*\b{name}\b", overview, re.MULTILINE), name
 
 
-def test_the_import_brings_in_no_costly_module():
+def test_import_brings_in_no_costly_module():
     program = "import sys; before = set(sys.modules); import eventstream; "
     program += "print(*{'asyncio', 'ctypes', 'json', 'typing_extensions'} & set(sys.modules) - before)"
     assert run(program) == []

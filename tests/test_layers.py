@@ -147,10 +147,10 @@ def test_private_names_stay_in_their_module(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if layer_of(module) < len(SANS_IO)])
-def test_the_lower_layers_reach_for_nothing(module: str) -> None:
+def test_lower_layers_reach_for_nothing(module: str) -> None:
     allowed = {"os"} if module == "eventstream._codec" else set()  # an environment variable chooses the reference
     assert not set(imports_of(module)) & REACH - allowed
 
 
-def test_the_native_core_calls_no_io() -> None:
+def test_native_core_calls_no_io() -> None:
     assert not set((PACKAGE / "_native.pyx").read_text(encoding="utf-8").split()) & {"open", "socket", "libc.stdio"}

@@ -47,31 +47,31 @@ def test_headers_are_made_of_a_mapping(codec):
     assert message.headers.raw == frames.TEN_BLOCK
 
 
-def test_the_payload_is_empty_by_default(codec):
+def test_payload_is_empty_by_default(codec):
     assert codec.Message({"a": 1}).payload == b""
 
 
 @pytest.mark.parametrize("make", [bytes, bytearray, memoryview, lambda data: array.array("H", data)])
-def test_a_payload_given_as_another_buffer_is_copied_to_bytes(codec, make):
+def test_payload_given_as_another_buffer_is_copied_to_bytes(codec, make):
     message = codec.Message({}, make(b"AABB"))
     assert type(message.payload) is bytes
     assert message.payload == b"AABB"
 
 
-def test_a_payload_changed_afterwards_is_no_matter(codec):
+def test_payload_changed_afterwards_is_no_matter(codec):
     payload = bytearray(b"before")
     message = codec.Message({}, payload)
     payload[:] = b"after!"
     assert message.payload == b"before"
 
 
-def test_a_bytes_payload_is_not_copied(codec):
+def test_bytes_payload_is_not_copied(codec):
     payload = b"payload" * 100
     assert codec.Message({}, payload).payload is payload
 
 
 @pytest.mark.parametrize("payload", [None, "text", 5, [1], object()], ids=frames.type_name)
-def test_a_payload_that_is_no_buffer_is_a_type_error(codec, payload):
+def test_payload_that_is_no_buffer_is_a_type_error(codec, payload):
     with pytest.raises(TypeError):
         codec.Message({}, payload)
 
@@ -82,7 +82,7 @@ def test_headers_that_are_no_mapping_are_a_type_error(codec, headers):
         codec.Message(headers)
 
 
-def test_a_payload_that_is_not_contiguous_is_a_buffer_error(codec):
+def test_payload_that_is_not_contiguous_is_a_buffer_error(codec):
     with pytest.raises(BufferError):
         codec.Message({}, memoryview(b"abcd")[::2])
 
@@ -90,7 +90,7 @@ def test_a_payload_that_is_not_contiguous_is_a_buffer_error(codec):
 # Encoding
 
 
-def test_what_was_decoded_encodes_to_the_same_bytes(codec):
+def test_decoded_message_round_trips(codec):
     for wire in (frames.TEN_FRAME, frames.EVENT_FRAME, frames.EMPTY_FRAME, frames.TAIL_FRAME):
         assert codec.decode(wire).encode() == wire
         assert viewed(codec, wire).encode() == wire
@@ -105,7 +105,7 @@ def test_encode_is_never_limited(codec):
 
 @pytest.mark.parametrize("length", [32_768, 40_000, 65_535])
 @pytest.mark.parametrize("type_", [6, 7])
-def test_a_decoded_value_longer_than_may_be_encoded_still_encodes_and_pickles(codec, length, type_):
+def test_value_longer_than_encodable_still_round_trips(codec, length, type_):
     wire = frames.frame(frames.header("n", type_, frames.sized(b"v" * length)))
     message = codec.decode(wire)
     assert len(message.headers["n"]) == length
@@ -127,14 +127,14 @@ RESERVED = {
 
 
 @pytest.mark.parametrize(("attribute", "header"), RESERVED.items(), ids=RESERVED)
-def test_a_reserved_header_is_a_property(codec, attribute, header):
+def test_reserved_header_is_a_property(codec, attribute, header):
     message = codec.Message({header: "value"})
     assert {name: getattr(message, name) for name in RESERVED} == {**dict.fromkeys(RESERVED), attribute: "value"}
 
 
 @pytest.mark.parametrize(("attribute", "header"), RESERVED.items(), ids=RESERVED)
 @pytest.mark.parametrize("value", [b"bytes", 5, True], ids=repr)
-def test_a_reserved_header_that_is_no_text_counts_as_absent(codec, attribute, header, value):
+def test_reserved_header_that_is_no_text_counts_as_absent(codec, attribute, header, value):
     assert getattr(codec.Message({header: value}), attribute) is None
 
 
@@ -151,7 +151,7 @@ def test_a_reserved_header_that_is_no_text_counts_as_absent(codec, attribute, he
         ("exception", {"event_type": "Fallback", "exception_type": ""}, ""),
     ],
 )
-def test_the_exception_type_falls_back_to_the_event_type_in_an_exception(codec, message_type, others, exception_type):
+def test_exception_type_falls_back_to_the_event_type(codec, message_type, others, exception_type):
     assert typed(codec, message_type, **others).exception_type == exception_type
 
 
@@ -195,7 +195,7 @@ ERRORS = {
 
 @pytest.mark.parametrize(("others", "payload", "text"), ERRORS.values(), ids=ERRORS)
 @pytest.mark.parametrize("kind", ["exception", "error"])
-def test_the_text_of_a_service_error(codec, kind, others, payload, text):
+def test_text_of_a_service_error(codec, kind, others, payload, text):
     message = typed(codec, kind, payload, exception_type="BadRequestException", **others)
     for copied in (message, viewed(codec, message.encode())):
         with pytest.raises(ServiceError) as raised:
@@ -218,13 +218,13 @@ def test_the_text_of_a_service_error(codec, kind, others, payload, text):
         ("error", {}, ""),
     ],
 )
-def test_the_code_of_a_service_error(codec, kind, others, code):
+def test_code_of_a_service_error(codec, kind, others, code):
     with pytest.raises(ServiceError) as raised:
         typed(codec, kind, **others).raise_for_error()
     assert raised.value.code == code
 
 
-def test_a_service_error_pickles(codec):
+def test_service_error_pickles(codec):
     with pytest.raises(ServiceError) as raised:
         typed(codec, "exception", b'{"Message":"text"}', exception_type="Named").raise_for_error()
     error = pickle.loads(pickle.dumps(raised.value))
@@ -236,7 +236,7 @@ def test_a_service_error_pickles(codec):
 # Pattern matching, equality, hash, repr
 
 
-def test_it_matches_patterns(codec):
+def test_message_matches_patterns(codec):
     assert codec.Message.__match_args__ == ("headers", "payload")
     match codec.decode(frames.EVENT_FRAME):
         case codec.Message({":event-type": "TranscriptEvent"}, payload):
@@ -252,7 +252,7 @@ def test_it_matches_patterns(codec):
             pytest.fail("no match")
 
 
-def test_equality_compares_headers_as_mappings_and_payloads_as_bytes(codec):
+def test_equality_is_of_mappings_and_bytes(codec):
     message = codec.decode(frames.TEN_FRAME)
     backwards = codec.Message(dict(reversed(frames.TEN_HEADERS.items())), b"payload")
     for other in (backwards, viewed(codec), codec.Message(frames.TEN_HEADERS, bytearray(b"payload"))):
@@ -263,7 +263,7 @@ def test_equality_compares_headers_as_mappings_and_payloads_as_bytes(codec):
     assert message.encode() != backwards.encode()
 
 
-def test_it_differs_from_other_things(codec):
+def test_message_differs_from_other_things(codec):
     message = codec.Message({"a": 1}, b"payload")
     others = (codec.Message({"a": 2}, b"payload"), codec.Message({"a": 1}, b"other"), codec.Message({}, b"payload"))
     for other in (*others, None, 5, b"payload", {"a": 1}, ({"a": 1}, b"payload")):
@@ -271,12 +271,12 @@ def test_it_differs_from_other_things(codec):
         assert (message == other) is False
 
 
-def test_it_is_hashable(codec):
+def test_message_is_hashable(codec):
     message = codec.decode(frames.TEN_FRAME)
     assert len({message, viewed(codec), codec.Message(frames.TEN_HEADERS, b"payload"), codec.Message({})}) == 2
 
 
-def test_it_is_no_sequence(codec):
+def test_message_is_not_a_sequence(codec):
     message = codec.Message({"a": 1}, b"payload")
     with pytest.raises(TypeError):
         iter(message)
@@ -317,7 +317,7 @@ def test_repr_of_what_was_decoded_never_fails(codec, type_):
 # Immutable, final, copied and pickled
 
 
-def test_it_cannot_be_mutated(codec):
+def test_message_cannot_be_mutated(codec):
     message = codec.decode(frames.TEN_FRAME)
     for name in ("headers", "payload", "event_type", "anything", "encode"):
         with pytest.raises((AttributeError, TypeError)):
@@ -327,7 +327,7 @@ def test_it_cannot_be_mutated(codec):
     assert message.encode() == frames.TEN_FRAME
 
 
-def test_a_payload_view_is_read_only(codec):
+def test_payload_view_is_read_only(codec):
     payload = viewed(codec).payload
     assert payload.readonly
     assert (payload.format, payload.ndim, payload.nbytes) == ("B", 1, 7)
@@ -341,13 +341,13 @@ def test_init_again_changes_nothing(codec):
     assert message.encode() == frames.TEN_FRAME
 
 
-def test_it_cannot_be_subclassed(codec):
+def test_message_cannot_be_subclassed(codec):
     with pytest.raises(TypeError):
         type("Mine", (codec.Message,), {})
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_it_pickles(codec, protocol):
+def test_message_pickles(codec, protocol):
     for message in (codec.decode(frames.TEN_FRAME), viewed(codec)):
         restored = pickle.loads(pickle.dumps(message, protocol))
         assert restored.encode() == frames.TEN_FRAME
@@ -355,26 +355,26 @@ def test_it_pickles(codec, protocol):
         assert frames.same_headers(restored.headers, frames.TEN_HEADERS)
 
 
-def test_a_view_pickles_and_copies_without_the_bytes_around_it(codec):
+def test_view_pickles_and_copies_without_the_bytes_around_it(codec):
     decoder = codec.Decoder(copy=False)
     messages = list(decoder.feed(frames.frame(b"", b"\xaa" * 100_000) + frames.frame(b"", b"small")))
     assert len(pickle.dumps(messages[1])) < 500
 
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy])
-def test_it_copies(codec, way):
+def test_message_copies(codec, way):
     for message in (codec.decode(frames.TEN_FRAME), viewed(codec)):
         assert way(message).encode() == frames.TEN_FRAME
         assert frames.same_headers(way(message).headers, frames.TEN_HEADERS)
 
 
-def test_a_message_over_the_default_limits_pickles(codec):
+def test_message_over_the_default_limits_pickles(codec):
     wire = frames.frame(b"".join(frames.string(f"{i}", "v" * 40_000) for i in range(4)))
     message = codec.decode(wire, max_headers_length=None)
     assert pickle.loads(pickle.dumps(message)).encode() == wire
 
 
-def test_a_released_payload_is_a_buffer_error_and_never_a_crash(codec):
+def test_released_payload_is_a_buffer_error_and_never_a_crash(codec):
     message = viewed(codec)
     message.payload.release()
     for use in (message.encode, lambda: hash(message), lambda: pickle.dumps(message), lambda: repr(message)):
@@ -383,7 +383,7 @@ def test_a_released_payload_is_a_buffer_error_and_never_a_crash(codec):
     assert message != codec.decode(frames.TEN_FRAME)
 
 
-def test_a_released_payload_of_an_exception_is_a_buffer_error(codec):
+def test_released_payload_of_an_exception_is_a_buffer_error(codec):
     block = frames.string(":message-type", "exception")
     (message,) = codec.Decoder(copy=False).feed(frames.frame(block, b'{"Message": "text"}'))
     message.payload.release()

@@ -66,11 +66,11 @@ def declarations() -> list[str]:
     return [line for line in lines if line and not private.match(line)]
 
 
-def test_the_stable_interface():
+def test_stable_interface():
     assert declarations() == STABLE
 
 
-def test_the_functions_are_exported_for_other_modules(native):
+def test_functions_are_exported_for_other_modules(native):
     functions = {
         re.search(r"(\w+)\(", line)[1] for line in STABLE if re.match(r"cdef .*\(", line) and "self" not in line
     }
@@ -145,7 +145,7 @@ def test_next_header_of_every_type(native):
     [b"\x01n\x00", b"\x02na\x07\x00\x01x", b"\x01n\x06\x00\x03\x01x\xc8", b"\x01n\x06\x00\x03\x01x\x05"],
     ids=["no value", "text", "bytes like a header of no type", "bytes like a header that is cut"],
 )
-def test_next_header_stays_in_the_block_wherever_it_is_told_to_begin(native, block):
+def test_next_header_stays_in_the_block_from_any_position(native, block):
     headers = native.decode(frames.frame(block)).headers
     for start in (*range(1, len(block) + 2), 2**32, 2**63):
         for name, type_, value in fields(native, headers, start):

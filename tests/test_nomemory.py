@@ -128,12 +128,12 @@ def assert_repeatable(call, alone):
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("call", WITH_A_PAYLOAD.values(), ids=WITH_A_PAYLOAD)
-def test_a_call_with_a_payload_can_be_repeated(codec, call, size, alone):
+def test_call_with_a_payload_can_be_repeated(codec, call, size, alone):
     assert_repeatable(partial(call, codec, bytes(range(256)) * (size // 256 + 1)), alone)
 
 
 @pytest.mark.parametrize("call", WITHOUT.values(), ids=WITHOUT)
-def test_a_call_can_be_repeated(codec, call, alone):
+def test_call_can_be_repeated(codec, call, alone):
     assert_repeatable(partial(call, codec), alone)
 
 
@@ -179,7 +179,7 @@ def state(decoder):
 @pytest.mark.parametrize("every", [1, 3], ids=["taken at once", "taken after three feeds"])
 @pytest.mark.parametrize(("kind", "copied"), KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("pieces", WAYS.values(), ids=WAYS)
-def test_a_decoder_loses_and_doubles_nothing(codec, first_capacities, pieces, kind, copied, every, alone):
+def test_decoder_loses_and_doubles_nothing(codec, first_capacities, pieces, kind, copied, every, alone):
     for _ in first_capacities:
         decoder = codec.Decoder(copy=copied)
         wires = []
@@ -207,7 +207,7 @@ def test_a_decoder_loses_and_doubles_nothing(codec, first_capacities, pieces, ki
     ],
     ids=["text", "length", "header", "checksum"],
 )
-def test_a_fault_is_raised_in_the_end(codec, data, alone):
+def test_fault_is_raised_in_the_end(codec, data, alone):
     """After the messages before it; and the decoder is dead, though memory was short all the time."""
     decoder = codec.Decoder().feed(frames.TEN_FRAME + data)
     assert repeated(decoder.__next__, alone)[0].encode() == frames.TEN_FRAME
@@ -252,7 +252,7 @@ CHAIN = Credentials("AKIDEXAMPLE", "secret"), "us-east-1", "transcribe", bytes(3
 
 
 @pytest.mark.parametrize("seconds", [1, 2], ids=["in one second", "in two seconds by turns"])
-def test_a_chain_of_signatures_goes_on_where_it_was(seconds):
+def test_chain_of_signatures_goes_on_where_it_was(seconds):
     """What the events of a second have in common is hashed when the second changes: at the first call, or at each."""
     calls = itertools.count()
 
@@ -273,7 +273,7 @@ def test_a_chain_of_signatures_goes_on_where_it_was(seconds):
 
 
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
-def test_an_exchange_ends_once(signed):
+def test_exchange_ends_once(signed):
     exchange = ClientExchange(EventSigner(*CHAIN) if signed else None, plain)
     wire, failures = repeated(exchange.finish, True)
     assert failures > 0

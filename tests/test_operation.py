@@ -288,5 +288,5 @@ def test_may_retry(code, status, expected):
     assert may_retry(code, status) == expected
 
 
-def test_the_end_has_no_headers_by_default():
+def test_end_has_no_headers_by_default():
     assert TALK.end == Headers({})

@@ -328,7 +328,7 @@ def test_mapped_file(tmp_path):
         assert salvaged(data) == (PLAIN, [])  # and it can be closed
 
 
-def test_what_is_not_a_buffer():
+def test_objects_that_are_not_buffers():
     with pytest.raises(TypeError):
         eventstream.salvage("text")
     with pytest.raises(BufferError, match="not C-contiguous"):

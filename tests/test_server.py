@@ -52,7 +52,7 @@ async def talk(server, texts=("hello", "again"), **options):
         return answers
 
 
-def test_a_generator_answers():
+def test_generator_answers():
     async def main():
         async with server() as serving:
             assert await talk(serving) == ["HELLO (en)", "AGAIN (en)"]
@@ -63,7 +63,7 @@ def test_a_generator_answers():
     run(main)
 
 
-def test_a_coroutine_answers_and_says_when_the_response_begins():
+def test_coroutine_answers_and_says_when_the_response_begins():
     async def handler(conversation):
         await conversation.admit()
         await conversation.respond({"session": "mine"})
@@ -84,7 +84,7 @@ def test_a_coroutine_answers_and_says_when_the_response_begins():
     run(main)
 
 
-def test_the_response_that_an_operation_gives_by_default():
+def test_response_that_an_operation_gives_by_default():
     operation = replace(TALK, reply=lambda request: {"session": request["bot"]})
 
     async def main():
@@ -113,7 +113,7 @@ def test_each_operation_has_its_handler():
     run(main)
 
 
-def test_a_server_without_an_operation():
+def test_server_without_an_operation():
     with pytest.raises(ValueError, match="needs at least one operation"):
         Server({}, credentials=None)
 
@@ -165,7 +165,7 @@ def test_more_streams_than_may_be():
     run(main)
 
 
-def test_a_silent_client_gets_an_exception(caplog):
+def test_silent_client_gets_an_exception(caplog):
     async def main():
         limits = Limits(input_timeout=0.1)
         async with server(limits=limits) as serving, client_of(serving).open(TALK, REQUEST) as stream:
@@ -177,7 +177,7 @@ def test_a_silent_client_gets_an_exception(caplog):
     assert "Traceback" not in caplog.text
 
 
-def test_an_event_that_is_none_gets_an_exception():
+def test_event_that_is_none_gets_an_exception():
     strange = replace(TALK, inputs=TALK.outputs)
 
     async def main():
@@ -193,7 +193,7 @@ def test_an_event_that_is_none_gets_an_exception():
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_a_handler_that_fails_is_logged_and_told(early, caplog):
+def test_handler_that_fails_is_logged_and_told(early, caplog):
     async def fail(request, events):
         if early:
             raise RuntimeError("of mine")
@@ -211,7 +211,7 @@ def test_a_handler_that_fails_is_logged_and_told(early, caplog):
 
 
 @pytest.mark.parametrize("member", ["message", "Message", "text"])
-def test_the_text_of_an_error_has_the_operations_name(member):
+def test_text_of_an_error_has_the_operations_name(member):
     operation = replace(TALK, text_member=member)
 
     async def main():
@@ -230,7 +230,7 @@ def test_the_text_of_an_error_has_the_operations_name(member):
     run(main)
 
 
-def test_an_error_of_a_handler_is_the_clients():
+def test_error_of_a_handler_is_the_clients():
     async def refuse(request, events):
         async for event in events:
             raise ThrottlingException("ThrottlingException", f"not {event}")
@@ -244,7 +244,7 @@ def test_an_error_of_a_handler_is_the_clients():
     run(main)
 
 
-def test_a_handler_that_never_responds_is_told(caplog):
+def test_handler_that_never_responds_is_told(caplog):
     async def forget(conversation):
         await conversation.admit()
 
@@ -285,7 +285,7 @@ def test_faults_on_request(fault, error, count):
     run(main)
 
 
-def test_an_early_end_instead_of_any_event():
+def test_early_end_instead_of_any_event():
     async def main():
         async with server(faults="early-end@0") as serving:
             with pytest.raises(IncompleteStream):
@@ -294,7 +294,7 @@ def test_an_early_end_instead_of_any_event():
     run(main)
 
 
-def test_a_fault_that_strikes_once_is_passed_by_a_retry(monkeypatch):
+def test_fault_that_strikes_once_is_passed_by_a_retry(monkeypatch):
     async def at_once(attempt, left):
         return True
 
@@ -366,7 +366,7 @@ def test_each_stream_is_logged(caplog):
         ([("content-type", "application/json")], b'{"message": "x"}', "the server answered application/json: "),
     ],
 )
-def test_a_response_that_is_no_event_stream(headers, body, text):
+def test_response_that_is_no_event_stream(headers, body, text):
     from eventstream import http2
 
     async def page(stream):
@@ -386,7 +386,7 @@ def test_a_response_that_is_no_event_stream(headers, body, text):
     run(main)
 
 
-def test_an_operation_may_say_nothing_at_all():
+def test_operation_may_say_nothing_at_all():
     nothing = Operation(
         name="Nothing",
         service="s",

@@ -44,7 +44,7 @@ def test_both_ends_talk_to_each_other():
     assert client.ended
 
 
-def test_what_the_operation_refuses_is_not_sent_and_is_told_by_the_server():
+def test_events_the_operation_refuses_are_not_sent():
     def check(request):
         def check_text(text):
             if len(text) > 5:
@@ -90,7 +90,7 @@ def test_complete_by_the_last_event():
     client.receive_eof()
 
 
-def test_a_request_of_another_operation_is_refused():
+def test_request_of_another_operation_is_refused():
     server = ServerSession(TALK, None, max_payload_length=None)
     with pytest.raises(InvalidRequest) as raised:
         server.receive_request("GET", "/other", [])
@@ -128,13 +128,13 @@ def test_parameters_in_initial_messages():
     assert client.initial == response
 
 
-def test_an_event_before_the_initial_request_is_refused():
+def test_event_before_the_initial_request_is_refused():
     client, server = opened(RPC)
     with pytest.raises(InvalidEvent, match="an initial-request comes first"):
         list(server.receive(client.send(Text("hello"))))
 
 
-def test_an_error_from_elsewhere_ends_the_session():
+def test_error_from_elsewhere_ends_the_session():
     client, _ = opened()
     client.check()
     client.fail(OSError("lost"))

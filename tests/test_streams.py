@@ -86,7 +86,7 @@ class AsyncReadable(Readable):
         return super().read(size)
 
 
-def test_the_implementation_in_use_is_that_of_the_package(codec):
+def test_implementation_in_use_is_that_of_the_package(codec):
     module = f"eventstream._{implementation}"
     assert streams.Decoder.__module__ == module
     if codec.__name__ == module:
@@ -123,7 +123,7 @@ def test_messages_from_any_source(make):
 @pytest.mark.parametrize(
     "empty", [b"", bytearray(), memoryview(b""), [], [b""], iter(()), io.BytesIO()], ids=frames.type_name
 )
-def test_an_empty_source_has_no_messages(empty):
+def test_empty_source_has_no_messages(empty):
     assert list(iter_messages(empty)) == []
 
 
@@ -142,14 +142,14 @@ def test_messages_from_a_file(tmp_path):
         assert wires(iter_messages(mapped)) == PARTS
 
 
-def test_a_reader_is_asked_for_a_bounded_size():
+def test_reader_is_asked_for_a_bounded_size():
     source = Readable(STREAM)
     list(iter_messages(source))
     assert set(source.asked) == {streams.READ_SIZE}
     assert streams.READ_SIZE == 65_536
 
 
-def test_a_pipe_gives_a_message_as_soon_as_its_last_byte_is_there():
+def test_pipe_gives_a_message_with_its_last_byte():
     """`read1` does not wait for more than there is."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "wb", buffering=0) as writer:
@@ -164,7 +164,7 @@ def test_a_pipe_gives_a_message_as_soon_as_its_last_byte_is_there():
         assert list(messages) == []
 
 
-def test_a_message_is_yielded_before_the_next_chunk_is_asked_for():
+def test_message_is_yielded_before_the_next_chunk():
     asked = []
 
     def source():
@@ -185,7 +185,7 @@ def test_nothing_is_read_before_the_first_message_is_asked_for():
     assert len(source.asked) == 1
 
 
-def test_a_generator_that_is_left_early_is_not_exhausted():
+def test_generator_that_is_left_early_is_not_exhausted():
     pieces = iter(PARTS)
     messages = iter_messages(pieces)
     assert next(messages).encode() == PARTS[0]
@@ -201,7 +201,7 @@ def test_leaving_in_mid_message_is_no_error():
     assert list(messages) == []
 
 
-def test_an_error_thrown_into_it_comes_out_again():
+def test_error_thrown_into_it_comes_out_again():
     messages = iter_messages([frames.TEN_FRAME + frames.TEN_FRAME[:50]])
     next(messages)
     with pytest.raises(KeyboardInterrupt):
@@ -209,7 +209,7 @@ def test_an_error_thrown_into_it_comes_out_again():
 
 
 @pytest.mark.parametrize("source", [None, 5, 1.5, object()], ids=frames.type_name)
-def test_what_is_no_source_is_a_type_error(source):
+def test_other_objects_than_sources_are_a_type_error(source):
     with pytest.raises(TypeError):
         list(iter_messages(source))
 
@@ -220,7 +220,7 @@ def test_chunks_that_are_no_bytes_are_a_type_error(source):
         list(iter_messages(source))
 
 
-def test_an_error_of_the_source_passes_through():
+def test_error_of_the_source_passes_through():
     def source():
         yield frames.TEN_FRAME
         raise ConnectionResetError("gone")
@@ -236,7 +236,7 @@ def test_an_error_of_the_source_passes_through():
 
 @pytest.mark.parametrize("length", [1, 11, 12, 100])
 @pytest.mark.parametrize("make", [lambda data: [data], frames.byte_by_byte, io.BytesIO], ids=["whole", "bytes", "file"])
-def test_the_end_of_input_in_mid_message_raises(make, length):
+def test_end_of_input_in_mid_message_raises(make, length):
     messages = iter_messages(make(STREAM + frames.TEN_FRAME[:length]))
     assert wires(itertools.islice(messages, len(PARTS))) == PARTS
     with pytest.raises(TruncatedMessage) as raised:
@@ -255,7 +255,7 @@ def test_messages_before_a_fault_are_delivered_first(make):
 
 
 @pytest.mark.parametrize("name", ["max_headers_length", "max_payload_length"])
-def test_the_limits(name):
+def test_limits(name):
     with pytest.raises(DecodeLimitExceeded) as raised:
         list(iter_messages([frames.TEN_FRAME], **{name: 5}))
     assert f"max_{raised.value.part}_length" == name
@@ -266,7 +266,7 @@ def test_the_limits(name):
     assert wires(iter_messages(large, max_payload_length=None)) == [large]
 
 
-def test_its_arguments():
+def test_stream_arguments():
     with pytest.raises(TypeError):
         iter_messages([STREAM], 100)
     with pytest.raises(TypeError):
@@ -303,14 +303,14 @@ def test_empty_chunks_are_not_the_end_of_an_async_iterable():
     assert asyncio.run(collect(aiter_messages(feeding(pieces)))) == PARTS
 
 
-def test_an_empty_async_source_has_no_messages():
+def test_empty_async_source_has_no_messages():
     async def main():
         return await collect(aiter_messages(feeding([]))) + await collect(aiter_messages(await stream_reader(b"")))
 
     assert asyncio.run(main()) == []
 
 
-def test_a_message_is_given_as_soon_as_its_last_byte_is_there():
+def test_message_is_given_as_soon_as_its_last_byte_is_there():
     async def main():
         reader = await stream_reader(frames.TEN_FRAME[:20], end=False)
         messages = aiter_messages(reader)
@@ -356,14 +356,14 @@ def test_leaving_async_messages_in_mid_message_is_no_error():
     asyncio.run(main())
 
 
-def test_the_limits_of_async_messages():
+def test_limits_of_async_messages():
     with pytest.raises(DecodeLimitExceeded):
         asyncio.run(collect(aiter_messages(feeding([frames.TEN_FRAME]), max_headers_length=5)))
     with pytest.raises(DecodeLimitExceeded):
         asyncio.run(collect(aiter_messages(feeding([frames.TEN_FRAME]), max_payload_length=5)))
 
 
-def test_an_error_of_the_async_source_passes_through():
+def test_error_of_the_async_source_passes_through():
     async def source():
         yield frames.TEN_FRAME
         raise ConnectionResetError("gone")
@@ -378,7 +378,7 @@ def test_an_error_of_the_async_source_passes_through():
 
 
 @pytest.mark.parametrize("source", [None, 5, [STREAM], io.BytesIO(STREAM)], ids=frames.type_name)
-def test_what_is_no_async_source_is_a_type_error(source):
+def test_other_objects_than_async_sources_are_a_type_error(source):
     with pytest.raises(TypeError):
         asyncio.run(collect(aiter_messages(source)))
 
@@ -394,7 +394,7 @@ def test_any_empty_buffer_ends_a_file():
     assert len(list(iter_messages(Reader()))) == 1
 
 
-def test_a_source_that_does_not_block_is_an_error_and_no_end():
+def test_source_that_does_not_block_is_an_error_and_no_end():
     class Reader:
         def read(self, size):
             return None
@@ -405,7 +405,7 @@ def test_a_source_that_does_not_block_is_an_error_and_no_end():
 
 @pytest.mark.parametrize("buffering", [0, -1], ids=["raw", "buffered"])
 @pytest.mark.parametrize("part", [b"", frames.EVENT_FRAME[:5], frames.EVENT_FRAME[:-1]], ids=len)
-def test_a_pipe_that_does_not_block_has_not_ended_before_it_is_closed(buffering, part):
+def test_nonblocking_pipe_ends_when_it_is_closed(buffering, part):
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     with open(reading, "rb", buffering=buffering) as reader, open(writing, "wb", buffering=0) as writer:
@@ -436,14 +436,14 @@ def test_after_an_empty_read1_one_byte_is_asked_for():
     assert wires(iter_messages(Reader())) == PARTS
 
 
-def test_a_source_may_have_read1_alone():
+def test_source_may_have_read1_alone():
     class Reader:
         read1 = io.BytesIO(STREAM).read
 
     assert wires(iter_messages(Reader())) == PARTS
 
 
-def test_an_asynchronous_source_that_does_not_block_is_an_error_and_no_end():
+def test_nonblocking_asynchronous_source_is_an_error():
     class Reader:
         given = iter([frames.TEN_FRAME, None, frames.TEN_FRAME])
 

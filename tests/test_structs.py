@@ -77,7 +77,7 @@ def test_structs_of_another_shape_are_invalid(payload, path):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_json_cannot_say(value):
+def test_values_that_json_cannot_hold(value):
     with pytest.raises(EncodeError, match=r"^Word: it cannot be written as JSON"):
         encode_struct(Word(confidence=value))
     with pytest.raises(EncodeError, match=r"^Sentence: it cannot be written as JSON"):

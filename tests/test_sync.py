@@ -36,7 +36,7 @@ def client_of(server, **options):
     return Client("us-east-1", endpoint=server.endpoint, credentials=CREDENTIALS, **options)
 
 
-def test_a_stream_in_one_thread():
+def test_stream_in_one_thread():
     with serving() as server, client_of(server).open(TALK, REQUEST) as stream:
         assert stream.request == REQUEST
         assert stream.response == {}
@@ -48,7 +48,7 @@ def test_a_stream_in_one_thread():
         assert list(stream) == []
 
 
-def test_a_stream_in_many_threads():
+def test_stream_in_many_threads():
     with serving() as server, client_of(server).open(TALK, REQUEST) as stream:
         answers = []
         receiving = [threading.Thread(target=lambda: answers.extend(stream)) for _ in range(3)]
@@ -63,7 +63,7 @@ def test_a_stream_in_many_threads():
         assert sorted(answers) == sorted(f"{number} (en)" for number in range(20))
 
 
-def test_a_stream_where_a_loop_runs_already():
+def test_stream_where_a_loop_runs_already():
     async def main():
         with client_of(server).open(TALK, REQUEST) as stream:
             stream.send(Text("hello"))
@@ -92,7 +92,7 @@ def test_errors_are_raised_here():
                 stream.send(Text("late"))
 
 
-def test_a_stream_that_is_not_open():
+def test_stream_that_is_not_open():
     with serving() as server:
         stream = client_of(server).open(TALK, REQUEST)
         with pytest.raises(RuntimeError, match="use it in a with statement"):
@@ -135,7 +135,7 @@ def test_closing_wakes_a_thread_that_waits():
         assert len(raised) == 1
 
 
-def test_an_abandoned_stream_is_closed_when_it_is_collected():
+def test_abandoned_stream_is_closed_when_it_is_collected():
     with serving() as server:
         client_of(server).open(TALK, REQUEST).__enter__()
         gc.collect()
@@ -145,7 +145,7 @@ def test_an_abandoned_stream_is_closed_when_it_is_collected():
             time.sleep(0.01)
 
 
-def test_an_interrupted_call_is_cancelled():
+def test_interrupted_call_is_cancelled():
     runner, cancelled = Runner(), threading.Event()
 
     async def long():
@@ -205,7 +205,7 @@ def test_ctrl_c_ends_a_wait(wakes_up, monkeypatch):
     runner.stop()
 
 
-def test_a_runner_that_has_stopped_runs_nothing():
+def test_runner_that_has_stopped_runs_nothing():
     async def nothing():
         return 5
 
@@ -219,7 +219,7 @@ def test_a_runner_that_has_stopped_runs_nothing():
     idle.stop()
 
 
-def test_the_runners_own_thread_cannot_wait():
+def test_runners_own_thread_cannot_wait():
     runner = Runner()
 
     async def nothing():
@@ -252,7 +252,7 @@ def test_iterate_closes_what_it_iterates_over():
     assert closed.is_set()
 
 
-def test_an_exit_with_open_streams_is_quiet_and_quick():
+def test_exit_with_open_streams_is_quiet_and_quick():
     """Nobody closed them, in the main thread and in another."""
     program = textwrap.dedent(
         """

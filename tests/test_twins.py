@@ -176,7 +176,7 @@ def test_calls_in_any_order(native, reference, data, options, order):
 
 
 @given(data=pieces(), options=options)
-def test_the_split_makes_no_difference(native, reference, data, options):
+def test_split_makes_no_difference(native, reference, data, options):
     whole = b"".join(map(bytes, data))
     options.pop("copy", None)
     for codec in (native, reference):
@@ -194,7 +194,7 @@ def test_decode(native, reference, data, options):
 
 
 @given(data=st.one_of(valid, mutated()))
-def test_whatever_decodes_encodes_to_the_same_bytes(native, reference, data):
+def test_decoded_input_encodes_to_the_same_bytes(native, reference, data):
     decoded = both(native, reference, lambda codec: codec.decode(data).encode())
     assert decoded == data or isinstance(decoded, tuple)
 
@@ -291,7 +291,7 @@ def test_equality(native, reference, first, second):
             assert hash(native.Headers(left)) == hash(reference.Headers(right))
 
 
-def test_the_twins_have_the_same_names(native, reference):
+def test_twins_have_the_same_names(native, reference):
     for class_ in ("Headers", "Message", "Decoder", "_DecoderMap"):
         public = [
             {name for name in dir(getattr(codec, class_)) if not name.startswith("_")} for codec in (native, reference)
@@ -300,7 +300,7 @@ def test_the_twins_have_the_same_names(native, reference):
 
 
 @pytest.mark.parametrize("name", ["encode", "encode_into", "decode"])
-def test_the_functions_have_the_same_documentation(native, reference, name):
+def test_functions_have_the_same_documentation(native, reference, name):
     """Which is where their arguments and errors are described."""
     first, second = (getattr(codec, name).__doc__ for codec in (native, reference))
     assert first.split("\n\n", 1)[-1].split() == second.split("\n\n", 1)[-1].split()
@@ -313,7 +313,7 @@ def signature_of(call):
 
 
 @pytest.mark.parametrize("name", ["Headers", "Message", "Decoder", "encode", "encode_into", "decode"])
-def test_the_twins_have_the_same_signatures(native, reference, name):
+def test_twins_have_the_same_signatures(native, reference, name):
     first, second = (getattr(codec, name) for codec in (native, reference))
     assert signature_of(first) == signature_of(second)
     methods = [name for name in vars(second) if not name.startswith("_") and callable(getattr(second, name))]
@@ -322,5 +322,5 @@ def test_the_twins_have_the_same_signatures(native, reference, name):
 
 
 @pytest.mark.parametrize("name", ["Headers", "Message", "Decoder"])
-def test_the_signature_is_no_part_of_the_documentation(native, name):
+def test_signature_is_no_part_of_the_documentation(native, name):
     assert not inspect.getdoc(getattr(native, name)).startswith(name)

@@ -23,13 +23,13 @@ The strategies need the extra ``testing``:
 >>> from eventstream import iter_messages
 >>> from eventstream.testing import chunkings, corruptions
 >>> @given(chunkings())
-... def test_the_split_makes_no_difference(chunks):
+... def test_split_makes_no_difference(chunks):
 ...     assert list(iter_messages(chunks)) == list(iter_messages([b"".join(chunks)]))
 >>> @given(corruptions())
 ... def test_every_fault_is_found(corruption):
 ...     with pytest.raises(corruption.stream_error):
 ...         list(iter_messages([corruption.wire]))
->>> test_the_split_makes_no_difference()
+>>> test_split_makes_no_difference()
 >>> test_every_fault_is_found()
 
 Each function returns a strategy. A parameter that is a strategy takes the place of a part, so that

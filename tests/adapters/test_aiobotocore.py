@@ -63,7 +63,7 @@ def run(conversation, handler=upper, *, service=BEDROCK, method=INVOKE, changed=
         return asyncio.run(asyncio.wait_for(main(address), LIMIT))
 
 
-def test_a_stream_there_and_back():
+def test_stream_there_and_back():
     async def conversation(client):
         opening = getattr(client, INVOKE)(**NOVA)
         assert asyncio.iscoroutine(opening)
@@ -103,7 +103,7 @@ def test_every_operation(service):
     assert received == [recorded.parameters, *recorded.events]
 
 
-def test_the_services_exception_is_the_clients():
+def test_services_exception_is_the_clients():
     async def failing(request, events):
         yield chunk(b"before")
         raise adapter.operation(BEDROCK, INVOKE).make_error("ThrottlingException", "slow down")
@@ -119,7 +119,7 @@ def test_the_services_exception_is_the_clients():
     run(conversation, failing)
 
 
-def test_a_refusal_is_the_clients():
+def test_refusal_is_the_clients():
     async def conversation(client):
         with pytest.raises(client.exceptions.ClientError) as raised:
             await getattr(client, INVOKE)(**NOVA)
@@ -129,7 +129,7 @@ def test_a_refusal_is_the_clients():
     run(conversation, changed={"aws_secret_access_key": "not the key"})
 
 
-def test_a_refusal_that_may_pass_is_repeated():
+def test_refusal_that_may_pass_is_repeated():
     asked = []
 
     async def counting(request, events):
@@ -161,7 +161,7 @@ def test_parameters_are_checked(parameters, text):
     run(conversation)
 
 
-def test_an_event_is_checked_and_the_stream_goes_on():
+def test_event_is_checked_and_the_stream_goes_on():
     async def conversation(client):
         async with await getattr(client, INVOKE)(**NOVA) as stream:
             with pytest.raises(ParamValidationError, match=r"chunk\.bytes"):
@@ -189,7 +189,7 @@ def test_faults_of_the_stream():
     run(breaking, faults=["reset@1"])
 
 
-def test_nobody_listens():
+def test_connection_refused():
     async def conversation(client):
         with pytest.raises(EndpointConnectionError):
             await getattr(client, INVOKE)(**NOVA)
@@ -200,7 +200,7 @@ def test_nobody_listens():
 
 
 @pytest.mark.parametrize("closing", ["close", "__aexit__"])
-def test_a_closed_client_closes_its_streams(closing):
+def test_closed_client_closes_its_streams(closing):
     async def conversation(client):
         stream = await getattr(client, INVOKE)(**NOVA)
         waiting = asyncio.ensure_future(anext(stream))
@@ -212,7 +212,7 @@ def test_a_closed_client_closes_its_streams(closing):
     run(conversation)
 
 
-def test_a_call_that_is_cancelled_leaves_nothing():
+def test_call_that_is_cancelled_leaves_nothing():
     async def conversation(client):
         async with await getattr(client, INVOKE)(**NOVA) as stream:
             with pytest.raises(asyncio.TimeoutError):

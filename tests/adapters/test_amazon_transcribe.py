@@ -150,7 +150,7 @@ def test_faults_are_the_library_s(data):
 
 
 @pytest.mark.parametrize("data", STRICTER.values(), ids=STRICTER)
-def test_what_the_library_accepts_or_does_not_document_is_a_parser_error(data):
+def test_parser_error_for_what_the_library_accepts(data):
     _, theirs = read(library, [EVENT_FRAME + data, EVENT_FRAME])
     assert theirs is None or not issubclass(theirs[0], library.ParserError)
     for pieces in ([EVENT_FRAME + data], byte_by_byte(EVENT_FRAME + data)):
@@ -159,7 +159,7 @@ def test_what_the_library_accepts_or_does_not_document_is_a_parser_error(data):
         assert error[0] is library.ParserError
 
 
-def test_a_buffer_is_dead_after_a_fault():
+def test_buffer_is_dead_after_a_fault():
     buffer = adapter.EventStreamBuffer()
     buffer.add_data(EVENT_FRAME + prelude(0x3D, 0xFF000102, crc=1))
     assert buffer.next().payload
@@ -192,7 +192,7 @@ def test_messages_that_are_not_yet_taken_wait():
         next(buffer)
 
 
-def test_what_was_delivered_is_not_kept():
+def test_delivered_messages_are_not_kept():
     buffer = adapter.EventStreamBuffer()
     for piece in byte_by_byte(EVENT_FRAME * 5):
         buffer.add_data(piece)
@@ -205,7 +205,7 @@ def test_what_was_delivered_is_not_kept():
 
 
 @pytest.mark.parametrize("total", [16 << 20, 0xFFFFFFFF], ids=["unfinished", "faulty"])
-def test_of_an_unfinished_or_faulty_message_the_prelude_is_kept(total):
+def test_prelude_of_an_unfinished_or_faulty_message_is_kept(total):
     buffer = adapter.EventStreamBuffer()
     buffer.add_data(EVENT_FRAME + prelude(total, 0))
     for _ in range(500):
@@ -217,7 +217,7 @@ def test_of_an_unfinished_or_faulty_message_the_prelude_is_kept(total):
 
 @pytest.mark.parametrize("data", DOCUMENTED.values(), ids=DOCUMENTED)
 @pytest.mark.parametrize("size", [1, 5, 12, 50, len(EVENT_FRAME), 100])
-def test_faults_are_the_library_s_behind_messages_that_are_taken_one_by_one(data, size):
+def test_faults_after_messages_taken_one_by_one(data, size):
     """At most one is taken after each piece, so that pieces wait, and a message begins in any of them."""
     stream = EVENT_FRAME + TEN_FRAME + EVENT_FRAME * 2 + data
     outcomes = []
@@ -251,7 +251,7 @@ def test_nothing_is_added_where_memory_ends():
     assert len(list(buffer)) == 1
 
 
-def test_a_message_that_could_not_be_converted_for_want_of_memory_comes_the_next_time(monkeypatch):
+def test_message_comes_again_after_a_memory_error(monkeypatch):
     buffer = adapter.EventStreamBuffer()
     buffer.add_data(EVENT_FRAME + TEN_FRAME + EMPTY_FRAME)
     assert next(buffer).headers[":message-type"] == "event"
@@ -269,7 +269,7 @@ def test_a_message_that_could_not_be_converted_for_want_of_memory_comes_the_next
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_a_buffer_is_not_copied(copied):
+def test_buffer_is_not_copied(copied):
     with pytest.raises(TypeError, match=r"^an EventStreamBuffer cannot be copied or pickled$"):
         copied(adapter.EventStreamBuffer())
 
@@ -290,13 +290,13 @@ def test_buffers_that_the_library_takes(data):
 
 
 @pytest.mark.parametrize("data", ["text", None, 5])
-def test_what_can_not_be_added_to_bytes_is_refused_at_once(data):
+def test_data_that_is_not_bytes_is_refused_at_once(data):
     for module in (library, adapter):
         with pytest.raises(TypeError):
             module.EventStreamBuffer().add_data(data)
 
 
-def test_the_header_parser():
+def test_header_parser():
     ours, theirs = adapter.EventStreamHeaderParser(), library.EventStreamHeaderParser()
     for block in (TEN_BLOCK, EVENT_BLOCK, b"", string("x", b"y" * 65_535) + string("y", b"x" * 65_535) + TEN_BLOCK):
         headers = ours.parse(block)
@@ -340,14 +340,14 @@ class Messages:
         return message
 
 
-def test_a_stream_of_events():
+def test_stream_of_events():
     for class_ in (adapter.EventStream, library.EventStream):
         events, error = collect(class_(Response(EVENT_FRAME[:20], EVENT_FRAME[20:] + EVENT_FRAME, b""), Messages()))
         assert error is None
         assert [event.payload for event in events] == [EVENT_FRAME[-33:-4]] * 2
 
 
-def test_the_end_in_mid_message_is_an_error_after_the_last_event():
+def test_truncation_is_an_error_after_the_last_event():
     events, error = collect(library.EventStream(Response(EVENT_FRAME + EVENT_FRAME[:-1]), Messages()))
     assert (len(events), error) == (1, None)
     events, error = collect(adapter.EventStream(Response(EVENT_FRAME + EVENT_FRAME[:-1]), Messages()))
@@ -473,7 +473,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("headers", "payload"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused_is_refused_as_by_the_library(headers, payload):
+def test_refusals_are_those_of_the_library(headers, payload):
     with pytest.raises(library.SerializationError) as theirs:
         library.EventStreamMessageSerializer().serialize(headers, payload)
     with pytest.raises(library.SerializationError) as ours:
@@ -483,7 +483,7 @@ def test_what_is_refused_is_refused_as_by_the_library(headers, payload):
     assert getattr(ours.value, "value", None) is getattr(theirs.value, "value", None)
 
 
-def test_a_payload_that_is_longer_than_its_len():
+def test_payload_that_is_longer_than_its_len():
     with pytest.raises(library.PayloadBytesExceedMaxLength, match=str(26 << 20)):
         adapter.EventStreamMessageSerializer().serialize({}, memoryview(bytes(26 << 20)).cast("I"))
 
@@ -494,13 +494,13 @@ def test_headers_as_long_as_they_may_be():
     assert wire == library.EventStreamMessageSerializer().serialize(headers, b"x")
 
 
-def test_a_payload_as_long_as_it_may_be():
+def test_payload_as_long_as_it_may_be():
     payload = bytes(16 << 20)
     wire = adapter.EventStreamMessageSerializer().serialize({"x": 1}, payload)
     assert wire == library.EventStreamMessageSerializer().serialize({"x": 1}, payload)
 
 
-def test_a_value_as_long_as_it_may_be_is_not_what_is_wrong():
+def test_value_as_long_as_it_may_be_is_not_what_is_wrong():
     for value in (bytes(32_767), "x" * 32_767):
         assert type(error_of(adapter, {"value": value, "": "x"})) is library.SerializationError
 
@@ -528,7 +528,7 @@ def test_headers_alone_have_no_limit():
     ],
     ids=type_name,
 )
-def test_what_the_library_accepts_or_does_not_document_is_a_serialization_error(headers):
+def test_serialization_error_for_what_the_library_accepts(headers):
     error = error_of(adapter, headers)
     assert type(error) is library.SerializationError
     assert isinstance(error.__cause__, Exception)
@@ -537,7 +537,7 @@ def test_what_the_library_accepts_or_does_not_document_is_a_serialization_error(
 
 
 @pytest.mark.parametrize("bad", [{"a": "\ud800"}, {"a" * 300: 1}])
-def test_a_value_of_no_type_is_said_where_the_library_does_not_document_what_it_meets_first(bad):
+def test_value_of_no_type_comes_before_undocumented_errors(bad):
     value = object()
     error = error_of(adapter, {**bad, "b": value})
     assert isinstance(error, library.InvalidHeaderValue)
@@ -545,7 +545,7 @@ def test_a_value_of_no_type_is_said_where_the_library_does_not_document_what_it_
     assert error.__cause__ is None
 
 
-def test_what_the_library_documents_has_ours_as_its_cause_where_that_is_another():
+def test_documented_errors_have_ours_as_their_cause():
     error = error_of(adapter, {"x": bytes(32_768)})
     assert type(error) is library.HeaderValueBytesExceedMaxLength
     assert isinstance(error.__cause__, EncodeError)
@@ -570,7 +570,7 @@ def test_signatures_are_the_library_s(now, payload, prior, secret):
     assert adapter.EventSigner("transcribe", "us-east-1", lambda: now).sign(payload, prior, credentials) == expected
 
 
-def test_a_published_signature():
+def test_published_signature():
     signer = adapter.EventSigner(
         "signing-name", "region-name", utc_now=lambda: datetime.datetime(2020, 7, 23, 22, 39, 55, 29_943, UTC)
     )
@@ -579,7 +579,7 @@ def test_a_published_signature():
     assert signed[":date"] == datetime.datetime(2020, 7, 23, 22, 39, 55, 29_943, UTC)
 
 
-def test_the_clock_of_another_zone_signs_the_same_moment():
+def test_clock_of_another_zone_signs_the_same_moment():
     now = datetime.datetime(2020, 7, 23, 22, 39, 55, 29_943, UTC)
     there = now.astimezone(datetime.timezone(datetime.timedelta(hours=5)))
     expected = library.EventSigner("s", "r", lambda: now).sign(b"x", b"prior", CREDENTIALS)
@@ -601,7 +601,7 @@ def test_one_signer_serves_several_threads():
     assert sign(adapter.EventSigner) == sign(library.EventSigner)
 
 
-def test_the_default_clock_is_now():
+def test_default_clock_is_now():
     before = datetime.datetime.now(UTC)
     signed = adapter.EventSigner("transcribe", "us-east-1").sign(b"", b"prior", CREDENTIALS)
     assert before <= signed[":date"] <= datetime.datetime.now(UTC)
@@ -643,7 +643,7 @@ def send(chunks: list[bytes]) -> list[bytes]:
     return written
 
 
-def test_a_whole_exchange_is_the_same_when_installed(monkeypatch):
+def test_whole_exchange_is_the_same_when_installed(monkeypatch):
     used = []
     monkeypatch.setattr(
         adapter, "encode", lambda *a, encode=adapter.encode, **k: used.append("encode") or encode(*a, **k)
@@ -664,7 +664,7 @@ def test_a_whole_exchange_is_the_same_when_installed(monkeypatch):
     assert len(received) == 2
 
 
-def test_install_replaces_names_where_they_are_bound_and_uninstall_restores_them():
+def test_install_replaces_names_and_uninstall_restores_them():
     assert is_original()
     adapter.install()
     try:
@@ -689,7 +689,7 @@ def test_everything_is_restored_after_an_error():
     assert is_original()
 
 
-def test_what_was_made_while_it_was_installed_goes_on_afterwards():
+def test_objects_made_while_installed_keep_working():
     with adapter.install():
         buffer = library.EventStreamBuffer()
         buffer.add_data(EVENT_FRAME[:30])
@@ -698,7 +698,7 @@ def test_what_was_made_while_it_was_installed_goes_on_afterwards():
     assert len(list(buffer)) == 1
 
 
-def test_it_has_every_public_name_of_the_library():
+def test_public_names_are_those_of_the_library():
     public = {
         name
         for name, value in vars(library).items()

@@ -291,7 +291,7 @@ def test_services_that_nobody_knows(installed):
     assert TRANSCRIBE not in botocore.loaders.Loader().list_available_services("paginators-1")
 
 
-def test_the_parameter_of_the_stream_is_not_given(installed):
+def test_parameter_of_the_stream_is_not_given(installed):
     client = local(session_of(), BEDROCK)
     with pytest.raises(ParamValidationError, match="body is the event stream"):
         client.invoke_model_with_bidirectional_stream(**NOVA, body={})
@@ -340,7 +340,7 @@ def test_fifty_streams_at_once_of_one_client(installed):
     assert {number: answer for number, answer in results if answer} == {n: b"A%d" % n for n in range(50)}
 
 
-def test_an_event_after_the_end(installed):
+def test_event_after_the_end(installed):
     with serving() as server, client_of(server).invoke_model_with_bidirectional_stream(**NOVA) as stream:
         stream.end()
         with pytest.raises(StateError):
@@ -350,7 +350,7 @@ def test_an_event_after_the_end(installed):
         assert list(stream) == []
 
 
-def test_an_invalid_event_leaves_the_stream_as_it_was(installed):
+def test_invalid_event_leaves_the_stream_as_it_was(installed):
     with serving() as server, client_of(server).invoke_model_with_bidirectional_stream(**NOVA) as stream:
         for event, path in (({"chunk": {"bytes": 1}}, "chunk.bytes"), ({"later": {}}, "later"), (b"audio", "bytes")):
             with pytest.raises(ParamValidationError, match=path):
@@ -386,7 +386,7 @@ PROGRAM = """
 """
 
 
-def test_an_exit_with_an_open_stream_is_quiet_and_quick():
+def test_exit_with_an_open_stream_is_quiet_and_quick():
     program = textwrap.dedent(PROGRAM) + "threading.Thread(target=lambda: list(stream), daemon=True).start()\n"
     with serving() as server:
         arguments = [sys.executable, "-c", program, server.endpoint]

@@ -87,7 +87,7 @@ VALID = {
 }
 
 
-def test_the_names_are_botocore_s():
+def test_names_are_botocore_s():
     imported = {"crc32", "unpack"}
     own = {"LAST_EVENTS", "install", "uninstall"}
     assert {name for name in vars(theirs) if not name.startswith("_")} - imported == set(ours.__all__) - own
@@ -111,7 +111,7 @@ def test_header_values_are_plain():
     assert message["headers"]["uuid"] == bytes.fromhex("00112233445566778899aabbccddeeff")
 
 
-def test_a_message_is_botocore_s_own_kind():
+def test_message_is_botocore_s_own_kind():
     buffer = ours.EventStreamBuffer()
     buffer.add_data(frames.EVENT_FRAME)
     message = next(buffer)
@@ -126,7 +126,7 @@ def test_a_message_is_botocore_s_own_kind():
         message.nothing  # noqa: B018
 
 
-def test_the_headers_of_each_message_are_its_own():
+def test_headers_of_each_message_are_its_own():
     buffer = ours.EventStreamBuffer()
     buffer.add_data(frames.EVENT_FRAME * 2)
     first, second = buffer
@@ -144,7 +144,7 @@ def test_header_blocks_that_come_again_and_those_that_do_not():
 
 
 @pytest.mark.parametrize("name", ["next", "__next__"])
-def test_a_derived_class_has_its_own_next(name):
+def test_derived_class_has_its_own_next(name):
     def own(self):
         taken = getattr(super(Derived, self), name)()
         taken.seen = True
@@ -159,12 +159,12 @@ def test_a_derived_class_has_its_own_next(name):
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_a_buffer_is_not_copied(copied):
+def test_buffer_is_not_copied(copied):
     with pytest.raises(TypeError, match=r"^an EventStreamBuffer cannot be copied or pickled$"):
         copied(ours.EventStreamBuffer())
 
 
-def test_a_starved_buffer_goes_on():
+def test_starved_buffer_goes_on():
     """Through each way of iterating, and an iterator that was kept."""
     buffer = ours.EventStreamBuffer()
     kept = iter(buffer)
@@ -230,7 +230,7 @@ def test_errors_are_botocore_s(wire, class_):
 
 
 @pytest.mark.parametrize(("wire", "class_"), STRICTER.values(), ids=STRICTER)
-def test_what_botocore_does_not_refuse_so(wire, class_):
+def test_refusals_that_differ_from_botocore(wire, class_):
     messages, error = read(ours, [frames.EVENT_FRAME + wire])
     assert len(messages) == 1
     assert type(error) is class_
@@ -238,19 +238,19 @@ def test_what_botocore_does_not_refuse_so(wire, class_):
     assert str(error) == str(error.__cause__), "it says what is wrong, and where"
 
 
-def test_botocore_refuses_an_impossible_length_over_the_limit_alike():
+def test_impossible_length_over_the_limit_is_refused_alike():
     wire = frames.prelude(61, 0xFF000102)
     assert type(read(ours, [wire])[1]) is type(read(theirs, [wire])[1]) is theirs.InvalidHeadersLength
 
 
-def test_the_longest_that_is_allowed():
+def test_longest_that_is_allowed():
     block = b"".join(frames.header(f"{number:02}", 6, frames.sized(bytes(65_530))) for number in range(2))
     assert len(block) == 131_072
     assert len(messages_of([frames.frame(block)])) == 1
     assert len(messages_of([frames.frame(b"", bytes(24 * MIB))])) == 1
 
 
-def test_an_error_comes_again():
+def test_error_comes_again():
     buffer = ours.EventStreamBuffer()
     buffer.add_data(frames.frame(message_crc=7))
     errors = []
@@ -263,7 +263,7 @@ def test_an_error_comes_again():
     assert len({error.args for error in errors}) == 1
 
 
-def test_the_end_in_mid_message():
+def test_end_in_mid_message():
     buffer = ours.EventStreamBuffer()
     buffer.close()
     buffer = ours.EventStreamBuffer()
@@ -364,7 +364,7 @@ def test_events(event_stream):
         assert taken(stream_of(event_stream, *pieces)) == ([event(b"one"), event(b"two")], None)
 
 
-def test_an_initial_response(event_stream):
+def test_initial_response(event_stream):
     stream = stream_of(event_stream, INITIAL, chunk(b"one"))
     assert stream.get_initial_response().payload == b"{}"
     assert taken(stream) == ([event(b"one")], None)
@@ -375,7 +375,7 @@ def test_an_initial_response(event_stream):
             stream_of(event_stream, *chunks).get_initial_response()
 
 
-def test_the_service_s_exception(event_stream):
+def test_service_s_exception(event_stream):
     exception = frames.frame(typed("exception", exception_type="Broken"), b'{"Message":"It is"}')
     events, error = taken(stream_of(event_stream, chunk(b"one") + exception))
     assert events == [event(b"one")]
@@ -383,7 +383,7 @@ def test_the_service_s_exception(event_stream):
     assert error.response["Error"] == {"Code": "Broken", "Message": "It is"}
 
 
-def test_a_stream_that_is_cut(event_stream):
+def test_stream_that_is_cut(event_stream):
     """Ours says so, after the last event; botocore's own ends as if nothing were missing."""
     for cut in range(1, len(chunk(b"two"))):
         events, error = taken(stream_of(event_stream, chunk(b"one"), chunk(b"two")[:cut]))
@@ -392,7 +392,7 @@ def test_a_stream_that_is_cut(event_stream):
         assert error.__cause__.offset == len(chunk(b"one"))
 
 
-def test_a_stream_that_is_left(event_stream):
+def test_stream_that_is_left(event_stream):
     stream = stream_of(event_stream, chunk(b"one") + chunk(b"two"), chunk(b"two")[:-1])
     for first in stream:
         assert first == event(b"one")
@@ -456,7 +456,7 @@ def test_last_events_are_those_of_botocore_s_models():
         assert set(ours.LAST_EVENTS[operation]) <= set(members)
 
 
-def test_a_stream_shorter_than_its_content_length(event_stream):
+def test_stream_shorter_than_its_content_length(event_stream):
     class Raw(Body):
         chunk_left = None
         length_remaining = 5
@@ -472,14 +472,14 @@ def test_a_stream_shorter_than_its_content_length(event_stream):
 # In and out
 
 
-def test_a_message_pickles():
+def test_message_pickles():
     buffer = ours.EventStreamBuffer()
     buffer.add_data(frames.TEN_FRAME)
     message = next(buffer)
     assert seen(pickle.loads(pickle.dumps(message))) == seen(copy.copy(message)) == seen(message)
 
 
-def test_what_is_installed():
+def test_installed_names():
     buffer, loop = theirs.EventStreamBuffer, theirs.EventStream._create_raw_event_generator
     with ours.install():
         assert theirs.EventStreamBuffer is ours.EventStreamBuffer

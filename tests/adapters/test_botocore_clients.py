@@ -289,7 +289,7 @@ def test_events(both, library, name):
     assert all(len(each) == 1 for each in events)
 
 
-def test_the_values_are_there(both):
+def test_values_are_there(both):
     """What two of these streams say, literally."""
     records, _ = both(SERVICES["S3 Select"][-1], lambda url: call("S3 Select", url))
     assert records[0] == {"Records": {"Payload": b"0,value\n"}}
@@ -304,7 +304,7 @@ def test_the_values_are_there(both):
     [(exception("throttlingException", "Slow down"), "Slow down"), (error("InternalError", "Broken"), "Broken")],
     ids=["exception", "error"],
 )
-def test_the_service_s_word(both, library, last, text):
+def test_service_s_word(both, library, last, text):
     events, raised = both([*CONVERSE[:3], last], lambda url: CALLS[library]("Bedrock ConverseStream", url))
     assert len(events) == 3
     assert raised[0] is EventStreamError
@@ -312,7 +312,7 @@ def test_the_service_s_word(both, library, last, text):
 
 
 @pytest.mark.parametrize("library", CALLS)
-def test_a_damaged_stream(serve, library):
+def test_damaged_stream(serve, library):
     whole = b"".join(CONVERSE)
     position = len(b"".join(CONVERSE[:4])) + 40
     damaged = whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :]
@@ -330,7 +330,7 @@ def test_a_damaged_stream(serve, library):
 
 
 @pytest.mark.parametrize("library", CALLS)
-def test_a_stream_that_is_cut(serve, library):
+def test_stream_that_is_cut(serve, library):
     """As if nothing were missing, botocore ends."""
     served = serve(b"".join(CONVERSE)[:-1])
     events, raised = CALLS[library]("Bedrock ConverseStream", served.url)

@@ -86,7 +86,7 @@ def test_refused_for_a_wrong_signature():
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
-def test_the_stream_ends_early():
+def test_stream_ends_early():
     with serving(faults=["early-end@2"]) as server, begin(once(server)) as stream:
         stream.send(chunk(b"a"))
         stream.send(chunk(b"b"))
@@ -99,7 +99,7 @@ def test_the_stream_ends_early():
 
 
 @pytest.mark.parametrize(("fault", "error"), [("reset@1", ResponseStreamingError), ("truncate@1", DecodeError)])
-def test_the_stream_breaks(fault, error):
+def test_stream_breaks(fault, error):
     with serving(faults=[fault]) as server, begin(once(server)) as stream:
         stream.send(chunk(b"a"))
         for _ in range(2):
@@ -107,7 +107,7 @@ def test_the_stream_breaks(fault, error):
                 next(stream)
 
 
-def test_the_answer_is_no_event_stream():
+def test_answer_is_no_event_stream():
     async def handler(channel):
         await channel.respond(200, [("content-type", "text/html")])
         await channel.send(b"<html>welcome</html>")
@@ -117,7 +117,7 @@ def test_the_answer_is_no_event_stream():
         begin(client_of(server))
 
 
-def test_the_answer_only_says_that_it_is_an_event_stream():
+def test_answer_only_says_that_it_is_an_event_stream():
     async def handler(channel):
         await channel.respond(200, [EVENT_STREAM])
         await channel.send(b'{"message": "no"}')
@@ -127,7 +127,7 @@ def test_the_answer_only_says_that_it_is_an_event_stream():
         next(stream)
 
 
-def test_an_error_that_is_no_json():
+def test_error_that_is_no_json():
     async def handler(channel):
         await channel.respond(502, [("content-type", "text/html")])
         await channel.send(b"<html>bad gateway</html>")
@@ -138,7 +138,7 @@ def test_an_error_that_is_no_json():
     assert caught.value.response["Error"]["Code"] == "502"
 
 
-def test_a_missing_parameter_reaches_nobody():
+def test_missing_parameter_reaches_nobody():
     with serving() as server, pytest.raises(ParamValidationError, match="modelId"):
         client_of(server).invoke_model_with_bidirectional_stream()
     assert (server.statistics.refused, server.statistics.streams) == (0, 0)
@@ -147,7 +147,7 @@ def test_a_missing_parameter_reaches_nobody():
 # The way there
 
 
-def test_nobody_listens():
+def test_connection_refused():
     with pytest.raises(EndpointConnectionError, match="localhost"):
         begin(once(Address(closed_port())))
 
@@ -172,12 +172,12 @@ def test_no_http2_with_tls(certificate):
         begin(client_of(server, verify=certificate))
 
 
-def test_the_endpoint_hangs_up():
+def test_endpoint_hangs_up():
     with sync.serving(Plain(b"").listening()) as server, pytest.raises(EndpointConnectionError):
         begin(once(server))
 
 
-def test_the_request_is_reset():
+def test_request_is_reset():
     async def handler(channel):
         await channel.reset()
 
@@ -185,7 +185,7 @@ def test_the_request_is_reset():
         begin(once(server))
 
 
-def test_nobody_answers():
+def test_response_timeout():
     async def handler(channel):
         await asyncio.sleep(LIMIT)
 
@@ -193,13 +193,13 @@ def test_nobody_answers():
         begin(once(server, read_timeout=0.2))
 
 
-def test_nobody_greets():
+def test_connect_timeout():
     silent = socket.create_server(("127.0.0.1", 0))
     with silent, pytest.raises(ConnectTimeoutError, match="localhost"):
         begin(once(Address(silent.getsockname()[1]), connect_timeout=0.2))
 
 
-def test_the_service_falls_silent():
+def test_service_falls_silent():
     with serving() as server, begin(once(server, read_timeout=0.3)) as stream, pytest.raises(ReadTimeoutError):
         next(stream)
 
@@ -223,7 +223,7 @@ def test_closed_in_mid_stream_from_another_thread(closed):
         client.close()
 
 
-def test_a_client_can_be_closed_without_streams():
+def test_client_can_be_closed_without_streams():
     with serving() as server:
         client = client_of(server)
         client.close()
@@ -277,7 +277,7 @@ def test_headers_of_a_request():
     assert "host" not in recording.headers
 
 
-def test_a_bearer_token_leaves_events_unsigned(certificate, monkeypatch):
+def test_bearer_token_leaves_events_unsigned(certificate, monkeypatch):
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "token")
     recording = Recording()
     with answering(recording, ssl=server_context(certificate)) as server:

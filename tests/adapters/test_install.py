@@ -71,13 +71,13 @@ def test_each_may_be_called_at_any_time(module):
     assert module.Codec is Theirs
 
 
-def test_a_context_takes_ours_out_even_after_an_error(module):
+def test_context_takes_ours_out_even_after_an_error(module):
     with pytest.raises(ZeroDivisionError), INSTALLATION.install():
         assert 1 / 0, module.Codec
     assert (module.Codec, Holder().method()) == (Theirs, "theirs")
 
 
-def test_an_inner_context_leaves_ours_to_the_outer_one(module):
+def test_inner_context_leaves_ours_to_the_outer_one(module):
     with INSTALLATION.install():
         with INSTALLATION.install():
             pass
@@ -85,7 +85,7 @@ def test_an_inner_context_leaves_ours_to_the_outer_one(module):
     assert module.Codec is Theirs
 
 
-def test_an_inner_context_that_finds_a_module_more_leaves_ours_to_the_outer_one(module, monkeypatch):
+def test_inner_context_leaves_replacements_to_the_outer_one(module, monkeypatch):
     with INSTALLATION.install():
         late = imported(monkeypatch, "replaced_module.late")
         with INSTALLATION.install():
@@ -94,7 +94,7 @@ def test_an_inner_context_that_finds_a_module_more_leaves_ours_to_the_outer_one(
     assert (module.Codec, late.Codec, Holder().method()) == (Theirs, Theirs, "theirs")
 
 
-def test_a_module_imported_in_between_gives_ours_back(module, monkeypatch):
+def test_module_imported_in_between_gives_ours_back(module, monkeypatch):
     INSTALLATION.install()
     late = imported(monkeypatch, "replaced_module.late")
     late.Codec = module.Codec
@@ -102,7 +102,7 @@ def test_a_module_imported_in_between_gives_ours_back(module, monkeypatch):
     assert late.Codec is Theirs
 
 
-def test_a_replacement_that_is_known_later_comes_out_with_the_others(module):
+def test_late_replacement_is_uninstalled_with_the_others(module):
     class Late:
         def method(self):
             return "theirs"
@@ -124,7 +124,7 @@ def test_modules_that_are_not_imported_are_not_asked_for():
     assert "replaced_module" not in sys.modules
 
 
-def test_what_others_put_there_stays(module):
+def test_names_that_others_replaced_stay(module):
     module.Codec = wrapped = object()
     INSTALLATION.install()
     assert module.Codec is wrapped

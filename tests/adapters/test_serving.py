@@ -49,7 +49,7 @@ def opened(server, operation=SONIC, request=MODEL, credentials=CREDENTIALS):
     return Client("us-east-1", endpoint=server.endpoint, credentials=credentials).open(operation, request)
 
 
-def test_a_handler_gets_and_yields_what_boto3_has():
+def test_handler_gets_and_yields_what_boto3_has():
     with served(upper) as server, opened(server) as stream:
         stream.send(chunk(b"hello"))
         assert next(stream) == chunk(b"HELLO")
@@ -82,7 +82,7 @@ def test_every_operation_is_served(service):
     assert received == recorded.events
 
 
-def test_a_wrong_key_is_refused():
+def test_wrong_key_is_refused():
     wrong = Credentials("AKIDEXAMPLE", "not the key")
     with served(upper) as server, pytest.raises(ServiceError) as raised, opened(server, credentials=wrong):
         pytest.fail("it was let in")
@@ -90,7 +90,7 @@ def test_a_wrong_key_is_refused():
 
 
 @pytest.mark.parametrize("name", ["ModelStreamErrorException", "modelStreamErrorException"])
-def test_an_exception_of_the_model_ends_the_stream(name):
+def test_exception_of_the_model_ends_the_stream(name):
     async def failing(request, events):
         yield chunk(b"before")
         raise SONIC.make_error(name, "the model failed")
@@ -103,7 +103,7 @@ def test_an_exception_of_the_model_ends_the_stream(name):
     assert raised.value.status_code == 424
 
 
-def test_an_error_that_the_stream_has_not_is_told_all_the_same():
+def test_error_that_the_stream_has_not_is_told_all_the_same():
     async def failing(request, events):
         yield chunk(b"before")
         raise ServiceError("AccessDeniedException", "not you")
@@ -114,7 +114,7 @@ def test_an_error_that_the_stream_has_not_is_told_all_the_same():
             next(stream)
 
 
-def test_a_client_that_says_nothing_gets_the_models_exception():
+def test_client_that_says_nothing_gets_the_models_exception():
     limits = Limits(input_timeout=0.1)
     with served(upper, limits=limits) as server, opened(server) as stream, pytest.raises(ServiceError) as raised:
         next(stream)
@@ -129,7 +129,7 @@ LEX = operation("lexv2-runtime", "start_conversation")
     ("payload", "text"),
     [(b"{}", "no text"), (b'{"text": 5}', r"not a string.*\.text"), (b"[]", "not an object")],
 )
-def test_an_event_of_another_shape_is_refused(payload, text):
+def test_event_of_another_shape_is_refused(payload, text):
     """By whatever client: this one writes what it likes."""
 
     def serialise(_):

@@ -43,14 +43,14 @@ EVENT_STREAM = ("content-type", "application/vnd.amazon.eventstream")
 pytestmark = pytest.mark.usefixtures("methods")
 
 
-def test_a_dead_proxy():
+def test_dead_proxy():
     proxies = {"http": f"http://user:secret@127.0.0.1:{closed_port()}"}
     with serving() as server, pytest.raises(ProxyConnectionError) as caught:
         begin(once(server, proxies=proxies))
     assert "secret" not in str(caught.value)
 
 
-def test_a_proxy_that_refuses():
+def test_proxy_that_refuses():
     proxy = TunnelProxy(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
     with serving() as server, _listening(proxy) as port, pytest.raises(ProxyConnectionError):
         begin(once(server, proxies={"http": f"127.0.0.1:{port}"}))
@@ -60,7 +60,7 @@ def _listening(proxy):
     return sync.serving(listening(proxy))
 
 
-def test_a_proxy_of_the_config_or_the_environment(monkeypatch):
+def test_proxy_of_the_config_or_the_environment(monkeypatch):
     proxy = TunnelProxy()
     with serving() as server, _listening(proxy) as port:
         assert_conversation(once(server, proxies={"http": f"http://127.0.0.1:{port}"}))
@@ -71,7 +71,7 @@ def test_a_proxy_of_the_config_or_the_environment(monkeypatch):
     assert [request.split()[0] for request in proxy.requests] == ["CONNECT", "CONNECT"]
 
 
-def test_a_proxy_that_cannot_be_used():
+def test_proxy_that_cannot_be_used():
     with serving() as server, pytest.raises(InvalidProxiesConfigError):
         begin(once(server, proxies={"http": "ftp://127.0.0.1:21"}))
 
@@ -96,7 +96,7 @@ def test_trust_in_the_endpoint(certificate, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("pair", [False, True])
-def test_the_clients_own_certificate(certificate, pair):
+def test_clients_own_certificate(certificate, pair):
     context = server_context(certificate)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(certificate)

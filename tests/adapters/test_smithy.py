@@ -143,7 +143,7 @@ def asked(monkeypatch):
 
 
 @pytest.mark.parametrize("make", [lambda: EVENT_FRAME, lambda: io.BytesIO(EVENT_FRAME), lambda: chunks(EVENT_FRAME, 7)])
-def test_of_what_the_library_s_reader_reads_the_bytes_are_taken_without_asking_it(asked, make):
+def test_reader_of_the_library_is_bypassed(asked, make):
     with adapter.install():
         [event], error = asyncio.run(_read(AsyncBytesReader(make()), library.Event.decode_async))
     assert error is None
@@ -229,7 +229,7 @@ def test_faults_are_the_library_s(data):
 
 
 @pytest.mark.parametrize("data", STRICTER.values(), ids=STRICTER)
-def test_what_the_library_accepts_or_does_not_document_is_invalid_event_bytes(data):
+def test_invalid_event_bytes_for_what_the_library_accepts(data):
     events, theirs = read_ways(EVENT_FRAME + data)[0]
     assert len(events) > 1 or not issubclass(theirs[0], exceptions.InvalidEventBytes)
     events, error = read_installed(EVENT_FRAME + data)
@@ -244,7 +244,7 @@ def test_no_more_is_read_than_the_message():
     assert source.sizes == [12, len(EVENT_FRAME) - 12]
 
 
-def test_a_closed_reader_is_the_library_s_error():
+def test_closed_reader_is_the_library_s_error():
     async def go() -> None:
         reader = AsyncBytesReader(EVENT_FRAME)
         await reader.close()
@@ -262,7 +262,7 @@ def test_headers_can_be_changed():
         assert library.Event.decode(source).message.headers[":message-type"] == "event"
 
 
-def test_a_decoded_event_is_like_one_that_is_made():
+def test_decoded_event_is_like_one_that_is_made():
     with adapter.install():
         event = library.Event.decode(io.BytesIO(TEN_FRAME))
         made = library.Event(
@@ -371,7 +371,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("headers", REFUSED.values(), ids=REFUSED)
-def test_what_is_refused_is_refused_as_by_the_library(headers):
+def test_refusals_are_those_of_the_library(headers):
     with pytest.raises(exceptions.EventError) as theirs:
         library.EventMessage(headers=headers).encode()
     for encode in (adapter.EventMessage(headers=headers).encode, library.EventMessage(headers=headers).encode):
@@ -382,7 +382,7 @@ def test_what_is_refused_is_refused_as_by_the_library(headers):
         assert getattr(ours.value, "value", None) is getattr(theirs.value, "value", None)
 
 
-def test_a_payload_that_has_become_too_long():
+def test_payload_that_has_become_too_long():
     for class_ in (library.EventMessage, adapter.EventMessage):
         message = class_()
         message.payload = bytes((16 << 20) + 1)
@@ -401,7 +401,7 @@ UNDOCUMENTED = [
 
 
 @pytest.mark.parametrize("headers", UNDOCUMENTED, ids=repr)
-def test_what_the_library_accepts_or_does_not_document_is_an_event_error(headers):
+def test_event_error_for_what_the_library_accepts(headers):
     assert not isinstance(error_of(library, headers), exceptions.EventError)
     error = error_of(adapter, headers)
     assert type(error) is exceptions.EventError
@@ -410,7 +410,7 @@ def test_what_the_library_accepts_or_does_not_document_is_an_event_error(headers
 
 
 @pytest.mark.parametrize("bad", [{"a": "\ud800"}, {"a" * 300: 1}])
-def test_a_value_of_no_type_is_said_where_the_library_does_not_document_what_it_meets_first(bad):
+def test_value_of_no_type_comes_before_undocumented_errors(bad):
     value = object()
     error = error_of(adapter, {**bad, "b": value})
     assert isinstance(error, exceptions.InvalidHeaderValue)
@@ -418,7 +418,7 @@ def test_a_value_of_no_type_is_said_where_the_library_does_not_document_what_it_
     assert error.__cause__ is None
 
 
-def test_what_the_library_documents_has_ours_as_its_cause_where_that_is_another():
+def test_documented_errors_have_ours_as_their_cause():
     error = error_of(adapter, {"x": bytes(32_768)})
     assert type(error) is exceptions.InvalidHeaderValueLength
     assert isinstance(error.__cause__, EncodeError)
@@ -469,7 +469,7 @@ def test_headers_encoded_one_by_one():
     assert encoder.get_result() == b""
 
 
-def test_the_event_of_a_derived_class_is_made_by_it():
+def test_event_of_a_derived_class_is_made_by_it():
     @dataclass(frozen=True)
     class Counted(adapter.Event):
         seen: list[int] = field(default_factory=list)
@@ -539,7 +539,7 @@ def test_publisher_and_receiver_are_the_same_when_installed(monkeypatch):
     assert len(expected[1]) == 3
 
 
-def test_a_receiver_is_closed_by_a_fault():
+def test_receiver_is_closed_by_a_fault():
     async def go() -> None:
         receiver: Any = AWSEventReceiver(
             payload_codec=Codec(),
@@ -579,7 +579,7 @@ def test_everything_is_restored_after_an_error():
     assert is_original()
 
 
-def test_an_encoder_and_a_decoder_go_on_when_it_comes_and_goes():
+def test_encoder_and_a_decoder_go_on_when_it_comes_and_goes():
     encoder, decoder = library.EventHeaderEncoder(), library.EventHeaderDecoder(TEN_BLOCK)
     encoder.encode_string("a", "x")
     headers = [next(decoder)]
@@ -594,7 +594,7 @@ def test_an_encoder_and_a_decoder_go_on_when_it_comes_and_goes():
     assert dict(headers) == library.EventHeaderDecoder(TEN_BLOCK).decode_headers()
 
 
-def test_its_own_classes_need_no_installing():
+def test_classes_of_the_adapter_need_no_installing():
     event = adapter.Event.decode(io.BytesIO(TEN_FRAME))
     theirs = library.Event.decode(io.BytesIO(TEN_FRAME))
     assert type(event) is adapter.Event
@@ -606,7 +606,7 @@ def test_its_own_classes_need_no_installing():
     assert event != adapter.Event(event.prelude, event.message, event.crc + 1)
 
 
-def test_it_has_every_public_name_of_the_library():
+def test_public_names_are_those_of_the_library():
     public = {
         name
         for module in (library, exceptions)
@@ -677,7 +677,7 @@ def test_incomplete_stream_that_the_caller_closed_is_no_error():
         asyncio.run(go())
 
 
-def test_incomplete_stream_of_an_operation_without_input_is_not_known():
+def test_incomplete_stream_without_input_is_not_known():
     async def go() -> None:
         receiver: Any = AWSEventReceiver(
             payload_codec=Codec(), source=AsyncBytesReader(EVENT_FRAME), deserializer=lambda _: Deserialized()

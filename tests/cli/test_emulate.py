@@ -28,7 +28,7 @@ def test_wrong_usage(run):
     assert "eventstream emulate: error: argument --port" in done.err
 
 
-def test_it_serves_until_it_is_stopped():
+def test_emulate_serves_until_it_is_stopped():
     command = [sys.executable, "-m", "eventstream", "emulate", "--quiet", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE)
     try:

@@ -34,7 +34,7 @@ def test_every_type_of_header_comes_back(run, tmp_path):
         ('{"text": "\x1b"}', "line 2: it is not JSON from character 11 on"),
     ],
 )
-def test_what_is_not_a_message(run, tmp_path, line, reason):
+def test_lines_that_are_not_messages(run, tmp_path, line, reason):
     lines = '{"text": ""}\n' + line
     done = run("encode", "-", "-o", tmp_path / "out", stdin=lines.encode())
     assert (done.status, done.out) == (1, "")

@@ -190,7 +190,7 @@ def test_memory_does_not_grow_with_a_compressed_stream(tmp_path):
         (b"", "har", "not a sound har file"),
     ],
 )
-def test_what_cannot_be_used(tmp_path, data, form, reason):
+def test_unusable_inputs(tmp_path, data, form, reason):
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(UnusableInput, match=reason):
         read(tmp_path / "x", form)

@@ -133,7 +133,7 @@ STRING = {"type": "string", "value": "x"}
         ({"headers": {"a": {"type": "string", "value": "x" * 40_000}}, "text": ""}, "at most 32767"),
     ],
 )
-def test_what_is_not_a_message(value, reason):
+def test_json_that_is_not_a_message(value, reason):
     with pytest.raises(InvalidJson, match=reason):
         to_message(value)
 

@@ -84,7 +84,7 @@ def test_any_bytes_are_flows_or_a_value_error(data):
         (dumped({"a": int("9" * 19)}).replace(b"19:", b"20:9").replace(b"}", b"}"), "length was expected|not a|cut"),
     ],
 )
-def test_what_is_not_a_flow(data, reason):
+def test_bytes_that_are_not_a_flow(data, reason):
     with pytest.raises(ValueError, match=reason):
         list(flows(data))
 

@@ -85,7 +85,7 @@ def test_each_request_gets_the_response(path):
             assert received == STREAM
 
 
-def test_it_serves_until_it_is_stopped(path):
+def test_replay_serves_until_it_is_stopped(path):
     with served(path, count=None) as port:
         assert ask(port)[2] == ask(port)[2] == STREAM
 

@@ -152,7 +152,7 @@ def test_missing_extras(run, talk, monkeypatch):
         (["--language", "x" * 300, "--rate", "9000"], 1, "InvalidRequest|InvalidAudio"),
     ],
 )
-def test_what_goes_wrong_is_said(run, talk, endpoint, options, status, reason):
+def test_errors_are_reported(run, talk, endpoint, options, status, reason):
     done = run("transcribe", talk, "--endpoint", endpoint, *options)
     assert done.status == status
     assert re.search(reason, done.err), done.err

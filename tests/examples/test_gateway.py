@@ -123,7 +123,7 @@ def test_chunks_are_events_for_those_who_ask():
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", EVENTS])
-def test_a_refusal_keeps_its_status_and_words(accept):
+def test_refusal_keeps_its_status_and_words(accept):
     status, _, body = ask([], status=429, accept=accept)
     assert status == 429
     assert json.loads(body) == {"error": "ThrottlingException", "message": "Too many tokens"}
@@ -135,7 +135,7 @@ def test_wrong_credentials_are_told():
     assert "signature does not match" in json.loads(body)["message"]
 
 
-def test_an_unreachable_service_is_a_bad_gateway():
+def test_unreachable_service_is_a_bad_gateway():
     gateway = load()
 
     async def main():
@@ -164,7 +164,7 @@ def test_an_unreachable_service_is_a_bad_gateway():
     ],
     ids=["exception", "error", "early end", "cut", "corrupted", "another shape"],
 )
-def test_an_error_ends_the_answer(items, code, text):
+def test_error_ends_the_answer(items, code, text):
     *before, (kind, told) = server_sent(ask(items)[2])
     assert before == [(None, DELTAS[0])]
     assert (kind, told["error"]) == ("error", code)

@@ -32,7 +32,7 @@ from eventstream.http2 import ClientConnection, StreamError
 from eventstream.http2._h2 import PREFACE
 
 
-def test_a_client_wants_nothing_pushed():
+def test_client_wants_nothing_pushed():
     async def main():
         connection = ClientConnection()
         connection.connection_made(FakeTransport())
@@ -47,7 +47,7 @@ def test_a_client_wants_nothing_pushed():
     run(main())
 
 
-def test_a_request_waits_until_the_server_takes_it():
+def test_request_waits_until_the_server_takes_it():
     async def main():
         async with pair(echo, max_concurrent_streams=2) as (_, connection):
             first, _ = [await connection.request(request()) for _ in range(2)]
@@ -63,7 +63,7 @@ def test_a_request_waits_until_the_server_takes_it():
     run(main())
 
 
-def test_a_connection_that_the_server_drops():
+def test_connection_that_the_server_drops():
     async def behave(peer):
         await peer.until(DataReceived)
         peer.h2.send_headers(1, [(":status", "200")])
@@ -87,7 +87,7 @@ def test_a_connection_that_the_server_drops():
     run(main())
 
 
-def test_a_connection_that_was_left_says_so():
+def test_connection_that_was_left_says_so():
     async def main():
         async with pair(echo) as (_, connection):
             pass
@@ -126,7 +126,7 @@ def test_leaving_the_block_cancels_what_is_open():
     run(main())
 
 
-def test_a_server_that_says_goaway_refuses_what_it_has_not_seen():
+def test_server_that_says_goaway_refuses_what_it_has_not_seen():
     async def behave(peer):
         await peer.until(DataReceived)
         await peer.until(DataReceived)
@@ -155,7 +155,7 @@ def test_a_server_that_says_goaway_refuses_what_it_has_not_seen():
     run(main())
 
 
-def test_a_server_that_never_sends():
+def test_server_that_never_sends():
     async def main():
         done = asyncio.Event()
 
@@ -171,7 +171,7 @@ def test_a_server_that_never_sends():
     run(main())
 
 
-def test_nobody_listens():
+def test_connection_refused():
     async def main():
         async with raw_server(None) as port:
             pass
@@ -182,7 +182,7 @@ def test_nobody_listens():
     run(main())
 
 
-def test_a_certificate_that_is_not_trusted(certificate):
+def test_certificate_that_is_not_trusted(certificate):
     trusting = ssl.create_default_context(cafile=certificate)
 
     async def main():
@@ -197,7 +197,7 @@ def test_a_certificate_that_is_not_trusted(certificate):
     run(main())
 
 
-def test_a_tls_server_that_does_not_speak_http2(certificate):
+def test_tls_server_that_does_not_speak_http2(certificate):
     trusting = ssl.create_default_context(cafile=certificate)
 
     async def main():

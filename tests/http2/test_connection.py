@@ -67,7 +67,7 @@ def test_many_streams_at_once():
     run(main())
 
 
-def test_windows_open_again_for_what_was_taken_when_that_is_enough():
+def test_flow_control_returns_windows_in_larger_steps():
     """A stream's, when it is more than half of it; a connection's, when it is more than a quarter."""
 
     async def main():
@@ -97,7 +97,7 @@ def test_windows_open_again_for_what_was_taken_when_that_is_enough():
     run(main())
 
 
-def test_bodies_that_nobody_reads_give_the_connection_its_window_back():
+def test_flow_control_returns_unread_bodies_to_the_connection():
     async def handler(stream):
         if stream.path == "/echo":
             await echo(stream)
@@ -117,7 +117,7 @@ def test_bodies_that_nobody_reads_give_the_connection_its_window_back():
     run(main())
 
 
-def test_a_peer_whose_socket_is_full():
+def test_peer_whose_socket_is_full():
     """What is sent waits for the socket too, not only for HTTP/2's windows."""
 
     async def main():
@@ -146,7 +146,7 @@ def test_a_peer_whose_socket_is_full():
     run(main())
 
 
-def test_a_peer_that_asks_and_does_not_read_the_answers_is_dropped():
+def test_peer_that_does_not_read_answers_is_dropped():
     async def main():
         server = Server(echo)
         connection = ServerConnection(server)
@@ -162,7 +162,7 @@ def test_a_peer_that_asks_and_does_not_read_the_answers_is_dropped():
     run(main())
 
 
-def test_who_waits_for_the_connections_window_goes_on_when_it_opens():
+def test_send_continues_when_the_connection_window_opens():
     async def main():
         connection = lonely()
         connection.data_received(SettingsFrame(0, settings={SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1}).serialize())
@@ -177,7 +177,7 @@ def test_who_waits_for_the_connections_window_goes_on_when_it_opens():
 
 
 @pytest.mark.parametrize("size", [WRITE_SIZE, 10 * WRITE_SIZE])
-def test_who_sends_to_a_peer_that_is_dropped_meanwhile_learns_it(size):
+def test_send_raises_when_peer_is_dropped(size):
     """Also with its last bytes."""
 
     async def main():
@@ -194,7 +194,7 @@ def test_who_sends_to_a_peer_that_is_dropped_meanwhile_learns_it(size):
     run(main())
 
 
-def test_a_peer_that_takes_large_frames_is_sent_what_it_reads():
+def test_peer_that_takes_large_frames_is_sent_what_it_reads():
     size = 8 << 20
 
     async def handler(stream):
@@ -232,7 +232,7 @@ def test_a_peer_that_takes_large_frames_is_sent_what_it_reads():
     ],
     ids=["receive, empty DATA", "send, WINDOW_UPDATE", "request, SETTINGS"],
 )
-def test_a_flood_holds_up_no_timeout(call, frame):
+def test_flood_holds_up_no_timeout(call, frame):
     async def flood(connection):
         while True:
             connection.data_received(frame)
@@ -289,7 +289,7 @@ def test_a_flood_holds_up_no_timeout(call, frame):
     ],
     ids=["reset", "window", "not seen", "GOAWAY", "lost", "broken"],
 )
-def test_what_cut_a_stream_short(happen, text, code, remote):
+def test_stream_error_says_what_cut_the_stream(happen, text, code, remote):
     async def main():
         connection = lonely()
         stream = await connection.request(request())
@@ -303,7 +303,7 @@ def test_what_cut_a_stream_short(happen, text, code, remote):
     run(main())
 
 
-def test_a_window_that_grows_too_far_ends_the_stream_alone():
+def test_window_that_grows_too_far_ends_the_stream_alone():
     async def main():
         async with http2.serve(echo) as server, raw_client(server) as peer:
             for stream_id in (1, 3):
@@ -318,7 +318,7 @@ def test_a_window_that_grows_too_far_ends_the_stream_alone():
     run(main())
 
 
-def test_what_comes_on_streams_that_a_goaway_has_refused_is_passed_over():
+def test_goaway_ignores_frames_of_refused_streams():
     async def behave(peer):
         for _ in range(3):
             await peer.until(DataReceived)
@@ -347,7 +347,7 @@ def test_what_comes_on_streams_that_a_goaway_has_refused_is_passed_over():
     run(main())
 
 
-def test_a_server_that_ends_the_connection_for_a_reason():
+def test_server_that_ends_the_connection_for_a_reason():
     async def behave(peer):
         await peer.until(DataReceived)
         peer.h2.close_connection(ErrorCodes.INADEQUATE_SECURITY)
@@ -679,7 +679,7 @@ def test_turn_processes_a_bounded_number_of_frames():
     run(main())
 
 
-def test_turn_does_not_lose_what_came_before_the_connection_was_lost():
+def test_turn_keeps_what_came_before_the_connection_was_lost():
     """At the client, which wants to know what was answered."""
 
     async def main():

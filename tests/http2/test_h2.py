@@ -139,7 +139,7 @@ def size_update(size):
     ],
     ids=lambda sizes: f"{len(sizes)} up to {max(sizes, default=0)}",
 )
-def test_of_the_sizes_of_the_headers_table_the_smallest_and_the_last_are_said(sizes, said):
+def test_header_table_sizes_sent_are_the_smallest_and_the_last(sizes, said):
     """Before the next headers, and once."""
 
     async def main():
@@ -156,7 +156,7 @@ def test_of_the_sizes_of_the_headers_table_the_smallest_and_the_last_are_said(si
 
 
 @pytest.mark.parametrize("sizes", [[0], [100], [100, 200], [200, 100], [5000, 60], [2**32 - 1, 0]], ids=str)
-def test_a_peer_chooses_a_smaller_headers_table(sizes):
+def test_peer_chooses_a_smaller_headers_table(sizes):
     async def handler(stream):
         await stream.respond(200, [("x-name", "value")], end=True)
 
@@ -171,7 +171,7 @@ def test_a_peer_chooses_a_smaller_headers_table(sizes):
     run(main())
 
 
-def test_a_peer_cannot_make_the_headers_table_grow():
+def test_peer_cannot_make_the_headers_table_grow():
     """It understands all the same what it is sent."""
 
     async def handler(stream):
@@ -202,7 +202,7 @@ def test_settings_that_nobody_knows_are_not_kept():
     run(main())
 
 
-def test_what_came_before_a_broken_frame_is_delivered():
+def test_frames_before_a_broken_one_are_delivered():
     async def behave(peer):
         await peer.until(StreamEnded)
         peer.h2.send_headers(1, [(":status", "200")])
@@ -223,7 +223,7 @@ def test_what_came_before_a_broken_frame_is_delivered():
     run(main())
 
 
-def test_a_client_that_says_goaway_goes_on_with_its_streams():
+def test_client_that_says_goaway_goes_on_with_its_streams():
     """As the AWS SDK for JavaScript does; h2 alone would break them."""
 
     async def main():
@@ -243,7 +243,7 @@ def test_a_client_that_says_goaway_goes_on_with_its_streams():
 
 
 @pytest.mark.parametrize("size", [1, 8, 9, 10, 1_000])
-def test_a_frame_that_is_too_long_is_refused_at_its_header(size):
+def test_frame_that_is_too_long_is_refused_at_its_header(size):
     wire = PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x40\x01\x00\x00\x00\x00\x00\x01"
 
     async def main():

@@ -34,7 +34,7 @@ async def is_dropped(reader):
 
 
 @pytest.mark.parametrize("option", ["max_connections", "max_connections_per_peer"])
-def test_connection_beyond_the_bound_takes_the_place_of_a_silent_one(option):
+def test_connection_over_the_bound_replaces_a_silent_one(option):
     """Of the one that has been silent for longest; those with streams stay."""
 
     async def main():
@@ -58,7 +58,7 @@ def test_connection_beyond_the_bound_takes_the_place_of_a_silent_one(option):
 
 
 @pytest.mark.parametrize("option", ["max_connections", "max_connections_per_peer"])
-def test_connection_beyond_the_bound_is_refused_if_all_have_streams(option, caplog):
+def test_connection_over_the_bound_is_refused_if_all_busy(option, caplog):
     async def main():
         async with http2.serve(echo, **{option: 2}) as server, AsyncExitStack() as stack:
             streams = []

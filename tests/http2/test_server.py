@@ -45,7 +45,7 @@ from eventstream.http2._h2 import MAX_DECODED_HEADER_LIST_SIZE, MAX_HEADER_LIST_
 from eventstream.http2.server import ServerConnection
 
 
-def test_who_never_finishes_the_handshake_is_left(certificate):
+def test_close_does_not_wait_for_an_unfinished_handshake(certificate):
     """After the time that a connection without streams has."""
 
     async def main():
@@ -61,7 +61,7 @@ def test_who_never_finishes_the_handshake_is_left(certificate):
 
 
 @pytest.mark.parametrize("how", ["close", "abort"])
-def test_a_connection_that_a_client_drops(how):
+def test_connection_that_a_client_drops(how):
     async def main():
         seen = asyncio.get_running_loop().create_future()
 
@@ -88,7 +88,7 @@ def test_a_connection_that_a_client_drops(how):
     run(main())
 
 
-def test_a_handler_that_fails(caplog):
+def test_handler_that_fails(caplog):
     async def handler(stream):
         if stream.path == "/echo":
             await echo(stream)
@@ -111,7 +111,7 @@ def test_a_handler_that_fails(caplog):
 
 
 @pytest.mark.parametrize(("failure", "logged"), [(ZeroDivisionError("oops"), 1), (StreamError("of this one"), 0)])
-def test_of_a_handler_whose_stream_was_cut_another_error_is_logged(caplog, failure, logged):
+def test_handler_error_after_a_cut_stream_is_logged(caplog, failure, logged):
     async def handler(stream):
         await stream.respond(200)
         try:
@@ -131,7 +131,7 @@ def test_of_a_handler_whose_stream_was_cut_another_error_is_logged(caplog, failu
     assert len(caplog.records) == logged
 
 
-def test_a_stream_error_of_another_stream_is_logged(caplog):
+def test_stream_error_of_another_stream_is_logged(caplog):
     async def handler(stream):
         raise StreamError("of another one")
 
@@ -144,7 +144,7 @@ def test_a_stream_error_of_another_stream_is_logged(caplog):
     assert len(caplog.records) == 1
 
 
-def test_what_is_logged_is_short_and_controls_no_terminal(caplog):
+def test_log_lines_are_short_and_control_no_terminal(caplog):
     async def handler(stream):
         raise ZeroDivisionError("oops")
 
@@ -183,7 +183,7 @@ def test_closing_a_server_drains_it():
     run(main())
 
 
-def test_closing_a_server_waits_for_the_streams_of_a_client_that_is_leaving():
+def test_close_waits_for_the_streams_of_a_leaving_client():
     async def main():
         async with http2.serve(echo) as server, raw_client(server) as peer:
             peer.h2.send_headers(1, request())
@@ -200,7 +200,7 @@ def test_closing_a_server_waits_for_the_streams_of_a_client_that_is_leaving():
     run(main())
 
 
-def test_a_server_that_drains_takes_no_more_connections():
+def test_server_that_drains_takes_no_more_connections():
     """Also none that had been accepted, and is only now begun."""
 
     async def main():
@@ -220,7 +220,7 @@ def test_a_server_that_drains_takes_no_more_connections():
     run(main())
 
 
-def test_a_server_s_stream_tells_how_its_connection_was_lost():
+def test_server_s_stream_tells_how_its_connection_was_lost():
     errors = []
 
     async def handler(stream):
@@ -243,7 +243,7 @@ def test_a_server_s_stream_tells_how_its_connection_was_lost():
     assert errors == ["the connection was lost (OSError)"]
 
 
-def test_a_drained_server_resets_what_comes_late():
+def test_drained_server_resets_what_comes_late():
     async def main():
         async with http2.serve(echo) as server, raw_client(server) as peer:
             peer.h2.send_headers(1, request())
@@ -284,7 +284,7 @@ def test_handlers_that_take_too_long_are_cancelled():
     run(main())
 
 
-def test_a_block_that_fails_closes_its_server_at_once():
+def test_block_that_fails_closes_its_server_at_once():
     finished = []
 
     async def main():
@@ -389,7 +389,7 @@ def test_closing_at_once_can_be_cancelled():
 
 
 @pytest.mark.parametrize("sent", [b"", PREFACE[:5], "preface"])
-def test_a_client_that_never_sends_is_dropped(sent):
+def test_client_that_never_sends_is_dropped(sent):
     async def main():
         async with http2.serve(echo, idle_timeout=SOON) as server, raw_client(server) as peer:
             peer.writer.write(peer.h2.data_to_send() if sent == "preface" else sent)
@@ -399,7 +399,7 @@ def test_a_client_that_never_sends_is_dropped(sent):
     run(main())
 
 
-def test_a_connection_with_streams_is_not_idle():
+def test_connection_with_streams_is_not_idle():
     async def main():
         async with pair(echo) as (server, connection):
             (other_end,) = server._connections

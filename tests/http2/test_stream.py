@@ -74,7 +74,7 @@ def test_both_directions_flow_at_once():
 
 
 @pytest.mark.parametrize("status", [204, 403])
-def test_a_response_without_a_body(status):
+def test_response_without_a_body(status):
     async def handler(stream):
         await stream.respond(status, end=True)
 
@@ -135,7 +135,7 @@ def test_padding_gives_its_window_back():
     run(main())
 
 
-def test_of_padding_a_window_opens_again_for_the_padding_alone():
+def test_flow_control_returns_only_the_padding():
     async def main():
         connection = lonely()
         stream = await connection.request(request())
@@ -155,7 +155,7 @@ def test_of_padding_a_window_opens_again_for_the_padding_alone():
     run(main())
 
 
-def test_of_a_stream_that_lingers_nothing_is_kept():
+def test_lingering_stream_keeps_nothing():
     async def main():
         connection = lonely()
         stream = await connection.request(request())
@@ -170,7 +170,7 @@ def test_of_a_stream_that_lingers_nothing_is_kept():
     run(main())
 
 
-def test_a_stream_that_was_reset_here_says_so():
+def test_stream_that_was_reset_here_says_so():
     async def main():
         connection = lonely()
         stream = await connection.request(request())
@@ -212,7 +212,7 @@ def test_connect_has_no_path():
 
 
 @pytest.mark.parametrize("status", [199, 1000])
-def test_the_bounds_of_a_status(status):
+def test_bounds_of_a_status(status):
     async def handler(stream):
         with pytest.raises(ValueError, match=rf"^status {status} is out of range \(200 to 999\)$"):
             await stream.respond(status)
@@ -225,7 +225,7 @@ def test_the_bounds_of_a_status(status):
     run(main())
 
 
-def test_a_slow_reader_stops_its_own_stream_alone():
+def test_slow_reader_stops_its_own_stream_alone():
     async def main():
         go_on = asyncio.Event()
         streams = []
@@ -257,7 +257,7 @@ def test_a_slow_reader_stops_its_own_stream_alone():
     run(main())
 
 
-def test_a_client_that_does_not_read_stops_its_own_stream_alone():
+def test_client_that_does_not_read_stops_its_own_stream_alone():
     async def main():
         failed = asyncio.get_running_loop().create_future()
 
@@ -304,7 +304,7 @@ def test_timeouts_leave_the_stream_as_it_is():
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 1e-9])
-def test_what_arrives_in_the_same_turn_is_in_time(timeout):
+def test_timeout_allows_what_arrives_in_the_same_turn(timeout):
     async def main():
         connection = lonely()
         stream = await connection.request(request())
@@ -318,7 +318,7 @@ def test_what_arrives_in_the_same_turn_is_in_time(timeout):
     run(main())
 
 
-def test_a_stream_is_readable_when_receive_does_not_wait():
+def test_stream_is_readable_when_receive_does_not_wait():
     async def main():
         connection = lonely()
         stream = await connection.request(request())
@@ -342,7 +342,7 @@ def test_a_stream_is_readable_when_receive_does_not_wait():
     run(main())
 
 
-def test_a_reset_by_the_client_is_no_end():
+def test_reset_by_the_client_is_no_end():
     async def main():
         seen = asyncio.get_running_loop().create_future()
         arrived = asyncio.Event()
@@ -375,7 +375,7 @@ def test_a_reset_by_the_client_is_no_end():
     run(main())
 
 
-def test_a_reset_by_the_server_is_no_end():
+def test_reset_by_the_server_is_no_end():
     async def handler(stream):
         await stream.respond(200)
         await stream.send(b"half")
@@ -396,7 +396,7 @@ def test_a_reset_by_the_server_is_no_end():
     run(main())
 
 
-def test_what_came_before_a_reset_is_delivered():
+def test_reset_delivers_what_came_before():
     async def behave(peer):
         await peer.until(StreamEnded)
         peer.h2.send_headers(1, [(":status", "200")])
@@ -418,7 +418,7 @@ def test_what_came_before_a_reset_is_delivered():
     run(main())
 
 
-def test_a_response_that_ends_before_the_request():
+def test_response_that_ends_before_the_request():
     """The client may finish what it has begun to send."""
 
     async def handler(stream):
@@ -440,7 +440,7 @@ def test_a_response_that_ends_before_the_request():
     run(main())
 
 
-def test_the_last_frame_of_a_request_that_nobody_reads():
+def test_last_frame_of_a_request_that_nobody_reads():
     """It opens no window any more: the stream is closed, and the connection goes on."""
 
     async def handler(stream):
@@ -458,7 +458,7 @@ def test_the_last_frame_of_a_request_that_nobody_reads():
     run(main())
 
 
-def test_a_request_that_never_ends_after_its_response(monkeypatch):
+def test_request_that_never_ends_after_its_response(monkeypatch):
     monkeypatch.setattr(stream_module, "LINGER_TIMEOUT", 0.0)
 
     async def handler(stream):
@@ -480,7 +480,7 @@ def test_a_request_that_never_ends_after_its_response(monkeypatch):
     run(main())
 
 
-def test_a_stream_that_has_ended_is_not_kept_until_its_time_is_up():
+def test_timeout_does_not_keep_an_ended_stream():
     streams = []
 
     async def handler(stream):
@@ -500,7 +500,7 @@ def test_a_stream_that_has_ended_is_not_kept_until_its_time_is_up():
     run(main())
 
 
-def test_a_stream_whose_request_has_ended_is_not_waited_for():
+def test_stream_whose_request_has_ended_is_not_waited_for():
     streams = []
 
     async def handler(stream):
@@ -518,7 +518,7 @@ def test_a_stream_whose_request_has_ended_is_not_waited_for():
     run(main())
 
 
-def test_a_status_that_is_none():
+def test_status_that_is_none():
     async def behave(peer):
         await peer.until(StreamEnded)
         peer.h2.send_headers(1, [(":status", "fine")])

@@ -67,7 +67,7 @@ def test_wrong_keys_are_refused(converse: Callable[..., list[str]], tmp_path: Pa
         assert (server.statistics.refused, server.statistics.streams) == (1, 0)
 
 
-def test_an_exception_in_the_stream_is_the_clients_own(converse: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_exception_in_the_stream_is_the_clients_own(converse: Callable[..., list[str]], tmp_path: Path) -> None:
     with serving(tmp_path / "ca.pem", faults=["exception:modelStreamErrorException@2"]) as server:
         answers = converse(server.endpoint, tmp_path / "ca.pem", *KEYS, MODEL, *TEXTS)
         assert answers[0] == f"{MODEL}: hello"

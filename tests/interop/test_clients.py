@@ -99,7 +99,7 @@ def test_results_are_what_the_recogniser_says(client, emulator):
     assert len({outcome.response["session_id"] for outcome in outcomes}) == len(outcomes)
 
 
-def test_an_adapter_is_in_use(adapted, emulator_for):
+def test_adapter_is_in_use(adapted, emulator_for):
     """All that is encoded, signed and decoded goes through it; that the results are the same, the other tests say."""
     described = stream(*[3200] * 7)
     with emulator_for(adapted) as emulator:
@@ -213,7 +213,7 @@ INVALID = {
 }
 
 
-def test_an_invalid_parameter_is_a_bad_request(client, emulator):
+def test_invalid_parameter_is_a_bad_request(client, emulator):
     for outcome in client.run(emulator, *INVALID.values()):
         check_error(outcome, "BadRequestException")
         assert (outcome.status, outcome.response) == (400, None)
@@ -234,7 +234,7 @@ def test_audio_that_is_no_audio_is_a_bad_request(client, emulator):
     ],
     ids=["wrong secret", "unknown key"],
 )
-def test_a_request_that_is_signed_wrongly_is_refused(client, emulator, keys, code):
+def test_request_that_is_signed_wrongly_is_refused(client, emulator, keys, code):
     [outcome] = client.run(emulator, stream(3200), keys=keys)
     assert outcome.status == 403
     assert (outcome.response, outcome.events, outcome.ended) == (None, [], False)
@@ -242,7 +242,7 @@ def test_a_request_that_is_signed_wrongly_is_refused(client, emulator, keys, cod
     assert outcome.code == code or code in outcome.message
 
 
-def test_a_clock_that_is_wrong(client, emulator_for):
+def test_clock_that_is_wrong(client, emulator_for):
     """The date of the response tells; some clients sign with it from then on."""
     with emulator_for(client, "--clock-offset=600") as emulator:
         first, second = client.run(emulator, stream(3200), stream(3200, 3200))
@@ -271,7 +271,7 @@ def test_one_stream_too_many_and_a_session_that_is_taken_over(client, emulator_f
     assert first.events == expected_events(stream(3200), SESSION_ID)[:2]
 
 
-def test_an_event_that_is_signed_wrongly_ends_the_stream(amazon_transcribe, emulator_for):
+def test_event_that_is_signed_wrongly_ends_the_stream(amazon_transcribe, emulator_for):
     """Only this client's keys can be changed between the request and the events."""
     with emulator_for(amazon_transcribe) as emulator:
         [outcome] = amazon_transcribe.run(emulator, stream(3200, 3200), event_keys=["AKIDEXAMPLE", "not the secret"])

@@ -67,7 +67,7 @@ class Liar(peers.Ours):
     ],
     ids=["a message less", "another payload", "silent", "foreign error", "another wire form"],
 )
-def test_an_unknown_disagreement_is_found(monkeypatch, liar):
+def test_unknown_disagreement_is_found(monkeypatch, liar):
     """A check that cannot fail is none."""
     stream = b"\0" + peers.frames.TEN_FRAME
     monkeypatch.setattr(peers, "INSTALLED", [Liar()])

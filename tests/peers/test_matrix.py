@@ -61,7 +61,7 @@ def test_every_disagreement_is_of_a_known_kind(codec, ours, outcomes):
             assert not matrix.differs(outcome, matrix.expected(codec, our)), case.name
 
 
-def test_what_does_not_need_the_peers():
+def test_matrix_parts_that_need_no_peers():
     assert matrix.table(matrix.kind_rows()) in RECORDED
     assert matrix.table(matrix.input_rows()) in RECORDED
     assert {column for _, column in matrix.cells_of(RECORDED)} == {
@@ -93,7 +93,7 @@ def test_versions_are_those_that_are_installed():
     assert pinned == wanted
 
 
-def test_what_is_bold():
+def test_bold_cells():
     """A check that cannot fail is none."""
     message = Message((("n", "string", "v"),), b"payload")
     accepts, other = Outcome((message,)), Outcome((message._replace(payload=b""),))

@@ -48,7 +48,7 @@ def undisputed(rng):
     return {name: values[kind]() for kind, name in names}, rng.randbytes(rng.choice([0, 1, 1000]))
 
 
-def test_what_nobody_disputes(codec):
+def test_undisputed_cases(codec):
     rng = random.Random("undisputed")
     given = [undisputed(rng) for _ in range(200)]
     wires = [encode(headers, payload) for headers, payload in given]

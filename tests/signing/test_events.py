@@ -88,7 +88,7 @@ def assert_dead(by, message, error):
 # Published vectors
 
 
-def test_the_published_chain_of_two_events():
+def test_published_chain_of_two_events():
     when = datetime(2019, 1, 27, 22, 37, 54, tzinfo=timezone.utc)
     prior = bytes.fromhex("9d9ab996c81f32c9d4e6fc166c92584f3741d1cb5ce325cd11a77d1f962c8de2")
     first = chunk_signature(CREDENTIALS, REGION, SERVICE, when, prior, b"headers", b"payload")
@@ -97,7 +97,7 @@ def test_the_published_chain_of_two_events():
     assert second.hex() == "07633d9d4ab4d81634a2164934d1f648c7cbc6839a8cf0773d818127a267e4d6"
 
 
-def test_the_published_event_with_a_date():
+def test_published_event_with_a_date():
     when = datetime(2020, 7, 23, 22, 39, 55, 29_000, tzinfo=timezone.utc)
     headers = b"\x05:date\x08" + int(Timestamp.from_datetime(when)).to_bytes(8, "big")
     signature = chunk_signature(
@@ -106,7 +106,7 @@ def test_the_published_event_with_a_date():
     assert signature.hex() == "0ef56ebf8c570b3ef3dc9f41995ed137cd869cdba05918882b9b10707b6e2465"
 
 
-def test_a_timestamp_in_another_time_zone_is_the_same_moment():
+def test_timestamp_in_another_time_zone_is_the_same_moment():
     there = NOON.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
     of = [chunk_signature(CREDENTIALS, REGION, SERVICE, when, SEED, b"", b"") for when in (NOON, there)]
     assert of[0] == of[1]
@@ -118,7 +118,7 @@ def test_a_timestamp_in_another_time_zone_is_the_same_moment():
 
 
 @pytest.mark.parametrize("name", INDEX)
-def test_the_request_of_a_recorded_client_verifies(name):
+def test_request_of_a_recorded_client_verifies(name):
     method, path, headers, when = captured(name)
     request = verify_request({"AKIDEXAMPLE": CREDENTIALS}, REGION, SERVICE, method, path, headers, clock=at(when))
     assert request == (CREDENTIALS, REGION, SERVICE, bytes.fromhex(INDEX[name]["seed_signature"]))
@@ -138,7 +138,7 @@ def test_every_event_of_a_recorded_client_verifies(name, copied):
 
 
 @pytest.mark.parametrize("name", INDEX)
-def test_the_signer_writes_the_bytes_of_a_recorded_client(name):
+def test_signer_writes_the_bytes_of_a_recorded_client(name):
     messages = body(name)
     by = signer(at(*(message.headers[":date"].datetime for message in messages)), seed=INDEX[name]["seed_signature"])
     wire = b"".join(by.sign(message.payload) for message in messages[:-1]) + by.finish()
@@ -148,7 +148,7 @@ def test_the_signer_writes_the_bytes_of_a_recorded_client(name):
 # The signer
 
 
-def test_a_signed_event_wraps_the_inner_message():
+def test_signed_event_wraps_the_inner_message():
     by = signer()
     assert by.signature == SEED
     message = decode(by.sign(EVENTS[0]))
@@ -160,7 +160,7 @@ def test_a_signed_event_wraps_the_inner_message():
     assert by.signature == literal_signature(SECRET, REGION, SERVICE, SEED, message)
 
 
-def test_the_end_is_a_signed_message_of_83_bytes_without_a_payload():
+def test_end_is_a_signed_message_of_83_bytes():
     by = signer()
     wire = by.finish()
     assert len(wire) == 83
@@ -179,7 +179,7 @@ def test_nothing_is_signed_after_the_end():
 
 
 @pytest.mark.parametrize("payload", [b"", bytearray(), memoryview(b"")], ids=lambda payload: type(payload).__name__)
-def test_an_empty_payload_would_end_the_stream_and_is_refused(payload):
+def test_empty_payload_would_end_the_stream_and_is_refused(payload):
     by = signer()
     with pytest.raises(ValueError, match=r"^an empty payload ends the stream: call finish$"):
         by.sign(payload)
@@ -196,7 +196,7 @@ def test_an_empty_payload_would_end_the_stream_and_is_refused(payload):
     ],
     ids=["str", "None", "strided", "too long"],
 )
-def test_a_payload_that_cannot_be_sent_leaves_the_signer_as_it_was(payload, error):
+def test_signer_is_unchanged_by_an_unsendable_payload(payload, error):
     by = signer()
     with pytest.raises(error):
         by.sign(payload)
@@ -207,7 +207,7 @@ def test_a_payload_that_cannot_be_sent_leaves_the_signer_as_it_was(payload, erro
 @pytest.mark.parametrize(
     "seed", [SEED, bytearray(SEED), SEED.hex(), SEED.hex().upper()], ids=["bytes", "buffer", "hex", "HEX"]
 )
-def test_a_seed_is_bytes_or_hex_digits(seed):
+def test_seed_is_bytes_or_hex_digits(seed):
     assert signer(seed=seed).signature == verifier(seed=seed).signature == SEED
 
 
@@ -218,12 +218,12 @@ def test_any_other_seed_is_refused(seed):
             make(seed=seed)
 
 
-def test_a_seed_of_another_length_is_told_what_it_should_be():
+def test_seed_of_another_length_is_told_what_it_should_be():
     with pytest.raises(ValueError, match=r"^the seed is a signature: 32 bytes or 64 hex digits$"):
         signer(seed=SEED[:31])
 
 
-def test_a_seed_of_another_type_is_refused():
+def test_seed_of_another_type_is_refused():
     for make in (signer, verifier):
         with pytest.raises(TypeError):
             make(seed=32)
@@ -235,7 +235,7 @@ def released():
     return view
 
 
-def test_a_view_that_was_released_is_a_buffer_error():
+def test_view_that_was_released_is_a_buffer_error():
     by = signer()
     message = next(Decoder(copy=False).feed(signed()[0].encode()))
     message.payload.release()
@@ -249,7 +249,7 @@ def test_a_view_that_was_released_is_a_buffer_error():
     assert by.signature == SEED
 
 
-def test_a_region_or_service_that_is_no_text_is_a_type_error():
+def test_region_or_service_that_is_no_text_is_a_type_error():
     for make in (signer, verifier):
         with pytest.raises(TypeError, match=r"^the region is a str, not NoneType$"):
             make(region=None)
@@ -268,7 +268,7 @@ def test_a_region_or_service_that_is_no_text_is_a_type_error():
     ],
     ids=["before year 1", "after year 9999"],
 )
-def test_a_moment_that_is_none_in_utc_is_an_overflow_error(moment):
+def test_moment_that_is_none_in_utc_is_an_overflow_error(moment):
     by = signer(at(moment))
     for call in (
         lambda: by.sign(EVENTS[0]),
@@ -279,7 +279,7 @@ def test_a_moment_that_is_none_in_utc_is_an_overflow_error(moment):
     assert by.signature == SEED
 
 
-def test_a_clock_without_a_time_zone_is_refused():
+def test_clock_without_a_time_zone_is_refused():
     naive = at(NOON.replace(tzinfo=None))
     message = signed()[0]
     for call in (
@@ -319,7 +319,7 @@ def test_each_second_has_its_own_date_from_the_epoch_on(milliseconds, secret):
         assert prior == expected
 
 
-def test_what_the_events_of_a_second_share_is_hashed_once(monkeypatch):
+def test_hash_is_shared_by_the_events_of_a_second(monkeypatch):
     hashed = []
     monkeypatch.setattr(
         events, "amz_date", lambda moment, original=events.amz_date: hashed.append(moment) or original(moment)
@@ -356,7 +356,7 @@ def test_credentials_that_are_refreshed_in_mid_stream():
 # The verifier: what it accepts
 
 
-def test_a_stream_verifies_and_is_unwrapped():
+def test_stream_verifies_and_is_unwrapped():
     by = verifier()
     messages = signed()
     for message, event in zip(messages, EVENTS, strict=False):
@@ -367,25 +367,25 @@ def test_a_stream_verifies_and_is_unwrapped():
     assert by.ended
 
 
-def test_a_stream_may_end_before_anything_was_sent():
+def test_stream_may_end_before_anything_was_sent():
     assert verifier().ended is False
     assert verifier().verify(decode(signer().finish())) is None
 
 
-def test_the_order_of_the_two_headers_does_not_count():
+def test_order_of_the_two_headers_does_not_count():
     (message, _) = signed(EVENTS[:1])
     swapped = dict(reversed(message.headers.items()))
     assert verifier().verify(decode(encode(swapped, message.payload))) == decode(EVENTS[0])
 
 
 @pytest.mark.parametrize("skew", [-300, -299, 0, 300])
-def test_a_date_within_the_window_is_accepted(skew):
+def test_date_within_the_window_is_accepted(skew):
     message = signed(clock=at(NOON + skew * SECOND))[0]
     assert verifier(at(NOON)).verify(message) == decode(EVENTS[0])
 
 
 @pytest.mark.parametrize("skew", [-300.001, 300.001, 86_400])
-def test_a_date_outside_the_window_is_refused(skew):
+def test_date_outside_the_window_is_refused(skew):
     message = signed(clock=at(NOON + skew * SECOND))[0]
     by = verifier(at(NOON))
     side = "ahead of" if skew > 0 else "behind"
@@ -396,7 +396,7 @@ def test_a_date_outside_the_window_is_refused(skew):
     assert_dead(by, message, raised.value)
 
 
-def test_the_window_is_configurable():
+def test_window_is_configurable():
     messages = signed(clock=at(NOON - timedelta(days=4000)))
     assert verifier(at(NOON), max_clock_skew=None).verify(messages[0]) == decode(EVENTS[0])
     assert verifier(at(NOON), max_clock_skew=timedelta(days=4000)).verify(messages[0]) == decode(EVENTS[0])
@@ -406,7 +406,7 @@ def test_the_window_is_configurable():
 
 @pytest.mark.parametrize("date", [(1 << 63) - 1, -1 << 63, 253_402_300_800_000])
 @pytest.mark.parametrize("window", [timedelta(minutes=5), None])
-def test_a_date_that_no_calendar_has_is_refused(date, window):
+def test_date_that_no_calendar_has_is_refused(date, window):
     message = decode(encode({":date": Timestamp(date), ":chunk-signature": bytes(32)}, EVENTS[0]))
     with pytest.raises(DateSkew, match="event 0: its date is outside the years 1 to 9999"):
         verifier(max_clock_skew=window).verify(message)
@@ -414,13 +414,13 @@ def test_a_date_that_no_calendar_has_is_refused(date, window):
 
 @pytest.mark.parametrize("name", ["max_headers_length", "max_payload_length"])
 @pytest.mark.parametrize(("limit", "error"), [(-1, ValueError), ("1", TypeError)], ids=repr)
-def test_a_limit_that_is_none_is_refused(name, limit, error):
+def test_limit_that_is_none_is_refused(name, limit, error):
     with pytest.raises(error):
         verifier(**{name: limit})
 
 
 @pytest.mark.parametrize(("milliseconds", "accepted"), [(300_000.4, True), (300_000.999, True), (300_001, False)])
-def test_the_skew_is_told_in_whole_milliseconds(monkeypatch, milliseconds, accepted):
+def test_skew_is_told_in_whole_milliseconds(monkeypatch, milliseconds, accepted):
     """Of the system's clock, which has nanoseconds."""
     message = signed()[0]
     moment = message.headers[":date"] * 10**6 + round(milliseconds * 10**6)
@@ -440,7 +440,7 @@ def test_without_a_window_the_clock_is_not_asked():
     assert verifier(clock, max_clock_skew=None).verify(signed()[0]) == decode(EVENTS[0])
 
 
-def test_a_clock_that_verifies_the_message_too():
+def test_clock_that_verifies_the_message_too():
     """It is accepted once."""
     message = signed()[0]
     seen = []
@@ -491,7 +491,7 @@ BAD_STREAMS = {
 
 
 @pytest.mark.parametrize("fault", BAD_STREAMS)
-def test_a_stream_that_is_not_what_was_signed_is_refused(fault):
+def test_stream_that_is_not_what_was_signed_is_refused(fault):
     index, of = BAD_STREAMS[fault]
     messages = of(signed())
     by = verifier()
@@ -527,7 +527,7 @@ UNSIGNED = {
 
 @pytest.mark.parametrize("fault", UNSIGNED)
 @pytest.mark.parametrize("payload", [EVENTS[1], b""], ids=["event", "end"])
-def test_a_message_without_exactly_the_two_headers_is_refused(fault, payload):
+def test_message_without_exactly_the_two_headers_is_refused(fault, payload):
     by, messages = verifier(), signed()
     by.verify(messages[0])
     with pytest.raises(UnexpectedMessage, match=r"event 1: a signed event has") as raised:
@@ -536,7 +536,7 @@ def test_a_message_without_exactly_the_two_headers_is_refused(fault, payload):
     assert_dead(by, messages[1], raised.value)
 
 
-def test_a_message_after_the_end_is_refused():
+def test_message_after_the_end_is_refused():
     by, messages = verifier(), signed()
     for message in messages:
         by.verify(message)
@@ -546,7 +546,7 @@ def test_a_message_after_the_end_is_refused():
     assert_dead(by, messages[-1], raised.value)
 
 
-def test_what_was_signed_may_still_be_no_message():
+def test_signed_payload_may_not_be_a_message():
     broken = EVENTS[0][:-1] + bytes([EVENTS[0][-1] ^ 1])
     for payload, error in ((broken, MessageChecksumMismatch), (EVENTS[0] + b"!", TrailingData)):
         message = decode(signer().sign(payload))
@@ -556,7 +556,7 @@ def test_what_was_signed_may_still_be_no_message():
         assert_dead(by, message, raised.value)
 
 
-def test_the_signature_is_verified_before_anything_inside_is_decoded():
+def test_signature_is_verified_before_decoding():
     message = changed(decode(signer().sign(EVENTS[0])), payload=b"garbage")
     with pytest.raises(SignatureMismatch):
         verifier().verify(message)

@@ -58,7 +58,7 @@ def test_credentials_are_immutable_and_show_no_secret():
     assert pickle.loads(pickle.dumps(credentials)) == copy.copy(credentials) == credentials
 
 
-def test_the_default_clock_is_the_systems():
+def test_default_clock_is_the_systems():
     before = datetime.now(timezone.utc)
     shown = signing.utc_now()
     message = decode(EventSigner(CREDENTIALS, REGION, SERVICE, SEED).sign(EVENTS[0]))

@@ -100,7 +100,7 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_the_signature_of_a_published_request(name):
+def test_signature_of_a_published_request(name):
     method, path, headers, signature = REQUESTS[name]
     sent = [("Host", "example.amazonaws.com"), *headers, ("X-Amz-Date", "20150830T123600Z")]
     assert request_signature(CREDENTIALS, "us-east-1", "service", method, path, sent).hex() == signature
@@ -152,7 +152,7 @@ def replaced(headers, **values):
     return [(name, value) for name, value in kept if value is not None]
 
 
-def test_a_signed_request_carries_what_verifies_it():
+def test_signed_request_carries_what_verifies_it():
     headers, seed = sign_request(CREDENTIALS, REGION, SERVICE, "POST", "/", HEADERS, clock=SHOWS_NOON)
     assert headers[: len(HEADERS)] == HEADERS
     added = dict(headers[len(HEADERS) :])
@@ -168,18 +168,18 @@ def test_a_signed_request_carries_what_verifies_it():
     assert verify(headers, path="/").signature == seed
 
 
-def test_a_request_can_be_signed_again():
+def test_request_can_be_signed_again():
     once = signed_request()
     later = signed_request(headers=once, clock=at(NOON + SECOND))
     assert [name for name, _ in later] == [name for name, _ in once]
     assert verify(later).signature != verify(once).signature
 
 
-def test_a_clock_in_another_time_zone_shows_the_same_moment():
+def test_clock_in_another_time_zone_shows_the_same_moment():
     assert signed_request(clock=at(NOON.astimezone(timezone(timedelta(hours=13))))) == signed_request()
 
 
-def test_a_session_token_is_sent_signed_and_compared():
+def test_session_token_is_sent_signed_and_compared():
     temporary = Credentials("AKIDEXAMPLE", SECRET, "token")
     headers = signed_request(temporary)
     assert ("x-amz-security-token", "token") in headers
@@ -216,7 +216,7 @@ def test_host_and_authority_must_be_the_same():
 
 
 @pytest.mark.parametrize("name", [" x-amz-target", "x-amz-target ", "X-Amzn-Target"])
-def test_what_is_added_is_signed_however_it_is_written(name):
+def test_added_headers_are_signed_in_any_spelling(name):
     with pytest.raises(VerificationError, match="is not signed"):
         verify([*signed_request(), (name, "elsewhere")])
     assert verify([*signed_request(), ("x-amzn-trace-id", "Root=1")])
@@ -259,7 +259,7 @@ def test_paths_that_mean_the_same_have_one_signature(path):
         ("/\udcff?\udcff", ("/%ED%B3%BF", "%ED%B3%BF=")),
     ],
 )
-def test_the_canonical_form_of_a_path(path, canonical):
+def test_canonical_form_of_a_path(path, canonical):
     assert requests._canonical_target(path) == canonical
 
 
@@ -297,7 +297,7 @@ def test_changes_to_a_request_are_found():
         "AWS4-HMAC-SHA256 Credential=A/2026112\u0662/r/s/aws4_request, SignedHeaders=host, Signature=" + "0" * 64,
     ],
 )
-def test_without_a_valid_authorization_header_a_request_is_refused(authorization):
+def test_authorization_header_must_be_valid(authorization):
     with pytest.raises(
         VerificationError, match=r"\bit has no valid authorization header \(AWS4-HMAC-SHA256\)$"
     ) as raised:
@@ -311,7 +311,7 @@ def test_two_authorization_headers_are_none():
         verify([*headers, headers[-1]])
 
 
-def test_what_must_be_signed_and_is_not_is_refused():
+def test_unsigned_mandatory_headers_are_refused():
     def claim(old, new):
         headers = signed_request()
         return replaced(headers, authorization=dict(headers)["authorization"].replace(old, new))
@@ -331,18 +331,18 @@ def test_what_must_be_signed_and_is_not_is_refused():
 @pytest.mark.parametrize(
     "date", ["2026-11-22T12:00:00Z", "20261322T120000Z", "20261122T120000", "", "20261122T12000\u0660Z"]
 )
-def test_a_date_that_is_none_is_refused(date):
+def test_date_that_is_none_is_refused(date):
     with pytest.raises(VerificationError, match="x-amz-date"):
         verify(replaced(signed_request(), x_amz_date=date))
 
 
-def test_the_credentials_day_must_be_the_dates():
+def test_credentials_day_must_be_the_dates():
     with pytest.raises(VerificationError, match=r"\bthe day of its credential is not that of its date$"):
         verify(replaced(signed_request(), x_amz_date="20261123T120000Z"))
 
 
 @pytest.mark.parametrize("skew", [-301, 301])
-def test_a_request_outside_the_window_is_refused(skew):
+def test_request_outside_the_window_is_refused(skew):
     headers = signed_request()
     date = NOON.replace(microsecond=0)  # a request's date has whole seconds
     with pytest.raises(DateSkew) as raised:
@@ -368,7 +368,7 @@ def test_another_region_service_or_access_key_is_refused():
     assert verify(headers, region=None, service=None).region == REGION
 
 
-def test_an_error_quotes_at_most_64_bytes_of_the_request():
+def test_error_quotes_at_most_64_bytes_of_the_request():
     long = "A" * 10_000
     headers = signed_request(Credentials(long, SECRET))
     with pytest.raises(VerificationError) as raised:
@@ -390,7 +390,7 @@ def test_no_text_of_a_request_breaks_the_verifier():
                 verify(headers, path=path, method=odd)
 
 
-def test_what_is_no_message_is_a_type_error():
+def test_other_objects_are_a_type_error():
     verifier = EventVerifier(Credentials("AKIDEXAMPLE", "secret"), "us-east-1", "transcribe", bytes(32))
     with pytest.raises(TypeError, match=r"^a Message is verified, not bytes: decode the bytes first$"):
         verifier.verify(b"bytes")
@@ -861,7 +861,7 @@ def test_presigned_garbage_is_a_verification_error():
             )
 
 
-def test_a_request_that_is_presigned_is_no_request_with_headers():
+def test_request_that_is_presigned_is_no_request_with_headers():
     url = presign()
     with pytest.raises(VerificationError, match="no valid authorization header"):
         verify_request(CREDENTIALS, REGION, SERVICE, *opened(url), clock=SHOWS_NOON)

@@ -19,7 +19,7 @@ def subclasses(class_: type[DecodeError]) -> set[type[DecodeError]]:
     return {class_}.union(*map(subclasses, class_.__subclasses__()))
 
 
-def test_the_kinds_cover_every_error_of_decoding():
+def test_kinds_cover_every_error_of_decoding():
     public = {class_ for class_ in subclasses(DecodeError) if not class_.__name__.startswith("_")} - {DecodeError}
     assert set(CORRUPTION_KINDS.values()) == public
     with pytest.raises(TypeError):
@@ -89,7 +89,7 @@ INSERTED = [
 
 
 @pytest.mark.parametrize("kind", INSERTED)
-def test_a_header_at_fault_is_inserted_anywhere_and_the_rest_is_as_it_was(kind):
+def test_faulty_header_is_inserted_anywhere(kind):
     before = frames.TEN_FRAME
 
     @settings(max_examples=100, database=None)
@@ -187,7 +187,7 @@ def test_every_kind_is_found():
         assert least(corruptions, lambda corruption, kind=kind: corruption.kind == kind).wire == LEAST[kind]
 
 
-def test_a_corruption_says_what_it_is():
+def test_corruption_says_what_it_is():
     corruption = least(testing.corruptions(kinds=["name_given_twice"]))
     shown = repr(corruption)
     assert shown.startswith(
@@ -196,7 +196,7 @@ def test_a_corruption_says_what_it_is():
     assert f"offset=15, wire={corruption.wire!r}" in shown
 
 
-def test_a_corruption_of_what_is_not_valid_is_refused():
+def test_corruption_of_what_is_not_valid_is_refused():
     for wire in (b"", EMPTY[:-1], 2 * EMPTY, testing.streams(min_size=2, max_size=2)):
         with pytest.raises(InvalidArgument, match="begins with a valid message, not this: "):
             least(testing.corruptions(wire))

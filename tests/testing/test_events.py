@@ -26,11 +26,11 @@ def test_events(payload, content_type, wire):
     assert event("chunk", payload) == Message(headers, wire)
 
 
-def test_an_event_without_payload():
+def test_event_without_payload():
     assert event("Cont").payload == b""
 
 
-def test_a_payload_that_json_cannot_say():
+def test_payload_that_json_cannot_say():
     with pytest.raises(TypeError) as caught:
         event("chunk", {"a": {1}})
     # Its text only: from Python 3.14 on json adds notes, which `match` would compare, too.

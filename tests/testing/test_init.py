@@ -20,14 +20,14 @@ from eventstream.testing import corruption, signed, strategies, transcript
 BUILDERS = {"corrupted", "cut", "error", "event", "exception", "fake_response", "slow"}
 
 
-def test_the_example_of_the_documentation():
+def test_example_of_the_documentation():
     pytest.importorskip("botocore")
     failed, attempted = doctest.testmod(testing)
     assert attempted >= 13
     assert not failed
 
 
-def test_the_exported_names():
+def test_exported_names():
     drawn = {*corruption.__all__, *signed.__all__, *strategies.__all__, *transcript.__all__}
     assert set(testing.__all__) == BUILDERS | drawn
     assert testing.__all__ == sorted(set(testing.__all__))
@@ -52,7 +52,7 @@ def test_every_strategy_can_be_drawn_from_without_arguments():
     draw()
 
 
-def test_what_is_not_given():
+def test_names_that_do_not_exist():
     """The signatures say it in the documentation."""
     given = {
         name: {
@@ -119,5 +119,5 @@ def test_builders_need_neither_hypothesis_nor_botocore():
     assert "the strategies of eventstream.testing need hypothesis" in missing
 
 
-def test_the_package_does_not_import_hypothesis():
+def test_package_does_not_import_hypothesis():
     assert run("import sys, eventstream, eventstream.signing; print('hypothesis' in sys.modules)").strip() == "False"

@@ -116,7 +116,7 @@ def test_blobs_are_bytes(caller, installed):
     assert heard == [{"chunk": {"bytes": b"\0\1"}}]
 
 
-def test_an_initial_response_is_added(caller, installed):
+def test_initial_response_is_added(caller, installed):
     made = caller("kinesis")
     shard = event("SubscribeToShardEvent", {"Records": [], "ContinuationSequenceNumber": "1", "MillisBehindLatest": 0})
     parameters = {"ConsumerARN": "arn:aws:kinesis:us-east-1:123456789012:stream/s/consumer/c:1", "ShardId": "s"}
@@ -160,7 +160,7 @@ def test_headers_become_members(caller):
         (error("InternalError", "oh"), "InternalError", "oh"),
     ],
 )
-def test_an_exception_in_mid_stream(caller, installed, last, code, text):
+def test_exception_in_mid_stream(caller, installed, last, code, text):
     made = caller("bedrock-runtime")
     with fake_response(made.client, "converse_stream", [HELLO, last, STOP]), pytest.raises(EventStreamError) as raised:
         made.call("converse_stream", "stream", modelId=MODEL)
@@ -169,7 +169,7 @@ def test_an_exception_in_mid_stream(caller, installed, last, code, text):
     assert raised.value.operation_name == "ConverseStream"
 
 
-def test_a_bad_checksum(caller, installed):
+def test_bad_checksum(caller, installed):
     made = caller("bedrock-runtime")
     events = [HELLO, corrupted(STOP)]
     with fake_response(made.client, "converse_stream", events), pytest.raises(ChecksumMismatch):
@@ -177,7 +177,7 @@ def test_a_bad_checksum(caller, installed):
     assert made.heard == HEARD[:1]
 
 
-def test_a_stream_that_is_cut(caller, installed):
+def test_stream_that_is_cut(caller, installed):
     made = caller("bedrock-runtime")
     expected = pytest.raises(ParserError) if installed else nullcontext()  # botocore itself does not notice
     with fake_response(made.client, "converse_stream", [HELLO, cut(STOP)]), expected:
@@ -185,17 +185,17 @@ def test_a_stream_that_is_cut(caller, installed):
     assert made.heard == HEARD[:1]
 
 
-def test_an_early_clean_end(caller, installed):
+def test_early_clean_end(caller, installed):
     assert converse(caller, [HELLO]).heard == HEARD[:1]
 
 
-def test_a_pause(caller):
+def test_pause(caller):
     begun = time.monotonic()
     assert converse(caller, [HELLO, slow(0.2), STOP]).heard == HEARD
     assert time.monotonic() - begun >= 0.2
 
 
-def test_a_recording(caller):
+def test_recording(caller):
     assert converse(caller, [HELLO.encode() + STOP.encode(), b""]).heard == HEARD
 
 
@@ -229,7 +229,7 @@ def test_parameters_are_checked(bedrock):
         bedrock.converse_stream()
 
 
-def test_a_stream_that_is_closed_ends(caller):
+def test_stream_that_is_closed_ends(caller):
     made = caller("bedrock-runtime")
     with fake_response(made.client, "converse_stream", [HELLO, STOP, STOP]):
         if caller is Sync:

@@ -222,7 +222,7 @@ KINDS_EXPECTED = f"some of {', '.join(CORRUPTION_KINDS)} are expected"
         (lambda: testing.corruptions(kinds=["all"]), f"kinds=['all']: {KINDS_EXPECTED}"),
     ],
 )
-def test_arguments_that_cannot_be_are_refused_with_those_that_can(call, text):
+def test_arguments_out_of_range_are_refused(call, text):
     with pytest.raises(InvalidArgument) as raised:
         call()
     assert str(raised.value) == text

@@ -85,7 +85,7 @@ def test_transcripts_are_of_every_kind():
 ENUMERATED = {"type", "speaker", "category", "channel_id", "language_code"}
 
 
-def test_what_is_in_transcripts():
+def test_transcript_contents():
     """Of each field the values that it has, or of what may be anything the type; of lists how long they are."""
     seen: dict[str, set[object]] = defaultdict(set)
 
@@ -157,7 +157,7 @@ def test_what_is_in_transcripts():
     assert seen == expected
 
 
-def test_times_go_on_from_item_to_item_and_from_result_to_result():
+def test_times_continue_from_item_to_item():
     from eventstream.transcribe.model import Alternative, Entity, Item, Result
 
     def word(content: str | None, *times: float | None) -> Item:

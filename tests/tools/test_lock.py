@@ -79,7 +79,7 @@ def test_groups_that_are_installed_together_agree() -> None:
             assert found <= agreed or agreed <= found, (name, first, agreed, group, found)
 
 
-def test_the_demo_has_what_the_extras_bring() -> None:
+def test_demo_has_what_the_extras_bring() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     brought = {str(Requirement(item)) for items in extras.values() for item in items}
     brought = {item for item in brought if not item.startswith(PROJECT["project"]["name"])}
@@ -88,7 +88,7 @@ def test_the_demo_has_what_the_extras_bring() -> None:
     assert {item for item in brought - used if not item.startswith("sounddevice")} == set()
 
 
-def test_the_build_is_that_of_the_group() -> None:
+def test_build_is_that_of_the_group() -> None:
     assert PROJECT["build-system"]["requires"] == PROJECT["dependency-groups"]["build"]
 
 

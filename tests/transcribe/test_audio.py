@@ -52,7 +52,7 @@ def samples(length):
     ],
     ids=repr,
 )
-def test_what_the_bytes_of_a_format_mean(format, sample_length, bytes_per_second, max_chunk_length):
+def test_bytes_of_each_format(format, sample_length, bytes_per_second, max_chunk_length):
     assert format.sample_length == sample_length
     assert format.bytes_per_second == bytes_per_second
     assert format.max_chunk_length == max_chunk_length
@@ -60,7 +60,7 @@ def test_what_the_bytes_of_a_format_mean(format, sample_length, bytes_per_second
 
 
 @pytest.mark.parametrize("rate", [7999, 48001, 0, -8000])
-def test_a_rate_that_the_service_does_not_take(rate):
+def test_rate_that_the_service_does_not_take(rate):
     with pytest.raises(InvalidAudio, match=rf"^sample rate {rate} Hz is out of range \(8000 to 48000 Hz\)$"):
         AudioFormat(rate)
 
@@ -72,7 +72,7 @@ def test_channels_that_the_service_does_not_take(channels):
 
 
 @pytest.mark.parametrize(("number_of_channels", "channels"), [(None, 1), (2, 2)])
-def test_the_format_that_a_request_announces(number_of_channels, channels):
+def test_format_that_a_request_announces(number_of_channels, channels):
     request = StartStreamTranscriptionRequest(
         language_code="en-US",
         media_sample_rate_hertz=8000,
@@ -104,7 +104,7 @@ def test_the_format_that_a_request_announces(number_of_channels, channels):
     ],
     ids=repr,
 )
-def test_the_length_of_a_chunk(format, duration, length):
+def test_length_of_a_chunk(format, duration, length):
     assert format.chunk_length(duration) == length
     assert type(format.chunk_length(duration)) is int
     format.check_chunk(bytes(length))
@@ -112,7 +112,7 @@ def test_the_length_of_a_chunk(format, duration, length):
 
 @pytest.mark.parametrize("duration", [0, -0.1, 1.0000001, 5, float("inf"), float("nan")])
 @pytest.mark.parametrize("format", [MONO, AudioFormat(48000, media_encoding="flac")], ids=["pcm", "flac"])
-def test_a_duration_out_of_its_bounds(format, duration):
+def test_duration_out_of_its_bounds(format, duration):
     with pytest.raises(ValueError, match=r"is out of range \(more than 0, at most 1 s\)$"):
         format.chunk_length(duration)
     with pytest.raises(ValueError, match="at most 1 s"):
@@ -137,7 +137,7 @@ def test_durations():
     ids=repr,
 )
 @pytest.mark.parametrize("type_", [bytes, bytearray, memoryview])
-def test_a_chunk_that_the_service_takes(format, length, type_):
+def test_chunk_that_the_service_takes(format, length, type_):
     format.check_chunk(type_(bytes(length)))
 
 
@@ -156,13 +156,13 @@ def test_a_chunk_that_the_service_takes(format, length, type_):
     ],
     ids=repr,
 )
-def test_a_chunk_that_the_service_does_not_take(format, length, text):
+def test_chunk_that_the_service_does_not_take(format, length, text):
     with pytest.raises(InvalidAudio) as caught:
         format.check_chunk(bytes(length))
     assert str(caught.value) == text
 
 
-def test_the_length_of_a_view_is_in_bytes():
+def test_length_of_a_view_is_in_bytes():
     format = AudioFormat(8000)
     format.check_chunk(memoryview(bytes(16_000)).cast("I"))
     with pytest.raises(InvalidAudio, match="a chunk of 16004 bytes"):
@@ -262,7 +262,7 @@ def test_all_chunks_but_the_last_are_full(source, format, length):
     assert all(type(chunk) is bytes and chunk for chunk in chunks)
 
 
-def test_a_chunk_lasts_100_ms_by_default():
+def test_chunk_lasts_100_ms_by_default():
     assert [len(chunk) for chunk in iter_chunks(bytes(7000), MONO)] == [3200, 3200, 600]
     assert [len(chunk) for chunk in all_of(aiter_chunks(stream(bytes(7000)), MONO))] == [3200, 3200, 600]
 
@@ -278,7 +278,7 @@ def test_half_a_sample_at_the_end(source, format, odd, whole):
     assert b"".join(chunks) == samples(whole)
 
 
-def test_an_odd_piece_in_the_middle_is_no_fault():
+def test_odd_piece_in_the_middle_is_no_fault():
     assert list(iter_chunks([b"abc", b"defgh", b"ij"], AudioFormat(8000), 0.00025)) == [b"abcd", b"efgh", b"ij"]
 
 
@@ -291,7 +291,7 @@ def test_chunks_come_as_soon_as_they_are_full():
     assert next(iter_chunks(pieces(), MONO)) == bytes(3200)
 
 
-def test_a_later_change_of_the_piece_does_not_matter():
+def test_later_change_of_the_piece_does_not_matter():
     piece = bytearray(b"abcdef")
 
     def pieces():
@@ -302,7 +302,7 @@ def test_a_later_change_of_the_piece_does_not_matter():
 
 
 @pytest.mark.parametrize("source", [io.StringIO("text"), ["text"], [None], 5], ids=lambda source: type(source).__name__)
-def test_a_source_of_something_else_is_a_type_error(source):
+def test_source_of_something_else_is_a_type_error(source):
     with pytest.raises(TypeError):
         list(iter_chunks(source, MONO))
 
@@ -321,7 +321,7 @@ def cut_to(pieces, length):
         length -= len(piece[:length])
 
 
-def test_the_recorded_audio_in_chunks_again():
+def test_recorded_audio_in_chunks_again():
     """A client's 100 ms chunks, decoded, joined and cut, are the same chunks."""
     wire = (CAPTURES / "amazon-transcribe-0.6.4-speech.request.bin").read_bytes()
     chunks = [
@@ -380,7 +380,7 @@ def opened(data, expected=None):
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_a_wav_that_the_standard_library_wrote(tmp_path, rate, channels):
+def test_wav_that_the_standard_library_wrote(tmp_path, rate, channels):
     path = tmp_path / "audio.wav"
     data = samples(4 * rate)
     with wave.open(str(path), "wb") as writer:
@@ -418,7 +418,7 @@ def test_other_chunks_are_passed_over():
     assert opened(wav(b"abcd", before=info + big, after=info)).read(100) == b"abcd"
 
 
-def test_a_longer_fmt_chunk():
+def test_longer_fmt_chunk():
     """Also one of an odd length, after which a byte is left out."""
     odd = struct.pack("<HHIIHHB", 1, 1, 8000, 16000, 2, 16, 0)
     assert opened(wav(b"ab", fmt=odd + b"\0", fmt_length=len(odd))).read(9) == b"ab"
@@ -427,14 +427,14 @@ def test_a_longer_fmt_chunk():
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_an_extensible_wav_of_pcm(channels):
+def test_extensible_wav_of_pcm(channels):
     """As ffmpeg and Windows write it; `wave` refuses it up to Python 3.11."""
     audio = opened(wav(b"abcd", fmt=extensible(1, channels=channels)))
     assert audio.format == AudioFormat(48000, channels)
     assert audio.read(100) == b"abcd"
 
 
-def test_a_wav_from_a_pipe():
+def test_wav_from_a_pipe():
     """One that cannot be sought, and gives few bytes at a time."""
     data = samples(6400)
     audio = open_wav(ShortReads(wav(data)))
@@ -442,13 +442,13 @@ def test_a_wav_from_a_pipe():
 
 
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x7FFFF000])
-def test_a_wav_whose_writer_did_not_know_the_length(length):
+def test_wav_whose_writer_did_not_know_the_length(length):
     audio = opened(wav(b"abcd", length=length))
     assert audio.duration is None
     assert list(iter_chunks(audio, audio.format)) == [b"abcd"]
 
 
-def test_a_wav_is_read_up_to_its_end_and_no_further():
+def test_wav_is_read_up_to_its_end_and_no_further():
     trailer = b"LIST" + struct.pack("<I", 4) + b"info"
     audio = opened(wav(b"abcdef", after=trailer))
     assert [audio.read(size) for size in (4, 0, 4, 4, -1)] == [b"abcd", b"", b"ef", b"", b""]
@@ -469,7 +469,7 @@ class Asked(io.BytesIO):
 
 
 @pytest.mark.parametrize("length", [0x7FFFEFFE, 0xFFFFFFFF])
-def test_a_declared_length_reserves_nothing(length):
+def test_declared_length_reserves_nothing(length):
     data = samples(100_000)
     file = Asked(wav(data, length=length))
     audio = open_wav(file)
@@ -488,7 +488,7 @@ def test_all_that_is_left_is_read_also_in_short_pieces(length):
 
 
 @pytest.mark.parametrize("length", [0x7FFFEFFE, 0x80000002, 2_764_800_000, 0xFFFFEFFE])
-def test_a_long_wav_that_is_cut_off(length):
+def test_long_wav_that_is_cut_off(length):
     """Up to 4 GiB: four hours of two channels at 48,000 Hz are 2.8 GB."""
     audio = opened(wav(b"abcd", length=length))
     assert audio.duration == length / 32_000
@@ -496,7 +496,7 @@ def test_a_long_wav_that_is_cut_off(length):
         drain(iter_chunks(audio, audio.format), [])
 
 
-def test_a_wav_whose_lengths_were_never_written():
+def test_wav_whose_lengths_were_never_written():
     """As that of a recorder that crashed: by its header nothing follows, and it does."""
     info = b"LIST" + struct.pack("<I", 3) + b"abc\0"
     for before in (b"", info, 2 * info):
@@ -524,7 +524,7 @@ class Slow(io.BytesIO):
         return None if part is None else super().read(min(part, size))
 
 
-def test_a_file_without_data_now_has_not_ended():
+def test_file_without_data_now_has_not_ended():
     data = wav(b"abcdef")
     for script in ([None], [12, 4, None]):
         with pytest.raises(BlockingIOError, match="has no data now"):
@@ -540,7 +540,7 @@ def test_a_file_without_data_now_has_not_ended():
     assert chunks == [b"abcd"]
 
 
-def test_what_was_read_of_a_wav_comes_before_there_is_nothing_now():
+def test_wav_read_so_far_comes_before_no_data_now():
     audio = open_wav(Slow(wav(samples(50_000)), [12, 8, 16, 8, 32_768, None, None]))
     assert audio.read(-1) == samples(50_000)[:32_768]
     with pytest.raises(BlockingIOError, match="no data now"):
@@ -549,7 +549,7 @@ def test_what_was_read_of_a_wav_comes_before_there_is_nothing_now():
 
 
 @pytest.mark.parametrize("sizes", [[-1], [40_000, -1], [0, 10, 32_758, 5, 50_000]])
-def test_what_a_failing_read_has_read_comes_with_the_next(sizes):
+def test_read_that_fails_keeps_what_was_read(sizes):
     data = samples(50_000)
     audio = open_wav(Slow(wav(data), [12, 8, 16, 8, 32_768, OSError("unplugged"), 100, OSError("again")]))
     with pytest.raises(OSError, match="unplugged"):
@@ -560,14 +560,14 @@ def test_what_a_failing_read_has_read_comes_with_the_next(sizes):
     assert audio.read(-1) == b""
 
 
-def test_what_is_kept_is_read_in_pieces_that_are_not_too_long():
+def test_kept_audio_is_read_in_bounded_pieces():
     audio = open_wav(Slow(wav(samples(70_000)), [12, 8, 16, 8, 32_768, 32_768, OSError("unplugged")]))
     with pytest.raises(OSError, match="unplugged"):
         audio.read(-1)
     assert [len(audio.read(size)) for size in (0, 2**40, 2**40, 2**40)] == [0, 32_768, 32_768, 70_000 - 65_536]
 
 
-def test_a_live_source_is_asked_for_one_chunk_at_a_time():
+def test_live_source_is_asked_for_one_chunk_at_a_time():
     """For more it might wait."""
 
     class Source(Asked):
@@ -587,7 +587,7 @@ def test_a_live_source_is_asked_for_one_chunk_at_a_time():
 
 
 @pytest.mark.parametrize("first", [400, 800, 1000])
-def test_who_throws_into_the_iteration_gets_no_chunk_twice(first):
+def test_iteration_thrown_into_repeats_no_chunk(first):
     """It is the consumer's error, and none of the source's."""
     pieces = [bytes(first), bytes(6000)]
 
@@ -655,7 +655,7 @@ def test_any_empty_buffer_is_the_end(end):
     assert list(iter_chunks(File(), AudioFormat(16000))) == [b"abcd"]
 
 
-def test_an_asynchronous_source_without_data_now():
+def test_asynchronous_source_without_data_now():
     class Source:
         pieces = iter([b"abcd", None])
 
@@ -673,18 +673,18 @@ def test_an_asynchronous_source_without_data_now():
     assert chunks == [b"abcd"]
 
 
-def test_a_piece_that_is_not_contiguous():
+def test_piece_that_is_not_contiguous():
     with pytest.raises(BufferError, match=r"^a piece of audio is not C-contiguous$"):
         list(iter_chunks([memoryview(b"abcdef")[::2]], AudioFormat(16000)))
 
 
-def test_an_empty_wav():
+def test_empty_wav():
     audio = opened(wav())
     assert (audio.duration, audio.read(10)) == (0.0, b"")
 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 3200, 3301, 6399])
-def test_a_wav_that_is_cut_off(length):
+def test_wav_that_is_cut_off(length):
     """What it has comes before the error."""
     audio = opened(wav(samples(length), length=6400))
     assert audio.duration == 0.2
@@ -763,7 +763,7 @@ def test_any_bytes_are_a_wav_or_invalid_audio(data):
 @pytest.mark.parametrize(
     "expected", [AudioFormat(8000), AudioFormat(16000, 2), AudioFormat(16000, 1, "flac")], ids=repr
 )
-def test_a_wav_that_is_not_the_expected_one(expected):
+def test_wav_that_is_not_the_expected_one(expected):
     with pytest.raises(InvalidAudio, match="the WAV has pcm, 16000 Hz, 1 channel; expected: "):
         opened(wav(b"ab"), expected)
     with pytest.raises(InvalidAudio) as caught:
@@ -771,7 +771,7 @@ def test_a_wav_that_is_not_the_expected_one(expected):
     assert str(caught.value) == "the WAV has pcm, 16000 Hz, 1 channel; expected: pcm, 8000 Hz, 2 channels"
 
 
-def test_a_wav_that_is_the_expected_one(tmp_path):
+def test_wav_that_is_the_expected_one(tmp_path):
     assert opened(wav(b"ab"), MONO).format == MONO
     path = tmp_path / "audio.wav"
     path.write_bytes(wav(b"ab"))
@@ -851,12 +851,12 @@ def test_many_chunks_do_not_drift():
     assert time.paced([bytes(882)] * 100_000, AudioFormat(44100))[-1] == 999.99
 
 
-def test_the_pace_of_asynchronous_chunks():
+def test_pace_of_asynchronous_chunks():
     time = Time()
     assert time.paced(aiter_chunks(stream(bytes(9600)), MONO)) == [0.0, 0.1, 0.2]
 
 
-def test_the_chunks_are_asked_for_one_by_one():
+def test_chunks_are_asked_for_one_by_one():
     asked = []
 
     def chunks():
@@ -878,7 +878,7 @@ def test_no_chunks():
     assert Time().paced([]) == []
 
 
-def test_an_error_of_the_audio_comes_through():
+def test_error_of_the_audio_comes_through():
     async def run():
         async for _ in pace(iter_chunks(b"abc", MONO), MONO):
             pass
@@ -888,12 +888,12 @@ def test_an_error_of_the_audio_comes_through():
 
 
 @pytest.mark.parametrize("encoding", ["flac", "ogg-opus", "g729"])
-def test_what_does_not_tell_the_time_has_no_pace(encoding):
+def test_pace_needs_a_format_that_tells_the_time(encoding):
     with pytest.raises(InvalidAudio, match="do not tell how long they last"):
         pace(TEN, AudioFormat(16000, 1, encoding))
 
 
-def test_the_real_clock():
+def test_real_clock():
     async def run():
         loop = asyncio.get_running_loop()
         start = loop.time()

@@ -211,7 +211,7 @@ async def speak(client, chunks=CHUNKS, **parameters):
 # A stream
 
 
-def test_a_whole_stream():
+def test_whole_stream():
     service = Service()
 
     async def main():
@@ -233,7 +233,7 @@ def test_a_whole_stream():
     run(main())
 
 
-def test_a_request_instead_of_parameters():
+def test_request_instead_of_parameters():
     service = Service()
     request = StartStreamTranscriptionRequest(**PCM)
 
@@ -262,7 +262,7 @@ def test_many_streams_at_once():
     run(main())
 
 
-def test_an_invalid_chunk_leaves_the_stream_as_it_is():
+def test_invalid_chunk_leaves_the_stream_as_it_is():
     async def main():
         async with served() as client, client.start_stream_transcription(**PCM) as stream:
             for chunk in (b"", bytes(3), bytes(32_770), array.array("f", [0.5])):
@@ -342,7 +342,7 @@ def test_half_a_chunk_is_no_chunk():
     run(main())
 
 
-def test_who_is_refused_as_another_sends_leaves_the_stream_as_it_is():
+def test_concurrent_send_is_refused_and_leaves_the_stream():
     """The chunk that waits has its signature already: nothing may be signed behind its back."""
     service = Service()
 
@@ -395,7 +395,7 @@ async def deliver(stream):
 
 @pytest.mark.parametrize("failure", [TimeoutError, StreamError, asyncio.CancelledError])
 @pytest.mark.parametrize("exception", [None, BadRequestException("Your request timed out")])
-def test_what_came_before_sending_failed_is_delivered(failure, exception):
+def test_events_before_sending_failed_are_delivered(failure, exception):
     """The service says all it has to say at once, and takes no audio."""
 
     async def main():
@@ -470,7 +470,7 @@ def test_incomplete_stream_without_a_single_event(pauses, retries):
     assert pauses == list(range(retries))
 
 
-def test_incomplete_stream_if_the_end_of_the_audio_cannot_be_sent():
+def test_incomplete_stream_if_the_end_cannot_be_sent():
     """What `end_audio` makes counts only once it was sent."""
 
     async def brief(stream, session):
@@ -531,7 +531,7 @@ def test_events_of_an_unknown_type_are_skipped():
 
 
 @pytest.mark.parametrize("exception", EXCEPTIONS)
-def test_an_exception_in_the_stream(exception):
+def test_exception_in_the_stream(exception):
     async def failing(stream, session):
         await stream.receive()
         await stream.send(session.send_transcript(transcript("before")) + session.send_exception(exception("why")))
@@ -551,7 +551,7 @@ def test_an_exception_in_the_stream(exception):
     run(main())
 
 
-def test_who_only_sends_learns_why_the_service_broke_off():
+def test_send_says_why_the_service_broke_off():
     async def failing(stream, session):
         await stream.send(session.send_transcript(transcript("before")))
         await stream.send(session.send_exception(LimitExceededException("why")))
@@ -569,7 +569,7 @@ def test_who_only_sends_learns_why_the_service_broke_off():
 
 
 @pytest.mark.parametrize("exception", EXCEPTIONS)
-def test_a_request_that_is_refused(exception):
+def test_request_that_is_refused(exception):
     async def main():
         async with served(Service(exception("why"))) as client:
             with pytest.raises(exception) as raised:
@@ -583,7 +583,7 @@ def test_a_request_that_is_refused(exception):
 
 @pytest.mark.parametrize("cut", [False, True])
 @pytest.mark.parametrize("times", [1, 50_000])
-def test_an_error_that_is_no_services(times, cut):
+def test_error_that_is_no_services(times, cut):
     async def proxy(stream):
         await stream.respond(502, [("content-type", "text/html")])
         with suppress(StreamError):
@@ -604,7 +604,7 @@ def test_an_error_that_is_no_services(times, cut):
     run(main())
 
 
-def test_an_error_that_goes_on_is_not_read_on():
+def test_error_that_goes_on_is_not_read_on():
     """As much was read as is wanted, so nobody waits for its end."""
 
     async def main():
@@ -622,7 +622,7 @@ def test_an_error_that_goes_on_is_not_read_on():
     run(main())
 
 
-def test_an_error_that_trickles():
+def test_error_that_trickles():
     """The time for its body is one, however many pieces it comes in."""
 
     async def main():
@@ -646,7 +646,7 @@ def test_an_error_that_trickles():
 @pytest.mark.parametrize(
     "credentials", [Credentials("AKIDEXAMPLE", "wrong"), Credentials("AKIDOTHER", CREDENTIALS.secret_key)]
 )
-def test_a_wrong_signature(credentials):
+def test_wrong_signature(credentials):
     async def main():
         service = Service()
         async with served(service) as client, http2.serve(service) as server:
@@ -690,7 +690,7 @@ def test_wrong_events_end_their_stream_alone(fault):
 # Streams that break
 
 
-def test_a_reset_in_mid_stream():
+def test_reset_in_mid_stream():
     async def resetting(stream, session):
         await stream.receive()
         await stream.send(session.send_transcript(transcript("before")))
@@ -710,7 +710,7 @@ def test_a_reset_in_mid_stream():
     run(main())
 
 
-def test_a_connection_that_is_lost():
+def test_connection_that_is_lost():
     async def vanishing(stream, session):
         await stream.receive()
         stream._connection._transport.abort()
@@ -803,7 +803,7 @@ def test_every_call_raises_an_equal_new_error(fault, first):
 # Services that are none
 
 
-def test_a_service_that_does_not_speak_http2():
+def test_service_that_does_not_speak_http2():
     async def main():
         async def connected(reader, writer):
             await reader.read(1)
@@ -822,7 +822,7 @@ def test_a_service_that_does_not_speak_http2():
     run(main())
 
 
-def test_a_service_that_never_answers():
+def test_service_that_never_answers():
     async def main():
         done = asyncio.Event()
 
@@ -849,7 +849,7 @@ def test_a_service_that_never_answers():
     run(main())
 
 
-def test_a_service_that_falls_silent():
+def test_service_that_falls_silent():
     async def main():
         done = asyncio.Event()
 
@@ -896,7 +896,7 @@ def test_tls_and_whom_it_trusts(certificate, monkeypatch, pauses):
     run(main())
 
 
-def test_a_ca_bundle_may_be_a_directory(monkeypatch, tmp_path):
+def test_ca_bundle_may_be_a_directory(monkeypatch, tmp_path):
     asked = []
     make = ssl.create_default_context
     monkeypatch.setattr(ssl, "create_default_context", lambda **options: asked.append(options) or make(**options))
@@ -905,7 +905,7 @@ def test_a_ca_bundle_may_be_a_directory(monkeypatch, tmp_path):
     assert client._ssl.cert_store_stats()["x509"] == 0, "and no others"
 
 
-def test_a_ca_bundle_that_cannot_be_used(tmp_path):
+def test_ca_bundle_that_cannot_be_used(tmp_path):
     (tmp_path / "empty.pem").touch()
     for bundle in (tmp_path / "missing.pem", tmp_path / "empty.pem"):
         with pytest.raises(ConfigurationError, match=f"^the CA bundle {re.escape(str(bundle))} cannot be used: "):
@@ -1001,13 +1001,13 @@ def test_credentials_of_a_callable():
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-def test_the_region_of_the_environment_takes_no_botocore(monkeypatch, name):
+def test_region_of_the_environment_takes_no_botocore(monkeypatch, name):
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     monkeypatch.setenv(name, "eu-central-1")
     assert TranscribeClient().region == "eu-central-1"
 
 
-def test_the_region(monkeypatch):
+def test_region(monkeypatch):
     with pytest.raises(ConfigurationError, match="AWS_REGION"):
         TranscribeClient(credentials=CREDENTIALS)
     with pytest.raises(ConfigurationError, match="AWS_REGION"):
@@ -1019,7 +1019,7 @@ def test_the_region(monkeypatch):
     assert TranscribeClient("cn-north-1").endpoint == "https://transcribestreaming.cn-north-1.amazonaws.com.cn"
 
 
-def test_the_endpoint(monkeypatch):
+def test_endpoint(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://general")
     assert TranscribeClient("us-east-1").endpoint == "https://general"
     monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", "https://special")
@@ -1036,7 +1036,7 @@ def test_the_endpoint(monkeypatch):
         ("https://[::1]:8443", ("https", "[::1]:8443", "::1", 8443)),
     ],
 )
-def test_the_parts_of_an_endpoint(endpoint, parts):
+def test_parts_of_an_endpoint(endpoint, parts):
     assert Endpoint.parse(endpoint) == parts
 
 
@@ -1044,7 +1044,7 @@ def test_the_parts_of_an_endpoint(endpoint, parts):
     "endpoint",
     ["localhost", "localhost:80", "ftp://x", "http://", "http://x:y", "http://x/path", "http://[", "http://a@b"],
 )
-def test_an_endpoint_that_is_none(endpoint):
+def test_endpoint_that_is_none(endpoint):
     with pytest.raises(ConfigurationError, match="endpoint"):
         TranscribeClient("us-east-1", endpoint=endpoint, credentials=CREDENTIALS)
 
@@ -1063,7 +1063,7 @@ async def started(client, **parameters):
 
 
 @pytest.mark.parametrize("session_id", [None, SESSION_ID])
-def test_a_beginning_is_tried_again_with_the_same_session(session_id, pauses):
+def test_beginning_is_tried_again_with_the_same_session(session_id, pauses):
     service = Service(ServiceUnavailableException("a"), TranscribeError("Unknown", status_code=502))
 
     async def main():
@@ -1086,7 +1086,7 @@ def test_a_beginning_is_tried_again_with_the_same_session(session_id, pauses):
         (5, [ServiceUnavailableException(), ConflictException()], ConflictException, 2),
     ],
 )
-def test_a_beginning_is_not_tried_for_ever(retries, script, error, tries):
+def test_beginning_is_not_tried_for_ever(retries, script, error, tries):
     service = Service(*script)
 
     async def main():
@@ -1098,7 +1098,7 @@ def test_a_beginning_is_not_tried_for_ever(retries, script, error, tries):
     assert len(service.requests) == tries
 
 
-def test_a_connection_is_tried_again(pauses):
+def test_connection_is_tried_again(pauses):
     async def main():
         async with served() as client:
             pass
@@ -1109,7 +1109,7 @@ def test_a_connection_is_tried_again(pauses):
     assert pauses == [0, 1]
 
 
-def test_the_pauses_grow(monkeypatch):
+def test_pauses_grow(monkeypatch):
     monkeypatch.undo()
     slept = []
 
@@ -1562,14 +1562,14 @@ def test_names():
     assert all(hasattr(client_module, name) for name in client_module.__all__)
 
 
-def test_it_is_imported_on_demand():
+def test_botocore_is_imported_on_demand():
     program = "import sys, eventstream.transcribe; sys.exit('h2' in sys.modules or 'botocore' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=LIMIT)
     program = "import sys, eventstream.transcribe.client; sys.exit('botocore' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=LIMIT)
 
 
-def test_what_is_not_given():
+def test_names_that_do_not_exist():
     """The signatures say it in the documentation."""
     timeouts = inspect.signature(TranscribeClient).parameters
     assert [timeouts[f"{name}_timeout"].default for name in ("connect", "response", "idle")] == [10.0, 10.0, 60.0]

@@ -43,7 +43,7 @@ def exception(code, payload=b'{"Message": "why"}', header=":exception-type"):
 
 
 @pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
-def test_each_knows_its_code_its_status_and_whether_to_try_again(kind, status, retryable):
+def test_errors_know_code_status_and_retryable(kind, status, retryable):
     error = kind("why")
     assert isinstance(error, TranscribeError)
     assert isinstance(error, ServiceError)
@@ -55,7 +55,7 @@ def test_each_knows_its_code_its_status_and_whether_to_try_again(kind, status, r
 
 @pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
 @pytest.mark.parametrize("header", [":exception-type", ":event-type"])
-def test_an_exception_message(kind, status, retryable, header):
+def test_exception_message(kind, status, retryable, header):
     message = exception(kind.__name__, header=header)
     error = TranscribeError.from_message(message)
     assert type(error) is kind
@@ -65,7 +65,7 @@ def test_an_exception_message(kind, status, retryable, header):
 
 
 @pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
-def test_an_error_message(kind, status, retryable):
+def test_error_message(kind, status, retryable):
     error = TranscribeError.from_message(
         Message({":message-type": "error", ":error-code": kind.__name__, ":error-message": "why"})
     )
@@ -74,7 +74,7 @@ def test_an_error_message(kind, status, retryable):
 
 
 @pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
-def test_there_and_back(kind, status, retryable):
+def test_errors_round_trip_as_messages(kind, status, retryable):
     message = kind("wh\u00fd").to_message()
     assert dict(message.headers) == {
         ":message-type": "exception",
@@ -87,12 +87,12 @@ def test_there_and_back(kind, status, retryable):
 
 
 @pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
-def test_there_and_back_over_http(kind, status, retryable):
+def test_errors_round_trip_over_http(kind, status, retryable):
     error = TranscribeError.from_response(*kind("why").to_response())
     assert (type(error), error.message, error.status_code, error.retryable) == (kind, "why", status, retryable)
 
 
-def test_the_recorded_one():
+def test_recorded_one():
     (message,) = eventstream.iter_messages(
         (CAPTURES / "amazon-transcribe-0.6.4-limit-exceeded.response.bin").read_bytes()
     )
@@ -135,12 +135,12 @@ def test_one_made_here_of_nothing_more():
         (b"[" * 100_000, ""),
     ],
 )
-def test_the_text_of_an_exception(payload, text):
+def test_text_of_an_exception(payload, text):
     error = TranscribeError.from_message(exception("BadRequestException", payload))
     assert (type(error), error.message, error.payload) == (BadRequestException, text, payload)
 
 
-def test_a_code_that_nobody_has_modelled():
+def test_code_that_nobody_has_modelled():
     error = TranscribeError.from_message(exception("TeapotException"))
     assert type(error) is TranscribeError
     assert (error.code, error.message, error.status_code, error.retryable) == ("TeapotException", "why", None, False)
@@ -148,7 +148,7 @@ def test_a_code_that_nobody_has_modelled():
     assert (again.code, again.message) == ("TeapotException", "why")
 
 
-def test_an_unknown_code_that_says_to_try_again():
+def test_unknown_code_that_says_to_try_again():
     assert TranscribeError.from_message(exception("ThrottlingException")).retryable
 
 
@@ -159,7 +159,7 @@ def test_no_code(message_type):
     assert (error.code, error.message, str(error)) == ("", "", "unnamed error")
 
 
-def test_a_message_that_is_a_view():
+def test_message_that_is_a_view():
     wire = exception("BadRequestException").encode()
     (message,) = eventstream.Decoder(copy=False).feed(wire)
     assert TranscribeError.from_message(message).payload == b'{"Message": "why"}'
@@ -171,7 +171,7 @@ def test_asked_of_one_kind_it_is_that_kind():
     assert (type(error), error.code) == (BadRequestException, "ConflictException")
 
 
-def test_a_code_that_is_no_header():
+def test_code_that_is_no_header():
     with pytest.raises(InvalidHeaderValue):
         TranscribeError("x" * 40_000).to_message()
 
@@ -194,26 +194,26 @@ def test_text_with_lone_surrogates_is_sent():
     ],
 )
 @pytest.mark.parametrize("name", ["x-amzn-errortype", "X-Amzn-ErrorType"])
-def test_the_code_in_a_header(code, name):
+def test_code_in_a_header(code, name):
     error = TranscribeError.from_response(400, [("content-type", "x"), (name, code)], b'{"Message":"why"}')
     assert type(error) is BadRequestException
     assert (error.code, error.message, error.status_code) == ("BadRequestException", "why", 400)
 
 
 @pytest.mark.parametrize("name", ["__type", "code"])
-def test_the_code_in_the_body(name):
+def test_code_in_the_body(name):
     body = json.dumps({name: "com.amazonaws.transcribestreaming#ConflictException", "message": "why"}).encode()
     error = TranscribeError.from_response(409, [], body)
     assert (type(error), error.code, error.message) == (ConflictException, "ConflictException", "why")
 
 
-def test_the_status_is_that_of_the_response():
+def test_status_is_that_of_the_response():
     error = TranscribeError.from_response(400, [("x-amzn-errortype", "LimitExceededException")])
     assert (type(error), error.status_code, error.retryable) == (LimitExceededException, 400, True)
     assert error.payload == b""
 
 
-def test_the_request_id():
+def test_request_id():
     error = TranscribeError.from_response(403, [("x-amzn-errortype", "X"), ("X-Amzn-Request-Id", "1-2")])
     assert error.request_id == "1-2"
     assert error.headers == {"x-amzn-errortype": "X", "x-amzn-request-id": "1-2"}
@@ -225,7 +225,7 @@ def test_the_request_id():
     ("status", "retryable"),
     [(400, False), (403, False), (404, False), (429, True), (500, True), (502, True), (503, True), (504, True)],
 )
-def test_a_response_that_names_no_error(status, retryable, body):
+def test_response_that_names_no_error(status, retryable, body):
     error = TranscribeError.from_response(status, [], body)
     assert type(error) is TranscribeError
     shown = "<html>" if body == b"<html>" else ""
@@ -234,7 +234,7 @@ def test_a_response_that_names_no_error(status, retryable, body):
     assert (error.status_code, error.retryable) == (status, retryable)
 
 
-def test_an_unknown_code_over_http():
+def test_unknown_code_over_http():
     headers = [("x-amzn-errortype", "UnrecognizedClientException")]
     error = TranscribeError.from_response(403, headers, b'{"message":"no such key"}')
     assert type(error) is TranscribeError
@@ -249,7 +249,7 @@ def test_an_unknown_code_over_http():
     ]
 
 
-def test_an_error_without_a_status_is_sent_as_500():
+def test_error_without_a_status_is_sent_as_500():
     assert TranscribeError("TeapotException").to_response()[0] == 500
     assert TranscribeError("TeapotException", status_code=418).to_response()[0] == 418
 
@@ -278,7 +278,7 @@ def test_errors_pickle_and_copy(error):
         assert vars(again) == vars(error)
 
 
-def test_an_invalid_event_is_an_error_of_the_codec():
+def test_invalid_event_is_an_error_of_the_codec():
     assert issubclass(InvalidEvent, CodecError)
     assert issubclass(InvalidEvent, ValueError)
 
@@ -291,7 +291,7 @@ def test_an_invalid_event_is_an_error_of_the_codec():
         ("E", "$.A", "event 'E': wrong at $.A"),
     ],
 )
-def test_what_an_invalid_event_says(event_type, path, text):
+def test_invalid_event_text(event_type, path, text):
     error = InvalidEvent(event_type, "wrong", path)
     assert (str(error), error.event_type, error.path) == (text, event_type, path)
 
@@ -305,7 +305,7 @@ def test_invalid_requests_and_audio_are_value_errors():
     assert issubclass(InvalidAudio, ValueError)
 
 
-def test_what_a_peer_said_begins_no_other_field():
+def test_error_text_begins_no_other_field():
     """Who passes an error on writes no line of the peer's into its own response."""
     message = Message({":message-type": "exception", ":exception-type": "X\r\nSet-Cookie: a=1\x00\x7f"}, b"{}")
     error = TranscribeError.from_message(message)

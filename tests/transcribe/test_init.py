@@ -50,7 +50,7 @@ NAMES = [
 ]
 
 
-def test_the_exported_names():
+def test_exported_names():
     assert sorted(eventstream.transcribe.__all__) == sorted(NAMES)
 
 

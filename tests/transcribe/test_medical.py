@@ -168,7 +168,7 @@ def test_another_language_is_refused():
     run(main)
 
 
-def test_a_beginning_is_tried_again_with_the_same_session(monkeypatch):
+def test_beginning_is_tried_again_with_the_same_session(monkeypatch):
     async def at_once(*_):
         return True
 

@@ -166,7 +166,7 @@ def test_two_channels():
     run(main)
 
 
-def test_a_session_without_audio():
+def test_session_without_audio():
     async def main():
         async with Emulator() as emulator:
             assert await segments(emulator, configuration()) == []
@@ -195,7 +195,7 @@ NEEDED = "The configuration needs ResourceAccessRoleArn and OutputBucketName."
         ([configuration(vocabulary_filter_name="a b")], "vocabulary_filter_name: 'a b' (allowed: 1 to 200"),
     ],
 )
-def test_what_is_refused(events, text):
+def test_refused_events(events, text):
     async def main():
         async with Emulator() as emulator:
             async with client_of(emulator).start_medical_scribe_stream(**REQUIRED) as stream:

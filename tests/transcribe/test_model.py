@@ -149,7 +149,7 @@ def within(path, value):
 # What is recorded
 
 
-def test_the_recorded_results():
+def test_recorded_results():
     events = [event_from_message(message) for message in eventstream.iter_messages(SPEECH)]
     assert len(events) == 23
     assert all(type(event) is TranscriptEvent for event in events)
@@ -218,7 +218,7 @@ def test_every_member_to_the_wire():
     }
 
 
-def test_what_is_always_written():
+def test_fields_that_are_always_written():
     def written(event):
         return json.loads(event_to_message(event).payload)
 
@@ -234,7 +234,7 @@ def test_what_is_always_written():
     ][0]["Alternatives"] == [{"Items": []}]
 
 
-def test_what_is_false_or_zero_is_written():
+def test_false_and_zero_are_written():
     item = Item(start_time=0.0, vocabulary_filter_match=False, stable=False, content="")
     event = TranscriptEvent(
         Transcript(results=[Result(start_time=0.0, alternatives=[Alternative(transcript="", items=[item])])])
@@ -259,7 +259,7 @@ def test_two_events_share_no_list():
     assert other.transcript.results == []
 
 
-def test_the_repr_shows_what_is_given():
+def test_repr_shows_what_is_given():
     assert repr(Item(content="he")) == "Item(content='he')"
     assert repr(TYPED).startswith(
         "TranscriptEvent(transcript=Transcript(results=[Result(result_id='r1', start_time=0.0,"
@@ -315,7 +315,7 @@ PLACES = list(places(EVERYTHING))
 
 
 @pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
-def test_a_null_is_as_good_as_nothing(path):
+def test_null_is_as_good_as_nothing(path):
     def set_null(container, step):
         container[step] = None
 
@@ -332,7 +332,7 @@ def test_nulls_everywhere_else_change_nothing():
 
 
 @pytest.mark.parametrize("path", [(), *(path for path in PLACES)], ids=repr)
-def test_what_is_unknown_is_skipped(path):
+def test_unknown_fields_are_skipped(path):
     def add(container, step):
         target = container[step] if path else container
         if isinstance(target, dict):
@@ -355,12 +355,12 @@ def beside(alternatives, unknown):
 
 @pytest.mark.parametrize("alternatives", [b"[]", b"null"])
 @pytest.mark.parametrize("unknown", [b"1e400", b'"\xff"', b"[" * 50 + b"]" * 50], ids=repr)
-def test_what_is_unknown_may_be_what_python_cannot_say(alternatives, unknown):
+def test_unknown_fields_may_be_beyond_python(alternatives, unknown):
     assert beside(alternatives, unknown) == TranscriptEvent(Transcript(results=[Result()]))
 
 
 @pytest.mark.parametrize("depth", [900, 1_200, 5_000, 100_000])
-def test_what_is_unknown_may_be_as_deep_beside_a_null_as_elsewhere(depth):
+def test_unknown_fields_may_be_deep_beside_a_null(depth):
     """How deep, depends on the Python."""
     unknown = b"[" * depth + b"]" * depth
     assert beside(b"null", unknown) == beside(b"[]", unknown)
@@ -449,7 +449,7 @@ def test_no_json_at_all(payload):
     assert len(str(caught.value)) < 200
 
 
-def test_the_text_says_where_and_what():
+def test_text_says_where_and_what():
     with pytest.raises(InvalidEvent) as caught:
         parsed(within(("Transcript", "Results", 0, "StartTime"), "soon"))
     assert str(caught.value) == (
@@ -472,7 +472,7 @@ def test_the_text_says_where_and_what():
     ],
     ids=["not UTF-8", "deep"],
 )
-def test_the_text_says_what_no_place_has(payload, reason):
+def test_text_says_what_no_place_has(payload, reason):
     with pytest.raises(InvalidEvent) as caught:
         parsed(payload)
     assert str(caught.value) == f"event 'TranscriptEvent': {reason}"
@@ -492,7 +492,7 @@ def test_the_text_says_what_no_place_has(payload, reason):
     ],
     ids=lambda value: repr(value)[:60],
 )
-def test_a_message_that_is_no_event(headers, event_type):
+def test_message_that_is_no_event(headers, event_type):
     with pytest.raises(InvalidEvent) as caught:
         event_from_message(Message(headers, b"{}"))
     assert (caught.value.event_type, caught.value.path) == (event_type, None)
@@ -506,7 +506,7 @@ def test_a_message_that_is_no_event(headers, event_type):
         assert str(caught.value).endswith(" it has no :message-type")
 
 
-def test_the_service_s_errors_are_raised():
+def test_service_s_errors_are_raised():
     with pytest.raises(BadRequestException, match="why"):
         event_from_message(
             Message({":message-type": "exception", ":exception-type": "BadRequestException"}, b'{"Message": "why"}')
@@ -515,7 +515,7 @@ def test_the_service_s_errors_are_raised():
         event_from_message(Message({":message-type": "error", ":error-code": "Teapot", ":error-message": "why"}))
 
 
-def test_an_unknown_event_is_passed_on():
+def test_unknown_event_is_passed_on():
     message = Message({":message-type": "event", ":event-type": "UtteranceEvent"}, b"anything")
     assert event_from_message(message) is message
 
@@ -585,7 +585,7 @@ def test_audio_there_and_back(chunk):
     assert event_from_message(eventstream.decode(message.encode())) == AudioEvent(audio_chunk=chunk)
 
 
-def test_an_empty_chunk_without_a_content_type():
+def test_empty_chunk_without_a_content_type():
     message = Message({":message-type": "event", ":event-type": "AudioEvent"})
     assert event_from_message(message) == AudioEvent(b"")
 
@@ -669,7 +669,7 @@ def test_any_event_there_and_back(event):
     assert event_from_message(eventstream.decode(wire)) == event
 
 
-def test_the_structs_are_those_of_msgspec():
+def test_structs_are_those_of_msgspec():
     """So that `msgspec.structs.replace` and `msgspec.to_builtins` work on them."""
     item = msgspec.structs.replace(Item(content="he"), content="she")
     assert msgspec.to_builtins(item) == {"Content": "she"}

@@ -75,7 +75,7 @@ def problems_of(make):
 # Headers
 
 
-def test_the_smallest_request():
+def test_smallest_request():
     request = StartStreamTranscriptionRequest(**MINIMUM)
     headers = [
         ("x-amzn-transcribe-language-code", "en-US"),
@@ -86,7 +86,7 @@ def test_the_smallest_request():
     assert StartStreamTranscriptionRequest.from_headers(headers) == request
 
 
-def test_there_are_24_parameters_and_each_is_a_field():
+def test_parameters_are_24_and_each_is_a_field():
     fields = [field.name for field in dataclasses.fields(StartStreamTranscriptionRequest)]
     assert fields == [field for field, *_ in PARAMETERS]
     assert len(fields) == 24
@@ -129,7 +129,7 @@ def test_recorded_requests(capture):
     assert sorted(request.to_headers()) == sorted(ours)
 
 
-def test_the_recorded_request_with_all_options():
+def test_recorded_request_with_all_options():
     (capture,) = (capture for capture in INDEX if capture["name"].endswith("all-options"))
     assert StartStreamTranscriptionRequest.from_headers(capture["request_headers"]) == request_with(
         show_speaker_label=True,
@@ -163,13 +163,13 @@ def test_flags_are_read_in_any_case(text, value):
     assert (("x-amzn-transcribe-show-speaker-label", "true") in request.to_headers()) is value
 
 
-def test_a_header_that_occurs_twice_is_one_list():
+def test_header_that_occurs_twice_is_one_list():
     name = "x-amzn-transcribe-vocabulary-names"
     headers = [*request_with().to_headers(), (name, "A, B"), (name, "C")]
     assert StartStreamTranscriptionRequest.from_headers(headers).vocabulary_names == ("A", "B", "C")
 
 
-def test_a_header_that_is_no_list_may_not_occur_twice():
+def test_header_that_is_no_list_may_not_occur_twice():
     headers = request_with().to_headers()
     problems = problems_of(lambda: StartStreamTranscriptionRequest.from_headers(headers * 2))
     assert list(problems) == ["language_code", "media_sample_rate_hertz", "media_encoding"]
@@ -310,7 +310,7 @@ def test_headers_out_of_the_bounds(header, text):
 # Required parameters, and how the language is chosen
 
 
-def test_what_is_missing():
+def test_missing_parameters():
     problems = problems_of(lambda: StartStreamTranscriptionRequest.from_headers([]))
     assert problems == {
         "language_code": f"missing (allowed: {EXACTLY_ONE})",
@@ -387,19 +387,19 @@ def test_one_error_says_all_that_is_wrong():
 
 
 @pytest.mark.parametrize(("digits", "shown"), [(64, "9" * 64), (65, "9" * 61 + "...")])
-def test_a_number_is_shown_up_to_64_digits(digits, shown):
+def test_number_is_shown_up_to_64_digits(digits, shown):
     with pytest.raises(InvalidRequest) as caught:
         request_with(media_sample_rate_hertz=10**digits - 1)
     assert str(caught.value) == f"media_sample_rate_hertz: {shown} (allowed: 8000 to 48000)"
 
 
-def test_of_a_list_no_more_than_64_bytes_are_shown():
+def test_list_is_shown_in_at_most_64_bytes():
     with pytest.raises(InvalidRequest) as caught:
         request_with(vocabulary_names=["語" * 100])
     assert caught.value.problems["vocabulary_names"].startswith(f"('{'語' * 19}... (allowed: ")
 
 
-def test_the_one_number_that_is_allowed_is_named():
+def test_one_number_that_is_allowed_is_named():
     with pytest.raises(InvalidRequest) as caught:
         request_with(number_of_channels=3)
     assert caught.value.problems["number_of_channels"] == "3 (allowed: 2)"
@@ -408,7 +408,7 @@ def test_the_one_number_that_is_allowed_is_named():
 # Languages and encodings of the service
 
 
-def test_the_languages_of_the_service():
+def test_languages_of_the_service():
     assert len(LANGUAGE_CODES) == 99
     assert {"en-GB", "en-US", "es-US", "fr-CA", "fr-FR"} <= LANGUAGE_CODES
     assert {"en-AB", "en-WL", "ckb-IQ", "kab-DZ", "zu-ZA", "zh-TW", "de-CH"} <= LANGUAGE_CODES
@@ -416,7 +416,7 @@ def test_the_languages_of_the_service():
         assert request_with(language_code=code).language_code == code
 
 
-def test_the_encodings_of_the_service():
+def test_encodings_of_the_service():
     assert MEDIA_ENCODINGS == ("pcm", "flac", "ogg-opus", "g711-alaw", "g711-ulaw", "g729")
 
 
@@ -430,14 +430,14 @@ def test_the_encodings_of_the_service():
     ],
     ids=repr,
 )
-def test_an_unknown_language_passes_with_a_warning(fields):
+def test_unknown_language_passes_with_a_warning(fields):
     with pytest.warns(UserWarning, match=r"language code '(tlh-001|en-us)' is not known here") as caught:
         request_with(**fields)
     assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize("field", ["language_code", "preferred_language", "language_options"])
-def test_who_receives_an_unknown_language_is_not_warned(field):
+def test_unknown_language_received_does_not_warn(field):
     """Warnings are errors here."""
     headers = [(f"x-amzn-transcribe-{field.replace('_', '-')}", "tlh-001"), *request_with().to_headers()[1:]]
     if field != "language_code":
@@ -463,7 +463,7 @@ def test_requests_are_values():
         StartStreamTranscriptionRequest("en-US", 16000, "pcm")
 
 
-def test_the_repr_shows_what_is_given():
+def test_repr_shows_what_is_given():
     assert repr(request_with(show_speaker_label=True)) == (
         "StartStreamTranscriptionRequest(language_code='en-US', media_sample_rate_hertz=16000, media_encoding='pcm', "
         "show_speaker_label=True)"
@@ -471,7 +471,7 @@ def test_the_repr_shows_what_is_given():
     assert repr(StartStreamTranscriptionResponse(request_id="r")) == "StartStreamTranscriptionResponse(request_id='r')"
 
 
-def test_a_response_repeats_its_request():
+def test_response_repeats_its_request():
     request = request_with(vocabulary_names=["A"], show_speaker_label=True)
     response = StartStreamTranscriptionResponse.from_request(request, request_id="r", session_id=SESSION_ID)
     assert response.to_headers() == [
@@ -483,7 +483,7 @@ def test_a_response_repeats_its_request():
     assert StartStreamTranscriptionResponse.from_request(own, session_id=SESSION_ID).session_id == own.session_id
 
 
-def test_a_response_is_the_services_word():
+def test_response_is_the_services_word():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         response = StartStreamTranscriptionResponse.from_headers(

@@ -148,7 +148,7 @@ def a_server():
     return opened()[1]
 
 
-def test_the_exports():
+def test_exports():
     assert session_module.__all__ == ["METHOD", "PATH", "SERVICE", "AudioSession", "ClientSession", "ServerSession"]
 
 
@@ -157,7 +157,7 @@ def test_the_exports():
 
 @pytest.mark.parametrize("accounts", [CREDENTIALS, {"AKIDEXAMPLE": CREDENTIALS}, None], ids=["one", "mapping", "none"])
 @pytest.mark.parametrize("size", [1, 100, 100_000])
-def test_a_transcription_from_the_request_to_both_ends(accounts, size):
+def test_transcription_from_the_request_to_both_ends(accounts, size):
     client, server = opened(accounts)
     heard, results = [], []
     for chunk in CHUNKS:
@@ -174,7 +174,7 @@ def test_a_transcription_from_the_request_to_both_ends(accounts, size):
     assert results[0].transcript.results[0].alternatives[0].items[0].content == "hello"
 
 
-def test_a_transcription_without_signatures():
+def test_transcription_without_signatures():
     request = StartStreamTranscriptionRequest(**PCM)
     client, server = ClientSession(request), ServerSession()
     assert server.receive_request("POST", "/stream-transcription", client.request_headers) == request
@@ -189,7 +189,7 @@ def test_a_transcription_without_signatures():
     server.receive_eof()
 
 
-def test_an_exception_ends_the_transcription():
+def test_exception_ends_the_transcription():
     server = a_server()
     wire = server.send_transcript(TRANSCRIPT) + server.send_exception(LimitExceededException("too many streams"))
     error = ends_with(a_client, wire, LimitExceededException, [TRANSCRIPT])
@@ -199,7 +199,7 @@ def test_an_exception_ends_the_transcription():
             call()
 
 
-def test_an_exception_without_an_exception_type_and_an_error_message():
+def test_exception_without_a_type_and_an_error_message():
     told = Message({":message-type": "exception", ":event-type": "InternalFailureException"}, b'{"message":"again"}')
     assert ends_with(a_client, told.encode(), InternalFailureException, []).message == "again"
     told = Message({":message-type": "error", ":error-code": "NewOne", ":error-message": "unheard of"})
@@ -207,7 +207,7 @@ def test_an_exception_without_an_exception_type_and_an_error_message():
     assert (error.code, error.message) == ("NewOne", "unheard of")
 
 
-def test_unknown_events_are_messages_to_a_server_and_to_a_client_by_a_switch():
+def test_unknown_events_are_messages_by_a_switch():
     unknown = Message({":message-type": "event", ":event-type": "WeatherEvent"}, b"sunny")
     assert list(a_client().receive(unknown.encode())) == []
     request = StartStreamTranscriptionRequest(**PCM)
@@ -215,7 +215,7 @@ def test_unknown_events_are_messages_to_a_server_and_to_a_client_by_a_switch():
     assert list(a_server().receive(b"".join(wrapped(unknown)))) == [unknown]
 
 
-def test_a_configuration_event_reaches_the_server():
+def test_configuration_event_reaches_the_server():
     sent = Message({":message-type": "event", ":event-type": "ConfigurationEvent"}, b"{}")
     assert list(a_server().receive(b"".join(wrapped(sent)))) == [ConfigurationEvent()]
 
@@ -237,7 +237,7 @@ def captured(name):
 
 @pytest.mark.parametrize("name", INDEX)
 @pytest.mark.parametrize("size", [1000, 1_000_000])
-def test_a_recorded_client_talks_to_the_server(name, size):
+def test_recorded_client_talks_to_the_server(name, size):
     fields, headers, clock = captured(name)
     server = ServerSession({"AKIDEXAMPLE": CREDENTIALS}, clock=clock)
     request = server.receive_request(fields[":method"], fields[":path"], headers)
@@ -252,7 +252,7 @@ def test_a_recorded_client_talks_to_the_server(name, size):
 
 @pytest.mark.parametrize("name", INDEX)
 @pytest.mark.parametrize("size", [1, 1_000_000])
-def test_a_recorded_response_reaches_the_client(name, size):
+def test_recorded_response_reaches_the_client(name, size):
     wire = (CAPTURES / f"{name}.response.bin").read_bytes()
     client, received = a_client(), []
     if "limit-exceeded" in name:
@@ -268,7 +268,7 @@ def test_a_recorded_response_reaches_the_client(name, size):
     assert not received[-1].transcript.results[0].is_partial
 
 
-def test_a_clients_session_writes_what_a_recorded_client_wrote():
+def test_clients_session_writes_what_a_recorded_client_wrote():
     name = "amazon-transcribe-0.6.4-speech"
     wire = (CAPTURES / f"{name}.request.bin").read_bytes()
     outer = list(iter_messages(wire))
@@ -304,7 +304,7 @@ def test_a_clients_session_writes_what_a_recorded_client_wrote():
         ({}, 0),
     ],
 )
-def test_a_chunk_that_the_service_would_refuse_is_not_sent(parameters, length):
+def test_chunk_that_the_service_would_refuse_is_not_sent(parameters, length):
     client, server = opened(**parameters)
     with pytest.raises(InvalidAudio) as raised:
         client.send_audio(bytes(length))
@@ -323,14 +323,14 @@ def test_a_chunk_that_the_service_would_refuse_is_not_sent(parameters, length):
         ({"media_encoding": "flac"}, 32_767),
     ],
 )
-def test_a_chunk_at_its_bounds_is_sent(parameters, length):
+def test_chunk_at_its_bounds_is_sent(parameters, length):
     client, server = opened(**parameters)
     for chunk in (bytes(length), bytearray(length), memoryview(bytes(length))):
         assert list(server.receive(client.send_audio(chunk))) == [AudioEvent(bytes(length))]
 
 
 @pytest.mark.parametrize(("chunk", "error"), [("text", TypeError), (memoryview(bytes(64))[::2], BufferError)])
-def test_a_chunk_is_a_buffer(chunk, error):
+def test_chunk_is_a_buffer(chunk, error):
     with pytest.raises(error):
         a_client().send_audio(chunk)
 
@@ -374,7 +374,7 @@ def refused(error, match=None, *, method="POST", path="/stream-transcription", h
     ],
     ids=["wrong key", "unknown key", "token", "wrong region", "wrong service", "expired"],
 )
-def test_a_request_that_does_not_verify_opens_nothing(error, fault):
+def test_request_that_does_not_verify_opens_nothing(error, fault):
     server, raised, signed = refused(error, **fault)
     stays(
         raised,
@@ -384,7 +384,7 @@ def test_a_request_that_does_not_verify_opens_nothing(error, fault):
     )
 
 
-def test_a_request_of_another_operation_or_with_bad_parameters_opens_nothing():
+def test_request_with_bad_parameters_opens_nothing():
     for fault, problem, said in (
         ({"method": "GET"}, "method", "'GET' (allowed: POST)"),
         ({"path": "/medical-stream"}, "path", "'/medical-stream' (allowed: /stream-transcription)"),
@@ -405,7 +405,7 @@ def test_a_request_of_another_operation_or_with_bad_parameters_opens_nothing():
                 call()
 
 
-def test_after_a_refusal_another_method_or_path_is_refused_for_the_same_reason():
+def test_refusal_is_repeated_for_another_method_or_path():
     server, raised, signed = refused(VerificationError, service="lex")
     stays(
         raised,
@@ -415,7 +415,7 @@ def test_after_a_refusal_another_method_or_path_is_refused_for_the_same_reason()
 
 
 @pytest.mark.parametrize("path", ["/stream-transcription", "/stream-transcription?", "/stream-transcription/?x=1"])
-def test_a_server_is_lenient_about_what_follows_the_path_and_about_the_host(path):
+def test_server_is_lenient_about_query_and_host(path):
     request = StartStreamTranscriptionRequest(**PCM)
     for host in ([(":authority", "localhost")], [("Host", "127.0.0.1:8443"), ("Content-Type", "any/thing")]):
         headers, _ = sign_request(
@@ -424,7 +424,7 @@ def test_a_server_is_lenient_about_what_follows_the_path_and_about_the_host(path
         assert ServerSession(CREDENTIALS, clock=noon).receive_request("POST", path, headers) == request
 
 
-def test_the_window_is_configurable():
+def test_window_is_configurable():
     request = StartStreamTranscriptionRequest(**PCM)
     headers, _ = sign_request(
         *(CREDENTIALS, REGION, "transcribe", "POST", "/stream-transcription"),
@@ -436,7 +436,7 @@ def test_the_window_is_configurable():
         assert server.receive_request("POST", "/stream-transcription", headers) == request
 
 
-def test_the_request_comes_first_and_once():
+def test_request_comes_first_and_once():
     for server in (ServerSession(CREDENTIALS), ServerSession()):
         for call in (lambda server=server: server.receive(b""), server.receive_eof):
             with pytest.raises(StateError, match="receive_request"):
@@ -466,7 +466,7 @@ def test_events_that_do_not_follow_each_other_end_the_audio(fault):
     assert ends_with(a_server, wire, error, AUDIO[:index]).index == index
 
 
-def test_an_event_signed_with_another_key_region_or_seed_ends_the_audio():
+def test_event_with_another_key_region_or_seed_ends_the_audio():
     (first,) = wrapped(audio(CHUNKS[0]))
     seed = decode(first).headers[":chunk-signature"]
     for credentials, region, prior in (
@@ -479,14 +479,14 @@ def test_an_event_signed_with_another_key_region_or_seed_ends_the_audio():
         assert error.index == 1
 
 
-def test_a_changed_event_ends_the_audio():
+def test_changed_event_ends_the_audio():
     sent = frames()
     outer = decode(sent[1])
     changed = encode(outer.headers, outer.payload[:-1] + b"!")
     assert ends_with(a_server, sent[0] + changed + sent[2], SignatureMismatch, AUDIO[:1]).index == 1
 
 
-def test_an_expired_date_ends_the_audio():
+def test_expired_date_ends_the_audio():
     (first,) = wrapped(audio(CHUNKS[0]))
     signer = EventSigner(
         *(CREDENTIALS, REGION, "transcribe", decode(first).headers[":chunk-signature"]),
@@ -506,7 +506,7 @@ def test_garbage_inside_a_signed_event_ends_the_audio():
     ends_with(a_server, b"".join(sent), MessageChecksumMismatch, AUDIO[:1])
 
 
-def test_a_message_over_the_limits_ends_the_audio_before_it_is_buffered():
+def test_message_over_the_limits_ends_the_audio_unbuffered():
     first = frames()[0]
     declared = encode({":event-type": "AudioEvent"}, bytes(65_537))[:12]
     error = ends_with(a_server, first + declared, DecodeLimitExceeded, AUDIO[:1])
@@ -523,7 +523,7 @@ def test_audio_that_the_service_does_not_take_ends_the_audio(length):
     assert decode(a_server().send_exception(error)).exception_type == "BadRequestException"
 
 
-def test_a_message_without_headers_or_signature_ends_the_audio():
+def test_message_without_headers_or_signature_ends_the_audio():
     first = frames()[0]
     for message in (encode({}), encode({}, b"payload"), audio(CHUNKS[1]).encode()):
         assert ends_with(a_server, first + message, UnexpectedMessage, AUDIO[:1]).index == 1
@@ -545,7 +545,7 @@ def test_a_message_without_headers_or_signature_ends_the_audio():
     ],
     ids=lambda message: ", ".join(map(str, message.headers.values())) or "header-less",
 )
-def test_a_signed_message_that_is_no_event_of_a_client_ends_the_audio(message):
+def test_signed_message_of_another_kind_ends_the_audio(message):
     sent = wrapped(audio(CHUNKS[0]), message)
     error = ends_with(a_server, b"".join(sent), InvalidEvent, AUDIO[:1])
     assert error.event_type == message.event_type
@@ -615,7 +615,7 @@ def transcripts(count):
         f"{', '.join(map(str, message.headers.values())) or 'header-less'} {bytes(message.payload)[:40]!r}"
     ),
 )
-def test_a_message_that_is_no_event_ends_the_results(message):
+def test_message_that_is_no_event_ends_the_results(message):
     (first,) = transcripts(1)
     ends_with(a_client, first + message.encode() + first, InvalidEvent, [TRANSCRIPT])
 
@@ -626,12 +626,12 @@ def test_garbage_ends_the_results():
     assert error.offset == len(first)
 
 
-def test_a_broken_message_ends_the_results():
+def test_broken_message_ends_the_results():
     first, second = transcripts(2)
     ends_with(a_client, first + second[:-1] + b"?", MessageChecksumMismatch, [TRANSCRIPT])
 
 
-def test_a_message_over_the_limits_ends_the_results_before_it_is_buffered():
+def test_message_over_the_limits_ends_the_results_unbuffered():
     (first,) = transcripts(1)
     request = StartStreamTranscriptionRequest(**PCM)
     declared = encode({}, bytes(10_001))[:12]
@@ -679,7 +679,7 @@ def test_between_messages_the_service_may_end_after_the_audio(sent):
         client.receive(b"")
 
 
-def test_the_end_waits_for_the_events_before_it():
+def test_end_waits_for_the_events_before_it():
     client = a_client()
     client.end_audio()
     events = client.receive(b"".join(transcripts(2)))

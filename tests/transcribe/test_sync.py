@@ -111,7 +111,7 @@ def test_transcribe_that_is_left_early():
         events.close()
 
 
-def test_a_transcription_that_is_sent_and_received_here():
+def test_transcription_that_is_sent_and_received_here():
     with serving() as client, client.start_stream_transcription(**PCM) as stream:
         assert stream.response.language_code == "en-US"
         for start in range(0, len(AUDIO), 3_200):
@@ -125,7 +125,7 @@ def test_incomplete_stream_if_the_service_ends_early():
         list(client.transcribe(AUDIO, pace=True, **PCM))
 
 
-def test_the_endpoint_is_that_of_the_operation():
+def test_endpoint_is_that_of_the_operation():
     client = TranscribeClient("us-east-1", credentials=DOCUMENTATION_CREDENTIALS)
     assert client.endpoint == "https://transcribestreaming.us-east-1.amazonaws.com"
     assert client.region == "us-east-1"

@@ -18,6 +18,6 @@ is_loaded "$venv/bin/python"
 "$venv/bin/python" -c 'import sys, eventstream; assert not sys._is_gil_enabled(), "the import has enabled the GIL"'
 # In the tests left out another thread writes to the very bytes that are read: a race, but the caller's.
 "$venv/bin/pytest" "${options[@]}" -k native \
-  --deselect tests/test_decoder.py::test_a_bytearray_that_another_thread_changes \
-  --deselect tests/test_decoder.py::test_an_encoded_payload_that_another_thread_changes \
+  --deselect tests/test_decoder.py::test_bytearray_that_another_thread_changes \
+  --deselect tests/test_decoder.py::test_encoded_payload_that_another_thread_changes \
   "$@" tests/test_decode.py tests/test_decoder.py tests/test_headers.py

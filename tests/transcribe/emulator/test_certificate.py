@@ -54,25 +54,25 @@ def trusting(authority):
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "emulator.test", "10.1.2.3"])
-def test_it_is_valid_for_its_names(certificate, name):
+def test_certificate_is_valid_for_its_names(certificate, name):
     assert handshake(trusting(certificate.authority), name, certificate).selected_alpn_protocol() == "h2"
 
 
 @pytest.mark.parametrize("name", ["example.com", "127.0.0.2"])
-def test_it_is_not_valid_for_others(certificate, name):
+def test_certificate_is_not_valid_for_others(certificate, name):
     with pytest.raises(ssl.SSLCertVerificationError) as caught:
         handshake(trusting(certificate.authority), name, certificate)
     # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
     assert caught.value.verify_code in (62, 64)
 
 
-def test_nobody_else_trusts_it(certificate):
+def test_certificate_is_trusted_only_with_its_authority(certificate):
     for context in (ssl.create_default_context(), trusting(make_certificate().authority)):
         with pytest.raises(ssl.SSLCertVerificationError):
             handshake(context, "localhost", certificate)
 
 
-def test_the_authority_trusts_nobody_else(certificate):
+def test_authority_trusts_nobody_else(certificate):
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(trusting(certificate.authority), "localhost", make_certificate())
 
@@ -111,7 +111,7 @@ def test_certificate_is_valid_now(far_from_greenwich):
     assert authority.not_valid_before_utc < now < authority.not_valid_after_utc
 
 
-def test_the_key_is_written_where_only_its_owner_can_read_it_and_not_for_long(certificate, monkeypatch, tmp_path):
+def test_key_file_is_private_and_short_lived(certificate, monkeypatch, tmp_path):
     """To a directory of its own among the temporary ones, as its name says."""
     here, temporary = tmp_path / "here", tmp_path / "temporary"
     here.mkdir()

@@ -150,7 +150,7 @@ def test_audio_of_another_kind_is_refused(samples, encoding, spoil, reason):
     assert raised.value.message == f"The audio could not be decoded as {encoding}: {reason}."
 
 
-def test_a_broken_opus_packet_is_refused(samples):
+def test_broken_opus_packet_is_refused(samples):
     data = samples["ogg-opus"]
     second = data.index(b"OggS", data.index(b"OpusTags"))
     body = second + 27 + data[second + 26]
@@ -164,7 +164,7 @@ def test_one_channel_instead_of_two_is_refused(samples, encoding):
         decoded(encoding, samples[encoding], 5000, channels=2)
 
 
-def test_a_chunk_of_too_much_audio_is_refused(av, monkeypatch):
+def test_chunk_of_too_much_audio_is_refused(av, monkeypatch):
     silence = encoded(av, "flac", "flac", bytes(32000 * 61))
     assert len(silence) < 32768, "it fits into one event"
     with pytest.raises(BadRequestException, match="a chunk of it holds more than 60 seconds"):
@@ -172,7 +172,7 @@ def test_a_chunk_of_too_much_audio_is_refused(av, monkeypatch):
     assert len(b"".join(decoded("flac", silence, 500))) == 32000 * 61
 
 
-def test_an_endless_packet_is_refused(monkeypatch, samples):
+def test_endless_packet_is_refused(monkeypatch, samples):
     monkeypatch.setattr(compressed, "MAX_PACKET_LENGTH", 600)
     page = b"OggS" + bytes(22) + b"\x01\xff" + bytes(255)
     data = samples["ogg-opus"]

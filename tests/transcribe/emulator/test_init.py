@@ -3,7 +3,7 @@
 from eventstream.transcribe import emulator
 
 
-def test_the_exports():
+def test_exports():
     assert all(hasattr(emulator, name) for name in emulator.__all__)
     assert emulator.__all__ == [
         "DOCUMENTATION_CREDENTIALS",

@@ -89,7 +89,7 @@ def test_from_its_first_line_to_its_last(run, client, number):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
-def test_its_options(run, client, tmp_path):
+def test_options(run, client, tmp_path):
     pytest.importorskip("trustme")
     authority, script = tmp_path / "ca.pem", tmp_path / "script.txt"
     script.write_text("Grüße.", "utf-8")
@@ -121,7 +121,7 @@ def test_its_options(run, client, tmp_path):
         (["--host", "host.invalid"], ""),
     ],
 )
-def test_what_cannot_be_done(arguments, said, capsys):
+def test_impossible_options(arguments, said, capsys):
     assert command(arguments) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -153,7 +153,7 @@ def asked(monkeypatch):
     return ask
 
 
-def test_what_is_served_by_default(asked):
+def test_defaults_served(asked):
     options = asked()
     assert type(options.pop("recogniser")) is Scripted
     assert options == {
@@ -171,7 +171,7 @@ def test_what_is_served_by_default(asked):
     }
 
 
-def test_what_is_served_as_asked(asked, tmp_path):
+def test_options_served(asked, tmp_path):
     arguments = ["--host", "::1", "--port", "65535", "--tls", str(tmp_path / "ca.pem"), "--recogniser", "json:dumps"]
     arguments += ["--max-streams", "1", "--max-audio", "1.5", "--audio-timeout", "2.5", "--credentials", "a:b"]
     arguments += ["--host-name", "emulator", "--host-name", "10.0.0.9", "--max-connections", "7"]
@@ -198,7 +198,7 @@ def test_what_is_served_as_asked(asked, tmp_path):
     assert asked("--max-audio", "0")["limits"].max_audio == 0
 
 
-def test_what_is_logged(asked, monkeypatch):
+def test_log_lines(asked, monkeypatch):
     configured = []
     monkeypatch.setattr(logging, "basicConfig", lambda **options: configured.append(options))
     asked()
@@ -207,7 +207,7 @@ def test_what_is_logged(asked, monkeypatch):
     assert configured == [{"level": level, "format": format} for level in (logging.INFO, logging.WARNING)]
 
 
-def test_a_script_is_utf_8_wherever_it_is_read(asked, tmp_path, monkeypatch):
+def test_script_is_utf_8_wherever_it_is_read(asked, tmp_path, monkeypatch):
     script = tmp_path / "script.txt"
     script.write_bytes("Grüße.".encode())
     read_text = Path.read_text
@@ -217,7 +217,7 @@ def test_a_script_is_utf_8_wherever_it_is_read(asked, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
-def test_a_signal_drains_for_as_long_as_was_asked(run, client, monkeypatch, caplog):
+def test_signal_drains_for_as_long_as_was_asked(run, client, monkeypatch, caplog):
     """In this process, on its event loop."""
 
     class Output(io.StringIO):
@@ -249,7 +249,7 @@ def test_a_signal_drains_for_as_long_as_was_asked(run, client, monkeypatch, capl
     run(main)
 
 
-def test_the_authority_is_written_when_the_address_is_its_own(run, capsys, tmp_path):
+def test_authority_is_written_when_the_address_is_its_own(run, capsys, tmp_path):
     pytest.importorskip("trustme")
     authority = tmp_path / "ca.pem"
 
@@ -267,7 +267,7 @@ def test_the_authority_is_written_when_the_address_is_its_own(run, capsys, tmp_p
     run(main)
 
 
-def test_one_that_cannot_listen_leaves_the_file_of_one_that_does(tmp_path, capsys):
+def test_ca_file_of_a_running_emulator_is_left_alone(tmp_path, capsys):
     pytest.importorskip("trustme")
     authority = tmp_path / "ca.pem"
     authority.write_text("of another")
@@ -277,7 +277,7 @@ def test_one_that_cannot_listen_leaves_the_file_of_one_that_does(tmp_path, capsy
     assert authority.read_text() == "of another"
 
 
-def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
+def test_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # it may be on another file system
     here = tmp_path / "here"
     here.mkdir()
@@ -299,7 +299,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
     assert (here / "ca.pem").read_text() == "of another"
 
 
-def test_a_link_is_followed(tmp_path):
+def test_link_is_followed(tmp_path):
     path, link = tmp_path / "ca.pem", tmp_path / "link"
     path.write_text("before")
     link.symlink_to(path)
@@ -309,7 +309,7 @@ def test_a_link_is_followed(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
-def test_what_is_no_file_is_written_to(tmp_path):
+def test_ca_file_may_be_a_pipe(tmp_path):
     """A pipe of its own, not a device: who replaces that by mistake, as root, has none any more."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
@@ -323,7 +323,7 @@ def test_what_is_no_file_is_written_to(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="pipes have no names here")
-def test_a_pipe_without_a_file_is_written_to():
+def test_pipe_without_a_file_is_written_to():
     """As a shell makes it for ``>(command)``."""
     reading, writing = os.pipe()
     try:
@@ -342,7 +342,7 @@ def test_credentials_with_a_token(monkeypatch):
     assert command(["--credentials", "a:b/c:d:e", "--credentials", "f:g"]) == 0
 
 
-def test_who_calls_the_command_keeps_its_signal_handlers(monkeypatch):
+def test_signal_handlers_of_the_caller_are_kept(monkeypatch):
     def handler(*_):
         pass
 
@@ -358,7 +358,7 @@ def test_who_calls_the_command_keeps_its_signal_handlers(monkeypatch):
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == [handler] * 2
 
 
-def test_a_recogniser_is_closed(monkeypatch):
+def test_recogniser_is_closed(monkeypatch):
     closed = []
 
     async def serve(options, recogniser):
@@ -370,7 +370,7 @@ def test_a_recogniser_is_closed(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="a signal cannot be sent to a thread")
-def test_a_signal_that_does_not_interrupt_the_loop_wakes_it(run):
+def test_signal_that_does_not_interrupt_the_loop_wakes_it(run):
     """As one that comes just before the loop goes to sleep: the system call that it sleeps in is not interrupted."""
 
     async def main():
@@ -390,7 +390,7 @@ def test_a_signal_that_does_not_interrupt_the_loop_wakes_it(run):
     run(main)
 
 
-def test_a_signal_where_the_loop_handles_none(run, monkeypatch):
+def test_signal_where_the_loop_handles_none(run, monkeypatch):
     """As on Windows."""
 
     def add_signal_handler(*_):
@@ -405,7 +405,7 @@ def test_a_signal_where_the_loop_handles_none(run, monkeypatch):
     run(main)
 
 
-def test_a_signal_when_nobody_waits_for_it_any_more(run):
+def test_signal_when_nobody_waits_for_it_any_more(run):
     async def main():
         failures = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))

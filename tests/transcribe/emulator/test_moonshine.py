@@ -148,7 +148,7 @@ def test_without_moonshine_the_extra_is_named(monkeypatch):
     )
 
 
-def test_a_library_that_does_not_load_is_an_import_error(library, monkeypatch):
+def test_library_that_does_not_load_is_an_import_error(library, monkeypatch):
     def fail(*_, **__):
         raise library.MoonshineError("GLIBC_2.34 not found")
 
@@ -157,7 +157,7 @@ def test_a_library_that_does_not_load_is_an_import_error(library, monkeypatch):
         Moonshine()
 
 
-def test_the_model_is_released(library):
+def test_model_is_released(library):
     made = Moonshine()
     assert library.made == [("model:tiny-en", "tiny", {"return_audio_data": "false"})]
     made.close()
@@ -269,7 +269,7 @@ def test_words_are_spread_over_the_utterance(transcriber, recogniser):
     ]
 
 
-def test_an_unchanged_text_is_not_told_again(transcriber, recogniser):
+def test_unchanged_text_is_not_told_again(transcriber, recogniser):
     [stream] = transcriber.streams
     stream.lines = [line("Oh", 0.0, 0.5)]
     assert len(list(recogniser.feed(SECOND))) == 1
@@ -283,7 +283,7 @@ def test_an_unchanged_text_is_not_told_again(transcriber, recogniser):
     assert list(recogniser.finish()) == [Hypothesis([Word("what", 1.5, 2.0)], is_final=True)]
 
 
-def test_an_utterance_that_comes_to_nothing_is_ended(transcriber, recogniser):
+def test_utterance_that_comes_to_nothing_is_ended(transcriber, recogniser):
     [stream] = transcriber.streams
     stream.lines = [line("", 0.0, 0.5), line("Oh", 0.5, 0.5)]
     assert list(recogniser.feed(SECOND)) == [Hypothesis([Word("Oh", 0.5, 1.0)])]
@@ -292,7 +292,7 @@ def test_an_utterance_that_comes_to_nothing_is_ended(transcriber, recogniser):
     assert list(recogniser.finish()) == []
 
 
-def test_a_long_transcription_uses_several_streams(transcriber, recogniser, monkeypatch):
+def test_long_transcription_uses_several_streams(transcriber, recogniser, monkeypatch):
     monkeypatch.setattr(module, "_MAX_LINES", 2)
     first = transcriber.streams[0]
     first.lines = [line("Oh", 0.0, 0.5, complete=True), line("what", 0.5, 0.4)]
@@ -311,7 +311,7 @@ def test_a_long_transcription_uses_several_streams(transcriber, recogniser, monk
     assert not second.open
 
 
-def test_a_new_stream_hears_a_second_at_most(transcriber, recogniser, monkeypatch):
+def test_new_stream_hears_a_second_at_most(transcriber, recogniser, monkeypatch):
     monkeypatch.setattr(module, "_MAX_LINES", 1)
     transcriber.streams[0].lines = [line("Oh", 0.0, 0.5, complete=True)]
     list(recogniser.feed(3 * SECOND))

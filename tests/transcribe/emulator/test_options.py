@@ -94,7 +94,7 @@ def test_options_that_are_wrong(arguments, said, capsys):
     assert said in error
 
 
-def test_what_can_be_asked_for(capsys, monkeypatch):
+def test_options_help(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
     with pytest.raises(SystemExit) as raised:

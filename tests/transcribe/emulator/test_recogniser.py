@@ -10,7 +10,7 @@ import pytest
 from eventstream.transcribe.emulator import Scripted, load_recogniser
 
 
-def test_the_default():
+def test_default():
     assert isinstance(load_recogniser("scripted"), Scripted)
 
 
@@ -25,7 +25,7 @@ def test_moonshine():
 @pytest.mark.parametrize(
     ("name", "factory"), [("json:dumps", json.dumps), ("collections:Counter.fromkeys", collections.Counter.fromkeys)]
 )
-def test_a_factory_of_the_user(name, factory):
+def test_factory_of_the_user(name, factory):
     assert load_recogniser(name) == factory
 
 

@@ -29,7 +29,7 @@ def results(channel=None, session_id=SESSION, **parameters):
     return ChannelResults(request, session_id, channel)
 
 
-def test_a_result_has_all_that_is_known():
+def test_result_has_all_that_is_known():
     [result] = results().of([Hypothesis([HELLO, WORLD, MARK], is_final=True)])
     assert uuid.UUID(result.result_id)
     assert result == Result(
@@ -83,7 +83,7 @@ def test_nothing_heard_is_no_result():
     assert results().of([Hypothesis([]), Hypothesis([], is_final=True)]) == []
 
 
-def test_what_turned_out_to_be_nothing_is_told():
+def test_empty_utterance_is_told():
     first, last = results().of([Hypothesis([HELLO]), Hypothesis([], is_final=True)])
     assert first.result_id == last.result_id
     assert not last.is_partial
@@ -119,13 +119,13 @@ def test_stabilized_partial_results():
         ({"identify_multiple_languages": True, "language_options": "es-US,en-US"}, "es-US"),
     ],
 )
-def test_an_identified_language(parameters, language):
+def test_identified_language(parameters, language):
     [result] = results(language_code=None, **parameters).of([Hypothesis([HELLO])])
     assert result.language_code == language
     assert result.language_identification == [LanguageIdentification(language_code=language, score=1.0)]
 
 
-def test_a_language_that_the_recogniser_tells():
+def test_language_that_the_recogniser_tells():
     heard = [Hypothesis([HELLO], language="de-DE", language_score=0.75), Hypothesis([HELLO], language="es-US")]
     first, second = results(language_code=None, identify_multiple_languages=True).of(heard)
     assert first.language_code == "de-DE"

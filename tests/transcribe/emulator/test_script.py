@@ -75,7 +75,7 @@ def test_speakers_and_confidence():
     ]
 
 
-def test_a_language_ends_a_sentence():
+def test_language_ends_a_sentence():
     steps = parse("Well\n@language de-DE 0.75\nGut. Ja.\n@language fr-FR\nOui").steps
     assert [(step.language, step.score) for step in steps] == [
         (None, None),
@@ -121,7 +121,7 @@ def test_revised_words():
     assert (step.pieces[2].start, step.pieces[2].end) == (0.6, 1.8)
 
 
-def test_a_revised_end_ends_a_sentence():
+def test_revised_end_ends_a_sentence():
     assert contents("[Go. Now?|Go.] Then") == [["Go", "."], ["Then"]]
 
 
@@ -148,7 +148,7 @@ def test_filters():
 
 
 @pytest.mark.parametrize("script", ["", " \n", "# nothing\n@speaker 1", "@pause 1\n@filter a b"])
-def test_a_script_without_words(script):
+def test_script_without_words(script):
     with pytest.raises(ValueError, match=r"^a script without words$"):
         parse(script)
 
@@ -188,7 +188,7 @@ def test_a_script_without_words(script):
         ("[|]", "both ways to understand it are empty"),
     ],
 )
-def test_a_wrong_line_is_told_by_its_number(line, reason):
+def test_wrong_line_is_told_by_its_number(line, reason):
     with pytest.raises(ValueError) as raised:  # noqa: PT011 (the text is compared)
         parse(f"Fine\n# still fine\n{line}\nfine")
     assert str(raised.value).startswith(f"line 3: {reason}")

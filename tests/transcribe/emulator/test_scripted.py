@@ -40,7 +40,7 @@ def test_words_come_one_after_the_other():
     ]
 
 
-def test_a_sentence_is_final_when_it_was_spoken():
+def test_sentence_is_final_when_it_was_spoken():
     heard = recogniser()
     final, following = heard.feed(SECOND)
     assert final.is_final
@@ -50,7 +50,7 @@ def test_a_sentence_is_final_when_it_was_spoken():
     assert list(heard.finish()) == [following._replace(is_final=True)]
 
 
-def test_the_end_between_two_sentences():
+def test_end_between_two_sentences():
     heard = recogniser()
     assert [hypothesis.is_final for hypothesis in heard.feed(SECOND[:28_800])] == [True]
     assert list(heard.finish()) == []
@@ -60,7 +60,7 @@ def test_without_audio_nothing_is_heard():
     assert list(recogniser().finish()) == []
 
 
-def test_the_script_begins_again():
+def test_script_begins_again():
     heard = list(recogniser().feed(5 * SECOND))
     assert [contents(hypothesis)[0] for hypothesis in heard] == ["One", "Four"] * 4 + ["One"]
     assert [hypothesis.is_final for hypothesis in heard] == [True] * 8 + [False]
@@ -69,7 +69,7 @@ def test_the_script_begins_again():
 
 
 @given(st.lists(st.integers(1, 40_000), max_size=20))
-def test_the_cuts_of_the_audio_do_not_matter(lengths):
+def test_cuts_of_the_audio_do_not_matter(lengths):
     whole, pieces = recogniser(), recogniser()
     length = sum(lengths)
     expected = [hypothesis for hypothesis in whole.feed(bytes(length)) if hypothesis.is_final]
@@ -86,7 +86,7 @@ def test_every_stream_begins_at_the_beginning():
     assert list(recogniser().feed(SECOND)) == list(recogniser().feed(SECOND))
 
 
-def test_a_compressed_second_has_a_usual_length():
+def test_compressed_second_has_a_usual_length():
     heard = recogniser(media_encoding="ogg-opus")
     assert [contents(hypothesis) for hypothesis in heard.feed(bytes(2_000))] == [["One", "two"]]
 
@@ -102,7 +102,7 @@ def test_other_sample_rates():
 @pytest.mark.parametrize(
     ("script", "text"), [("", "a script without words"), ("a\n@at b", "line 2: 'b' is not a number")]
 )
-def test_a_wrong_script_is_refused(script, text):
+def test_wrong_script_is_refused(script, text):
     with pytest.raises(ValueError, match=f"^{text}$"):
         Scripted(script)
 
@@ -126,7 +126,7 @@ def test_confidence_and_entities_are_of_final_results():
     assert final.mentions == (Mention("NAME", 2, 4, 0.5),)
 
 
-def test_an_entity_that_is_cut_off_is_not_told():
+def test_entity_that_is_cut_off_is_not_told():
     heard = recogniser(Scripted("I am {NAME Jane Doe}."))
     list(heard.feed(SECOND[:28_800]))
     [final] = heard.finish()
@@ -155,14 +155,14 @@ def test_language_is_told():
     assert contents(partial) == ["Ja"]
 
 
-def test_a_pause_has_no_words():
+def test_pause_has_no_words():
     heard = recogniser(Scripted("One.\n@pause 0.3\ntwo"))
     assert [contents(hypothesis) for hypothesis in heard.feed(SECOND[:16_000])] == [["One", "."]]
     assert list(heard.feed(SECOND[:1600])) == []
     assert [hypothesis.words for hypothesis in heard.feed(SECOND[:3200])] == [[Word("two", 0.6, 0.65)]]
 
 
-def test_an_error_ends_the_stream_at_its_time():
+def test_error_ends_the_stream_at_its_time():
     heard = recogniser(Scripted("One.\n@at 0.5\n@error LimitExceededException Enough."))
     assert [contents(hypothesis) for hypothesis in heard.feed(SECOND[:12_800])] == [["One", "."]]
     assert list(heard.finish()) == []
@@ -172,14 +172,14 @@ def test_an_error_ends_the_stream_at_its_time():
     assert raised.value.message == "Enough."
 
 
-def test_what_was_heard_before_an_error_comes_first():
+def test_words_before_an_error_come_first():
     feeding = recogniser(Scripted("One.\n@error ConflictException")).feed(SECOND)
     assert contents(next(feeding)) == ["One", "."]
     with pytest.raises(ConflictException):
         next(feeding)
 
 
-def test_it_needs_no_thread_and_no_closing():
+def test_scripted_needs_no_thread_and_no_closing():
     assert Scripted.instant
     assert Scripted.compressed
     recogniser().close()

@@ -38,7 +38,7 @@ from eventstream.transcribe.emulator.page import ASKED_BY_PAGE
 CHUNK = bytes(3200)
 
 
-def test_its_address(run):
+def test_address(run):
     async def main():
         async with Emulator() as emulator:
             scheme, address, port = emulator.endpoint.split(":")
@@ -50,7 +50,7 @@ def test_its_address(run):
     run(main)
 
 
-def test_an_address_of_ipv6(run, client):
+def test_address_of_ipv6(run, client):
     async def main():
         try:
             async with Emulator(host="::1") as emulator, client(emulator) as peer:
@@ -62,7 +62,7 @@ def test_an_address_of_ipv6(run, client):
     run(main)
 
 
-def test_an_address_that_is_taken(run):
+def test_address_that_is_taken(run):
     async def main():
         async with Emulator() as emulator:
             port = int(emulator.endpoint.rpartition(":")[2])
@@ -89,7 +89,7 @@ def test_tls(run, client):
     run(main)
 
 
-def test_a_client_that_does_not_trust_it(run, client):
+def test_client_that_does_not_trust_it(run, client):
     pytest.importorskip("trustme")
 
     async def main():
@@ -134,7 +134,7 @@ def test_draining_lets_streams_end(run, client):
     run(main)
 
 
-def test_the_end_of_the_grace(run, client):
+def test_end_of_the_grace(run, client):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             streams = [await peer.open() for _ in range(3)]
@@ -147,7 +147,7 @@ def test_the_end_of_the_grace(run, client):
     run(main)
 
 
-def test_a_stream_is_interrupted_once(run, client):
+def test_stream_is_interrupted_once(run, client):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             stream = await peer.open()
@@ -158,7 +158,7 @@ def test_a_stream_is_interrupted_once(run, client):
     run(main)
 
 
-def test_the_end_of_the_block(run, client):
+def test_end_of_the_block(run, client):
     async def main():
         async with Emulator() as emulator:
             peer = client(emulator)
@@ -173,7 +173,7 @@ def test_the_end_of_the_block(run, client):
     run(main)
 
 
-def test_an_exception_in_the_block_ends_it_too(run, client):
+def test_exception_in_the_block_ends_it_too(run, client):
     opened = []
 
     async def fail():
@@ -224,7 +224,7 @@ def told(monkeypatch, run):
     return lambda **options: run(lambda: tell(**options))
 
 
-def test_what_it_is_by_default(told):
+def test_defaults(told):
     found = told()
     (recogniser, executor), options = found.service
     assert type(recogniser) is Scripted
@@ -247,7 +247,7 @@ def test_what_it_is_by_default(told):
     assert found.endpoint == "http://127.0.0.1:49152"
 
 
-def test_what_it_is_told_to_be(told):
+def test_options(told):
     def clock():
         return datetime(2030, 1, 1, tzinfo=timezone.utc)
 
@@ -280,11 +280,11 @@ def test_what_it_is_told_to_be(told):
 
 
 @pytest.mark.parametrize("fault", ["bad-crc@2", Fault.parse("bad-crc@2")])
-def test_a_fault_alone(told, fault):
+def test_fault_alone(told, fault):
     assert told(faults=fault).service[1]["faults"] == fault
 
 
-def test_its_certificate_is_for_its_address_too(told, monkeypatch):
+def test_certificate_is_for_the_address_too(told, monkeypatch):
     pytest.importorskip("trustme")
     from eventstream.transcribe.emulator import certificate
 

@@ -53,7 +53,7 @@ def test_accounts_by_access_key():
     assert service().accounts is None
 
 
-def test_the_limit_of_streams():
+def test_limit_of_streams():
     house = service(2)
     first, _ = Guest(house, "1"), Guest(house, "2")
     with pytest.raises(LimitExceededException, match="2 concurrent streams"):
@@ -62,7 +62,7 @@ def test_the_limit_of_streams():
     Guest(house, "3")
 
 
-def test_who_has_left_is_not_told_to():
+def test_stream_that_left_is_not_told_to_leave():
     house = service()
     guest = Guest(house, "1")
     guest.leave()
@@ -70,7 +70,7 @@ def test_who_has_left_is_not_told_to():
     assert guest.interruption is None
 
 
-def test_the_newer_of_two_with_one_session_id_stays(run):
+def test_newer_of_two_with_one_session_id_stays(run):
     async def main():
         house = service(2)
         first, other = Guest(house, "1"), Guest(house, "2")
@@ -86,7 +86,7 @@ def test_the_newer_of_two_with_one_session_id_stays(run):
     run(main)
 
 
-def test_who_was_told_to_leave_counts_until_it_has_left(run):
+def test_stream_told_to_leave_counts_until_it_has_left(run):
     """As one that its client does not let speak."""
 
     async def main():

@@ -276,7 +276,7 @@ def test_clients_may_differ_in_path_and_content_type(run, client, path, content_
 
 
 @pytest.mark.parametrize("name", INDEX)
-def test_what_real_clients_sent(run, client, name):
+def test_recorded_requests_of_real_clients(run, client, name):
     capture = INDEX[name]
 
     async def main():
@@ -361,7 +361,7 @@ def test_another_operation(run, client, request_line):
     run(main)
 
 
-def test_who_asks_for_the_head_alone_gets_it(run, client):
+def test_head_request_gets_the_head(run, client):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             headers = StartStreamTranscriptionRequest.from_headers([ENGLISH, *PCM]).to_headers()
@@ -411,7 +411,7 @@ def test_wrong_credentials(run, client, credentials, code, text):
         ),
     ],
 )
-def test_an_authorization_that_is_none(run, client, authorization, code):
+def test_authorization_that_is_none(run, client, authorization, code):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             headers = [ENGLISH, *PCM, ("authorization", authorization)]
@@ -421,7 +421,7 @@ def test_an_authorization_that_is_none(run, client, authorization, code):
     run(main)
 
 
-def test_the_longest_authorization_is_searched_at_once(run):
+def test_longest_authorization_is_searched_at_once(run):
     """A millisecond; seconds if every beginning of a credential was followed to the end."""
 
     class Stream:
@@ -436,7 +436,7 @@ def test_the_longest_authorization_is_searched_at_once(run):
     assert error.code == "IncompleteSignatureException"
 
 
-def test_a_request_of_another_time(run, client):
+def test_request_of_another_time(run, client):
     async def main():
         def tomorrow():
             return datetime.now(timezone.utc) + timedelta(days=1)
@@ -475,7 +475,7 @@ def test_too_many_streams_on_one_connection(run, client):
     run(main)
 
 
-def test_a_second_stream_on_a_connection(run, client):
+def test_second_stream_on_a_connection(run, client):
     async def main():
         strict = Limits(one_stream_per_connection=True)
         async with Emulator(limits=strict) as emulator, client(emulator) as peer:
@@ -551,7 +551,7 @@ def test_rules_that_there_are_not():
 # Streams that end early
 
 
-def test_the_same_session_again(run, client):
+def test_same_session_again(run, client):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             first, other = await peer.open(session_id=SESSION), await peer.open()
@@ -607,7 +607,7 @@ def service(accounts=(DOCUMENTATION_CREDENTIALS,)):
     )
 
 
-def test_a_client_that_never_stops_sending_is_left_after_its_answer(run):
+def test_client_that_never_stops_sending_is_left(run):
     class Stream:
         method, path, headers = "POST", "/stream-transcription", ()
 
@@ -648,7 +648,7 @@ def test_a_client_that_never_stops_sending_is_left_after_its_answer(run):
     ],
     ids=["configuration", "audio every ten seconds"],
 )
-def test_a_client_that_never_pauses_is_held_to_its_audio(run, events, seconds, fate):
+def test_client_that_never_pauses_is_held_to_its_audio(run, events, seconds, fate):
     """There is always something to receive at once, once a second here."""
 
     class Stream:
@@ -707,7 +707,7 @@ def failures(stream, caplog):
     ]
 
 
-def test_what_became_of_a_stream_is_logged(run, client, caplog):
+def test_log_says_what_became_of_a_stream(run, client, caplog):
     caplog.set_level("INFO", "eventstream.transcribe.emulator")
 
     async def main():
@@ -721,7 +721,7 @@ def test_what_became_of_a_stream_is_logged(run, client, caplog):
     assert logged(run(main), caplog) == ["6400 bytes of audio; ended"]
 
 
-def test_a_handler_that_is_cancelled(run, client, caplog):
+def test_handler_that_is_cancelled(run, client, caplog):
     caplog.set_level("INFO", "eventstream.transcribe.emulator")
     peers = []
 
@@ -758,7 +758,7 @@ def test_no_audio_for_too_long(run, client, events):
 
 
 @pytest.mark.parametrize("raised", [TimeoutError, StreamError("it was reset")])
-def test_a_client_may_do_what_it_likes_after_its_answer(run, raised, caplog):
+def test_client_may_do_what_it_likes_after_its_answer(run, raised, caplog):
     class Stream:
         method, path, headers = "POST", "/stream-transcription", ()
 
@@ -781,7 +781,7 @@ def test_a_client_may_do_what_it_likes_after_its_answer(run, raised, caplog):
     assert "Traceback" not in caplog.text
 
 
-def test_what_went_wrong_is_logged(run, client, caplog):
+def test_log_says_what_went_wrong(run, client, caplog):
     caplog.set_level("INFO", "eventstream.transcribe.emulator")
 
     async def main():
@@ -821,7 +821,7 @@ def test_audio_is_not_awaited_when_its_time_is_up(run):
     run(main)
 
 
-def test_a_stream_that_was_interrupted_is_not_cancelled_any_more(run):
+def test_interrupted_stream_is_not_cancelled_again(run):
     """What it still has to say may take its time."""
 
     class Stream:
@@ -851,11 +851,11 @@ def test_a_stream_that_was_interrupted_is_not_cancelled_any_more(run):
     run(main)
 
 
-def test_the_default_limits_are_the_services():
+def test_default_limits_are_the_services():
     assert Limits() == Limits(max_streams=25, max_audio=14_400, audio_timeout=15)
 
 
-def test_a_client_that_does_not_read(run, client, caplog):
+def test_client_that_does_not_read(run, client, caplog):
     caplog.set_level("INFO", "eventstream.transcribe.emulator")
 
     async def flood(stream):
@@ -883,7 +883,7 @@ def test_a_client_that_does_not_read(run, client, caplog):
         (bytes(32_770), TOO_BIG),
     ],
 )
-def test_a_bad_chunk(run, client, chunk, text):
+def test_bad_chunk(run, client, chunk, text):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             stream = await peer.open()
@@ -969,7 +969,7 @@ def test_bad_bytes(run, client, wrong, text, heard):
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100])
-def test_a_request_that_ends_before_its_audio(run, client, cut):
+def test_request_that_ends_before_its_audio(run, client, cut):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             stream = await peer.open()
@@ -986,7 +986,7 @@ def test_a_request_that_ends_before_its_audio(run, client, cut):
     run(main)
 
 
-def test_a_client_that_resets_its_stream(run, client):
+def test_client_that_resets_its_stream(run, client):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             stream, other = await peer.open(), await peer.open()
@@ -1000,7 +1000,7 @@ def test_a_client_that_resets_its_stream(run, client):
     run(main)
 
 
-def test_a_client_that_hangs_up(run, client):
+def test_client_that_hangs_up(run, client):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             stream, other = await peer.open(), await peer.open()
@@ -1081,7 +1081,7 @@ def test_where_recognisers_work(run, client, factory, where):
 
 
 @pytest.mark.parametrize("factory", [Recogniser, Instant()])
-def test_a_recogniser_that_fails(run, client, factory, caplog):
+def test_recogniser_that_fails(run, client, factory, caplog):
     async def main():
         async with Emulator(recogniser=factory) as emulator, client(emulator) as peer:
             stream, other = await peer.open(), await peer.open()
@@ -1099,7 +1099,7 @@ def test_a_recogniser_that_fails(run, client, factory, caplog):
     assert "as I was told" in caplog.text
 
 
-def test_an_exception_of_a_recogniser_is_sent(run, client):
+def test_exception_of_a_recogniser_is_sent(run, client):
     async def main():
         async with Emulator(recogniser=Recogniser) as emulator, client(emulator) as peer:
             stream = await peer.open()
@@ -1115,7 +1115,7 @@ def test_an_exception_of_a_recogniser_is_sent(run, client):
     ("raised", "expected"),
     [(KeyError("no model"), InternalFailureException), (BadRequestException("not mine"), BadRequestException)],
 )
-def test_a_factory_that_fails(run, client, raised, expected):
+def test_factory_that_fails(run, client, raised, expected):
     def factory(request):
         raise raised
 
@@ -1129,7 +1129,7 @@ def test_a_factory_that_fails(run, client, raised, expected):
     run(main)
 
 
-def test_what_a_recogniser_should_not_give(run, client, caplog):
+def test_recogniser_gives_invalid_values(run, client, caplog):
     class Broken(Recogniser):
         def feed(self, pcm):
             return ["hello"]
@@ -1144,7 +1144,7 @@ def test_what_a_recogniser_should_not_give(run, client, caplog):
     assert "it failed" in failures(run(main), caplog)
 
 
-def test_an_exception_of_a_recogniser_that_cannot_be_sent(run, client, caplog):
+def test_exception_of_a_recogniser_that_cannot_be_sent(run, client, caplog):
     class Verbose(Recogniser):
         def feed(self, pcm):
             raise TranscribeError("x" * 40_000, "too long for a header", status_code=500)
@@ -1161,7 +1161,7 @@ def test_an_exception_of_a_recogniser_that_cannot_be_sent(run, client, caplog):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_recogniser_that_is_made_too_late_is_closed(run, client, monkeypatch, caplog, fails):
+def test_recogniser_that_is_made_too_late_is_closed(run, client, monkeypatch, caplog, fails):
     """Its stream was cancelled meanwhile: nobody else would do it."""
     monkeypatch.setattr("eventstream.server._INTERRUPTED_WITHIN", 0.01)
 
@@ -1194,7 +1194,7 @@ def test_a_recogniser_that_is_made_too_late_is_closed(run, client, monkeypatch, 
     assert "concurrent.futures" not in {record.name for record in caplog.records}, "it logs what a callback raises"
 
 
-def test_a_recogniser_that_fails_to_close(run, client, caplog):
+def test_recogniser_that_fails_to_close(run, client, caplog):
     class Clinging(Scripted):
         def __call__(self, request):
             recogniser = super().__call__(request)
@@ -1209,7 +1209,7 @@ def test_a_recogniser_that_fails_to_close(run, client, caplog):
     assert "a recogniser failed to close" in caplog.messages
 
 
-def test_a_busy_recogniser_stops_its_own_stream_alone(run, client):
+def test_busy_recogniser_stops_its_own_stream_alone(run, client):
     async def main():
         async with Emulator(recogniser=Recogniser) as emulator, client(emulator) as peer:
             stream, other = await peer.open(session_id=SESSION), await peer.open()
@@ -1226,7 +1226,7 @@ def test_a_busy_recogniser_stops_its_own_stream_alone(run, client):
     run(main)
 
 
-def test_a_stream_that_goes_while_its_recogniser_works(run, client):
+def test_stream_that_goes_while_its_recogniser_works(run, client):
     async def main():
         async with Emulator(recogniser=Recogniser) as emulator:
             async with client(emulator) as peer:
@@ -1269,7 +1269,7 @@ async def answered(stream):
         data = data[length:]
 
 
-def test_a_wrong_checksum(run, client):
+def test_wrong_checksum(run, client):
     """Its last bit is the other one; the stream goes on."""
 
     async def main():
@@ -1287,7 +1287,7 @@ def test_a_wrong_checksum(run, client):
     run(main)
 
 
-def test_an_event_that_is_cut(run, client, caplog):
+def test_event_that_is_cut(run, client, caplog):
     """In the middle, and that is the end of the stream."""
     caplog.set_level("INFO", "eventstream.transcribe.emulator")
 
@@ -1306,7 +1306,7 @@ def test_an_event_that_is_cut(run, client, caplog):
     assert logged(run(main), caplog) == ["3200 bytes of audio; truncate, as was asked for"]
 
 
-def test_a_reset(run, client):
+def test_reset(run, client):
     async def main():
         async with faulty("reset@2") as emulator, client(emulator) as peer:
             stream = await peer.open()
@@ -1320,7 +1320,7 @@ def test_a_reset(run, client):
 
 
 @pytest.mark.parametrize("name", ["ServiceUnavailableException", "TeapotException"])
-def test_an_exception_that_is_asked_for(run, client, name):
+def test_exception_that_is_asked_for(run, client, name):
     async def main():
         async with faulty(f"exception:{name}@2") as emulator, client(emulator) as peer:
             stream = await peer.open()
@@ -1331,7 +1331,7 @@ def test_an_exception_that_is_asked_for(run, client, name):
     run(main)
 
 
-def test_a_slow_event(run, client):
+def test_slow_event(run, client):
     async def main():
         async with faulty("slow:0@1", "slow:0.001@2") as emulator, client(emulator) as peer:
             await sound(await peer.open())
@@ -1355,7 +1355,7 @@ def test_faults_before_the_response(run, client):
     run(main)
 
 
-def test_a_fault_of_the_first_stream_only(run, client):
+def test_fault_of_the_first_stream_only(run, client):
     async def main():
         async with faulty("exception:InternalFailureException@3*1") as emulator, client(emulator) as peer:
             stream = await peer.open()
