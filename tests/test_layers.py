@@ -21,6 +21,7 @@ LAYERS = [
     {""},
     {"signing"},
     {"duplex"},
+    {"service_errors"},
     {"operation"},
     {"_json", "parameters", "structs", "session"},
     {"_waiting", "proxy"},
