@@ -74,7 +74,13 @@ def make_operation(model: OperationModel, *, strict: bool = False) -> ModelOpera
         exception_types=_exception_types(output),
         codes=_codes(errors),
         initial_messages=protocol == "json",
+        reply=_nothing if protocol == "json" else None,
     )
+
+
+def _nothing(_: object) -> dict[str, Any]:
+    """Return the response of a server whose handler gives none: RPC protocols have its message all the same."""
+    return {}
 
 
 def initial_request(model: OperationModel, body: bytes) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 
 import pytest
@@ -11,7 +12,7 @@ if not os.environ.get("EVENTSTREAM_ADAPTERS"):
     pytest.skip("the clients of botocore run with EVENTSTREAM_ADAPTERS=1", allow_module_level=True)
 
 import aiobotocore.session
-from adapters.models import BIDIRECTIONAL
+from adapters.models import BIDIRECTIONAL, RPC
 from adapters.recordings import stream_of
 from botocore import xform_name
 from botocore.config import Config
@@ -22,6 +23,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
+from eventstream.adapters import _operations
 from eventstream.adapters import boto3 as adapter
 from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.server import Limits
@@ -101,6 +103,53 @@ def test_every_operation(service):
 
     assert run(conversation, handler, service=service, method=method) == recorded.answers
     assert received == [recorded.parameters, *recorded.events]
+
+
+@pytest.fixture
+def rpc(tmp_path, monkeypatch):
+    """Return the name of a service whose protocol has messages for the request and the response."""
+    folder = tmp_path / "every-trait-rpc" / "2026-01-01"
+    folder.mkdir(parents=True)
+    (folder / "service-2.json").write_text(json.dumps(RPC), "utf-8")
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    return "every-trait-rpc"
+
+
+async def echo(request, events):
+    assert request == {"id": "x"}
+    async for event in events:
+        yield event
+
+
+def test_rpc_protocol(rpc):
+    async def conversation(client):
+        async with await client.converse(id="x") as stream:
+            await stream.send({"empty": {}})
+            return await anext(stream)
+
+    assert run(conversation, echo, service=rpc, method="converse") == {"empty": {}}
+
+
+def test_rpc_protocol_without_its_first_message(rpc, monkeypatch):
+    """Each try's stream is closed."""
+    monkeypatch.setattr(_operations, "_nothing", None)
+    tries = []
+
+    async def silent(request, events):
+        tries.append(request)
+        for event in ():
+            yield event
+
+    async def conversation(client):
+        with pytest.raises(IncompleteStream):
+            await client.converse(id="x")
+        end = asyncio.get_running_loop().time() + LIMIT
+        while len(asyncio.all_tasks()) > 2:  # this one, and that which waits for it
+            assert asyncio.get_running_loop().time() < end
+            await asyncio.sleep(0.01)
+
+    run(conversation, silent, service=rpc, method="converse")
+    assert len(tries) == 1
 
 
 def test_services_exception_is_the_clients():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -11,7 +12,7 @@ if find_spec("botocore") is None or find_spec("h2") is None:
     pytest.skip("botocore or h2 is not installed", allow_module_level=True)
 
 import botocore.session
-from adapters.models import BIDIRECTIONAL, shipped
+from adapters.models import BIDIRECTIONAL, RPC, shipped
 from adapters.recordings import stream_of
 from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
@@ -168,6 +169,25 @@ def test_serve_yields_what_a_client_is_made_with(service):
             stream.send(recorded.events[0])
             stream.end()
             assert list(stream) == recorded.answers
+
+
+def test_serve_an_rpc_protocol(tmp_path, monkeypatch):
+    """Whose response is a message of its own; the model is one that ``AWS_DATA_PATH`` leads to."""
+    folder = tmp_path / "every-trait-rpc" / "2026-01-01"
+    folder.mkdir(parents=True)
+    (folder / "service-2.json").write_text(json.dumps(RPC), "utf-8")
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+
+    async def echo(request, events):
+        assert request == {"id": "x"}
+        async for event in events:
+            yield event
+
+    with boto3.install(), boto3.serve("every-trait-rpc", {"converse": echo}) as arguments:
+        client = botocore.session.Session().create_client("every-trait-rpc", **arguments)
+        with client.converse(id="x") as stream:
+            stream.send({"empty": {}})
+            assert next(stream) == {"empty": {}}
 
 
 def test_serve_fails_on_request_and_takes_limits():

@@ -7,25 +7,11 @@ import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
+from aws_sdk_http import trusting
 from aws_sdk_transcribe_streaming import models
 from aws_sdk_transcribe_streaming.client import AsyncTranscribeStreamingClient
 from aws_sdk_transcribe_streaming.config import AsyncTranscribeStreamingConfig
-from awscrt.io import ClientTlsContext, TlsContextOptions
 from common import ACCESS_KEY, CA_FILE, ENDPOINT, REGION, SECRET_KEY, Stream, drive, install_adapter
-from smithy_http.aio.crt import AWSCRTHTTPClient
-
-
-class LocalHTTPClient(AWSCRTHTTPClient):
-    """Trusts the emulator. The client has no option for a CA bundle, and copies what it is given."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        trust = TlsContextOptions()
-        trust.override_default_trust_store_from_path(None, CA_FILE)
-        self._tls_ctx = ClientTlsContext(trust)
-
-    def __deepcopy__(self, memo: object) -> LocalHTTPClient:
-        return LocalHTTPClient(eventloop=self._eventloop, client_config=self._config)
 
 
 @functools.cache
@@ -40,7 +26,7 @@ async def new_client() -> AsyncTranscribeStreamingClient:
         endpoint_uri=ENDPOINT,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
-        transport=LocalHTTPClient(),
+        transport=trusting(CA_FILE),
         max_attempts=1,
     )
     return AsyncTranscribeStreamingClient(config)

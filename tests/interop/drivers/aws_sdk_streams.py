@@ -17,9 +17,8 @@ import sys
 from io import BytesIO
 from typing import Any
 
-from awscrt.io import ClientTlsContext, TlsContextOptions
+from aws_sdk_http import trusting
 from smithy_core.types import TimestampFormat
-from smithy_http.aio.crt import AWSCRTHTTPClient
 from smithy_json import JSONCodec
 
 ENDPOINT, CA_FILE, ACCESS_KEY, SECRET_KEY, STREAMS = sys.argv[1:]
@@ -31,19 +30,6 @@ PACKAGES = {
     "qbusiness": ("aws_sdk_qbusiness", "QBusiness"),
 }
 CODEC = JSONCodec(default_timestamp_format=TimestampFormat.EPOCH_SECONDS)
-
-
-class LocalHTTPClient(AWSCRTHTTPClient):
-    """Trusts the server. The client has no option for a CA bundle, and copies what it is given."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        trust = TlsContextOptions()
-        trust.override_default_trust_store_from_path(None, CA_FILE)
-        self._tls_ctx = ClientTlsContext(trust)
-
-    def __deepcopy__(self, memo: object) -> LocalHTTPClient:
-        return LocalHTTPClient(eventloop=self._eventloop, client_config=self._config)
 
 
 def untagged(value: Any) -> Any:
@@ -88,7 +74,7 @@ async def run(service: str, operation: str, parameters: Any, events: list[Any], 
         endpoint_uri=ENDPOINT,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
-        transport=LocalHTTPClient(),
+        transport=trusting(CA_FILE),
         max_attempts=1,
     )
     client = getattr(importlib.import_module(f"{package}.client"), f"Async{name}Client")(config)
