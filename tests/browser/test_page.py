@@ -194,7 +194,9 @@ def test_keyboard_does_everything(scripted, visit, wav):
 def test_screen_readers_are_told(emulator, visit, wav):
     """Captions and the state are read out when they come; what still changes is not."""
     with visit(emulator.page) as page:
-        assert page.get_by_role("log", name="Captions").get_attribute("aria-live") == "polite"
+        log = page.get_by_role("log", name="Captions")
+        assert log.get_attribute("aria-live") == "polite"
+        assert log.locator("#captions").count() == 1
         assert page.locator("#partials").get_attribute("aria-live") is None
         expect(page.get_by_role("status")).to_have_text("Ready")
         page.get_by_label("Choose a file").set_input_files(wav(0.3))
@@ -289,6 +291,24 @@ def test_error_of_the_service_is_shown(scripted, visit, wav):
             expect(alert).to_contain_text("LimitExceededException: Come back later.")
             expect(page.locator("#list .received").last).to_contain_text("Come back later.")
             expect(page.get_by_role("button", name="Speak")).to_be_enabled()
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence", "details"),
+    [
+        ("bad-crc@3", "The service sent a damaged frame, so the stream was given up.", "MessageChecksumMismatch: "),
+        ("truncate@3", "The connection was lost in the middle of a frame.", "closed with code "),
+        ("early-end@3", "The service ended the stream before the audio had ended.", "closed with code 1000"),
+        ("exception:InternalFailureException@3", "The service failed. Try again.", "InternalFailureException: "),
+    ],
+)
+def test_faults_of_the_service_are_told_apart(emulator_for, visit, wav, fault, sentence, details):
+    with emulator_for(f"--fault={fault}") as emulator, visit(emulator.page) as page:
+        page.get_by_label("Choose a file").set_input_files(wav(2))
+        finish(page, "failed")
+        assert page.get_by_role("alert").locator("p").first.inner_text() == sentence
+        assert page.get_by_role("alert").locator(".details").inner_text().startswith(details)
+        assert page.locator("#list .bad").count() == (fault == "bad-crc@3")
 
 
 def test_lost_connection_is_shown(emulator_for, visit, wav):

@@ -29,7 +29,7 @@ function show(state) {
   const busy = ["opening", "listening", "sending", "finishing"].includes(state);
   const stoppable = state === "listening" || state === "sending";
   byId("speak-label").textContent = stoppable ? "Stop" : busy ? STATES[state] : "Speak";
-  speak.setAttribute("aria-pressed", stoppable);
+  speak.classList.toggle("stops", stoppable);
   speak.setAttribute("aria-disabled", busy && !stoppable);
   file.disabled = busy;
   for (const field of controls.querySelectorAll("select, [type=checkbox]")) field.disabled = busy;

@@ -30,10 +30,13 @@ export async function openMicrophone() {
     throw new AudioError(DENIED[error.name] ?? `The microphone cannot be used (${error.name}).`);
   }
   try {
-    return await connect(media, { sampleRate: RATE });
+    return await connect(media, { sampleRate: RATE }).catch((error) => {
+      if (error.name !== "NotSupportedError") throw error;
+      return connect(media); // Firefox does not resample a microphone: take its own rate
+    });
   } catch (error) {
-    if (error.name !== "NotSupportedError") throw error;
-    return await connect(media); // Firefox does not resample a microphone: take its own rate
+    for (const track of media.getTracks()) track.stop();
+    throw error;
   }
 }
 
