@@ -599,16 +599,17 @@ SOCKET = "wss://transcribestreaming.us-east-1.amazonaws.com:8443/stream-transcri
 
 def presigned_by_botocore(url, credentials, expires, headers):
     """Return the URL as botocore presigns it at noon."""
-    from unittest import mock
-
     from botocore.auth import SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials as Keys
 
     request = AWSRequest("GET", url, headers=dict(headers))
+    request.context["timestamp"] = "20261122T120000Z"
     keys = Keys(credentials.access_key, credentials.secret_key, credentials.session_token)
-    with mock.patch("botocore.auth.get_current_datetime", return_value=NOON.replace(tzinfo=None)):
-        SigV4QueryAuth(keys, SERVICE, REGION, expires=expires).add_auth(request)
+    signer = SigV4QueryAuth(keys, SERVICE, REGION, expires=expires)
+    signer._modify_request_before_signing(request)
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    signer._inject_signature_to_request(request, signer.signature(text, request))
     return request.url
 
 
