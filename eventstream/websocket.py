@@ -213,7 +213,7 @@ class _Connection(asyncio.BufferedProtocol):
                 self._opened(event)
         self._flush()
         if self._protocol.state in (State.CLOSING, State.CLOSED) and not (self.peer_ended or self._closing):
-            self._complain("it broke the WebSocket protocol")
+            self.complain("it broke the WebSocket protocol")
             self._fail(StreamError("the peer broke the WebSocket protocol", remote=False))
             self._close_soon()
         if self._idle is not None and self._idle.is_spent:
@@ -251,12 +251,12 @@ class _Connection(asyncio.BufferedProtocol):
     def _give_up(self, reason: str) -> None:
         """Drop a peer that costs too much."""
         if not isinstance(self._error, StreamError):
-            self._complain(reason)
+            self.complain(reason)
         self._error = StreamError(reason, remote=False)
         self._changed.wake()
         self._transport.abort()
 
-    def _complain(self, reason: str) -> None:
+    def complain(self, reason: str) -> None:
         """Say why the connection fails, where that is of use."""
 
     def _fail(self, error: Exception) -> None:
@@ -487,7 +487,7 @@ class ServerSocket(_Connection):
         super()._refuse(reason, code)
         self._close_code = code
 
-    def _complain(self, reason: str) -> None:
+    def complain(self, reason: str) -> None:
         self._server.complaints(logging.INFO, "a connection from %s failed: %s", self._place.peer, reason)
 
     @property
@@ -567,7 +567,10 @@ class Server:
                 _log.exception("GET %s failed", quote(path))
                 return Answer.text(500, "The server failed; its log says why.")
         reason = self._refuse(socket.path)
-        return None if reason is None else Answer.text(404, reason)
+        if reason is None:
+            return None
+        socket.complain(reason)
+        return Answer.text(404, reason)
 
     def start(self, socket: ServerSocket) -> None:
         """Call the handler with a WebSocket."""

@@ -195,6 +195,7 @@ def get(port, path="/", method="GET", headers=()):
 
 
 def test_server_answers_plain_gets(caplog):
+    caplog.set_level("INFO")
     seen = []
 
     def page(path, headers, peer):
@@ -235,6 +236,7 @@ def test_server_answers_plain_gets(caplog):
     run(main())
     assert seen == [("/?a=1", "1", "127.0.0.1")]
     assert "GET '/broken' failed" in caplog.text
+    assert "a connection from 127.0.0.1 failed: There is nothing at /other." in caplog.messages
 
 
 # A client, and a server that is not ours

@@ -17,8 +17,10 @@ from eventstream.signing import (
     EventSigner,
     EventVerifier,
     chunk_signature,
+    presign_url,
     request_signature,
     sign_request,
+    verify_presigned,
     verify_request,
 )
 from fuzz.harness import Draw, Fault, attempt, bytes_of, lines, seen
@@ -211,3 +213,26 @@ def check_authorization(draw: Draw, _: object) -> None:
         assert request_signature(CREDENTIALS, result.region, result.service, "POST", path, pairs) is not None
     signed = attempt(lambda: request_signature(CREDENTIALS, *SCOPE, "POST", path, pairs), ValueError)
     assert isinstance(signed, Fault) or len(signed) == 32
+    presigned = attempt(
+        lambda: verify_presigned({"AKIDEXAMPLE": CREDENTIALS}, None, None, "POST", path, pairs, clock=clock),
+        VerificationError,
+    )
+    assert isinstance(presigned, Fault), "nobody guesses a signature"
+    check_presigned(path)
+
+
+def check_presigned(query: str) -> None:
+    """Any query: the URL verifies, and says the same; or is refused as documented."""
+    made = attempt(
+        lambda: presign_url(CREDENTIALS, *SCOPE, "GET", f"wss://localhost/path?{query}", clock=clock), ValueError
+    )
+    if isinstance(made, Fault):
+        return
+    assert made.isascii()
+    path, headers = made.removeprefix("wss://localhost"), [("host", "localhost")]
+    request = verify_presigned(CREDENTIALS, *SCOPE, "GET", path, headers, clock=clock)
+    assert request.signature.hex() == made[-64:]
+    more = attempt(
+        lambda: verify_presigned(CREDENTIALS, *SCOPE, "GET", f"{path}&a=1", headers, clock=clock), VerificationError
+    )
+    assert isinstance(more, Fault)
