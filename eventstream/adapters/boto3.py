@@ -269,7 +269,7 @@ class Equipment:
         return self._settings
 
 
-class AsyncEquipment(Equipment):
+class AsyncEquipment(Equipment):  # pragma: no cover (aiobotocore wants a botocore of its own: `make adapters` tests it)
     """What a client of aiobotocore gets."""
 
     def _close_with(self, client_class: Any) -> None:

@@ -205,6 +205,25 @@ def test_serve_needs_handlers():
         pytest.fail("there is nothing to serve")
 
 
+def test_names_are_imported_when_they_are_asked_for():
+    assert set(boto3.__all__) <= set(dir(boto3))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        boto3.nothing  # noqa: B018
+
+
+def test_hooks_of_others_may_answer():
+    """As stubs do; what a method returns is then all that they say."""
+    answer = {"body": [], "ResponseMetadata": {}}
+
+    class Http:
+        status_code = 200
+
+    with boto3.install():
+        client = botocore.session.Session().create_client("bedrock-runtime", region_name="us-east-1")
+    client.meta.events.register_first("before-call.bedrock-runtime", lambda **_: (Http, answer))
+    assert client.invoke_model_with_bidirectional_stream(**MODEL) == answer
+
+
 def test_operations_are_found_by_both_names():
     for service, name in BIDIRECTIONAL:
         assert operation(service, name).name == name
