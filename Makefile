@@ -51,7 +51,7 @@ VENV ?= .venv$(patsubst %,-%,$(filter-out locked,$(DEPENDENCIES)))
 BIN := $(VENV)/bin
 ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
 GROUPS := pip lock build demo http test browser lint coverage mutation adapters peers fuzz bench docs release
-NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/_crc32/*)
+NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/*.h eventstream/_crc32/*)
 
 .PHONY: demo check test test-reference speech lint sanitize planted coverage mutation portability soak interop browser adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check oss-fuzz lock clean
 

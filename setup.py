@@ -17,7 +17,7 @@ trace = os.environ.get("EVENTSTREAM_TRACE") == "1"
 extension = Extension(
     "eventstream._native",
     sources=["eventstream/_native.pyx", "eventstream/_crc32/crc32.c"],
-    depends=[f"eventstream/_crc32/{name}.h" for name in ("crc32", "x86", "arm64", "tables")],
+    depends=["eventstream/_shim.h", *(f"eventstream/_crc32/{name}.h" for name in ("crc32", "x86", "arm64", "tables"))],
     include_dirs=["eventstream"],
     define_macros=[("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] * trace,
 )

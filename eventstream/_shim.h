@@ -1,0 +1,77 @@
+/*
+ * What `_native.pyx` needs of C that Cython does not have: what it is compiled for, bytes that grow in place, and a flag
+ * that two threads cannot both set.
+ */
+#ifndef EVENTSTREAM_SHIM_H
+#define EVENTSTREAM_SHIM_H
+
+#include <Python.h>
+#include <stddef.h>
+#include <string.h>
+
+#if defined(Py_GIL_DISABLED) && defined(_MSC_VER)
+#  include <intrin.h>
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#  define ES_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#  if __has_feature(address_sanitizer)
+#    define ES_ADDRESS_SANITIZER 1
+#  endif
+#endif
+#ifndef ES_ADDRESS_SANITIZER
+#  define ES_ADDRESS_SANITIZER 0
+#endif
+
+#ifdef Py_GIL_DISABLED
+#  define ES_FREE_THREADED 1
+#else
+#  define ES_FREE_THREADED 0
+#endif
+
+/* Resizes bytes that nobody else has seen, where they are if possible. As _PyBytes_Resize, but where memory is short
+   the bytes stay as they are, and NULL comes back without an exception. */
+static inline PyObject *es_resize_bytes(PyObject *bytes, Py_ssize_t size) {
+#ifdef Py_TRACE_REFS
+    PyObject *resized = PyBytes_FromStringAndSize(NULL, size);
+    if (resized == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    memcpy(PyBytes_AS_STRING(resized), PyBytes_AS_STRING(bytes), Py_MIN(size, PyBytes_GET_SIZE(bytes)));
+    Py_DECREF(bytes);
+#else
+    PyObject *resized = (PyObject *) PyObject_Realloc(bytes, offsetof(PyBytesObject, ob_sval) + size + 1);
+    if (resized == NULL)
+        return NULL;
+    Py_SET_SIZE((PyVarObject *) resized, size);
+    PyBytes_AS_STRING(resized)[size] = 0;
+#endif
+    return resized;
+}
+
+/* Sets the flag and tells whether it was set. Under the GIL nothing can come between the two. */
+static inline int es_test_and_set(int *flag) {
+#if defined(Py_GIL_DISABLED) && defined(_MSC_VER)
+    return _InterlockedExchange((volatile long *) flag, 1);
+#elif defined(Py_GIL_DISABLED)
+    return __atomic_exchange_n(flag, 1, __ATOMIC_ACQUIRE);
+#else
+    int was = *flag;
+    *flag = 1;
+    return was;
+#endif
+}
+
+static inline void es_clear(int *flag) {
+#if defined(Py_GIL_DISABLED) && defined(_MSC_VER)
+    _InterlockedExchange((volatile long *) flag, 0);
+#elif defined(Py_GIL_DISABLED)
+    __atomic_store_n(flag, 0, __ATOMIC_RELEASE);
+#else
+    *flag = 0;
+#endif
+}
+
+#endif
