@@ -372,6 +372,11 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         """Whether the client's input has ended, as it should; the last events may still have to be taken."""
         return self._session.input_ended
 
+    @property
+    def unsigned(self) -> bool:
+        """Whether the events that come have no signatures, as on a WebSocket; known once the first one has come."""
+        return self._session.unsigned
+
     def shares(self, other: Conversation[Any, Any, Any, Any]) -> bool:
         """Whether both are on one connection."""
         return self._channel.connection is other._channel.connection

@@ -273,7 +273,7 @@ _UNTRUSTED = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "CERTIFICA
 def _fault(error: BaseException) -> str:
     """Say why a connection could not be used."""
     if isinstance(error, SSLError):
-        reason = error.reason or ""
+        reason = getattr(error, "reason", None) or ""  # OpenSSL's errors have one
         if "ALERT" in reason and reason.endswith(_UNTRUSTED):
             return "it does not trust this server's certificate"
         return f"the TLS handshake failed ({reason or type(error).__name__})"

@@ -17,7 +17,7 @@ from http2.loopback import SOON, echo, exchange, raw_client, request, run, serve
 from eventstream import http2
 from eventstream.http2 import StreamError
 from eventstream.http2._h2 import PREFACE
-from eventstream.http2.listener import ACCEPT_PAUSE, Complaints
+from eventstream.http2.listener import ACCEPT_PAUSE, Complaints, _check_begins_with_tls, _fault
 
 
 async def silent(server):
@@ -212,6 +212,30 @@ def test_failed_handshake_is_logged_with_its_reason(certificate, attempt, said, 
     [record] = caplog.records
     assert record.levelno == logging.INFO
     assert record.getMessage().startswith(f"a connection from 127.0.0.1 failed: {said}")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "MemoryError"),
+        (OSError("no room"), "no room"),
+        (asyncio.TimeoutError(), "it did not finish the TLS handshake in time"),
+        (ssl.SSLError(), "the TLS handshake failed (SSLError)"),
+    ],
+)
+def test_fault_of_a_connection_is_told_in_our_words(error, said):
+    assert _fault(error) == said
+
+
+def test_client_that_has_sent_nothing_may_still_speak_tls():
+    """Where an event loop cannot tell that something has come."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        assert _check_begins_with_tls(ours) is None
+        theirs.send(b"\x16")
+        assert _check_begins_with_tls(ours) is None
+        assert ours.recv(1) == b"\x16", "it is still there for the handshake"
 
 
 def test_handshake_that_takes_too_long_is_logged(certificate, caplog):

@@ -85,7 +85,7 @@ class Limits:
         max_lead: seconds that audio may run ahead of the time in which it is spoken; None: any number. The service
             works through audio no faster than that, so audio that runs ahead by more than the 300 s for which a
             signature is valid is answered as an expired signature. Here that is off, so that a test need not wait. Of
-            compressed audio the bytes do not tell, and it has no effect.
+            compressed audio the bytes do not tell, and events without signatures do not expire: it has no effect then.
         allowed: names of `eventstream.transcribe.emulator.rules.RULES` that a request may break.
     """
 

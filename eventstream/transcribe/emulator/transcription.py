@@ -186,7 +186,7 @@ class Transcription:
             raise LimitExceededException(f"A stream may have {limits.max_audio:g} seconds of audio.")
         if self._heard_since is None:
             self._heard_since = self._now()
-        if limits.max_lead is not None:
+        if limits.max_lead is not None and not self._conversation.unsigned:
             lead = spoken - (self._now() - self._heard_since)
             if lead > limits.max_lead:
                 raise _expired(self._service.clock(), lead, limits.max_lead)

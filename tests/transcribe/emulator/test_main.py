@@ -461,6 +461,17 @@ def test_memory_that_ends_is_one_line(when, tmp_path):
     asyncio.run(asyncio.wait_for(main(), 30))
 
 
+def test_thread_that_cannot_be_started_is_one_line(monkeypatch, capsys):
+    async def serve(options, recogniser):
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.start()  # an error from the same place
+
+    monkeypatch.setattr(module, "_serve", serve)
+    assert command([]) == 1
+    assert capsys.readouterr().err == "emulator: the system allows no more threads, or has no memory for one\n"
+
+
 def test_other_errors_at_run_time_are_not_hidden(monkeypatch, capsys):
     def fail(error):
         async def serve(options, recogniser):

@@ -192,6 +192,20 @@ def test_exception_in_the_block_ends_it_too(run, client):
     run(main)
 
 
+def test_the_end_without_a_thread_that_waits(run, monkeypatch):
+    async def main():
+        async with Emulator() as emulator:
+
+            async def to_thread(*_):
+                raise RuntimeError("can't start new thread")
+
+            monkeypatch.setattr(asyncio, "to_thread", to_thread)
+        with pytest.raises(RuntimeError, match="shutdown"):
+            emulator._executor.submit(int)
+
+    run(main)
+
+
 @pytest.fixture
 def told(monkeypatch, run):
     """Return what an emulator tells its service and its HTTP/2 server, neither of which is made; no WebSockets."""
@@ -381,6 +395,29 @@ def test_websocket_transcribes(run, signed, frames):
             statistics = emulator.statistics
             assert (statistics.streams, statistics.failed, statistics.audio_events) == (1, 0, 40)
             assert statistics.signatures == (42 if signed else 1)
+
+    run(main)
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["plain", "signed"])
+def test_websocket_events_expire_if_they_are_signed(run, signed):
+    """When they run too far ahead."""
+
+    async def main():
+        async with Emulator(limits=Limits(max_lead=1.0)) as emulator, socket_of(emulator) as socket:
+            events = [encode(AUDIO, bytes(32_000)) for _ in range(4)]
+            if signed:
+                events = [*map(socket.signer.sign, events), socket.signer.finish()]
+            else:
+                events.append(encode(AUDIO))
+            for event in events:
+                await socket.client.send(event)
+            _, error, _ = await socket.answer()
+            if signed:
+                assert error.exception_type == "BadRequestException"
+                assert b"Signature expired: " in error.payload
+            else:
+                assert error is None
 
     run(main)
 
