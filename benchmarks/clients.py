@@ -1,4 +1,4 @@
-"""``python -m benchmarks.clients``: what whole clients gain by our adapters, or do not.
+"""``PYTHONPATH=.:tests:tools python -m benchmarks.clients``: what whole clients gain by our adapters, or do not.
 
 Each client runs a stream of 60 s of audio against the emulator, as fast as it can, in a process of its own, with and
 without the adapter in turn; the environments are those of ``make interop``, and are made the first time. What counts is

@@ -14,15 +14,17 @@ from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.endpoint import AioEndpoint
 
 from eventstream.adapters._calls import Call, Stream
+from eventstream.adapters._equipment import Equipment
 from eventstream.adapters._errors import client_error, translated
 from eventstream.exceptions import ServiceError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from botocore.model import OperationModel
     from typing_extensions import Self
 
-__all__ = ["AsyncStream", "send"]
+__all__ = ["AsyncEquipment", "AsyncStream"]
 
 
 class AsyncStream:
@@ -118,6 +120,49 @@ async def send(client: Any, call: Call, params: dict[str, Any]) -> tuple[Any, di
         await session.close()
         raise
     return http, parsed, stream
+
+
+class AsyncEquipment(Equipment):
+    """What a client of aiobotocore gets.
+
+    Args:
+        client: just made; its class is its own.
+    """
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client, AsyncStream)
+
+    def _close_with(self, client_class: Any) -> None:
+        their_close, their_exit = client_class.close, client_class.__aexit__
+
+        async def close(client: Any) -> None:
+            """Close the streams that are open, and underlying endpoint connections."""
+            await self._close_streams()
+            await their_close(client)
+
+        async def leave(client: Any, *details: Any) -> None:
+            await self._close_streams()
+            await their_exit(client, *details)
+
+        client_class.close, client_class.__aexit__ = close, leave
+
+    async def _close_streams(self) -> None:
+        for stream in list(self._streams):
+            await stream.close()
+
+    async def _result(self, response: Any, name: str) -> Any:
+        return super()._result(await response, name)
+
+    async def _before_call(
+        self, model: OperationModel, params: dict[str, Any], request_signer: Any, context: dict[str, Any], **_: Any
+    ) -> Any:
+        if model.name not in self._models:
+            return None
+        call = self._call(model, params, request_signer, context)
+        http, parsed, stream = await send(self._client, call, params)
+        if stream is not None:
+            self._streams.add(stream)
+        return http, parsed
 
 
 class _Body:

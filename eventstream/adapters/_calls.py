@@ -284,10 +284,6 @@ class _Body:
         """Yield what there is of it."""
         yield from self._pieces
 
-    def read(self, *_: Any) -> bytes:
-        """Return what there is of it."""
-        return b"".join(self._pieces)
-
 
 class Opened(_Body):
     """The body of a response that is an event stream.

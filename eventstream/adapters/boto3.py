@@ -55,16 +55,15 @@ And of this package, as botocore has none for it:
 
 from __future__ import annotations
 
-import os
-import weakref
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import botocore.client
 import botocore.loaders
-from botocore.exceptions import DataNotFoundError, ParamValidationError, UnknownServiceError
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
 
+from eventstream.adapters._equipment import Equipment
 from eventstream.adapters._install import Installation, Replacement
 from eventstream.exceptions import ServiceError
 
@@ -73,11 +72,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from botocore.model import OperationModel
     from typing_extensions import Self
 
     from eventstream import sync
-    from eventstream.adapters import _calls, _settings
+    from eventstream.adapters import _calls
     from eventstream.adapters._aiobotocore import AsyncStream
     from eventstream.adapters._serving import operation, serve
 
@@ -183,174 +181,13 @@ class Stream:
 # Clients
 
 
-class Equipment:
-    """What a client gets: the methods that it lacks, and what sends their requests.
-
-    Args:
-        client: just made; its class is its own.
-    """
-
-    def __init__(self, client: Any) -> None:
-        self._client = weakref.proxy(client)
-        self._models = {model.name: model for model in lacking(client)}
-        self._streams: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._settings: _settings.Settings | None = None
-
-    def fit(self, client: Any) -> None:
-        """Give the client its methods."""
-        if not self._models:
-            return
-        for name, operation in client.meta.method_to_api_mapping.items():
-            if operation in self._models:
-                setattr(type(client), name, _method(name, self._models[operation], self._result))
-        self._close_with(type(client))
-        client.meta.events.register_last("before-call", self._before_call)
-
-    def _close_with(self, client_class: Any) -> None:
-        """Let what closes the client close its streams first."""
-        theirs = client_class.close
-
-        def close(client: Any) -> None:
-            """Close the streams that are open, and underlying endpoint connections."""
-            for stream in list(self._streams):
-                stream.close()
-            theirs(client)
-
-        client_class.close = close
-
-    def _result(self, response: Any, name: str) -> Any:
-        """Return what a method returns: the stream, or all that somebody else's hook has answered."""
-        stream = response.get(name)
-        return stream if stream in self._streams else response
-
-    def _before_call(
-        self, model: OperationModel, params: dict[str, Any], request_signer: Any, context: dict[str, Any], **_: Any
-    ) -> Any:
-        """Send the request over HTTP/2, in the place of the client's endpoint."""
-        if model.name not in self._models:
-            return None
-        from botocore.endpoint import Endpoint
-
-        from eventstream.adapters import _calls
-
-        call = self._call(model, params, request_signer, context)
-        meta = self._client.meta
-        session = _calls.HTTPSession(call)
-        endpoint = Endpoint(meta.endpoint_url, meta.service_model.endpoint_prefix, meta.events, None, session)
-        try:
-            http, parsed = endpoint.make_request(model, params)
-        except BaseException:
-            session.close()
-            raise
-        if isinstance(http.raw, _calls.Opened):
-            name = model.output_shape.event_stream_name
-            rest = {member: value for member, value in parsed.items() if member != name}
-            parsed[name] = Stream(call, http.raw.events, rest)
-            self._streams.add(parsed[name])
-        return http, parsed
-
-    def _call(
-        self, model: OperationModel, params: dict[str, Any], request_signer: Any, context: dict[str, Any]
-    ) -> _calls.Call:
-        from eventstream.adapters._calls import Call
-
-        settings, exceptions = self._settings_of(), self._client.exceptions
-        call = Call(self._models[model.name], settings, exceptions, request_signer, context)
-        call.prepare(params)
-        return call
-
-    def _settings_of(self) -> _settings.Settings:
-        from eventstream.adapters._settings import Settings
-
-        if self._settings is None:
-            # Nothing public says what a client was told to trust.
-            verify = getattr(getattr(self._client._endpoint, "http_session", None), "_verify", None)
-            self._settings = Settings(self._client.meta.config, verify)
-        return self._settings
-
-
-class AsyncEquipment(Equipment):  # pragma: no cover (aiobotocore wants a botocore of its own: `make adapters` tests it)
-    """What a client of aiobotocore gets."""
-
-    def _close_with(self, client_class: Any) -> None:
-        their_close, their_exit = client_class.close, client_class.__aexit__
-
-        async def close(client: Any) -> None:
-            """Close the streams that are open, and underlying endpoint connections."""
-            await self._close_streams()
-            await their_close(client)
-
-        async def leave(client: Any, *details: Any) -> None:
-            await self._close_streams()
-            await their_exit(client, *details)
-
-        client_class.close, client_class.__aexit__ = close, leave
-
-    async def _close_streams(self) -> None:
-        for stream in list(self._streams):
-            await stream.close()
-
-    async def _result(self, response: Any, name: str) -> Any:
-        return super()._result(await response, name)
-
-    async def _before_call(
-        self, model: OperationModel, params: dict[str, Any], request_signer: Any, context: dict[str, Any], **_: Any
-    ) -> Any:
-        if model.name not in self._models:
-            return None
-        from eventstream.adapters import _aiobotocore
-
-        call = self._call(model, params, request_signer, context)
-        http, parsed, stream = await _aiobotocore.send(self._client, call, params)
-        if stream is not None:
-            self._streams.add(stream)
-        return http, parsed
-
-
-def lacking(client: Any) -> list[OperationModel]:
-    """Return the operations of a client that it has no method for, or none that works."""
-    service = client.meta.service_model
-    shipped = os.path.isdir(os.path.join(botocore.loaders.Loader.BUILTIN_DATA_PATH, service.service_name))
-    names = [
-        operation
-        for name, operation in client.meta.method_to_api_mapping.items()
-        if not (shipped and name in vars(type(client)))
-    ]
-    if not names:
-        return []
-    from eventstream.adapters._operations import has_input_stream
-
-    models = [service.operation_model(name) for name in names]
-    return [model for model in models if has_input_stream(model) and model.get_event_stream_output() is not None]
-
-
-def _method(name: str, model: OperationModel, result: Callable[[Any, str], Any]) -> Callable[..., Any]:
-    given, taken = model.input_shape.event_stream_name, model.output_shape.event_stream_name
-
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if args:
-            raise TypeError(f"{name}() takes only keyword arguments")
-        if given in kwargs:
-            raise ParamValidationError(report=f"{given} is the event stream: send its events on what {name}() returns")
-        # Validation asks for a stream that is required; an empty one has no event.
-        return result(self._make_api_call(model.name, {**kwargs, given: {}}), taken)
-
-    call.__name__ = call.__qualname__ = name
-    members = ", ".join(member for member in model.input_shape.members if member != given)
-    call.__doc__ = f"""Open a stream of {model.name}.
-
-        Keyword arguments: {members}; see the documentation of the service.
-
-        Returns:
-            An `eventstream.adapters.boto3.Stream`, or ``AsyncStream``: its ``send`` takes the events of ``{given}``,
-            iteration yields those of ``{taken}``.
-        """
-    return call
-
-
 def _equip(client: Any) -> None:
-    equipment = AsyncEquipment if isinstance(client, _asynchronous()) else Equipment
-    equipment(client).fit(client)
+    if isinstance(client, _asynchronous()):  # pragma: no cover (`make adapters` tests it, with aiobotocore's botocore)
+        from eventstream.adapters._aiobotocore import AsyncEquipment
+
+        AsyncEquipment(client).fit(client)
+    else:
+        Equipment(client, Stream).fit(client)
 
 
 def _asynchronous() -> tuple[type, ...]:

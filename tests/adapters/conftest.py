@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,3 +111,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("tls") / "certificate.pem"
     write_certificate(path)
     return str(path)
+
+
+@pytest.fixture
+def traits(tmp_path: Path) -> Any:
+    """Return a session that knows two services with every trait: ``every-trait`` and ``every-trait-rpc``."""
+    import json
+
+    from adapters import models
+    from adapters.clients import session_of
+
+    for name, description in (("every-trait", models.REST), ("every-trait-rpc", models.RPC)):
+        folder = tmp_path / name / "2026-01-01"
+        folder.mkdir(parents=True)
+        (folder / "service-2.json").write_text(json.dumps(description), "utf-8")
+    return session_of(data_path=str(tmp_path))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import json
 import subprocess
 import sys
 import textwrap
@@ -20,7 +18,6 @@ import botocore.client
 import botocore.loaders
 from adapters import models
 from adapters.clients import (
-    BEDROCK,
     CREDENTIALS,
     LIMIT,
     NOVA,
@@ -34,6 +31,7 @@ from adapters.test_operations import example
 from botocore.exceptions import ParamValidationError, UnknownServiceError
 
 from eventstream import StateError, sync
+from eventstream.adapters import _equipment
 from eventstream.adapters import boto3 as ours
 from eventstream.adapters._operations import make_operation
 from eventstream.signing import Credentials
@@ -63,16 +61,6 @@ def installed():
         yield
 
 
-@pytest.fixture
-def traits(tmp_path):
-    """Return a session that knows two services with every trait: ``every-trait`` and ``every-trait-rpc``."""
-    for name, description in (("every-trait", models.REST), ("every-trait-rpc", models.RPC)):
-        folder = tmp_path / name / "2026-01-01"
-        folder.mkdir(parents=True)
-        (folder / "service-2.json").write_text(json.dumps(description), "utf-8")
-    return session_of(data_path=str(tmp_path))
-
-
 def local(session, service):
     return session.create_client(service, region_name="us-east-1")
 
@@ -91,31 +79,6 @@ def test_methods_that_botocore_removes(service, method):
     assert not hasattr(before, method)
     assert not hasattr(local(session, service), method)
     assert hasattr(client, method)
-
-
-def test_other_clients_are_left_alone(installed):
-    with_us = local(session_of(), "sqs")
-    ours.uninstall()
-    without = local(session_of(), "sqs")
-    assert dir(with_us) == dir(without)
-    assert type(with_us).close is type(without).close
-
-
-def test_operations_that_botocore_supports_are_left_to_it(installed):
-    session = session_of()
-
-    def keep(class_attributes, **_):
-        class_attributes["invoke_model_with_bidirectional_stream"] = lambda self: "botocore's"
-
-    session.register("creating-client-class", keep)
-    client = local(session, BEDROCK)
-    assert client.invoke_model_with_bidirectional_stream() == "botocore's"
-
-
-def test_operations_of_models_that_botocore_does_not_ship(installed, traits):
-    client = local(traits, "every-trait")
-    assert client.converse.__module__ == ours.__name__
-    assert client.plain.__module__ != ours.__name__
 
 
 def test_install_and_uninstall_any_number_of_times():
@@ -138,7 +101,7 @@ def test_enable_is_for_one_session():
         ours.enable(session)
     for _ in range(2):
         assert hasattr(local(session, "lexv2-runtime"), METHODS["lexv2-runtime"])
-        assert local(session, TRANSCRIBE).start_stream_transcription.__module__ == ours.__name__
+        assert local(session, TRANSCRIBE).start_stream_transcription.__module__ == _equipment.__name__
     assert TRANSCRIBE in session.get_available_services()
     assert not hasattr(local(session_of(), "lexv2-runtime"), METHODS["lexv2-runtime"])
 
@@ -160,14 +123,8 @@ def test_enable_a_session_of_boto3():
     ours.enable(session)
     assert hasattr(session.client("lexv2-runtime"), METHODS["lexv2-runtime"])
     assert TRANSCRIBE in session.get_available_services()
-    assert session.client(TRANSCRIBE).start_stream_transcription.__module__ == ours.__name__
+    assert session.client(TRANSCRIBE).start_stream_transcription.__module__ == _equipment.__name__
     assert not hasattr(boto3.Session(region_name="us-east-1").client("lexv2-runtime"), METHODS["lexv2-runtime"])
-
-
-def test_private_parts_of_botocore_are_where_they_were(installed):
-    client = session_of().create_client(BEDROCK, region_name="us-east-1", verify="/nowhere.pem")
-    assert client._endpoint.http_session._verify == "/nowhere.pem"
-    assert callable(client._make_api_call)
 
 
 # Conversations
@@ -280,7 +237,7 @@ def test_transcribe_has_its_four_operations(installed):
     client = local(session_of(), TRANSCRIBE)
     methods = {operation: method for method, operation in client.meta.method_to_api_mapping.items()}
     for operation in OPERATIONS:
-        assert getattr(client, methods[operation.name]).__module__ == ours.__name__
+        assert getattr(client, methods[operation.name]).__module__ == _equipment.__name__
     assert client.meta.endpoint_url == "https://transcribestreaming.us-east-1.amazonaws.com"
     assert TRANSCRIBE in session_of().get_available_services()
 
@@ -289,14 +246,6 @@ def test_services_that_nobody_knows(installed):
     with pytest.raises(UnknownServiceError):
         local(session_of(), "nowhere")
     assert TRANSCRIBE not in botocore.loaders.Loader().list_available_services("paginators-1")
-
-
-def test_parameter_of_the_stream_is_not_given(installed):
-    client = local(session_of(), BEDROCK)
-    with pytest.raises(ParamValidationError, match="body is the event stream"):
-        client.invoke_model_with_bidirectional_stream(**NOVA, body={})
-    with pytest.raises(TypeError, match="only keyword arguments"):
-        client.invoke_model_with_bidirectional_stream("amazon.nova-sonic-v1:0")
 
 
 # Threads, and the end
@@ -357,19 +306,6 @@ def test_invalid_event_leaves_the_stream_as_it_was(installed):
                 stream.send(event)
         stream.send(chunk(b"a"))
         assert next(stream) == chunk(b"A")
-
-
-def test_streams_that_nobody_closes_are_closed(installed):
-    with serving() as server:
-        stream = client_of(server).invoke_model_with_bidirectional_stream(**NOVA)
-        stream.send(chunk(b"a"))
-        assert next(stream) == chunk(b"A")
-        del stream
-        gc.collect()
-        until = time.monotonic() + LIMIT
-        while server.statistics.failed != 1 and time.monotonic() < until:
-            time.sleep(0.01)
-        assert server.statistics.failed == 1
 
 
 PROGRAM = """

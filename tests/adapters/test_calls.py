@@ -16,13 +16,11 @@ pytest.importorskip("botocore", reason="botocore is not installed")
 import botocore.session
 from adapters import models
 from adapters.clients import (
-    BEDROCK,
     CREDENTIALS,
     INVOKE,
     LIMIT,
     ONE_TRY,
     Address,
-    Body,
     Plain,
     answering,
     assert_conversation,
@@ -36,7 +34,6 @@ from adapters.clients import (
     session_of,
 )
 from botocore import UNSIGNED
-from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
@@ -204,32 +201,6 @@ def test_service_falls_silent():
         next(stream)
 
 
-# Closing
-
-
-@pytest.mark.parametrize("closed", ["client", "stream"])
-def test_closed_in_mid_stream_from_another_thread(closed):
-    with serving() as server:
-        client = client_of(server)
-        stream = begin(client)
-        stream.send(chunk(b"a"))
-        assert next(stream) == chunk(b"A")
-        threading.Timer(0.2, {"client": client, "stream": stream}[closed].close).start()
-        with pytest.raises(ResponseStreamingError):
-            next(stream)
-        with pytest.raises(ResponseStreamingError):
-            stream.send(chunk(b"b"))
-        stream.close()
-        client.close()
-
-
-def test_client_can_be_closed_without_streams():
-    with serving() as server:
-        client = client_of(server)
-        client.close()
-        assert_conversation(client)
-
-
 # Configuration
 
 
@@ -395,31 +366,6 @@ def test_hooks_change_what_is_sent():
     assert recording.path.startswith("/model/other/")
     assert recording.headers["x-mine"] == "1"
     assert "x-mine" in recording.headers["authorization"]
-
-
-def test_hooks_answer_in_the_place_of_the_service():
-    client = session_of().create_client(BEDROCK, region_name="us-east-1")
-    response = AWSResponse("https://localhost", 200, {}, None)
-    client.meta.events.register("before-call", lambda **_: (response, {"body": "faked"}))
-    assert begin(client) == {"body": "faked"}
-
-
-def test_other_calls_of_the_client_stay_botocores(certificate):
-    client = session_of().create_client(BEDROCK, region_name="us-east-1", endpoint_url="http://127.0.0.1:9")
-    seen = []
-
-    def answer(request, **_):
-        seen.append(request.url)
-        return AWSResponse(request.url, 200, {}, Body(b"{}"))
-
-    client.meta.events.register("before-send", answer)
-    assert (
-        client.apply_guardrail(guardrailIdentifier="a", guardrailVersion="1", source="INPUT", content=[])[
-            "ResponseMetadata"
-        ]["HTTPStatusCode"]
-        == 200
-    )
-    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("first", ["exception", "event", "nothing", "reset"])
