@@ -354,6 +354,24 @@ def test_markup_in_a_transcript_is_text(scripted, visit, wav):
         assert page.locator("main :is(img, script, b:not(.hint b), i)").count() == 0
 
 
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "document.body.innerHTML = '<img src=x onerror=\"window.broken = 1\">'",
+        "const made = document.createElement('script'); made.text = 'window.broken = 1'; document.body.append(made)",
+        "document.body.setAttribute('onclick', 'window.broken = 1'); document.body.click()",
+        "setTimeout('window.broken = 1')",
+    ],
+    ids=["innerHTML", "script", "handler", "string"],
+)
+def test_scripts_of_others_are_stopped(emulator, visit, attack):
+    """Even if a mistake in the page let them in."""
+    with visit(emulator.page, expected="Trusted|Content Security Policy") as page:
+        page.evaluate(f"() => {{ try {{ {attack} }} catch {{}} }}")
+        page.wait_for_timeout(100)
+        assert page.evaluate("window.broken") is None
+
+
 # Who gets a presigned URL
 
 ASK = """async ([url, headers]) => {

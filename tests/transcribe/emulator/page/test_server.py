@@ -136,6 +136,7 @@ def test_policy_allows_own_files_and_socket_only(tls):
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
     assert f"connect-src 'self' {'wss' if tls else 'ws'}://{HOST};" in policy
     assert "unsafe" not in policy
+    assert policy.endswith("; frame-ancestors 'none'; require-trusted-types-for 'script'")
     assert headers["x-frame-options"] == "DENY"
 
 
