@@ -190,7 +190,7 @@ def reader(shape: Shape, *, strict: bool = False) -> Convert | None:
 
     Args:
         shape: of the value.
-        strict: whether types of scalars and required members are checked. A client takes what a service sends.
+        strict: whether types of scalars, unions and required members are checked. A client takes what a service sends.
     """
     return _Readers(strict).of(shape)
 
@@ -207,9 +207,9 @@ class _Readers:
         if kind == "structure":
             return None if shape.is_document_type else self._structure(shape)
         if kind == "list":
-            return _list_reader(self.of(shape.member))
+            return _list_reader(self.of(shape.member), self._strict)
         if kind == "map":
-            return _map_reader(self.of(shape.value))
+            return _map_reader(self.of(shape.value), self._strict)
         if kind == "timestamp":
             return _from_timestamp
         convert = {"blob": _from_base64, "float": _from_number, "double": _from_number}.get(kind)
@@ -239,6 +239,8 @@ class _Readers:
                     name, convert = members[on_wire]
                     found[name] = each if convert is None else _read_within(f".{on_wire}", convert, each)
             if self._strict:
+                if shape.is_tagged_union and len(found) != 1:
+                    raise Mismatch(f"{len(found)} members of a union, not one")
                 for name in required:
                     if name not in found:
                         raise Mismatch(f"no {name}")
@@ -255,24 +257,30 @@ def _read_within(place: str, convert: Convert, value: Any) -> Any:
         raise error.within(place) from None
 
 
-def _list_reader(item: Convert | None) -> Convert:
+def _list_reader(item: Convert | None, strict: bool) -> Convert:
     def read(value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise Mismatch("not a list")
         if item is None:
             return value
-        return [None if each is None else _read_within(f"[{number}]", item, each) for number, each in enumerate(value)]
+        return [
+            None if each is None and not strict else _read_within(f"[{number}]", item, each)
+            for number, each in enumerate(value)
+        ]
 
     return read
 
 
-def _map_reader(item: Convert | None) -> Convert:
+def _map_reader(item: Convert | None, strict: bool) -> Convert:
     def read(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise Mismatch("not an object")
         if item is None:
             return value
-        return {key: None if each is None else _read_within(f".{key}", item, each) for key, each in value.items()}
+        return {
+            key: None if each is None and not strict else _read_within(f".{key}", item, each)
+            for key, each in value.items()
+        }
 
     return read
 

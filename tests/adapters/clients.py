@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import cache
+from ssl import SSLContext
 from typing import Any
 
 import botocore.loaders
@@ -76,14 +77,16 @@ class Plain:
 
     endpoint: str
 
-    def __init__(self, answer: bytes) -> None:
+    def __init__(self, answer: bytes, ssl: SSLContext | None = None) -> None:
         self._answer = answer
+        self._ssl = ssl
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Plain]:
         """Listen within the block."""
-        server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
-        self.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(self._handle, "127.0.0.1", 0, ssl=self._ssl)
+        scheme = "http" if self._ssl is None else "https"
+        self.endpoint = f"{scheme}://localhost:{server.sockets[0].getsockname()[1]}"
         try:
             yield self
         finally:

@@ -7,7 +7,6 @@ import json
 import socket
 import ssl
 import threading
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -159,13 +158,7 @@ def test_no_http2_with_tls(certificate):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
 
-    @asynccontextmanager
-    async def serve():
-        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
-        yield Address(server.sockets[0].getsockname()[1], "https")
-        server.close()
-
-    with sync.serving(serve()) as server, pytest.raises(NotHTTP2):
+    with sync.serving(Plain(b"", context).listening()) as server, pytest.raises(NotHTTP2):
         begin(client_of(server, verify=certificate))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 
@@ -13,10 +14,12 @@ from adapters import models
 from adapters.test_shapes import JSON_VALUE, ON_WIRE
 from botocore.exceptions import ParamValidationError
 from botocore.model import ServiceModel
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eventstream import Long, Message, Timestamp
 from eventstream._text import MAX_JSON_VALUES
-from eventstream.adapters._events import events_of
+from eventstream.adapters._events import events_of, validate
 from eventstream.operation import InvalidEvent
 
 STREAM = ServiceModel(models.REST, "every-trait").shape_for("Stream")
@@ -175,3 +178,28 @@ def test_headers_are_checked_strictly(headers, said):
 def test_header_timestamp_that_no_datetime_has():
     with pytest.raises(InvalidEvent, match="'moment' is not a timestamp"):
         EVENTS.parse(message("headers", b"{}", moment=Timestamp(2**62)))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.dates().map(str),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+MEMBERS = st.dictionaries(st.sampled_from(sorted(ON_WIRE)), JSON, max_size=4)
+
+
+@given(MEMBERS.map(json.dumps), st.sampled_from(["json", "nested", "headers", "text", "raw", "empty"]))
+def test_json_of_any_shape_is_an_event_or_invalid(payload, name):
+    for events in (EVENTS, STRICT):
+        with contextlib.suppress(InvalidEvent):
+            assert list(events.parse(message(name, payload.encode()))) == [name]
+
+
+@given(st.sampled_from(sorted(ON_WIRE)), JSON)
+def test_json_that_is_read_strictly_is_valid(member, value):
+    try:
+        event = STRICT.parse(message("json", json.dumps({"T": "x", member: value}).encode()))
+    except InvalidEvent:
+        return
+    if "SDK_UNKNOWN_MEMBER" not in repr(event):
+        validate(event, STREAM)

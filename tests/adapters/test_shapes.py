@@ -190,6 +190,10 @@ def test_mismatches(name, value, path, reason):
         ({"T": "", "ratio": "1"}, ".ratio", "not a number"),
         ({"T": "", "data": 1}, ".data", "not base64"),
         ({"T": "", "names": ["a", 1]}, ".names[1]", "not a string"),
+        ({"T": "", "names": ["a", None]}, ".names[1]", "not a string"),
+        ({"T": "", "map": {"k": None}}, ".map.k", "not base64"),
+        ({"T": "", "either": {}}, ".either", "0 members of a union, not one"),
+        ({"T": "", "either": {"number": 1, "data": ""}}, ".either", "2 members of a union, not one"),
     ],
 )
 def test_mismatches_of_what_is_read_strictly(value, path, reason):
