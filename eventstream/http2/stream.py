@@ -7,6 +7,7 @@ import copy
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from email.utils import formatdate
 from typing import TYPE_CHECKING, NamedTuple
 
 from h2.errors import ErrorCodes
@@ -387,7 +388,8 @@ class ServerStream(Stream):
 
     def _refuse(self, status: int) -> None:
         """Answer with only a status, even if the client is still sending."""
-        self._connection.send_headers(self.id, [(":status", f"{status:d}")], True)
+        fields = [(":status", f"{status:d}"), ("date", formatdate(usegmt=True))]
+        self._connection.send_headers(self.id, fields, True)
         self._responded = True
         self._mark_ended()
         self._linger()

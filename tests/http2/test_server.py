@@ -6,13 +6,15 @@ import asyncio
 import logging
 import ssl
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import pytest
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
 from h2.exceptions import StreamClosedError
-from hpack import Encoder
+from hpack import Decoder, Encoder
 from http2.loopback import (
     SOON,
     FakeTransport,
@@ -533,6 +535,9 @@ def test_header_list_over_the_limit_is_answered(size, status, end):
         await turns()
         (response,) = [frame for frame in written(connection) if isinstance(frame, HeadersFrame)]
         assert (response.stream_id, status_of(response), "END_STREAM" in response.flags) == (1, status, True)
+        if status == b"431":
+            date = dict(Decoder().decode(response.data))["date"]
+            assert abs(parsedate_to_datetime(date) - datetime.now(timezone.utc)) < timedelta(minutes=1)
         assert called == ([1] if status == b"200" else [])
         assert connection._closed is None
         if not end:
