@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable
 from typing import TypeVar
+
+# Not `asyncio.wait_for`, which drops a cancellation before Python 3.12 when what it waits for is done in the same turn:
+# the deadline of a caller would be lost.
+if sys.version_info >= (3, 11):
+    from asyncio import timeout as timeout_after
+else:
+    from async_timeout import timeout as timeout_after
+
+__all__ = ["Deadline", "Signal", "deadline_in", "timeout_after", "within"]
 
 _T = TypeVar("_T")
 
@@ -64,6 +74,7 @@ def deadline_in(timeout: float | None) -> Deadline | None:
 
 async def within(timeout: float | None, awaitable: Awaitable[_T], what: str) -> _T:
     try:
-        return await asyncio.wait_for(awaitable, timeout)
+        async with timeout_after(timeout):
+            return await awaitable
     except asyncio.TimeoutError:  # before Python 3.11 it is another class than TimeoutError
         raise TimeoutError(what) from None

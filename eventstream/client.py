@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, T
 
 from eventstream._codec import Message
 from eventstream._text import quote_bytes
+from eventstream._waiting import timeout_after
 from eventstream.credentials import ConfigurationError, CredentialChain, NoCredentials, Source, check_source, resolve
 from eventstream.exceptions import IncompleteStream, ServiceError, StateError
 from eventstream.http2 import ErrorCodes, NotHTTP2, StreamError
@@ -186,7 +187,8 @@ class Retries:
             return await awaitable
         end, loop = self._begun(), asyncio.get_running_loop()
         try:
-            return await asyncio.wait_for(awaitable, max(0, end - loop.time()))
+            async with timeout_after(end - loop.time()):
+                return await awaitable
         except asyncio.TimeoutError:  # before Python 3.11 it is another class than TimeoutError
             if loop.time() < end:
                 raise
@@ -659,12 +661,10 @@ async def _error_body(channel: Channel, timeout: float | None) -> bytes:
     """Return what has come of an error's body in time: the status says enough without it."""
     body = bytearray()
 
-    async def read() -> None:
-        while len(body) < MAX_ERROR_LENGTH and (data := await channel.receive()):
-            body.extend(data)
-
     with contextlib.suppress(StreamError, asyncio.TimeoutError):
-        await asyncio.wait_for(read(), timeout)
+        async with timeout_after(timeout):
+            while len(body) < MAX_ERROR_LENGTH and (data := await channel.receive()):
+                body.extend(data)
     return bytes(body[:MAX_ERROR_LENGTH])
 
 

@@ -37,6 +37,7 @@ from uuid import uuid4
 
 from eventstream._codec import Message
 from eventstream._text import printable, quote
+from eventstream._waiting import timeout_after
 from eventstream.exceptions import (
     DateSkew,
     DecodeError,
@@ -283,7 +284,8 @@ class Service:
     async def _until_empty(self, seconds: float) -> None:
         """Or until the seconds are over."""
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._empty.wait(), seconds)
+            async with timeout_after(seconds):
+                await self._empty.wait()
 
     def _shutting_down(self, operation: Operation[Any, Any, Any, Any]) -> ServiceError:
         return operation.make_error(operation.codes.unavailable, f"The {self.what} is shutting down.")

@@ -17,6 +17,8 @@ from collections.abc import Callable, Coroutine
 from ssl import SSLError
 from typing import TYPE_CHECKING, Any
 
+from eventstream._waiting import timeout_after
+
 if TYPE_CHECKING:
     from ssl import SSLContext
 
@@ -226,7 +228,8 @@ async def _readable(accepted: socket.socket, timeout: float | None) -> None:
     except NotImplementedError:  # Windows' proactor
         return
     try:
-        await asyncio.wait_for(ready.wait(), timeout)
+        async with timeout_after(timeout):
+            await ready.wait()
     finally:
         loop.remove_reader(accepted)
 
