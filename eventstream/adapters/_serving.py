@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -79,8 +80,9 @@ def serve(
         faults: what goes wrong on request, e.g. ``"reset@2"``; see `eventstream.faults.Fault`.
 
     Yields:
-        The arguments of ``boto3.client`` besides the service: its region, endpoint and credentials; for operations
-        whose hosts have a prefix also a ``config`` without it.
+        The arguments of ``boto3.client`` besides the service: its region, endpoint and credentials. For operations
+        whose hosts have a prefix there is also a ``config`` without it; and one that signs requests, where the
+        environment has a bearer token for the service.
 
     Raises:
         UnknownServiceError, ValueError: as for `operation`; or there are no handlers.
@@ -94,6 +96,17 @@ def serve(
             "aws_access_key_id": _CREDENTIALS.access_key,
             "aws_secret_access_key": _CREDENTIALS.secret_key,
         }
+        config: dict[str, Any] = {}
         if any((model.endpoint or {}).get("hostPrefix") for model in models.values()):
-            arguments["config"] = Config(inject_host_prefix=False)  # an address has no subdomains
+            config["inject_host_prefix"] = False  # an address has no subdomains
+        if any(_bearer_token(model) in os.environ for model in models.values()):
+            config["auth_scheme_preference"] = "sigv4"
+        if config:
+            arguments["config"] = Config(**config)
         yield arguments
+
+
+def _bearer_token(model: OperationModel) -> str:
+    """Return the variable in which botocore looks for a bearer token."""
+    name: str = model.service_model.signing_name
+    return f"AWS_BEARER_TOKEN_{name.replace('-', '_').upper()}"

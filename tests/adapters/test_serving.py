@@ -200,6 +200,16 @@ def test_serve_fails_on_request_and_takes_limits():
                 next(stream)
 
 
+def test_serve_signs_where_there_is_a_bearer_token(monkeypatch):
+    """Which botocore would rather send, and only over TLS."""
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "token")
+    with boto3.install(), boto3.serve("bedrock-runtime", {INVOKE: upper}) as arguments:
+        client = botocore.session.Session().create_client("bedrock-runtime", **arguments)
+        with client.invoke_model_with_bidirectional_stream(**MODEL) as stream:
+            stream.send(chunk(b"hello"))
+            assert next(stream) == chunk(b"HELLO")
+
+
 def test_serve_needs_handlers():
     with pytest.raises(ValueError, match="at least one operation"), boto3.serve("polly", {}):
         pytest.fail("there is nothing to serve")
