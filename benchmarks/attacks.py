@@ -32,10 +32,17 @@ from urllib.parse import urlsplit
 
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
 from hyperframe.frame import WindowUpdateFrame as WindowFrame
+from websockets.frames import Frame, Opcode
 
-from benchmarks.load import Client, open_client
-from eventstream import http2
+from benchmarks.load import REGION, Client, open_client
+from benchmarks.load import REQUEST as TRANSCRIPTION
+from eventstream import Message, http2
 from eventstream.http2.server import ServerConnection
+from eventstream.operation import Parts
+from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS
+from eventstream.transcribe.model import AUDIO_EVENT_HEADERS
+from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
+from eventstream.transport import Endpoint, websocket_url
 
 CHUNK_SECONDS = 0.05
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SettingsFrame(0).serialize()
@@ -84,8 +91,39 @@ ATTACKS: dict[str, Callable[[int], bytes]] = {
 }
 
 
-def _wire(attack: str) -> Iterator[bytes]:
+def _frame(opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> bytes:
+    return Frame(opcode, data, fin).serialize(mask=True)
+
+
+WEBSOCKET_ATTACKS: dict[str, tuple[bytes, bytes]] = {
+    "WebSocket: pings": (b"", _frame(Opcode.PING, bytes(125))),
+    "WebSocket: empty fragments": (_frame(Opcode.BINARY, fin=False), _frame(Opcode.CONT, fin=False)),
+    "WebSocket: an event in bytes": (
+        b"",
+        b"".join(_frame(Opcode.BINARY, bytes([byte])) for byte in Message(AUDIO_EVENT_HEADERS, bytes(32)).encode()),
+    ),
+}
+"""What is sent once, and what again and again, on WebSockets that were opened as they should be."""
+
+
+def _websocket_wire(attack: str, address: tuple[str, int]) -> Iterator[bytes]:
+    endpoint = Endpoint.parse(f"ws://{address[0]}:{address[1]}")
+    parts = Parts(TRANSCRIPTION.to_headers())
+    url, _ = websocket_url(START_STREAM_TRANSCRIPTION, parts, endpoint, REGION, DOCUMENTATION_CREDENTIALS, 300)
+    first, again = WEBSOCKET_ATTACKS[attack]
+    yield (
+        f"GET {url[url.index('/', 5 + 2) :]} HTTP/1.1\r\nHost: {endpoint.authority}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode() + first
+    while True:
+        yield again * (65_536 // len(again))
+
+
+def _wire(attack: str, address: tuple[str, int]) -> Iterator[bytes]:
     """Yield what an attacker sends on one connection, in large pieces."""
+    if attack in WEBSOCKET_ATTACKS:
+        yield from _websocket_wire(attack, address)
+        return
     yield PREFACE
     numbers = itertools.count(1, 2)
     if attack == "churn":
@@ -109,7 +147,7 @@ class _Attacker:
         self._socket.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             self._socket.connect(self._address)
-        self._pieces = _wire(self._attack)
+        self._pieces = _wire(self._attack, self._address)
         self._rest = memoryview(b"")
         self._selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE, self)
 
@@ -129,11 +167,11 @@ class _Attacker:
             self._connect()
 
 
-def _attack(address: tuple[str, int], attacks: list[str], core: int, begun: Event) -> None:
+def _attack(addresses: list[tuple[str, int]], attacks: list[str], core: int, begun: Event) -> None:
     os.sched_setaffinity(0, {core})
     with selectors.DefaultSelector() as selector:
         for attack in attacks:
-            _Attacker(selector, address, attack)
+            _Attacker(selector, addresses[attack in WEBSOCKET_ATTACKS], attack)
         begun.set()
         while True:
             for key, events in selector.select():
@@ -141,11 +179,11 @@ def _attack(address: tuple[str, int], attacks: list[str], core: int, begun: Even
 
 
 @contextlib.contextmanager
-def _attackers(address: tuple[str, int], attacks: list[str], core: int) -> Iterator[None]:
-    """Attack within the block, from its beginning."""
+def _attackers(addresses: list[tuple[str, int]], attacks: list[str], core: int) -> Iterator[None]:
+    """Attack within the block, from its beginning; the second address is that of the WebSockets."""
     context = multiprocessing.get_context("spawn")
     begun = context.Event()
-    process = context.Process(target=_attack, args=(address, attacks, core, begun), daemon=True)
+    process = context.Process(target=_attack, args=(addresses, attacks, core, begun), daemon=True)
     process.start()
     try:
         begun.wait()
@@ -155,17 +193,21 @@ def _attackers(address: tuple[str, int], attacks: list[str], core: int) -> Itera
         process.join()
 
 
+_ALL = [*ATTACKS, *WEBSOCKET_ATTACKS]
+
+
 # The emulator and the honest stream
 
 
 @contextlib.contextmanager
-def _emulator(core: int, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def _emulator(core: int, *options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Yield the emulator, and its addresses: for HTTP/2, and for WebSockets."""
     command = [sys.executable, "-m", "eventstream.transcribe.emulator", "--quiet", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         os.sched_setaffinity(process.pid, {core})
         try:
-            yield process, process.stdout.readline().strip()
+            yield process, [process.stdout.readline().strip() for _ in range(2)]
         finally:
             process.kill()
 
@@ -226,8 +268,8 @@ def _address(endpoint: str) -> tuple[str, int]:
 
 
 def _beside(attacks: list[str], seconds: float, cores: tuple[int, int]) -> _Latencies:
-    with _emulator(cores[0]) as (process, endpoint), _attackers(_address(endpoint), attacks, cores[1]):
-        return asyncio.run(_honest(endpoint, seconds, _meter(process.pid)))
+    with _emulator(cores[0]) as (process, endpoints), _attackers([*map(_address, endpoints)], attacks, cores[1]):
+        return asyncio.run(_honest(endpoints[0], seconds, _meter(process.pid)))
 
 
 def _latencies(chosen: list[str], seconds: float, cores: tuple[int, int]) -> bool:
@@ -252,13 +294,14 @@ def _forty(chosen: list[str], seconds: float, cores: tuple[int, int]) -> bool:
         new = await _answered(endpoint, meter)
         return await honest, new
 
-    with _emulator(cores[0]) as (process, endpoint):
+    with _emulator(cores[0]) as (process, endpoints):
+        endpoint, addresses = endpoints[0], [*map(_address, endpoints)]
         meter = _meter(process.pid)
         attacks = [attack for attack, _ in zip(itertools.cycle(chosen), range(40), strict=False)]
-        with _attackers(_address(endpoint), attacks, cores[1]):
+        with _attackers(addresses, attacks, cores[1]):
             found, new = asyncio.run(beside(endpoint, meter))
         after = asyncio.run(_answered(endpoint, meter))
-        with _attackers(_address(endpoint), attacks, cores[1]):
+        with _attackers(addresses, attacks, cores[1]):
             time.sleep(2)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -326,7 +369,7 @@ def _silent(cores: tuple[int, int]) -> int:
     """Bytes of a server to which so many TLS connections were made, and say nothing."""
     with (
         tempfile.NamedTemporaryFile() as authority,
-        _emulator(cores[0], "--tls", authority.name) as (process, endpoint),
+        _emulator(cores[0], "--tls", authority.name) as (process, (endpoint, _)),
     ):
         page = os.sysconf("SC_PAGE_SIZE")
 
@@ -353,7 +396,7 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m benchmarks.attacks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each attack (%(default)s)")
     parser.add_argument("--forty-seconds", type=float, default=25.0, help="of the forty connections (%(default)s)")
-    parser.add_argument("--attacks", nargs="*", choices=ATTACKS, default=list(ATTACKS), help="(all)")
+    parser.add_argument("--attacks", nargs="*", choices=_ALL, default=_ALL, help="(all)")
     parser.add_argument("--only", choices=["latency", "forty", "memory"], help="a part of the table")
     options = parser.parse_args()
     available = sorted(os.sched_getaffinity(0))

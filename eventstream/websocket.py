@@ -8,7 +8,7 @@ How it stays out of trouble:
 
 - What is received waits until it is taken, at most 64 KiB and one frame of at most `MAX_FRAME`; then nothing is read.
   Nothing is kept of fragments: a message of many frames is delivered frame by frame. There is no compression.
-- In one turn of the event loop 1 KiB of a connection is processed, so that others have their turn meanwhile.
+- In one turn of the event loop 512 bytes of a connection are processed, so that others have their turn meanwhile.
 - Frames that carry nothing, such as pings and empty ones, have a budget; a connection that is over it is closed. Those
   that a peer does not answer cost nothing: no pings are sent. An exchange has timeouts of its own.
 - A request must have come within `OPEN_TIMEOUT`, and a connection must close within `CLOSE_TIMEOUT`.
@@ -65,8 +65,8 @@ WINDOW = 65_536
 READ_SIZE = 16_384
 """Bytes that are read of a connection in one turn of the event loop."""
 
-TURN_SIZE = 1_024
-"""Bytes that are processed of a connection in one turn of the event loop: at most 170 frames."""
+TURN_SIZE = 512
+"""Bytes that are processed of a connection in one turn of the event loop: at most 85 frames."""
 
 MAX_REQUEST = 65_536
 """Bytes of the request that opens a connection."""

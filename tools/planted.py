@@ -271,7 +271,7 @@ FAULTS = [
             ("unbounded-window", "len(self._received) >= WINDOW", "False", "unread_input"),
             ("any-frame", "max_size=MAX_FRAME,", "max_size=None,", "not_take and large"),
             ("large-request", "self._request_length > MAX_REQUEST", "False", "logged and large"),
-            ("long-turn", "TURN_SIZE = 1_024\n", "TURN_SIZE = 16_384\n", "turn_is_bounded"),
+            ("long-turn", "TURN_SIZE = 512\n", "TURN_SIZE = 16_384\n", "turn_is_bounded"),
         )
     ),
     Fault(
