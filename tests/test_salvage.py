@@ -437,15 +437,15 @@ def test_hostile_input_takes_linear_time(codec, make):
 
 
 @pytest.mark.untraced
-def test_200000_preludes_that_promise_24_mib_each(codec):
+def test_preludes_that_promise_24_mib_each(codec):
     if codec.__name__ != "eventstream._native":
         pytest.skip("linear, but slow")
-    data = frames.prelude(24 * MIB, 0) * 200_000 + frames.EVENT_FRAME + bytes(25 * MIB)
+    data = frames.prelude(24 * MIB, 0) * 50_000 + frames.EVENT_FRAME + bytes(25 * MIB)
     start = time.process_time()
     messages, gaps = salvaged(data)
-    assert time.process_time() - start < 60  # each one's checksum by itself would take ten minutes and more
+    assert time.process_time() - start < 30  # each one's checksum by itself would take two minutes and more
     assert messages == [frames.EVENT_FRAME]
-    assert [gap.length for gap in gaps] == [2_400_000, 25 * MIB]
+    assert [gap.length for gap in gaps] == [600_000, 25 * MIB]
 
 
 @pytest.mark.untraced

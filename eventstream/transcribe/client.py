@@ -351,15 +351,16 @@ class TranscribeClient(Client):
             )
             opened.push_async_callback(feed.close)
             tries = Retries(retries, retry_on or retryable, deadline)
-            broken: Exception | None = None
+            broken: Exception | None = None  # the error that ended the last stream that had begun
             while True:
+                began = False
                 try:
                     async with self._started(
                         START_STREAM_TRANSCRIPTION, TranscriptionStream, asked, tries.once()
                     ) as stream:
                         if broken is not None:
                             _tell(feed.restart(broken), on_restart)
-                        broken = _UNKNOWN
+                        began = True
                         sender = asyncio.create_task(feed.send(stream))
                         try:
                             async for event in stream:
@@ -373,15 +374,12 @@ class TranscribeClient(Client):
                 except AudioFailed:
                     break
                 except Exception as error:
-                    broken = error if broken is _UNKNOWN else broken
+                    if began:
+                        broken = error
                     if not await tries.again(error):
                         raise
             if feed.error is not None:
                 raise feed.error
-
-
-_UNKNOWN = Exception()
-"""The error with which a stream that runs will have ended."""
 
 
 def _tell(restart: Restart, on_restart: Callable[[Restart], object] | None) -> None:
