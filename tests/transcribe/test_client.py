@@ -1709,6 +1709,7 @@ def test_presign_opens_a_websocket_without_credentials():
                 assert f"/{path}-transcription-websocket?" in opened
                 address = Endpoint.parse(emulator.websocket_endpoint)
                 async with websocket.connect(opened, address.host, address.port) as socket:
+                    await socket.response()
                     await socket.send(Message(AUDIO_EVENT_HEADERS, SPOKEN).encode())
                     await socket.send(Message(AUDIO_EVENT_HEADERS).encode())
                     received = b""
