@@ -215,12 +215,6 @@ class Members:
         found.pop(self._stream or "", None)
         return found, {}
 
-    def missing(self, found: Mapping[str, Any]) -> dict[str, str]:
-        """Return what is wrong with the required members that are not there."""
-        if self._shape is None:
-            return {}
-        return {name: "missing" for name in self._shape.required_members if name != self._stream and name not in found}
-
 
 def _is_map(shape: Shape) -> bool:
     return bool(shape.type_name == "map")
@@ -256,6 +250,7 @@ class _Request(Members):
 
     def __init__(self, model: OperationModel, protocol: str, content_type: str) -> None:
         super().__init__(model.input_shape, protocol, _INITIAL_REQUEST, content_type)
+        self._required = [name for name in model.input_shape.required_members if name in self._members]
         self._target = f"{model.metadata.get('targetPrefix')}.{model.name}" if protocol == "json" else None
 
     def write(self, value: dict[str, Any], /) -> Parts:
@@ -275,7 +270,7 @@ class _Request(Members):
             InvalidRequest: some are missing, or cannot be read.
         """
         found, problems = self.read_parts(parts)
-        problems = {**self.missing({**found, **problems}), **problems}
+        problems |= {name: "missing" for name in self._required if name not in found and name not in problems}
         if problems:
             raise InvalidRequest(problems)
         return found
