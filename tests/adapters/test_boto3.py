@@ -336,6 +336,7 @@ def test_ctrl_c_ends_a_wait():
     program += textwrap.dedent(
         """
         try:
+            print("waiting", flush=True)
             next(stream)
         except KeyboardInterrupt:
             print("interrupted", flush=True)
@@ -350,6 +351,7 @@ def test_ctrl_c_ends_a_wait():
         ) as process:
             try:
                 assert process.stdout.readline().startswith("{'chunk'")
+                assert process.stdout.readline() == "waiting\n"
                 time.sleep(0.2)
                 process.send_signal(signal.SIGINT)
                 output, errors = process.communicate(timeout=LIMIT)

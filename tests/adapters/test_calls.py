@@ -190,7 +190,7 @@ def test_connect_timeout():
 
 
 def test_service_falls_silent():
-    with serving() as server, begin(once(server, read_timeout=0.3)) as stream, pytest.raises(ReadTimeoutError):
+    with serving() as server, begin(once(server, read_timeout=1.5)) as stream, pytest.raises(ReadTimeoutError):
         next(stream)
 
 

@@ -27,33 +27,34 @@ EVENT_STREAM = ("content-type", "application/vnd.amazon.eventstream")
 pytestmark = pytest.mark.usefixtures("methods")
 
 
-@pytest.mark.parametrize("call", ["next", "send", "end"])
-def test_exception_in_mid_stream(call):
+def test_exception_in_mid_stream():
     with serving(faults=["exception:ValidationException@2"]) as server:
         client = once(server)
         with begin(client) as stream:
             stream.send(chunk(b"a"))
             assert next(stream) == chunk(b"A")
             stream.send(chunk(b"b"))
-            for _ in range(2):
+            for call in (stream.__next__, stream.__next__, stream.end, lambda: stream.send(chunk(b"c"))):
                 with pytest.raises(client.exceptions.ValidationException) as caught:
-                    _until_it_fails(stream, call)
-    assert isinstance(caught.value, EventStreamError)
+                    call()
+                assert isinstance(caught.value, EventStreamError)
     assert caught.value.response["Error"]["Code"] == "ValidationException"
     assert caught.value.response["message"] == caught.value.response["Error"]["Message"]
     assert caught.value.response["ResponseMetadata"] == stream["ResponseMetadata"]
 
 
-def _until_it_fails(stream, call):
+def test_exception_of_the_service_while_nobody_reads():
+    """Sending tells of it, too."""
+    with serving(faults=["exception:ValidationException@1"]) as server:
+        client = once(server)
+        with begin(client) as stream, pytest.raises(client.exceptions.ValidationException):
+            _send_until_it_fails(stream)
+
+
+def _send_until_it_fails(stream):
     until = time.monotonic() + LIMIT
     while time.monotonic() < until:
-        if call == "next":
-            next(stream)
-        elif call == "send":
-            stream.send(chunk(b"c"))
-        else:
-            time.sleep(0.2)
-            stream.end()
+        stream.send(chunk(b"a"))
 
 
 def test_exception_in_mid_stream_with_its_members():
