@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import time
+import wave
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,17 @@ def finish(page, state="done"):
     page.locator(STATE.format(state)).wait_for()
 
 
-def test_microphone_is_transcribed(chromium, emulator_for, visit):
-    """Chromium plays a recording to its microphone, once, from the moment on that it is opened."""
+def test_microphone_is_transcribed(chromium, emulator_for, visit, tmp_path):
+    """Chromium plays a recording to its microphone, once, from the moment on that it is opened; people begin later."""
     pytest.importorskip("moonshine_voice")
+    recording = tmp_path / "speech.wav"
+    with wave.open(str(SPEECH)) as speech, wave.open(str(recording), "wb") as file:
+        file.setparams(speech.getparams())
+        file.writeframes(bytes(speech.getframerate()) + speech.readframes(speech.getnframes()))
     browser = chromium(
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={SPEECH}%noloop",
+        f"--use-file-for-fake-audio-capture={recording}%noloop",
     )
     with emulator_for("--recogniser", "moonshine") as emulator, visit(emulator.page, browser=browser) as page:
         page.get_by_role("button", name="Speak").click()
@@ -177,9 +182,10 @@ def test_keyboard_does_everything(scripted, visit, wav):
         finish(page)
         tab_to("#list")
         page.keyboard.press("Home")
-        assert page.locator("#detail h3").inner_text().startswith("AudioEvent sent, number 1")
-        page.keyboard.press("ArrowDown")
         selected = page.locator("#list [aria-selected=true]")
+        assert selected.evaluate("option => option === option.parentNode.firstChild")
+        expect(page.locator("#detail h3")).to_contain_text(", number 1, ")
+        page.keyboard.press("ArrowDown")
         assert selected.count() == 1
         assert page.locator("#list").get_attribute("aria-activedescendant") == selected.get_attribute("id")
         assert selected.evaluate("option => option === option.parentNode.children[1]")
@@ -254,11 +260,15 @@ CONTRAST = """() => {
 }"""
 
 
+GROWING = """async () => {
+  const { Captions } = await import("/captions.js");
+  new Captions().show([{ ResultId: "1", IsPartial: true, Alternatives: [{ Transcript: "Still growing" }] }]);
+}"""
+
+
 def test_contrast_is_enough_in_light_and_dark(scripted, visit, wav):
     """WCAG 2 asks for 4.5 to 1 in all text."""
-    script = (
-        "@confidence 0.6\nOne two.\n@speaker 1\nThree four five six seven eight.\n@error LimitExceededException No."
-    )
+    script = "@confidence 0.6\nOne two.\n@speaker 1\nThree four.\n@error LimitExceededException No."
     texts = []
 
     def check():
@@ -269,14 +279,13 @@ def test_contrast_is_enough_in_light_and_dark(scripted, visit, wav):
 
     with scripted(script) as emulator, visit(emulator.page) as page:
         page.get_by_label("Speakers and channels").select_option("Tell speakers apart")
-        page.get_by_label("Choose a file").set_input_files(wav(4))
-        page.locator(".partial").filter(has_text="Three").wait_for()
-        check()
+        page.get_by_label("Choose a file").set_input_files(wav(2))
         finish(page, "failed")
         check()
+        page.evaluate(GROWING)
         page.locator("#list .sent").first.click()
         check()
-    assert len(texts) > 300
+    assert len(texts) > 200
     assert {"details", "unsure", "speaker", "partial", "at"} <= {name for _, _, name, _ in texts}
     assert [text for text in texts if text[1] < 4.5] == []
 

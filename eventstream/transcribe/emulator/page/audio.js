@@ -20,38 +20,41 @@ export async function openMicrophone() {
   if (!navigator.mediaDevices) {
     throw new AudioError("Browsers allow the microphone only on localhost or over HTTPS. Open this page at http://localhost or https://.");
   }
+  // Ready before the microphone is, so that nothing is missed.
+  let context = await prepared({ sampleRate: RATE });
   let media;
   try {
+    media = await askForMicrophone();
+    try {
+      return new Microphone(media, context);
+    } catch (error) {
+      if (error.name !== "NotSupportedError") throw error;
+      await context.close();
+      context = await prepared(); // Firefox does not resample a microphone: take its own rate
+      return new Microphone(media, context);
+    }
+  } catch (error) {
+    for (const track of media?.getTracks() ?? []) track.stop();
+    await context.close();
+    throw error;
+  }
+}
+
+async function askForMicrophone() {
+  try {
     // What makes calls pleasant cuts off words, and a recogniser wants to hear them.
-    media = await navigator.mediaDevices.getUserMedia({
+    return await navigator.mediaDevices.getUserMedia({
       audio: { channelCount: 1, autoGainControl: false, echoCancellation: false, noiseSuppression: false },
     });
   } catch (error) {
     throw new AudioError(DENIED[error.name] ?? `The microphone cannot be used (${error.name}).`);
   }
-  try {
-    return await connect(media, { sampleRate: RATE }).catch((error) => {
-      if (error.name !== "NotSupportedError") throw error;
-      return connect(media); // Firefox does not resample a microphone: take its own rate
-    });
-  } catch (error) {
-    for (const track of media.getTracks()) track.stop();
-    throw error;
-  }
 }
 
-async function connect(media, options) {
+async function prepared(options) {
   const context = new AudioContext(options);
-  try {
-    await context.audioWorklet.addModule(new URL("capture.js", import.meta.url));
-    const every = Math.ceil(context.sampleRate / MAX_RATE);
-    const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, processorOptions: { every } });
-    context.createMediaStreamSource(media).connect(node);
-    return new Microphone(media, context, node, context.sampleRate / every);
-  } catch (error) {
-    await context.close();
-    throw error;
-  }
+  await context.audioWorklet.addModule(new URL("capture.js", import.meta.url));
+  return context;
 }
 
 class Microphone {
@@ -61,18 +64,20 @@ class Microphone {
   #context;
   #node;
 
-  constructor(media, context, node, sampleRate) {
+  constructor(media, context) {
+    const every = Math.ceil(context.sampleRate / MAX_RATE);
     this.#media = media;
     this.#context = context;
-    this.#node = node;
-    this.sampleRate = sampleRate;
+    this.#node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, processorOptions: { every } });
+    context.createMediaStreamSource(media).connect(this.#node);
+    context.resume();
+    this.sampleRate = context.sampleRate / every;
   }
 
   // What was heard since the microphone was opened comes first.
   start(onChunk, onEnd) {
     this.#node.port.onmessage = ({ data }) => (data === null ? onEnd() : onChunk(bytesOf(data)));
     for (const track of this.#media.getTracks()) track.onended = () => this.stop(); // it was unplugged
-    this.#context.resume();
   }
 
   stop() {
