@@ -310,7 +310,8 @@ class ServerExchange(Generic[T]):
     """The server's end: the request and signed events in, verified and unwrapped; events out. One thread at a time.
 
     Args:
-        credentials: of the one account that is known, or of all by their access keys; None: signatures are not checked.
+        credentials: of the one account that is known, or of all by their access keys; None: signatures are not checked,
+            and need not be there. A request with a bearer token has events that are not wrapped, and end with its body.
         parse: turns each unwrapped message from the client into what `receive` yields, or None to skip it; what it
             raises ends this direction.
         region: the one that the request must be signed for; None: any.
@@ -348,6 +349,7 @@ class ServerExchange(Generic[T]):
         self._incoming = _Incoming(self._read, max_headers_length, max_payload_length)
         self._unwrap: Callable[[Message], Message | None] | None = None
         self._failed = False
+        self._has_token = False
         self.ended = False
         self.unsigned = False
 
@@ -382,7 +384,9 @@ class ServerExchange(Generic[T]):
         if self._unwrap is not None:
             raise StateError("the request was received before")
         if self._credentials is None:
-            self._unwrap = _Unchecked(*self._limits).verify
+            given = {name.lower(): value for name, value in headers}
+            self._has_token = given.get("authorization", "").lower().startswith("bearer ")
+            self._unwrap = _as_it_is if self._has_token else _Unchecked(*self._limits).verify
             return None
         claim = self._credentials, self._region, self._service, method, path, headers
         try:
@@ -456,7 +460,7 @@ class ServerExchange(Generic[T]):
         return self._parse(inner)
 
     def receive_eof(self) -> None:
-        """Take note that the request's body has ended.
+        """Take note that the request's body has ended; with a bearer token nothing else ends the client's events.
 
         Raises:
             TruncatedMessage: it ends in the middle of a message.
@@ -465,7 +469,9 @@ class ServerExchange(Generic[T]):
             Exception: an equal one was raised before.
         """
         self.check_opened()
-        self._incoming.end(lambda: None if self.ended else "the request's body ended before the end of its events")
+        ended = self.ended or self._has_token
+        self._incoming.end(lambda: None if ended else "the request's body ended before the end of its events")
+        self.ended = ended
 
     def send(self, event: Message) -> bytes:
         """Return the event as it is sent: signed, in wire form.
@@ -489,6 +495,11 @@ class ServerExchange(Generic[T]):
         wire = self.send(exception)
         self._failed = True
         return wire
+
+
+def _as_it_is(message: Message) -> Message:
+    """Return a message of a request with a bearer token, whose events are not wrapped, and end with its body."""
+    return message
 
 
 class _Unsigned:

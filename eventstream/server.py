@@ -614,7 +614,8 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
     async def _receive_events(self) -> None:
         data = await self._receive()
         if not data:
-            self._session.receive_eof()  # an error, as the end of the input is missing
+            self._session.receive_eof()  # an error, if the end of the input is missing
+            return
         try:
             self._events.extend(self._session.receive(data))
         except Exception:
@@ -710,7 +711,8 @@ class Server:
 
     Args:
         handlers: what answers the streams of each operation; see `Handler`.
-        credentials: whose signatures are accepted; None: signatures are not checked, and need not be there.
+        credentials: whose signatures are accepted; None: signatures are not checked, and need not be there, as in
+            requests with a bearer token, which is not checked either.
         host: the address to listen on; the default is reachable from this machine only.
         port: 0 for any that is free.
         ssl: a context with the server's certificate; None: plaintext.

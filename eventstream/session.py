@@ -188,7 +188,7 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
     Args:
         operation: what is spoken.
         credentials: of the one account that is known, or of all by their access keys; None: signatures are not checked,
-            and need not be there.
+            and need not be there; with a bearer token in the request its body ends the events.
         region: the one that requests must be signed for; None: any.
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.

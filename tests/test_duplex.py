@@ -689,3 +689,29 @@ def test_local_failure_ends_the_direction(failing, failure):
     begun = False
     stays(failure, lambda: next(received), server.receive_eof)
     assert server.send_exception(EXCEPTION)
+
+
+@pytest.mark.parametrize("name", ["authorization", "Authorization"])
+def test_bearer_token_lets_the_body_end_the_events(name):
+    server = ServerExchange(None, plain)
+    server.receive_request("POST", "/", [(name, "Bearer token")])
+    events = [*EVENTS, Message({":event-type": "empty"})]
+    assert list(server.receive(b"".join(event.encode() for event in events))) == events
+    assert not server.ended
+    server.receive_eof()
+    assert server.ended
+
+
+def test_bearer_token_in_a_body_that_is_cut():
+    server = ServerExchange(None, plain)
+    server.receive_request("POST", "/", [("authorization", "bearer token")])
+    assert list(server.receive(EVENTS[0].encode()[:-1])) == []
+    with pytest.raises(TruncatedMessage):
+        server.receive_eof()
+    assert not server.ended
+
+
+def test_bearer_token_is_no_signature():
+    account = Credentials("AKIDEXAMPLE", "secret")
+    with pytest.raises(VerificationError):
+        ServerExchange(account, plain).receive_request("POST", "/", [("authorization", "Bearer token")])

@@ -16,6 +16,7 @@ from adapters.models import BIDIRECTIONAL, RPC, shipped
 from adapters.recordings import stream_of
 from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
+from http2.loopback import server_context
 
 from eventstream import Message, ServiceError
 from eventstream.adapters import boto3
@@ -208,6 +209,24 @@ def test_serve_signs_where_there_is_a_bearer_token(monkeypatch):
         with client.invoke_model_with_bidirectional_stream(**MODEL) as stream:
             stream.send(chunk(b"hello"))
             assert next(stream) == chunk(b"HELLO")
+
+
+def test_server_takes_bearer_tokens_unchecked(certificate, monkeypatch):
+    """As Bedrock has them, over TLS only; events go unsigned then, and the request's end is theirs."""
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "token")
+    server = Server({SONIC: upper}, credentials=None, ssl=server_context(certificate))
+    with boto3.install(), serving(server):
+        address = server.endpoint.replace("127.0.0.1", "localhost")
+        client = botocore.session.Session().create_client(
+            "bedrock-runtime", region_name="us-east-1", endpoint_url=address, verify=certificate
+        )
+        with client.invoke_model_with_bidirectional_stream(**MODEL) as stream:
+            stream.send(chunk(b"hello"))
+            assert next(stream) == chunk(b"HELLO")
+            stream.send(chunk(b"again"))
+            stream.end()
+            assert list(stream) == [chunk(b"AGAIN")]
+        assert (server.statistics.failed, server.statistics.signatures) == (0, 0)
 
 
 def test_serve_needs_handlers():
