@@ -457,6 +457,24 @@ def test_connection_fault_ends_the_connection(wire, code):
     run(main())
 
 
+def test_window_update_of_0_on_a_stream_that_has_ended_says_nothing():
+    """It may have been under way (RFC 9113, 5.1)."""
+
+    async def main():
+        connection = settled(SETTINGS, headers(1, end=True))
+        await turns()
+        assert [frame for frame in written(connection) if "END_STREAM" in frame.flags]
+        for late in range(2):  # before h2 forgets the stream, and after
+            connection.data_received(WindowUpdateFrame(1).serialize())
+            connection.data_received(headers(3 + 2 * late))
+        await turns()
+        assert not [frame for frame in written(connection) if isinstance(frame, (RstStreamFrame, GoAwayFrame))]
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
 def test_priority_over_itself_says_nothing():
     """Priorities are obsolete (RFC 9113, 5.3.2)."""
 
