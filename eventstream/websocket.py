@@ -720,6 +720,17 @@ class ClientSocket(_Connection):
             await self._changed.wait(deadline, f"there was no response for {timeout} s")
         return self._response
 
+    async def send(self, data: Buffer, *, timeout: float | None = None) -> None:
+        """Send bytes in a frame, once the handshake has succeeded. It waits while the server takes no more.
+
+        Raises:
+            StreamError: the connection was lost, is closed, or was refused.
+            TimeoutError: the server has not answered, or has taken nothing, in so many seconds.
+        """
+        if self._response is None:
+            await self.response(timeout)
+        await super().send(data, timeout=timeout)
+
     async def end(self) -> None:
         """Do nothing: the last event was the end of the input, and the response goes on."""
 

@@ -153,8 +153,10 @@ def test_server_breaks_off_with_a_peer_that_does(name):
             await channel.receive()
         except StreamError as error:
             errors.append(str(error))
+            assert channel.connection is channel
             with pytest.raises(StreamError):
                 await channel.send(b"to nobody")
+            await channel.end()
             raise
 
     async def main():
@@ -261,9 +263,8 @@ def test_client_exchanges_bytes():
         async with library_server(handler, "127.0.0.1", 0, compression=None) as server:
             port = server.sockets[0].getsockname()[1]
             async with connected(port, "/?signed=1") as channel:
+                await channel.send(b"one")  # once there is a response
                 assert (await channel.response(5)).status == 200
-                assert not channel.readable
-                await channel.send(b"one")
                 assert await channel.receive(5) == b"one"
                 await channel.send(bytearray(b"end"))
                 await channel.end()
@@ -288,6 +289,8 @@ def test_client_tells_what_the_server_answers():
         async with library_server(handler, "127.0.0.1", 0, process_request=process) as server:
             port = server.sockets[0].getsockname()[1]
             async with connected(port, "/refused") as channel:
+                with pytest.raises(StreamError, match="the WebSocket is closed"):
+                    await channel.send(b"at once", timeout=5)
                 assert (await channel.response(5)).status == 403
                 assert await channel.receive(5) == b"not you"
                 assert await channel.receive(5) == b""
@@ -483,6 +486,8 @@ def test_slow_reader_gets_all_in_the_end():
             await channel.end()
 
         async with websocket.serve(talk, idle_frames=None) as server, client_of(server) as client:
+            await client.send(b"nobody counts this, or pings")
+            await client.ping()
             await asyncio.sleep(0.1)
             received, code = await rest(client)
             assert (received.count(0), code) == (100 * 65_536, 1000)
@@ -510,7 +515,9 @@ def test_what_came_before_the_connection_was_lost_counts():
         answer = (
             f"HTTP/1.1 101 .\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
         )
-        channel.data_received(answer.encode() + b"\x82\x7e" + struct.pack("!H", 5_000) + bytes(5_000))
+        channel.data_received(answer.encode() + b"\x82\x7e" + struct.pack("!H", 5_000))
+        channel.data_received(bytes(2_500))
+        channel.data_received(bytes(2_500))
         assert not channel.readable
         channel.connection_lost(ConnectionResetError())
         assert await channel.receive() == bytes(5_000)

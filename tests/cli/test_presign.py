@@ -12,7 +12,7 @@ pytest.importorskip("botocore")
 
 from click.shell_completion import ShellComplete
 
-from eventstream.cli.presign import command
+from eventstream.cli import presign
 from eventstream.signing import Credentials, verify_presigned
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -115,7 +115,16 @@ def test_presign_without_credentials_or_region(run, monkeypatch):
 
 
 def test_presign_completes_parameters():
-    complete = ShellComplete(command, {}, "presign", "_PRESIGN_COMPLETE")
+    complete = ShellComplete(presign.command, {}, "presign", "_PRESIGN_COMPLETE")
     assert [item.value for item in complete.get_completions([], "sample")] == ["sample-rate="]
     assert "specialty=" in [item.value for item in complete.get_completions(["--operation", "medical"], "spec")]
     assert complete.get_completions([], "spec") == []
+
+
+def test_presign_completes_nothing_without_the_extra(monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(name="msgspec")
+
+    monkeypatch.setattr(presign, "_operation", missing)
+    complete = ShellComplete(presign.command, {}, "presign", "_PRESIGN_COMPLETE")
+    assert complete.get_completions([], "sample") == []
