@@ -460,7 +460,7 @@ class Client:
     ) -> str:
         """Return the URL that opens a WebSocket for a stream, e.g. in a browser, without credentials.
 
-        Who has it can open it, as often as they like, until it expires; a stream that has begun goes on.
+        Any holder can open it, as often as they like, until it expires; a stream that has begun continues.
 
         Args:
             operation: what is called.

@@ -98,7 +98,7 @@ class InvalidFrame(InvalidEvent):
 
 
 class _Connection(asyncio.BufferedProtocol):
-    """Either end of a connection, between asyncio's transport, the library, and who reads and writes.
+    """Either end of a connection, between asyncio's transport, the library, and its readers and writers.
 
     Attributes:
         peer_ended: whether the peer has closed, as it should; some bytes may still wait for `receive`.
@@ -283,7 +283,7 @@ class _Connection(asyncio.BufferedProtocol):
         """Return all bytes that have arrived, once there are any; none when the peer has closed.
 
         Raises:
-            InvalidFrame: it sent what is no part of an event stream.
+            InvalidFrame: it sent what is not part of an event stream.
             StreamError: the connection was lost, or the peer broke the protocol.
             TimeoutError: nothing has come in so many seconds.
         """
@@ -732,7 +732,7 @@ class ClientSocket(_Connection):
         await super().send(data, timeout=timeout)
 
     async def end(self) -> None:
-        """Do nothing: the last event was the end of the input, and the response goes on."""
+        """Do nothing: the last event was the end of the input, and the response continues."""
 
     async def close(self) -> None:
         """Close, and wait until that is done."""

@@ -4,7 +4,7 @@
 
 A caller speaks into the emulator, in this process. The service's limits are made small, so that in seconds happens what
 takes hours: the agent hears no audio while it speaks itself, the connection breaks, and a stream reaches its longest
-duration. The conversation goes on, on one timeline. A real agent needs only `listen`.
+duration. The conversation continues on one timeline. A real agent needs only `listen`.
 
 The emulator's script begins anew with each stream, so its first words come again; a service hears what is said.
 """

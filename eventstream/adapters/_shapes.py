@@ -369,7 +369,7 @@ def to_text(shape: Shape, value: Any) -> str:
 
 
 def from_text(shape: Shape, text: str) -> Any:
-    """Return the value that a text of HTTP stands for.
+    """Return the value of a text in HTTP.
 
     Raises:
         Mismatch: it is another kind of value.

@@ -130,7 +130,7 @@ class Stream:
             event: its type and its members, e.g. ``{"chunk": {"bytes": b"..."}}``.
 
         Raises:
-            ParamValidationError: it is not one of the operation's events; the stream goes on.
+            ParamValidationError: it is not one of the operation's events; the stream remains usable.
             StateError: the input was ended.
             ClientError: the service gave up.
             IncompleteStream: it has ended the stream.

@@ -79,7 +79,7 @@ def command(
 ) -> int:
     """Print the URL that opens a WebSocket for a stream of Amazon Transcribe.
 
-    The names of the parameters are those of the URL. Whoever has the URL can open streams with it until it expires.
+    The names of the parameters are those of the URL. Any holder of the URL can open streams with it until it expires.
     """
     with _options.needed("client"):
         from eventstream.transcribe.sync import ConfigurationError, NoCredentials, TranscribeClient

@@ -1,6 +1,6 @@
 """The signature of an HTTP request that opens an event stream; it is the seed of the events' signatures.
 
-It travels in headers, or in the query of a presigned URL, which anybody who has it may open until it expires.
+It travels in headers, or in the query of a presigned URL, which any holder may open until it expires.
 
 Source: "Signature Version 4 for API requests"
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).

@@ -16,7 +16,15 @@ ROOT = Path(__file__).parent.parent.parent
 ALLOWED = ("reportUnusedExpression", "reportUnnecessaryComparison")
 """What an interactive session may do: show the value of an expression, even of one whose type tells its value."""
 
-UNTYPED = "# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownArgumentType=false"
+UNTYPED = "# pyright: " + ", ".join(
+    f"{rule}=false"
+    for rule in (
+        "reportMissingTypeStubs",
+        "reportUnknownArgumentType",
+        "reportUnknownMemberType",
+        "reportUnknownVariableType",
+    )
+)
 """For pages that use botocore, which has no types."""
 
 
