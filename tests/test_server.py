@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
@@ -410,3 +411,12 @@ def test_operation_may_say_nothing_at_all():
             assert [event async for event in stream] == []
 
     run(main)
+
+
+def test_server_with_tls_needs_a_context_for_each_port():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for options in ({"ssl": context}, {"websocket_ssl": context}):
+        with pytest.raises(ValueError, match="both ports need a context: ssl and websocket_ssl"):
+            server(websocket_port=0, **options)
+    assert server(ssl=context).websocket_endpoint is None
+    assert server(websocket_port=8443, websocket_ssl=context, ssl=context).websocket_endpoint == "wss://127.0.0.1:8443"

@@ -12,7 +12,7 @@ from eventstream import Message, ServiceError, decode
 from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.operation import Completion, InvalidEvent, InvalidRequest, Parts
 from eventstream.session import ClientSession, ServerSession
-from eventstream.signing import Credentials, EventSigner, sign_request
+from eventstream.signing import Credentials, EventSigner, presign_url, sign_request
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 REQUEST = {"bot": "b", "language": "en"}
@@ -42,6 +42,36 @@ def test_both_ends_talk_to_each_other():
     assert not client.ended
     client.receive_eof()
     assert client.ended
+
+
+def websocket_opened(method="GET", path=None):
+    parts = TALK.request.write(REQUEST)
+    url = presign_url(CREDENTIALS, "us-east-1", "talk", "GET", "wss://localhost" + TALK.websocket_target(parts))
+    server = ServerSession(TALK, CREDENTIALS, max_payload_length=None, websocket=True)
+    request = server.receive_request(method, path or url.removeprefix("wss://localhost"), [("host", "localhost")])
+    return ClientSession(TALK, REQUEST), server, request
+
+
+def test_websocket_has_its_parameters_in_the_query():
+    client, server, request = websocket_opened()
+    assert request == {"language": "en"}  # labels have no place there
+    assert list(server.receive(client.send(Text("hello")))) == ["hello"]
+    assert server.unsigned
+    assert list(client.receive(server.send(Answer("HELLO")))) == ["HELLO"]
+    assert list(server.receive(client.end())) == []
+    assert server.input_ended
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"method": "POST"}, r"method: 'POST' \(allowed: GET\)"),
+        ({"path": "/bots/b/talk"}, r"path: '/bots/b/talk' \(allowed: /talk-websocket\)"),
+    ],
+)
+def test_websocket_of_another_path_or_method(options, text):
+    with pytest.raises(InvalidRequest, match=text):
+        websocket_opened(**options)
 
 
 def test_events_the_operation_refuses_are_not_sent():
