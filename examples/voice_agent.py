@@ -66,15 +66,15 @@ How can I help you?
 @speaker 1
 I would like a table for two.
 """
-LIMITS = Limits(max_audio=3.0, audio_timeout=0.6)  # the service: 4 hours, and 15 s
+LIMITS = Limits(max_audio=3.0, audio_timeout=1.2)  # the service: 4 hours, and 15 s
 FAULTS = ["reset@20*1"]  # the connection breaks once, at the 20th event
 
 
 async def call(frames: asyncio.Queue[bytes | None]) -> None:
-    """Speak for 5.2 s in real time; after 1 s the agent itself speaks, and no frames come for a second."""
+    """Speak for 5.2 s in real time; after 1 s the agent itself speaks, and no frames come for 1.5 s."""
     for number in range(260):
         frames.put_nowait(FRAME)
-        await asyncio.sleep(1.0 if number == 50 else 0.02)
+        await asyncio.sleep(1.5 if number == 50 else 0.02)
     frames.put_nowait(None)
 
 
