@@ -60,8 +60,7 @@ demo: $(VENV)/installed $(VENV)/demo
 	@echo
 	$(BIN)/eventstream show tests/captures/amazon-transcribe-0.6.4-limit-exceeded.response.bin
 	$(BIN)/eventstream check tests/captures/amazon-transcribe-0.6.4.response.bin
-	@echo 'In a browser, with your voice: $(BIN)/eventstream emulate --page --recogniser moonshine'
-	@echo 'Next: docs/tutorial.md, docs/how-to/voice-agents.md; $(BIN)/python examples/live.py YOUR.wav, examples/recorded.py'
+	@echo 'Next: your voice in a browser, $(BIN)/eventstream emulate --page --recogniser moonshine; docs/tutorial.md; examples/'
 
 test: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
 	EVENTSTREAM_TESTED=native $(BIN)/pytest -m "not speech" $(PYTEST_OPTIONS)
