@@ -218,6 +218,23 @@ def test_invalid_utf_8_leaves_no_unicode_error_behind(codec):
 
 
 @pytest.mark.untraced
+@pytest.mark.parametrize("piece", [frames.EMPTY_FRAME, b"\0"], ids=["unread messages", "one message"])
+def test_buffer_grows_by_leaps(codec, piece):
+    """Each resize may copy all that is buffered: one for each feed would take quadratic time."""
+    count = 4_096
+    held = array.array("q", bytes(8 * count))
+    decoder = codec.Decoder()
+    if len(piece) == 1:
+        decoder.feed(frames.prelude(2 * count, 2 * count - 16))
+    tracemalloc.start()
+    for number in range(count):
+        decoder.feed(piece)
+        held[number] = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(set(held)) < 200
+
+
+@pytest.mark.untraced
 def test_dead_decoder_lets_its_memory_go(codec):
     decoder = codec.Decoder()
     tracemalloc.start()
