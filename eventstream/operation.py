@@ -45,6 +45,7 @@ __all__ = [
     "Events",
     "Format",
     "InvalidEvent",
+    "InvalidFrame",
     "InvalidRequest",
     "Operation",
     "Parts",
@@ -107,6 +108,22 @@ class InvalidEvent(CodecError, ValueError):
         super().__init__(f"{what}: {reason}" if path is None else f"{what}: {reason} at {path}")
         self.event_type = event_type
         self.path = path
+
+
+class InvalidFrame(InvalidEvent):
+    """A client's frame on a WebSocket is not a part of an event stream: it holds text, or is too large.
+
+    Attributes:
+        too_large: whether that is the fault.
+    """
+
+    def __init__(self, reason: str, *, too_large: bool = False) -> None:
+        super().__init__(None, reason)
+        self.args = (reason,)
+        self.too_large = too_large
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, {"too_large": self.too_large}
 
 
 # Requests and responses

@@ -45,7 +45,7 @@ from eventstream._waiting import Deadline, Signal, deadline_in, within
 from eventstream.http2 import IDLE_FRAMES, Budget, Response, StreamError
 from eventstream.http2.budget import REFILL, Bucket
 from eventstream.http2.listener import Complaints, Listener, Place
-from eventstream.operation import InvalidEvent
+from eventstream.operation import InvalidFrame
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from eventstream.proxy import Proxy
 
-__all__ = ["MAX_FRAME", "Answer", "ClientSocket", "InvalidFrame", "Route", "Server", "ServerSocket", "connect", "serve"]
+__all__ = ["MAX_FRAME", "Answer", "ClientSocket", "Route", "Server", "ServerSocket", "connect", "serve"]
 
 MAX_FRAME = 262_144
 """Bytes of a frame, and of a message of several frames, that a server takes."""
@@ -84,17 +84,6 @@ _log = logging.getLogger(__name__)
 
 _library = logging.getLogger(f"{__name__}.websockets")
 _library.setLevel(logging.WARNING)  # it logs every connection
-
-
-class InvalidFrame(InvalidEvent):
-    """A client's frame is not a part of an event stream: it holds text, or is too large. The text is for the client."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(None, reason)
-        self.args = (reason,)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self.args
 
 
 class _Connection(asyncio.BufferedProtocol):
@@ -228,7 +217,9 @@ class _Connection(asyncio.BufferedProtocol):
             self._close_received(frame)
             return
         if frame.opcode is Opcode.TEXT:
-            self._refuse("Unexpected WebSocket frame received.", CloseCode.UNSUPPORTED_DATA)
+            self._refuse(
+                InvalidFrame("a frame of text, where events come in binary frames"), CloseCode.UNSUPPORTED_DATA
+            )
         elif frame.opcode in (Opcode.BINARY, Opcode.CONT) and frame.data:
             if self._error is None:
                 self._received += frame.data
@@ -244,9 +235,9 @@ class _Connection(asyncio.BufferedProtocol):
     def _close_received(self, frame: Frame) -> None:
         self.peer_ended = True
 
-    def _refuse(self, reason: str, code: CloseCode) -> None:
+    def _refuse(self, error: InvalidFrame, code: CloseCode) -> None:
         """Take nothing more, but let a reader say so to the peer."""
-        self._fail(InvalidFrame(reason))
+        self._fail(error)
 
     def _give_up(self, reason: str) -> None:
         """Drop a peer that costs too much."""
@@ -471,8 +462,8 @@ class ServerSocket(_Connection):
         if self._server_protocol.handshake_exc is not None and not self.path:
             self._give_up("it sent something else than a request of HTTP/1.1")
         if self._server_protocol.too_large:
-            text = "Your stream is too big. Reduce the frame size and try your request again."
-            self._refuse(text, CloseCode.MESSAGE_TOO_BIG)
+            error = InvalidFrame(f"a frame of more than {MAX_FRAME} bytes", too_large=True)
+            self._refuse(error, CloseCode.MESSAGE_TOO_BIG)
 
     @property
     def _is_deaf(self) -> bool:
@@ -483,8 +474,8 @@ class ServerSocket(_Connection):
         if not self._closing:
             self._farewell = [data for data in self._protocol.data_to_send() if data != SEND_EOF]
 
-    def _refuse(self, reason: str, code: CloseCode) -> None:
-        super()._refuse(reason, code)
+    def _refuse(self, error: InvalidFrame, code: CloseCode) -> None:
+        super()._refuse(error, code)
         self._close_code = code
 
     def complain(self, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from eventstream.operation import (
     EventKind,
     Events,
     InvalidEvent,
+    InvalidFrame,
     InvalidRequest,
     Operation,
     Parts,
@@ -244,3 +246,10 @@ def test_errors_that_the_stream_has_not():
 
 def test_end_has_no_headers_by_default():
     assert TALK.end == Headers({})
+
+
+def test_invalid_frame_stays_what_it_is_in_copies():
+    error = InvalidFrame("a frame of more than 1 byte", too_large=True)
+    for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert (str(again), again.too_large, again.event_type) == ("a frame of more than 1 byte", True, None)
+    assert not InvalidFrame("a frame of text").too_large

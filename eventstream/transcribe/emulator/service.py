@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from eventstream import server
 from eventstream.exceptions import DecodeLimitExceeded, IncompleteStream
 from eventstream.faults import Fault
-from eventstream.operation import Operation
+from eventstream.operation import InvalidFrame, Operation
 from eventstream.signing import MAX_CLOCK_SKEW
 from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.emulator.call_analytics import CallAnalytics
@@ -38,6 +38,7 @@ __all__ = ["Limits", "Service", "Statistics"]
 
 NO_END = "A complete signal was sent without the preceding empty frame."
 TOO_BIG = "Your stream is too big. Reduce the frame size and try your request again."
+NO_TEXT = "Unexpected WebSocket frame received."
 NO_AUDIO = "Your request timed out because no new audio was received for {:g} seconds."
 """The service's own words, as users quote them in reports; those about signatures are in
 `eventstream.transcribe.emulator.transcription`."""
@@ -186,6 +187,8 @@ class Service(server.Service):
         """Say what is wrong with what has come, as the service does where that is known."""
         if isinstance(error, IncompleteStream):
             return NO_END
+        if isinstance(error, InvalidFrame):
+            return TOO_BIG if error.too_large else NO_TEXT
         return TOO_BIG if isinstance(error, DecodeLimitExceeded) else super().words(error)
 
     def silence(self) -> str:

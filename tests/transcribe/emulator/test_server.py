@@ -588,7 +588,7 @@ async def send_after_end(socket):
     ("send", "text"),
     [
         (send_text, "Unexpected WebSocket frame received."),
-        (send_large_event, ""),
+        (send_large_event, "Your stream is too big. Reduce the frame size and try your request again."),
         (send_large_frame, "Your stream is too big. Reduce the frame size and try your request again."),
         (send_garbage, ""),
         (send_signed_late, "it is signed, and those before it are not"),
@@ -624,7 +624,8 @@ def test_websocket_closed_without_an_end_frame(run):
             *events, (opcode, last), close = await peer.frames()
             assert events
             assert opcode == 2
-            assert exception_of(decode(last))[0] == "BadRequestException"
+            text = "A complete signal was sent without the preceding empty frame."
+            assert exception_of(decode(last)) == ("BadRequestException", text)
             assert close == (8, struct.pack("!H", 1000))
 
     run(main)
