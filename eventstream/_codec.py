@@ -11,15 +11,15 @@ import sys
 
 __all__ = [
     "Decoder",
+    "DecoderMap",
     "Headers",
     "Message",
-    "_DecoderMap",
-    "_crc32_combine",
-    "_decoder_at",
-    "_find_prelude",
+    "crc32_combine",
     "decode",
+    "decoder_at",
     "encode",
     "encode_into",
+    "find_prelude",
     "implementation",
 ]
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
     from eventstream._native import (
         Decoder,
+        DecoderMap,
         Headers,
         Message,
-        _crc32_combine,
-        _decoder_at,
-        _DecoderMap,
-        _find_prelude,
+        crc32_combine,
         decode,
+        decoder_at,
         encode,
         encode_into,
+        find_prelude,
     )
 else:
 
@@ -57,15 +57,15 @@ else:
         try:
             from eventstream._native import (
                 Decoder,
+                DecoderMap,
                 Headers,
                 Message,
-                _crc32_combine,
-                _decoder_at,
-                _DecoderMap,
-                _find_prelude,
+                crc32_combine,
                 decode,
+                decoder_at,
                 encode,
                 encode_into,
+                find_prelude,
             )
 
             implementation = "native"
@@ -92,15 +92,15 @@ else:
     if implementation == "reference":
         from eventstream._reference import (
             Decoder,
+            DecoderMap,
             Headers,
             Message,
-            _crc32_combine,
-            _decoder_at,
-            _DecoderMap,
-            _find_prelude,
+            crc32_combine,
             decode,
+            decoder_at,
             encode,
             encode_into,
+            find_prelude,
         )
 
 

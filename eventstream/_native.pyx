@@ -23,7 +23,7 @@ And the safety:
 * Everything that can raise MemoryError runs before any state changes, so a failed call can be repeated.
 * No half-initialised or half-destroyed object is ever visible. The classes here cannot be part of a reference cycle, so
   they opt out of the garbage collector, which could otherwise expose or clear one that is still reachable. It tracks
-  `_DecoderMap`, which holds the caller's functions, but does not clear it.
+  `DecoderMap`, which holds the caller's functions, but does not clear it.
 """
 
 cimport cython
@@ -2197,7 +2197,7 @@ cdef object base_of(object data):
 
 @cython.final
 @cython.no_gc_clear
-cdef class _DecoderMap:
+cdef class DecoderMap:
     """`map` over the messages of a decoder, with the errors mapped too: what adapters to other libraries are made of.
 
     It stops when the decoder needs more bytes, and resumes after its next `feed`.
@@ -2241,7 +2241,7 @@ cdef class _DecoderMap:
 # Salvage: the parts of `_salvage.py` that must be fast
 
 
-def _decoder_at(uint64_t offset, max_headers_length, max_payload_length):
+def decoder_at(uint64_t offset, max_headers_length, max_payload_length):
     """Return a decoder whose first byte is at `offset` of the stream, so that its errors say where they are in it."""
     cdef Decoder decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
     decoder._offset = offset
@@ -2276,7 +2276,7 @@ cdef int fill_window_tables() noexcept:
 fill_window_tables()
 
 
-cdef size_t find_prelude(const uint8_t *data, size_t start, size_t stop) noexcept nogil:
+cdef size_t next_prelude(const uint8_t *data, size_t start, size_t stop) noexcept nogil:
     """Return the first position in [start, stop) where a valid prelude begins, `stop` if there is none.
 
     The checksum of the window rolls on byte by byte: it is linear, so a byte that leaves can be taken out again."""
@@ -2295,7 +2295,7 @@ cdef size_t find_prelude(const uint8_t *data, size_t start, size_t stop) noexcep
     return stop
 
 
-def _find_prelude(data, size_t start, size_t stop) -> int:
+def find_prelude(data, size_t start, size_t stop) -> int:
     """Return the first position in [start, stop) where the data holds a valid prelude, -1 if there is none.
 
     Its checksum and its lengths are valid. The time is proportional to what is searched.
@@ -2310,7 +2310,7 @@ def _find_prelude(data, size_t start, size_t stop) -> int:
         if start >= last:
             return -1
         with nogil:
-            found = find_prelude(<const uint8_t *> view.buf, start, last)
+            found = next_prelude(<const uint8_t *> view.buf, start, last)
         return -1 if found == last else <Py_ssize_t> found
     finally:
         PyBuffer_Release(&view)
@@ -2341,7 +2341,7 @@ cdef int fill_byte_powers() noexcept:
 fill_byte_powers()
 
 
-def _crc32_combine(uint32_t first, uint32_t second, uint64_t length) -> int:
+def crc32_combine(uint32_t first, uint32_t second, uint64_t length) -> int:
     """Return the checksum of two ranges, one after the other, from those of each; `length` is the second's.
 
     The first one's remainder is multiplied by x**(8 * length), a product of powers that are at hand.

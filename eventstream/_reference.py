@@ -992,7 +992,7 @@ class Decoder:
 
 
 @final
-class _DecoderMap:
+class DecoderMap:
     """`map` over the messages of a decoder, with the errors mapped too: what adapters to other libraries are made of.
 
     It stops when the decoder needs more bytes, and resumes after its next `feed`.
@@ -1033,14 +1033,14 @@ class _DecoderMap:
 # Salvage: the parts of `_salvage.py` that must be fast
 
 
-def _decoder_at(offset: int, max_headers_length: int | None, max_payload_length: int | None) -> Decoder:
+def decoder_at(offset: int, max_headers_length: int | None, max_payload_length: int | None) -> Decoder:
     """Return a decoder whose first byte is at `offset` of the stream, so that its errors say where they are in it."""
     decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
     decoder._offset = offset
     return decoder
 
 
-def _find_prelude(data: Buffer, start: int, stop: int) -> int:
+def find_prelude(data: Buffer, start: int, stop: int) -> int:
     """Return the first position in [start, stop) where the data holds a valid prelude, -1 if there is none.
 
     Its checksum and its lengths are valid. The time is proportional to what is searched.
@@ -1084,7 +1084,7 @@ def _byte_powers() -> tuple[int, ...]:
 _BYTE_POWERS = _byte_powers()
 
 
-def _crc32_combine(first: int, second: int, length: int) -> int:
+def crc32_combine(first: int, second: int, length: int) -> int:
     """Return the checksum of two ranges, one after the other, from those of each; `length` is the second's.
 
     The first one's remainder is multiplied by x**(8 * length), a product of powers that are at hand.

@@ -20,7 +20,7 @@ from __future__ import annotations
 import zlib
 from array import array
 
-from eventstream._codec import _crc32_combine, _decoder_at, _find_prelude
+from eventstream._codec import crc32_combine, decoder_at, find_prelude
 from eventstream._text import MAX_SHOWN
 from eventstream.exceptions import DecodeError, MessageChecksumMismatch, TruncatedMessage
 from eventstream.wire import (
@@ -105,7 +105,7 @@ def salvage_at(
         raise BufferError(str(error)) from None
     if not view.c_contiguous:
         raise BufferError("the buffer is not C-contiguous")
-    _decoder_at(0, max_headers_length, max_payload_length)  # refuses what is not a limit
+    decoder_at(0, max_headers_length, max_payload_length)  # refuses what is not a limit
     return _parts(_Salvage(offset, view.cast("B"), max_headers_length, max_payload_length))
 
 
@@ -148,7 +148,7 @@ class _Salvage:
         self.checksums = _Checksums(view)
 
     def decoder_at(self, position: int) -> Decoder:
-        return _decoder_at(self.offset + position, *self.limits)
+        return decoder_at(self.offset + position, *self.limits)
 
     def pieces_from(self, position: int) -> Iterator[bytes]:
         """Yield the rest of the input, in pieces that begin small: what was read beyond a fault is read again."""
@@ -167,7 +167,7 @@ class _Salvage:
 
     def prelude_at(self, start: int) -> tuple[int, int] | None:
         """Return the total and the headers length of a valid prelude that begins here, if one does; without limits."""
-        return None if _find_prelude(self.view, start, start + 1) < 0 else LENGTHS.unpack_from(self.view, start)
+        return None if find_prelude(self.view, start, start + 1) < 0 else LENGTHS.unpack_from(self.view, start)
 
     def faulty_checksum(self, start: int, end: int) -> tuple[int, int] | None:
         """Return the checksum that the message in [start, end) carries, and its bytes' own; None if they are equal."""
@@ -213,7 +213,7 @@ class _Salvage:
         self.checksums.begin(start)
         length = len(self.view)
         position = start
-        while (position := _find_prelude(self.view, position, length)) >= 0:
+        while (position := find_prelude(self.view, position, length)) >= 0:
             total_length, headers_length = LENGTHS.unpack_from(self.view, position)
             end = position + total_length
             whole = self.holds(position, end)
@@ -249,7 +249,7 @@ class _Salvage:
         row_start = row_end = start  # of messages that lie next to each other, the last of those found
         row_index = 0  # the number of messages before it
         position = start + 1
-        while (position := _find_prelude(self.view, position, end)) >= 0:
+        while (position := find_prelude(self.view, position, end)) >= 0:
             stop = position + LENGTHS.unpack_from(self.view, position)[0]
             if not self.holds(position, stop):
                 position += 1
@@ -290,7 +290,7 @@ class _Checksums:
         if end - start <= _STEP:
             return zlib.crc32(self.view[start:end])
         self.reach = max(self.reach, end)
-        return _crc32_combine(self._of_prefix(start), self._of_prefix(end), end - start)
+        return crc32_combine(self._of_prefix(start), self._of_prefix(end), end - start)
 
     def _of_prefix(self, end: int) -> int:
         steps, rest = divmod(end - self.base, _STEP)

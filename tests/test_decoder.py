@@ -1333,7 +1333,7 @@ def test_callers_buffer_is_released_by_a_feed_that_fails(codec):
 
 def test_messages_and_errors_are_mapped(codec):
     decoder = codec.Decoder()
-    mapped = codec._DecoderMap(decoder, lambda message: message.payload, lambda error: KeyError(error.offset))
+    mapped = codec.DecoderMap(decoder, lambda message: message.payload, lambda error: KeyError(error.offset))
     assert iter(mapped) is mapped
     payloads = []
     for piece in frames.byte_by_byte(frames.EVENT_FRAME * 2):
@@ -1350,7 +1350,7 @@ def test_messages_and_errors_are_mapped(codec):
 
 
 def test_mapping_errors_are_passed_on(codec):
-    mapped = codec._DecoderMap(codec.Decoder().feed(frames.EMPTY_FRAME + BAD_CRC), lambda _: 1 // 0, lambda _: 1 // 0)
+    mapped = codec.DecoderMap(codec.Decoder().feed(frames.EMPTY_FRAME + BAD_CRC), lambda _: 1 // 0, lambda _: 1 // 0)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             next(mapped)
@@ -1365,7 +1365,7 @@ def test_mapping_of_a_message_is_tried_again(codec, failure):
             raise failure
         return message.payload
 
-    mapped = codec._DecoderMap(
+    mapped = codec.DecoderMap(
         codec.Decoder().feed(frames.EMPTY_FRAME + frames.EVENT_FRAME + BAD_CRC), convert, KeyError
     )
     assert next(mapped) == b""
@@ -1380,7 +1380,7 @@ def test_mapping_of_a_message_is_tried_again(codec, failure):
 @pytest.mark.parametrize("decoder", [None, b"", iter(())], ids=frames.type_name)
 def test_only_a_decoder_is_mapped(codec, decoder):
     with pytest.raises(TypeError, match="ecoder"):
-        codec._DecoderMap(decoder, list, KeyError)
+        codec.DecoderMap(decoder, list, KeyError)
 
 
 # The garbage collector
@@ -1420,7 +1420,7 @@ def test_buffer_released_by_the_collector_may_use_a_decoder(native, mapped):
     def make():
         decoder = messages = native.Decoder()
         if mapped:
-            messages = native._DecoderMap(decoder, lambda message: message, KeyError)
+            messages = native.DecoderMap(decoder, lambda message: message, KeyError)
         box = []  # is older than the exporter, and so emptied before it
         exporter = Exporter()
         exporter.decoder, exporter.messages, exporter.box = decoder, messages, box

@@ -45,7 +45,7 @@ STREAMS = {"plain": PLAIN, "signed": SIGNED, "both": [PLAIN[3], SIGNED[1], PLAIN
 @pytest.fixture(autouse=True)
 def primitives(codec, monkeypatch):
     """Run each test over the primitives of both implementations."""
-    for name in ("_crc32_combine", "_decoder_at", "_find_prelude"):
+    for name in ("crc32_combine", "decoder_at", "find_prelude"):
         monkeypatch.setattr(_salvage, name, getattr(codec, name))
 
 
@@ -382,7 +382,7 @@ def test_error_is_that_of_a_decoder(codec, fault):
     sound = frames.frame(payload=b"?" * 5000)
     doubt = frames.prelude(12 + len(sound) + len(fault) - 1, 0)
     for before in (sound, doubt + sound):
-        decoder = codec._decoder_at(len(before), 131_072, 25_165_824)
+        decoder = codec.decoder_at(len(before), 131_072, 25_165_824)
         with pytest.raises(eventstream.DecodeError) as raised:
             exhaust(decoder, fault)
         _, gaps = salvaged(before + fault)
@@ -476,28 +476,28 @@ def test_find_prelude(codec, data, start, stop, places):
         return zlib.crc32(data[at : at + 8]) == crc and total >= 16 and headers <= total - 16
 
     expected = next((at for at in range(start, stop) if valid(at)), -1)
-    assert codec._find_prelude(data, start, stop) == expected
+    assert codec.find_prelude(data, start, stop) == expected
 
 
 def test_find_prelude_needs_possible_lengths(codec):
     for total, headers in ((15, 0), (16, 1), (0, 0), (2**32 - 1, 2**32 - 16)):
         data = frames.prelude(total, headers) + frames.prelude(2**32 - 1, 2**32 - 17)
-        assert codec._find_prelude(data, 0, 100) == 12
+        assert codec.find_prelude(data, 0, 100) == 12
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
 def test_crc32_combine(codec, first, second):
-    combined = codec._crc32_combine(zlib.crc32(first), zlib.crc32(second), len(second))
+    combined = codec.crc32_combine(zlib.crc32(first), zlib.crc32(second), len(second))
     assert combined == zlib.crc32(first + second)
 
 
 @pytest.mark.parametrize("length", [1 << bit for bit in range(25)])
 def test_crc32_combine_over_zeros(codec, length):
-    assert codec._crc32_combine(0x12345678, zlib.crc32(bytes(length)), length) == zlib.crc32(bytes(length), 0x12345678)
+    assert codec.crc32_combine(0x12345678, zlib.crc32(bytes(length)), length) == zlib.crc32(bytes(length), 0x12345678)
 
 
 def test_decoder_at(codec):
-    decoder = codec._decoder_at(5_000_000_000, 10, None)
+    decoder = codec.decoder_at(5_000_000_000, 10, None)
     list(decoder.feed(frames.EMPTY_FRAME))
     assert decoder.offset == 5_000_000_016
     with pytest.raises(DecodeLimitExceeded, match="limit is 10") as raised:

@@ -57,7 +57,7 @@ from botocore.eventstream import (
 )
 
 from eventstream import exceptions
-from eventstream._codec import Decoder, _DecoderMap
+from eventstream._codec import Decoder, DecoderMap
 from eventstream.adapters._convert import Errors, header_converter
 from eventstream.adapters._install import Installation, Replacement
 from eventstream.streams import bytes_missing
@@ -176,7 +176,7 @@ class EventStreamBuffer:
 
     def __init__(self) -> None:
         self._decoder = Decoder()
-        self._messages = _DecoderMap(self._decoder, _converter(), _ERRORS.translate)
+        self._messages = DecoderMap(self._decoder, _converter(), _ERRORS.translate)
 
     def add_data(self, data: Buffer) -> None:
         """Add the next bytes of the stream, of any length; they are checked when the buffer is iterated over."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eventstream import DecodeError, Decoder
-from eventstream._codec import _find_prelude
+from eventstream._codec import find_prelude
 from eventstream._salvage import salvage_at
 from eventstream._text import describe
 from eventstream.cli._json import loads
@@ -157,7 +157,7 @@ class Recording:
 
 
 def _begins_with_message(head: bytes) -> bool:
-    return _find_prelude(head, 0, 1) == 0
+    return find_prelude(head, 0, 1) == 0
 
 
 def _is_payload(head: bytes) -> bool:
@@ -189,7 +189,7 @@ def recognised(head: bytes) -> str | None:
         return "hex"
     if re.fullmatch(rb"[A-Za-z0-9+/=_-]{16,}", compact) and _is_payload(_from_base64(compact[:16])):
         return "base64"
-    if _find_prelude(head, 0, len(head)) >= 0:
+    if find_prelude(head, 0, len(head)) >= 0:
         return "raw"  # damaged
     return None
 

@@ -18,7 +18,7 @@ WORDS = [
     frames.prelude(24 << 20, 0),
     frames.prelude(2**32 - 1, 0),
 ]
-PRIMITIVES = ("_crc32_combine", "_decoder_at", "_find_prelude")
+PRIMITIVES = ("crc32_combine", "decoder_at", "find_prelude")
 
 
 def parts_of(codec: Any, data: bytes) -> list[Any]:
@@ -97,7 +97,7 @@ def thorough(data: bytes) -> None:
     stream, _ = drawn(data)
     agree("salvage", lambda codec: [shown(part) for part in parts_of(codec, stream)])
     for start in range(min(len(stream), 40)):
-        agree("find_prelude", lambda codec, start=start: codec._find_prelude(stream, start, start + 20))
+        agree("find_prelude", lambda codec, start=start: codec.find_prelude(stream, start, start + 20))
     if len(stream) >= 9:
         first, second, length = struct.unpack_from(">IIB", stream)
-        agree("crc32_combine", lambda codec: codec._crc32_combine(first, second, length))
+        agree("crc32_combine", lambda codec: codec.crc32_combine(first, second, length))
