@@ -6,8 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-"""A folder without the sources: programs import what is installed."""
+from programs import AWAY
 
 CAPTURE = Path(__file__).parent / "captures/capo-0.11.0.response.bin"
 
@@ -16,7 +15,7 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program that ends with the command."""
     program = f"import sys, runpy; {program}; runpy.run_module('eventstream', run_name='__main__')"
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=HERE)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=AWAY)
 
 
 def test_module_runs_the_command():

@@ -11,9 +11,9 @@ import sys
 import textwrap
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from programs import AWAY
 from test_operation import TALK, Answer, Text
 from test_server import CREDENTIALS, REQUEST, shout
 
@@ -21,9 +21,6 @@ from eventstream import ServiceError, sync
 from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.server import Server
 from eventstream.sync import Client, Runner, StreamError, iterate
-
-HERE = Path(__file__).parent
-"""A folder without the sources: programs import what is installed."""
 
 LIMIT = 20
 
@@ -271,8 +268,8 @@ def test_exit_with_open_streams_is_quiet_and_quick():
         """
     )
     with serving() as server:
-        arguments = [sys.executable, "-c", program, server.endpoint, str(HERE)]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=HERE)
+        arguments = [sys.executable, "-c", program, server.endpoint, str(AWAY)]
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=AWAY)
     assert (done.stdout, done.stderr) == ("HELLO (en)\n", "")
 
 

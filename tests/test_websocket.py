@@ -528,7 +528,7 @@ def test_what_came_before_the_connection_was_lost_counts():
     run(main())
 
 
-def test_server_that_closes_drops_who_has_not_said_what_they_want():
+def test_server_that_closes_drops_peers_without_a_request():
     async def main():
         async with websocket.serve(echo) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)

@@ -8,9 +8,9 @@ import textwrap
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from programs import AWAY
 
 pytest.importorskip("botocore", reason="botocore is not installed")
 
@@ -40,8 +40,6 @@ from eventstream.transcribe.operations import OPERATIONS
 
 METHODS = {service: botocore.xform_name(name) for service, name in models.BIDIRECTIONAL}
 TRANSCRIBE = "transcribe-streaming"
-HERE = Path(__file__).parent
-"""A folder without the sources: programs import what is installed."""
 
 
 @pytest.fixture(autouse=True)
@@ -326,7 +324,7 @@ def test_exit_with_an_open_stream_is_quiet_and_quick():
     program = textwrap.dedent(PROGRAM) + "threading.Thread(target=lambda: list(stream), daemon=True).start()\n"
     with serving() as server:
         arguments = [sys.executable, "-c", program, server.endpoint]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=HERE)
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=AWAY)
     assert (done.stdout, done.stderr) == ("{'chunk': {'bytes': b'A'}}\n", "")
 
 
@@ -347,7 +345,7 @@ def test_ctrl_c_ends_a_wait():
     with serving() as server:
         arguments = [sys.executable, "-c", program, server.endpoint]
         with subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=AWAY
         ) as process:
             try:
                 assert process.stdout.readline().startswith("{'chunk'")
@@ -378,7 +376,7 @@ def test_install_imports_no_http2_and_no_asyncio():
         """
     )
     arguments = [sys.executable, "-c", program]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=HERE)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=AWAY)
     imported = set(done.stdout.split())
     assert "eventstream.adapters.boto3" in imported
     late = {"asyncio", "h2", "hpack", "hyperframe", "h11", "msgspec", "ssl"}

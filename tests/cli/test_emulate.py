@@ -5,15 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from programs import AWAY
 
 pytest.importorskip("h2")
 pytest.importorskip("msgspec")
-
-HERE = Path(__file__).parent
-"""A folder without the sources: programs import what is installed."""
 
 
 def test_help_is_that_of_the_emulator(run):
@@ -30,7 +27,7 @@ def test_wrong_usage(run):
 
 def test_emulate_serves_until_it_is_stopped():
     command = [sys.executable, "-m", "eventstream", "emulate", "--quiet", "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=AWAY)
     try:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")

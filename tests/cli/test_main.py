@@ -6,16 +6,13 @@ import importlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import frames
 import pytest
+from programs import AWAY
 
 import eventstream
 from eventstream.cli._main import SUBCOMMANDS
-
-HERE = Path(__file__).parent
-"""A folder without the sources: programs import what is installed."""
 
 
 def test_every_subcommand_has_help_with_examples(run):
@@ -66,7 +63,7 @@ def test_standard_output_that_is_closed(run, monkeypatch):
 
 
 def command(*arguments: str, **options):
-    return subprocess.Popen([sys.executable, "-m", "eventstream", *arguments], cwd=HERE, **options)
+    return subprocess.Popen([sys.executable, "-m", "eventstream", *arguments], cwd=AWAY, **options)
 
 
 def test_broken_pipe_ends_quietly(tmp_path):
@@ -118,7 +115,7 @@ def test_shell_completion(run):
     environment = {**os.environ, "_EVENTSTREAM_COMPLETE": "bash_source"}
     program = "import sys; from eventstream.cli import main; sys.exit(main([]))"
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, cwd=HERE
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, cwd=AWAY
     )
     assert "_eventstream_completion" in done.stdout
 
@@ -129,7 +126,7 @@ def seconds(*arguments: str) -> float:
 
     def once() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=60, cwd=HERE)
+        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=60, cwd=AWAY)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -151,6 +148,6 @@ def test_show_imports_nothing_costly(tmp_path):
     program = f"import sys; from eventstream.cli import main; main(['show', {str(path)!r}]); "
     program += f"print('costly:', *{costly} & set(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, cwd=HERE
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, cwd=AWAY
     )
     assert done.stdout.splitlines()[-1] == "costly:"

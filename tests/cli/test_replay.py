@@ -12,17 +12,14 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import frames
 import pytest
+from programs import AWAY
 
 from eventstream import Timestamp, encode, iter_messages
 from eventstream.cli import replay
 from eventstream.cli._inputs import Body, Recording
-
-HERE = Path(__file__).parent
-"""A folder without the sources: programs import what is installed."""
 
 REQUEST = [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"), (":path", "/stream")]
 CHUNKED = {"Transfer-Encoding": "chunked"}
@@ -35,7 +32,7 @@ def served(path, *options, count=1):
     """Yield the port of a server that ends after so many requests."""
     command = [sys.executable, "-m", "eventstream", "replay", str(path), *options]
     command += ["--requests", str(count)] if count else []
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=AWAY)
     try:
         host, _, port = process.stdout.readline().strip().rpartition(":")
         assert host == "http://127.0.0.1"

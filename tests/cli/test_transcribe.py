@@ -11,16 +11,13 @@ import subprocess
 import sys
 import types
 import wave
-from pathlib import Path
 
 import pytest
+from programs import AWAY
 
 pytest.importorskip("h2")
 pytest.importorskip("msgspec")
 pytest.importorskip("botocore")
-
-HERE = Path(__file__).parent
-"""A folder without the sources: programs import what is installed."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +26,7 @@ def endpoint(tmp_path_factory):
     script = tmp_path_factory.mktemp("emulator") / "script"
     script.write_text("Hello there. How are you?")
     command = [sys.executable, "-m", "eventstream", "emulate", "--quiet", "--script", str(script)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=AWAY)
     try:
         yield process.stdout.readline().strip()
     finally:

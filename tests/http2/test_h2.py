@@ -457,7 +457,7 @@ def test_connection_fault_ends_the_connection(wire, code):
     run(main())
 
 
-def test_window_update_of_0_on_a_stream_that_has_ended_says_nothing():
+def test_window_update_of_0_on_an_ended_stream_is_ignored():
     """It may have been under way (RFC 9113, 5.1)."""
 
     async def main():
