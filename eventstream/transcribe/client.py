@@ -310,7 +310,8 @@ class TranscribeClient(Client):
 
         Yields:
             The events, as the service sends them. When the iteration ends, all audio was sent, and then the service
-            ended the response. As it has no last event, nobody can tell whether a clean end at this point came early.
+            ended the response. It has no last event, so a client cannot know whether a clean end at this point came
+            early.
 
         Raises:
             InvalidRequest: the parameters are not allowed.
