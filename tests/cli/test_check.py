@@ -167,3 +167,15 @@ def test_reason_controls_nothing(run):
     wire = event("messageStart") + encode({":message-type": "exception", ":exception-type": "\x1b[2J"})
     assert "\x1b" not in run("check", "-", stdin=wire).out
     assert "\x1b" not in run("check", "--last", "\x1b", "-", stdin=event("\x1b[2J")).out
+
+
+def test_progress_is_told(run, response_wire, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr("eventstream.cli.check._STEP", 2)
+    monkeypatch.setattr("eventstream.cli.check.Progress.update", lambda self, *what: told.append(what))
+    path = tmp_path / "response"
+    path.write_bytes(response_wire)
+    assert run("check", path).status == 0
+    assert {(name, size) for name, _, size in told} == {(str(path), len(response_wire))}
+    done = [position for _, position, _ in told]
+    assert done == sorted(done)

@@ -56,3 +56,15 @@ def test_missing_file(run, tmp_path):
 def test_output_is_never_the_input(run, tmp_path):
     (tmp_path / "lines").write_text('{"text": ""}')
     assert run("encode", tmp_path / "lines", "-o", tmp_path / "lines").status == 2
+
+
+def test_encode_into_a_folder_that_is_not_there(run, tmp_path):
+    done = run("encode", "-", "-o", tmp_path / "absent" / "out", stdin=b'{"text": ""}')
+    assert (done.status, done.out) == (1, "")
+    assert "No such file or directory" in done.err
+
+
+def test_encode_of_a_number_that_is_too_long(run, tmp_path):
+    done = run("encode", "-", "-o", tmp_path / "out", stdin=b'{"headers": {"n": %s}}' % (b"9" * 5_000))
+    assert done.status == 1
+    assert "line 1: " in done.err

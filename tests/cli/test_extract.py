@@ -211,3 +211,21 @@ def test_output_is_never_the_input(run, tmp_path):
     for kind in ("text", "payloads"):
         assert run("extract", "--as", kind, tmp_path / "x", "-o", tmp_path / "x").status == 2
     assert run("extract", tmp_path / "x", "-o", tmp_path / "no" / "x").status == 1
+
+
+def test_audio_that_no_wav_file_holds(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("eventstream.cli.extract._MAX_WAV", 99)
+    audio = event("AudioEvent", bytes(100))
+    done = run("extract", "--as", "wav", "--rate", "8000", "-", "-o", tmp_path / "out.wav", stdin=audio)
+    assert (done.status, "over 4 GiB" in done.err) == (2, True)
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_messages_are_unpacked_to_a_depth(run, tmp_path):
+    message = encode({}, b"payload")
+    for _ in range(20):
+        message = encode({}, message)
+    assert run("extract", "--as", "payloads", "-", "-o", tmp_path / "out", stdin=message).status == 0
+    left = (tmp_path / "out").read_bytes()
+    assert b"payload" in left
+    assert left != b"payload"

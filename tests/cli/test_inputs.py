@@ -319,3 +319,36 @@ def test_folder_that_was_removed_meanwhile(tmp_path, monkeypatch):
     (tmp_path / "x").mkdir()
     with pytest.raises(UnusableInput, match="Is a directory"):
         read(tmp_path / "x")
+
+
+def wires(recordings):
+    return [b"".join(part.encode() for part in parts) for _, parts in recordings]
+
+
+def test_gzip_in_several_members(tmp_path):
+    """One may be empty, and zeros follow the last, as on tapes."""
+    path = tmp_path / "stream.gz"
+    path.write_bytes(gzip.compress(STREAM[:50]) + gzip.compress(b"") + gzip.compress(STREAM[50:]) + bytes(700))
+    assert wires(read(path)) == [STREAM]
+
+
+def test_http_response_without_a_body(tmp_path):
+    path = tmp_path / "response.txt"
+    path.write_bytes(HEAD)
+    assert wires(read(path)) == [b""]
+
+
+def test_json_that_is_nested_too_deep(tmp_path):
+    path = tmp_path / "session.har"
+    path.write_bytes(b'{"log": {"entries": ' + b"[" * 200_000)
+    with pytest.raises(UnusableInput, match="not a sound har file: it is nested too deep"):
+        read(path, "har")
+
+
+def test_headers_of_a_cassette_that_are_none(tmp_path):
+    """They are left out; the body is read."""
+    content = json.loads(cassette_json(STREAM))
+    content["http_interactions"][0]["response"]["headers"] = ["odd", ["content-type"], 5]
+    path = tmp_path / "cassette.json"
+    path.write_text(json.dumps(content))
+    assert wires(read(path, "vcr")) == [STREAM]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import subprocess
 import sys
 
+import click
 import frames
 import pytest
 from programs import AWAY
 
 import eventstream
+from eventstream.cli import _main
 from eventstream.cli._main import SUBCOMMANDS
 
 
@@ -151,3 +155,29 @@ def test_show_imports_nothing_costly(tmp_path):
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, cwd=AWAY
     )
     assert done.stdout.splitlines()[-1] == "costly:"
+
+
+def test_completion_of_subcommands():
+    context = click.Context(_main._group)
+    assert [item.value for item in _main._group.shell_complete(context, "sa")] == ["salvage"]
+    assert _main._group.get_command(context, "unknown") is None
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), OSError(errno.EIO, "Input/output error")]
+)
+def test_output_that_breaks_at_the_end(capsys, monkeypatch, tmp_path, error):
+    """What it still holds goes nowhere. The reader of a pipe may have seen enough, which is not said."""
+    path = tmp_path / "stream"
+    path.write_bytes(b'{"text": ""}')
+
+    class Broken(io.StringIO):
+        def flush(self):
+            raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", Broken())
+        assert _main.run(["encode", str(path), "-o", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert ("Input/output error" in said) is (error.errno == errno.EIO)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import json
 
+import click
 import frames
 import pytest
+
+from eventstream.cli import _options
 
 STREAM = frames.EVENT_FRAME + frames.TAIL_FRAME
 
@@ -82,3 +85,10 @@ def test_limits_can_be_lifted(run, tmp_path):
 def test_file_that_cannot_be_used_is_status_1(run, tmp_path):
     done = run("salvage", tmp_path / "missing", "-o", tmp_path / "out")
     assert (done.status, done.err) == (1, f"{tmp_path}/missing: No such file or directory\n")
+
+
+def test_library_of_the_system_that_is_missing(capsys):
+    with pytest.raises(click.exceptions.Exit) as raised, _options.needed("mic"):
+        raise OSError("PortAudio library not found")
+    assert raised.value.exit_code == 2
+    assert "PortAudio library not found" in capsys.readouterr().err

@@ -71,3 +71,20 @@ def test_standard_output(run, damaged, capsysbinary):
 
     assert main(["salvage", str(damaged), "-o", "-"]) == 1
     assert capsysbinary.readouterr().out == frames.EVENT_FRAME + frames.TAIL_FRAME
+
+
+def test_progress_is_told(run, damaged, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr("eventstream.cli.salvage._STEP", 2)
+    monkeypatch.setattr("eventstream.cli.salvage.Progress.update", lambda self, *what: told.append(what))
+    assert run("salvage", damaged, "-o", tmp_path / "out").status == 1
+    assert told == [(str(damaged), len(STREAM), len(STREAM))]
+
+
+def test_nested_messages_are_written_if_they_are_asked_for(run, tmp_path):
+    outer = bytearray(frames.frame(frames.EVENT_BLOCK, frames.TEN_FRAME + frames.TAIL_FRAME))
+    outer[-1] ^= 1
+    done = run("salvage", "--nested", "-", "-o", tmp_path / "out", stdin=bytes(outer))
+    assert done.status == 1
+    assert "2 nested in it" in done.err
+    assert (tmp_path / "out").read_bytes() == frames.TEN_FRAME + frames.TAIL_FRAME

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -175,3 +176,19 @@ def test_microphone_gives_pcm(run):
 def test_output_is_never_the_input(run, talk, endpoint):
     assert run("transcribe", talk, "--endpoint", endpoint, "-o", talk).status == 2
     assert io.BytesIO(talk.read_bytes()).read(4) == b"RIFF"
+
+
+@pytest.mark.parametrize("to_file", [False, True], ids=["standard output", "a file"])
+def test_pipe_that_breaks(run, monkeypatch, tmp_path, to_file):
+    """That of standard output is not said, since its reader has seen enough."""
+
+    def transcribe(*_, **__):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("eventstream.transcribe.sync.TranscribeClient.transcribe", transcribe)
+    arguments = ["transcribe", "--region", "us-east-1", tmp_path / "talk.wav"]
+    if to_file:
+        assert run(*arguments, "-o", tmp_path / "out") == (1, "", "[Errno 32] Broken pipe\n")
+    else:
+        with pytest.raises(SystemExit, match="1"):
+            run(*arguments)
