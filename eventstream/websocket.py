@@ -162,7 +162,7 @@ class _Connection(asyncio.BufferedProtocol):
         return len(self._received) >= WINDOW
 
     def _read_or_not(self) -> None:
-        if self._is_full or self._turn_is_planned:
+        if self._is_full or len(self._arrived) >= READ_SIZE:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
@@ -207,7 +207,8 @@ class _Connection(asyncio.BufferedProtocol):
             self._close_soon()
         if self._idle is not None and self._idle.is_spent:
             self._give_up("it sends frames that carry nothing, faster than the budget allows")
-        self._changed.wake()
+        if self.readable:
+            self._changed.wake()
 
     def _opened(self, event: Request | Handshake) -> None:
         """Do what the request, or the response, asks for."""
@@ -676,6 +677,7 @@ class ClientSocket(_Connection):
         headers = [(name.lower(), value) for name, value in event.headers.raw_items()]
         if self._client_protocol.handshake_exc is None:
             self._response = Response(200, headers)
+            self._changed.wake()
             return
         status = 502 if event.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS else event.status_code
         self._response = Response(status, headers)
