@@ -78,6 +78,7 @@ lint: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/lint
 	$(BIN)/mypy
 	$(BIN)/mypy examples
 	$(BIN)/mypy tests/test_typing.py
+	$(BIN)/mypy --config-file tests/mypy.ini tests
 	$(BIN)/python tools/docs/typed.py
 	$(BIN)/stubtest eventstream._native --allowlist tests/stubtest-allowlist.txt
 	$(BIN)/codespell

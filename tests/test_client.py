@@ -21,7 +21,7 @@ from eventstream.signing import Credentials, utc_now
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "secret")
 
-ECHO = Operation(
+ECHO: Operation[dict[str, str], dict[str, str], str, str] = Operation(
     name="Echo",
     service="echo",
     signing_name="echo",

@@ -338,7 +338,7 @@ class LyingUUID(uuid.UUID):
     def bytes(self):
         return b"short"
 
-    @property
+    @property  # type: ignore[misc]
     def int(self):
         return LyingInteger(7)
 
@@ -349,7 +349,7 @@ class LyingInteger(int):
 
 
 class UUIDOfManyBits(uuid.UUID):
-    int = 2**200
+    int = 2**200  # type: ignore[misc]
 
 
 class SurrogateStr(str):

@@ -41,7 +41,7 @@ class Answer(str):
     """What a server says."""
 
 
-TALK = Operation(
+TALK: Operation[dict[str, str], dict[str, str], Text, Answer] = Operation(
     name="Talk",
     service="talk-runtime",
     signing_name="talk",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import pytest
 
 from eventstream.operation import InvalidRequest, Parts
-from eventstream.parameters import Boolean, Choice, Headers, Integer, Parameter, Parameters, Text, TextList
+from eventstream.parameters import Boolean, Choice, Headers, Integer, Kind, Parameter, Parameters, Text, TextList
 
 WORD = Text(re.compile("[a-z]{1,5}"), "1 to 5 of a-z")
 KINDS = {
@@ -26,7 +26,7 @@ KINDS = {
 class Sample(Parameters):
     """One of each kind."""
 
-    parameters: ClassVar = {name: Parameter(kind, f"x-{name}") for name, kind in KINDS.items()}
+    parameters: ClassVar = {name: Parameter(cast(Kind, kind), f"x-{name}") for name, kind in KINDS.items()}
 
     word: str | None = None
     color: str | None = None
@@ -40,7 +40,7 @@ class Sample(Parameters):
         return cls(**cls.read(pairs))
 
 
-FULL = Sample(word="abc", color="red", count=3, one=1, flag=True, words=["a", "b"])
+FULL = Sample(word="abc", color="red", count=3, one=1, flag=True, words=["a", "b"])  # type: ignore[arg-type]
 
 
 def test_parameters_there_and_back():

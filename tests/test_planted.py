@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 spec = importlib.util.spec_from_file_location("planted", ROOT / "tools" / "planted.py")
+assert spec is not None
+assert spec.loader is not None
 planted = sys.modules["planted"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(planted)
 

@@ -216,7 +216,7 @@ inputs = st.one_of(
     st.integers(32_760, 32_775).map(lambda length: "v" * length),
     st.integers(32_760, 32_775).map(lambda length: b"v" * length),
     st.binary(max_size=20).map(bytearray),
-    st.binary(max_size=20).map(memoryview),
+    st.binary(max_size=20).map(lambda data: memoryview(data)),
     st.binary(max_size=20).map(lambda data: memoryview(data)[::2]),
     moments,
     st.none() | st.floats() | st.just([]) | st.just(()) | st.just(datetime.date(2026, 1, 1)),

@@ -83,7 +83,8 @@ def test_events_are_those_of_the_captures(streams: Callable[..., list[dict[str, 
     def recorder(service: str) -> Any:
         async def record(request: Parts, events: AsyncIterator[Message]) -> AsyncIterator[Message]:
             recorded[service] = [message.encode() async for message in events]
-            for message in ():
+            nothing: tuple[Message, ...] = ()
+            for message in nothing:
                 yield message
 
         return record
@@ -137,7 +138,8 @@ def test_exceptions_are_the_clients_own(streams: Callable[..., list[dict[str, An
     def handler(made: Any) -> Any:
         async def refuse(request: Any, events: AsyncIterator[Any]) -> AsyncIterator[Any]:
             await anext(events)
-            for answer in ():
+            nothing: tuple[Any, ...] = ()
+            for answer in nothing:
                 yield answer
             raise made.make_error("ValidationException", "not like this")
 

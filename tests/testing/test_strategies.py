@@ -216,7 +216,7 @@ KINDS_EXPECTED = f"some of {', '.join(CORRUPTION_KINDS)} are expected"
         (lambda: testing.header_values(max_size=-1), "max_size=-1: a value has at most 32767 bytes"),
         (lambda: testing.header_values(max_size=32_768), "max_size=32768: a value has at most 32767 bytes"),
         (lambda: testing.header_values(types=[]), f"types=[]: {TYPES_EXPECTED}"),
-        (lambda: testing.header_values(types=[float]), f"types=[<class 'float'>]: {TYPES_EXPECTED}"),
+        (lambda: testing.header_values(types=[float]), f"types=[<class 'float'>]: {TYPES_EXPECTED}"),  # type: ignore[list-item]
         (lambda: testing.chunkings(b"", max_size=0), "max_size=0: a stream is at least one piece"),
         (lambda: testing.corruptions(kinds=[]), f"kinds=[]: {KINDS_EXPECTED}"),
         (lambda: testing.corruptions(kinds=["all"]), f"kinds=['all']: {KINDS_EXPECTED}"),

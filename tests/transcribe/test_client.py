@@ -16,6 +16,7 @@ import sys
 import uuid
 import zlib
 from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ from eventstream.transport import Endpoint
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 SESSION_ID = "5ff0f4a6-2a3e-4a8f-9d4f-000000000001"
-PCM = {"language_code": "en-US", "media_sample_rate_hertz": 16000, "media_encoding": "pcm"}
+PCM: dict[str, Any] = {"language_code": "en-US", "media_sample_rate_hertz": 16000, "media_encoding": "pcm"}
 REQUEST = StartStreamTranscriptionRequest(**PCM)
 CHUNKS = [bytes([number]) * 3200 for number in range(4)]
 EXCEPTIONS = [

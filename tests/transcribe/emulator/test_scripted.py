@@ -136,7 +136,8 @@ def test_entity_that_is_cut_off_is_not_told():
 
 def test_analysis_is_of_final_results():
     hearing = recogniser(Scripted("@sentiment MIXED\n@category sale\nOne {ISSUE two three} four."))
-    *partial, final = [*hearing.feed(bytes(32_000)), *hearing.feed(bytes(6_400))]
+    heard = [*hearing.feed(bytes(32_000)), *hearing.feed(bytes(6_400))]
+    partial, final = heard[:-1], heard[-1]
     assert [hypothesis.analysis for hypothesis in partial] == [None] * len(partial)
     assert final.analysis == Analysis("MIXED", ("sale",), [(1, 3)])
     hearing = recogniser(Scripted("@sentiment MIXED\nOne {ISSUE two three} four."))
