@@ -234,3 +234,8 @@ def test_deadline_leaves_other_timeouts_alone():
             await Retries(0, None, deadline=60).within(late())
 
     run(main())
+
+
+def test_credentials_and_a_profile_are_not_both_taken():
+    with pytest.raises(ConfigurationError, match="either credentials or a profile"):
+        Client("us-east-1", credentials=CREDENTIALS, profile="mine")

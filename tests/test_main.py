@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -33,3 +34,8 @@ def test_missing_extra_is_one_sentence():
     done = run("sys.modules['click'] = None", "show")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "eventstream: the command needs the extra [cli]: pip install 'eventstream-codec[cli]'\n"
+
+
+def test_import_runs_nothing():
+    module = importlib.import_module("eventstream.__main__")
+    assert module.main is importlib.import_module("eventstream.cli").main

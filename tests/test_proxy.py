@@ -292,3 +292,26 @@ def test_server_that_refuses_alpn(certificate):
 )
 def test_errors_name_host_and_port(error, text):
     assert str(named(error, "host:1")) == text
+
+
+def test_tunnel_after_an_informational_response():
+    answer = b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 403 Forbidden\r\n\r\n"
+
+    async def main():
+        async with listening(TunnelProxy(answer)) as port:
+            with pytest.raises(ProxyError, match="403 'Forbidden'"):
+                async with http2.connect("localhost", 1, proxy=Proxy.parse(f"http://127.0.0.1:{port}")):
+                    pytest.fail("it was opened")
+
+    run(main())
+
+
+def test_tunnel_without_h11(monkeypatch):
+    monkeypatch.setitem(sys.modules, "h11", None)
+
+    async def main():
+        with pytest.raises(ModuleNotFoundError, match=r"a proxy needs h11: install eventstream-codec with its extra"):
+            async with http2.connect("localhost", 1, proxy=Proxy.parse("http://127.0.0.1:1")):
+                pytest.fail("it was opened")
+
+    run(main())

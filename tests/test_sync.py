@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from programs import AWAY
@@ -317,3 +318,14 @@ def test_serving_tells_an_error_of_the_block_and_of_listening():
             pytest.fail("nobody can listen there")
     with pytest.raises(ZeroDivisionError), serving():
         1 / 0  # noqa: B018
+
+
+def test_urls_of_an_operation():
+    """The endpoint, and the URL that opens a WebSocket: its parameters are the request's, and signed."""
+    client = Client("us-east-1", endpoint="http://127.0.0.1:1", credentials=CREDENTIALS)
+    assert client.endpoint_of(TALK) == "http://127.0.0.1:1"
+    url = urlsplit(client.presign_url(TALK, REQUEST, expires=60))
+    assert (url.scheme, url.netloc) == ("ws", "127.0.0.1:1")
+    query = dict(parse_qsl(url.query))
+    assert query["X-Amz-Expires"] == "60"
+    assert len(query["X-Amz-Signature"]) == 64

@@ -9,9 +9,11 @@ import re
 from pathlib import Path
 
 import pytest
+from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded
+from h2.exceptions import FlowControlError, ProtocolError
 from h2.settings import SettingCodes
 from h2.stream import StreamClosedBy
 from h2.utilities import SizeLimitDict
@@ -34,6 +36,7 @@ from http2.loopback import (
     written,
 )
 from hyperframe.frame import (
+    ContinuationFrame,
     DataFrame,
     GoAwayFrame,
     HeadersFrame,
@@ -45,7 +48,7 @@ from hyperframe.frame import (
 
 from eventstream import http2
 from eventstream.http2 import Server, StreamError
-from eventstream.http2._h2 import HEADER_TABLE_SIZE, MAX_DECODED_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE, PREFACE
+from eventstream.http2._h2 import H2, HEADER_TABLE_SIZE, MAX_DECODED_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE, PREFACE
 from eventstream.http2.connection import CONNECTION_WINDOW
 from eventstream.http2.server import ServerConnection
 
@@ -501,5 +504,53 @@ def test_closed_streams_are_not_all_remembered():
         assert connection._closed is None
         connection.connection_lost(None)
         await turns()
+
+    run(main())
+
+
+def test_header_block_that_never_ends_ends_the_connection():
+    pieces = [ContinuationFrame(3, data=bytes(16_000)).serialize() for _ in range(9)]
+
+    async def main():
+        connection = settled(SETTINGS, HeadersFrame(3, data=bytes(16_000)).serialize(), *pieces)
+        await processed(connection)
+        assert connection._closed.code == ErrorCodes.ENHANCE_YOUR_CALM
+        assert "a block of headers that is too long" in str(connection._closed)
+        connection.data_received(headers(5))  # nobody looks at it
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
+def test_window_of_the_connection_that_is_exceeded_ends_it():
+    """This is no fault of one stream; a connection of ours returns its window with what arrives."""
+    alone = H2(H2Configuration(client_side=False), lambda event: None, max_streams=10, resets=None, idle=None)
+    alone.initiate_connection()
+    alone.receive(PREFACE + SETTINGS + headers(1) + headers(3), 10)
+    data = b"".join(DataFrame(number, data=bytes(16_000)).serialize() for number in (1, 3, 1, 3, 1))
+    with pytest.raises(FlowControlError):
+        alone.receive(data, 10)
+
+
+def test_headers_that_h2_refuses_leave_the_stream_as_it_was():
+    alone = H2(H2Configuration(client_side=False), lambda event: None, max_streams=10, resets=None, idle=None)
+    alone.initiate_connection()
+    alone.receive(PREFACE + SETTINGS + headers(1, end=True), 10)
+    alone.send_fields(1, [(":status", "200")], end=False)
+    with pytest.raises(ProtocolError):
+        alone.send_fields(1, [(":status", "200")], end=False)
+    assert not alone.streams[1].closed
+
+
+def test_response_headers_that_are_too_large_reset_their_stream():
+    async def main():
+        connection = lonely()
+        stream = await connection.request(request())
+        connection.data_received(continued(1, [(":status", "200"), ("x-large", "v" * MAX_HEADER_LIST_SIZE)]))
+        with pytest.raises(StreamError) as raised:
+            await stream.response()
+        assert raised.value.code == ErrorCodes.ENHANCE_YOUR_CALM
+        connection.connection_lost(None)
 
     run(main())
