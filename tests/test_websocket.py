@@ -138,7 +138,7 @@ def test_server_answers_frames_it_does_not_take(message, text, code):
             assert await client.recv() == b"before"
             with contextlib.suppress(ConnectionClosed):
                 await client.send(message)
-            received, closed = await rest(client)
+            received, closed = await asyncio.wait_for(rest(client), 8)
             assert text in received
             assert closed == code
 
@@ -438,8 +438,9 @@ def test_turn_is_bounded():
     ],
     ids=["large", "TLS", "HTTP/2"],
 )
-def test_request_that_is_none_is_dropped_and_logged(caplog, request_, text):
+def test_request_that_is_none_is_dropped_and_logged(caplog, monkeypatch, request_, text):
     caplog.set_level("INFO")
+    monkeypatch.setattr(websocket, "OPEN_TIMEOUT", 4)
 
     async def main():
         async with websocket.serve(echo) as server:
