@@ -106,7 +106,7 @@ class _Answer:
             self._items = [event("initial-response", {}), *items]
         aiobotocore = sys.modules.get("aiobotocore.client")
         self._is_async = aiobotocore is not None and isinstance(client, aiobotocore.AioBaseClient)
-        if self._is_async:
+        if self._is_async:  # pragma: no cover - only with aiobotocore, in `make adapters`
             from aiobotocore.parsers import create_parser
         else:
             from botocore.parsers import create_parser
@@ -119,7 +119,7 @@ class _Answer:
     def _parse(self) -> tuple[_Http, dict[str, Any]]:
         return _Http(self._headers), self._parser.parse(self._response(_Body(self._pieces())), self._model.output_shape)
 
-    async def _parse_async(self) -> tuple[_Http, dict[str, Any]]:
+    async def _parse_async(self) -> tuple[_Http, dict[str, Any]]:  # pragma: no cover - the same
         response = self._response(_AsyncBody(self._pieces()))
         parsed: Awaitable[dict[str, Any]] = self._parser.parse(response, self._model.output_shape)
         return _Http(self._headers), await parsed
@@ -172,7 +172,7 @@ class _Body:
         self.closed = True
 
 
-class _AsyncBody:
+class _AsyncBody:  # pragma: no cover - the same
     """The body of a response, as aiohttp has it."""
 
     def __init__(self, pieces: Iterator[bytes | Pause]) -> None:

@@ -189,3 +189,11 @@ def test_port_that_is_taken(run, path):
         done = run("replay", path, "--port", listener.getsockname()[1])
     assert done.status == 1
     assert "in use" in done.err
+
+
+@pytest.mark.parametrize("body", [b"5\r\nabc", b"x\r\n", b""], ids=["cut chunk", "no length", "nothing"])
+def test_request_that_is_cut_is_not_answered(path, body):
+    with served(path) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100) == b""

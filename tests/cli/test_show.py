@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 
@@ -206,3 +207,16 @@ def test_width_of_the_terminal(monkeypatch):
     lines.width = 80
     assert len(lines.payload(b"x" * 1000, 50)) == 29
     assert len(lines.payload(b"x" * 1000, 79)) == show._MIN_PAYLOAD_LENGTH
+
+
+def test_terminal_is_shown_each_message_at_once(run, monkeypatch):
+    def flushes(is_terminal):
+        flushed = []
+        with monkeypatch.context() as patched:
+            flush = sys.stdout.flush
+            patched.setattr(sys.stdout, "isatty", lambda: is_terminal)
+            patched.setattr(sys.stdout, "flush", lambda: flushed.append(1) or flush())
+            assert run("show", "-", stdin=frames.EVENT_FRAME * 3).status == 0
+        return len(flushed)
+
+    assert flushes(True) == flushes(False) + 3

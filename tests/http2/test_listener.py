@@ -17,7 +17,7 @@ from http2.loopback import SOON, echo, exchange, raw_client, request, run, serve
 from eventstream import http2
 from eventstream.http2 import StreamError
 from eventstream.http2._h2 import PREFACE
-from eventstream.http2.listener import ACCEPT_PAUSE, Complaints, _check_begins_with_tls, _fault
+from eventstream.http2.listener import ACCEPT_PAUSE, Complaints, _check_begins_with_tls, _fault, _readable
 
 
 async def silent(server):
@@ -383,3 +383,18 @@ def test_complaints_are_one_a_second(caplog, monkeypatch):
     complaints(logging.WARNING, "no %s", "room")
     texts = [record.getMessage() for record in caplog.records]
     assert texts == ["no room", *["no room (and 127 other faults were not logged)"] * 5]
+
+
+def test_readable_where_sockets_cannot_be_watched(monkeypatch):
+    """Nothing is waited for then, as on Windows."""
+
+    def add_reader(*_):
+        raise NotImplementedError
+
+    async def main():
+        monkeypatch.setattr(asyncio.get_running_loop(), "add_reader", add_reader)
+        accepted, other = socket.socketpair()
+        with accepted, other:
+            await asyncio.wait_for(_readable(accepted, None), SOON)
+
+    run(main())
