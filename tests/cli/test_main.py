@@ -181,3 +181,18 @@ def test_output_that_breaks_at_the_end(capsys, monkeypatch, tmp_path, error):
     said = capsys.readouterr().err
     assert "Traceback" not in said
     assert ("Input/output error" in said) is (error.errno == errno.EIO)
+
+
+@pytest.mark.parametrize("arguments", [["encode"], ["salvage"]], ids=lambda arguments: arguments[0])
+def test_output_that_is_full(arguments, capsys, monkeypatch, tmp_path):
+    path = tmp_path / "input"
+    path.write_bytes(b'{"text": ""}' if arguments == ["encode"] else frames.EVENT_FRAME)
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", io.TextIOWrapper(Full()))
+        assert _main.run([*arguments, str(path), "-o", "-"]) == 1
+    assert capsys.readouterr().err.endswith("No space left on device\n")

@@ -92,3 +92,13 @@ def test_library_of_the_system_that_is_missing(capsys):
         raise OSError("PortAudio library not found")
     assert raised.value.exit_code == 2
     assert "PortAudio library not found" in capsys.readouterr().err
+
+
+def test_folder_that_cannot_be_read(run, tmp_path, monkeypatch):
+    def scandir(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", scandir)
+    done = run("check", tmp_path)
+    assert (done.status, done.out) == (1, "")
+    assert "Permission denied" in done.err
