@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -715,3 +716,17 @@ def test_bearer_token_is_no_signature():
     account = Credentials("AKIDEXAMPLE", "secret")
     with pytest.raises(VerificationError):
         ServerExchange(account, plain).receive_request("POST", "/", [("authorization", "Bearer token")])
+
+
+def test_receive_into_a_queue():
+    """What came before a fault is in it; the fault stays."""
+    client, frames = client_side()
+    received = deque()
+    assert not client.finished
+    client.receive_into(frames[0] + frames[1][:20], received)
+    assert list(received) == EVENTS[:1]
+    with pytest.raises(PreludeChecksumMismatch) as raised:
+        client.receive_into(frames[1][20:] + b"GET / HTTP/1.1\r\n\r\n", received)
+    assert list(received) == EVENTS[:2]
+    stays(raised.value, lambda: client.receive_into(b"", received), lambda: client.receive(b""))
+    assert list(received) == EVENTS[:2]
