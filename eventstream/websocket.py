@@ -179,6 +179,7 @@ class _Connection(asyncio.BufferedProtocol):
         if not self.peer_ended:
             self._fail(StreamError("the connection was lost"))
         self._stop_timer()
+        self._transport.close()  # if the peer closed first: TLS of Python 3.10 warns of a transport that nobody closed
         self._lost.set_result(None)
         self._changed.wake()
 

@@ -87,6 +87,7 @@ class Report:
         self.sent_at: list[float] = []
         self.sent_bytes = self.events = 0
         self.shown = ""
+        self.lines_left = 10  # for partial results, where they cannot grow in place
         self.heard = 0.0
         self.latencies: list[float] = []
 
@@ -112,7 +113,8 @@ class Report:
         text = result.alternatives[0].transcript or ""
         on_terminal = sys.stdout.isatty()
         if result.is_partial:
-            if text != self.shown:
+            if text != self.shown and (on_terminal or self.lines_left):
+                self.lines_left -= 1
                 room = shutil.get_terminal_size().columns - 12 if on_terminal else 10_000
                 start, end = ("\r\x1b[K", "") if on_terminal else ("", "\n")
                 print(f"{start}  {result.end_time:5.2f} s  {text[-room:]}", end=end, flush=True)

@@ -510,6 +510,8 @@ def test_what_came_before_the_connection_was_lost_counts():
 
         def write(self, data): ...
 
+        def close(self): ...
+
     async def main():
         channel = websocket.ClientSocket("ws://localhost/", max_frame=None, idle_frames=Budget(10, 1))
         channel.connection_made(Transport())
