@@ -247,7 +247,11 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         return self._opened.response
 
     def send(self, event: _In) -> None:
-        """Send an event. It waits while the service, or the network, takes no more."""
+        """Send an event. It waits while the service, or the network, takes no more.
+
+        Read the events in another thread meanwhile: a service whose events nobody reads stops taking any, and in the
+        end gives up.
+        """
         with self._sending:
             self._runner.run(self._opened.send(event))
 

@@ -1,12 +1,13 @@
 """The methods that boto3 lacks: operations with events in both directions, which botocore, without HTTP/2, leaves out.
 
+    import threading
     import boto3
     from eventstream.adapters import boto3 as bidirectional
 
     bidirectional.install()  # for all clients that are made from here on; uninstall() takes it back
     client = boto3.client("bedrock-runtime")
     with client.invoke_model_with_bidirectional_stream(modelId="amazon.nova-sonic-v1:0") as stream:
-        stream.send({"chunk": {"bytes": b"..."}})
+        threading.Thread(target=talk, args=[stream]).start()  # stream.send({"chunk": {"bytes": b"..."}}), stream.end()
         for event in stream:
             ...
 
@@ -125,6 +126,9 @@ class Stream:
 
     def send(self, event: Mapping[str, Any]) -> None:
         """Send an event. It waits while the service, or the network, takes no more.
+
+        Read the events in another thread meanwhile: a service whose events nobody reads stops taking any, and in the
+        end gives up.
 
         Args:
             event: its type and its members, e.g. ``{"chunk": {"bytes": b"..."}}``.
