@@ -52,6 +52,7 @@ from eventstream.http2 import IDLE_FRAMES, MAX_CONCURRENT_STREAMS, RESETS, Budge
 from eventstream.operation import (
     CONTENT_TYPE,
     InvalidEvent,
+    InvalidFrame,
     InvalidRequest,
     Operation,
     error_to_message,
@@ -474,7 +475,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
     async def _linger(self) -> None:
         """Let the client end its request. If it was reset at once, sending would fail before the answer is read."""
         end = self._now() + _LINGER
-        with suppress(TimeoutError, StreamError):
+        with suppress(TimeoutError, StreamError, InvalidFrame):
             # What is there is returned at once, however little time is left.
             while (left := end - self._now()) > 0 and await self._channel.receive(left):
                 pass

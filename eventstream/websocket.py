@@ -143,14 +143,24 @@ class _Connection(asyncio.BufferedProtocol):
             self._arrived.clear()
         if not self._arrived or self._is_full:
             return
-        piece = bytes(self._arrived[:TURN_SIZE])
-        del self._arrived[:TURN_SIZE]
-        self._protocol.receive_data(piece)
-        self._process()
+        self._take_piece()
+        self._plan_turn()
+        self._read_or_not()
+
+    def _plan_turn(self) -> None:
         if self._arrived and not self._turn_is_planned:
             self._turn_is_planned = True
             self._loop.call_soon(self._take_turn)
-        self._read_or_not()
+
+    def _take_piece(self) -> None:
+        size = self._piece_size()
+        piece = bytes(self._arrived[:size])
+        del self._arrived[:size]
+        self._protocol.receive_data(piece)
+        self._process()
+
+    def _piece_size(self) -> int:
+        return TURN_SIZE
 
     @property
     def _is_deaf(self) -> bool:
@@ -172,16 +182,16 @@ class _Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell those who wait."""
-        if self._arrived and not self._is_deaf:  # what came before counts
-            self._protocol.receive_data(bytes(self._arrived))
-            self._arrived.clear()
-            self._process()
-        if not self.peer_ended:
-            self._fail(StreamError("the connection was lost"))
-        self._stop_timer()
-        self._transport.close()  # if the peer closed first: TLS of Python 3.10 warns of a transport that nobody closed
-        self._lost.set_result(None)
-        self._changed.wake()
+        try:
+            while self._arrived and not self._is_deaf:  # what came before counts
+                self._take_piece()
+        finally:
+            if not self.peer_ended:
+                self._fail(StreamError("the connection was lost"))
+            self._stop_timer()
+            self._transport.close()  # if the peer closed first: TLS of Python 3.10 warns of one that nobody closed
+            self._lost.set_result(None)
+            self._changed.wake()
 
     def pause_writing(self) -> None:
         """Wait: the peer does not read what was written."""
@@ -289,9 +299,7 @@ class _Connection(asyncio.BufferedProtocol):
             await self._changed.wait(deadline, f"nothing was received for {timeout} s")
         data = bytes(self._received)
         self._received.clear()
-        if self._arrived:
-            self._turn_is_planned = True
-            self._loop.call_soon(self._take_turn)
+        self._plan_turn()
         self._read_or_not()
         return data
 
@@ -415,6 +423,11 @@ class ServerSocket(_Connection):
         self.headers: list[tuple[str, str]] = []
         self.id = str(uuid4())
         self._request_length = 0
+        self._has_request = False
+
+    def _piece_size(self) -> int:
+        # The library must not see what follows the request before the request is answered: a piece ends with a line.
+        return TURN_SIZE if self._has_request else self._arrived.find(b"\n", 0, TURN_SIZE) + 1 or TURN_SIZE
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the request."""
@@ -425,12 +438,15 @@ class ServerSocket(_Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place to others."""
-        super().connection_lost(exc)
-        self._server.connections.discard(self)
-        self._place.leave()
+        try:
+            super().connection_lost(exc)
+        finally:
+            self._server.connections.discard(self)
+            self._place.leave()
 
     def _opened(self, event: Request | Handshake) -> None:
         assert isinstance(event, Request)
+        self._has_request = True
         self.path = event.path
         self.headers = [(name.lower(), value) for name, value in event.headers.raw_items()]
         answer = self._server.answer(self)
@@ -452,7 +468,7 @@ class ServerSocket(_Connection):
 
     def data_received(self, data: bytes) -> None:
         """Process it, or in this turn of the event loop its beginning."""
-        if not self.path:
+        if not self._has_request:
             self._request_length += len(data)
             if self._request_length > MAX_REQUEST:
                 self._give_up(f"its request has more than {MAX_REQUEST} bytes")
@@ -461,7 +477,7 @@ class ServerSocket(_Connection):
 
     def _process(self) -> None:
         super()._process()
-        if self._server_protocol.handshake_exc is not None and not self.path:
+        if self._server_protocol.handshake_exc is not None and not self._has_request:
             self._give_up("it sent something else than a request of HTTP/1.1")
         if self._server_protocol.too_large:
             error = InvalidFrame(f"a frame of more than {MAX_FRAME} bytes", too_large=True)

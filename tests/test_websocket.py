@@ -242,6 +242,147 @@ def test_server_answers_plain_gets(caplog):
     assert "a connection from 127.0.0.1 failed: There is nothing at /other." in caplog.messages
 
 
+# What follows a request
+
+
+HANDSHAKE = (
+    b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+PLAIN = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def answer_to(server, data):
+    """All that the server sends for these bytes, and that it then forgets the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(data)
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := await asyncio.wait_for(reader.read(65_536), 5):
+            received += piece
+    writer.close()
+    while server.connections:
+        await asyncio.sleep(0.01)
+    return received
+
+
+@pytest.mark.parametrize(
+    "more",
+    [PLAIN, b"\x82\x01x", b"\xf2\x81aaaax", b"\x00" * 600, Peer.bytes_of(8), Peer.bytes_of(2, b"x")],
+    ids=["a request", "an unmasked frame", "reserved bits", "zeros", "a close frame", "a frame"],
+)
+def test_request_is_answered_whatever_follows_it(caplog, more):
+    async def main():
+        async with websocket.serve(echo, routes={"/": lambda *_: Answer(200, [], b"page")}) as server:
+            received = await answer_to(server, PLAIN + more)
+            assert received.startswith(b"HTTP/1.1 200 ")
+            assert received.count(b"HTTP/1.1") == 1
+            assert received.endswith(b"\r\n\r\npage")
+
+    run(main())
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("more", "frames"),
+    [
+        (Peer.bytes_of(8, struct.pack("!H", 1000)), b"\x88\x02\x03\xe8"),
+        (Peer.bytes_of(2, b"x") + Peer.bytes_of(8, struct.pack("!H", 1000)), b"\x82\x01x\x88\x02\x03\xe8"),
+        (b"\x82\x01x", b"\x88"),
+    ],
+    ids=["a close frame", "a frame", "an unmasked frame"],
+)
+def test_handshake_is_answered_before_the_frames_after_it(caplog, more, frames):
+    async def main():
+        async with websocket.serve(echo) as server:
+            head, _, rest = (await answer_to(server, HANDSHAKE + more)).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 101 ")
+            assert rest.startswith(frames)
+
+    run(main())
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("more", [PLAIN, b"\x82\x01x" * 400, Peer.bytes_of(8)], ids=["a request", "frames", "a close"])
+@pytest.mark.parametrize("request_", [PLAIN, HANDSHAKE])
+def test_request_of_a_lost_connection_leaves_no_trace(caplog, request_, more):
+    """What arrived and was not processed counts when the connection is lost."""
+
+    async def main():
+        async with websocket.serve(echo, routes={"/": lambda *_: Answer(200, [], b"page")}) as server:
+            long = request_[:-2] + b"x: " + b"y" * 8000 + b"\r\n\r\n"
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            while not server.connections:
+                await asyncio.sleep(0.01)
+            (channel,) = server.connections
+            writer.close()
+            channel.data_received(long + more)
+            channel._transport.abort()
+            while server.connections:
+                await asyncio.sleep(0.01)
+            assert channel.path == ("/" if request_ is PLAIN else "/socket")
+            await asyncio.wait_for(server.close(), 5)
+
+    run(main())
+    assert not caplog.records
+
+
+def test_connection_is_forgotten_even_if_the_library_fails():
+    async def main():
+        loop = asyncio.get_running_loop()
+        failures = []
+        loop.set_exception_handler(lambda _, context: failures.append(context["exception"]))
+        async with websocket.serve(echo) as server:
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            while not server.connections:
+                await asyncio.sleep(0.01)
+            (channel,) = server.connections
+            channel._arrived += b"x"
+
+            def fail():
+                raise ZeroDivisionError
+
+            channel._process = fail
+            writer.close()
+            while server.connections:
+                await asyncio.sleep(0.01)
+            await asyncio.wait_for(channel.wait_closed(), 5)
+        assert [type(failure) for failure in failures] == [ZeroDivisionError]
+
+    run(main())
+
+
+def test_receive_plans_one_turn_at_most():
+    async def main():
+        turns = []
+
+        class Counted(websocket.ServerSocket):
+            def _take_turn(self):
+                turns.append(self)
+                super()._take_turn()
+
+        async def handler(channel):
+            channel._arrived += Peer.bytes_of(2, bytes(100)) * 100
+            channel._plan_turn()
+            for _ in range(10):
+                channel._received += b"x"
+                await channel.receive()
+            turns.clear()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            seen.append(len(turns))
+            await channel.end()
+
+        seen = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(websocket, "ServerSocket", Counted)
+            async with websocket.serve(handler) as server:
+                await answer_to(server, HANDSHAKE)
+        assert seen[0] <= 2
+
+    run(main())
+
+
 # A client, and a server that is not ours
 
 

@@ -597,7 +597,7 @@ async def send_after_end(socket):
     ],
     ids=lambda case: getattr(case, "__name__", "text"),
 )
-def test_websocket_answers_bad_input(run, send, text):
+def test_websocket_answers_bad_input(caplog, run, send, text):
     async def main():
         async with Emulator() as emulator, socket_of(emulator) as socket, socket_of(emulator) as honest:
             await send(socket)
@@ -610,6 +610,7 @@ def test_websocket_answers_bad_input(run, send, text):
             assert (await honest.answer())[1:] == (None, 1000)
 
     run(main)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_websocket_closed_without_an_end_frame(run):
