@@ -44,6 +44,12 @@ def quote(text: str) -> str:
     return str.__repr__(text) if len(raw) <= MAX_SHOWN else repr(raw[:_CUT].decode("utf-8", "ignore")) + "..."
 
 
+def unquoted(text: str) -> str:
+    """Return the text, cut to 64 bytes of UTF-8; what is not printable is written as Python escapes it."""
+    raw = str.encode(text, "utf-8", "surrogatepass")
+    return _escape(text if len(raw) <= MAX_SHOWN else raw[:_CUT].decode("utf-8", "ignore") + "...")
+
+
 def header_label(name: str | None) -> str:
     """Return what an error calls a header: by its name if that is known."""
     return "header" if name is None else f"header {quote(name)}"
@@ -71,10 +77,12 @@ def printable(text: str) -> str:
 
 def escaped(text: str, limit: int) -> str:
     """Return the text on one line, cut to `limit` characters; what is not printable is written as Python escapes it."""
-    text = text[: limit + 1]
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    text = _escape(text[: limit + 1])
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _escape(text: str) -> str:
+    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def text_of(data: bytes, *, cut: bool = False) -> str | None:

@@ -94,6 +94,8 @@ CLOCK_IS_WRONG = frozenset(
 MAX_CLOCK_ERROR = timedelta(minutes=4)
 """How far a clock may be off until it is corrected: the AWS SDKs' threshold, below the services' 5 minutes."""
 
+_CENTURY = timedelta(days=36_525)
+
 _NOT_EVENTS = ("text/", "application/json", "application/xml", "application/xhtml", "application/x-amz-json")
 
 _Request = TypeVar("_Request")
@@ -618,7 +620,9 @@ class Client:
             return
         try:
             skew = parsedate_to_datetime(date) - utc_now()
-        except (TypeError, ValueError):  # not a date, or one without a time zone
+        except (TypeError, ValueError, OverflowError):  # not a date, one without a time zone, or numbers without bound
+            return
+        if abs(skew) > _CENTURY:  # a lie; shifted by it, the clock might leave the years that a datetime has
             return
         if abs(skew - self._clock_skew) > MAX_CLOCK_ERROR:
             _log.warning("the service's clock is %+d s from this one; signing with its time", skew.total_seconds())

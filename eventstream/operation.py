@@ -21,7 +21,7 @@ from urllib.parse import quote as percent_encode
 from urllib.parse import unquote
 
 from eventstream._codec import Headers, Message
-from eventstream._text import MAX_JSON_VALUES, has_too_many_values, quote, quote_bytes
+from eventstream._text import MAX_JSON_VALUES, has_too_many_values, quote, quote_bytes, unquoted
 from eventstream.exceptions import MAX_SERVICE_TEXT, CodecError, ServiceError
 from eventstream.service_errors import (
     error_from_response,
@@ -100,12 +100,12 @@ class InvalidEvent(CodecError, ValueError):
     Attributes:
         event_type: the message's ``:event-type``, None if it has none.
         path: where in the JSON, e.g. ``$.Transcript.Results[0]``; None if the fault has no place there, or the JSON is
-            longer than 128 KiB.
+            longer than 128 KiB. The text of the error has its first 64 bytes, escaped.
     """
 
     def __init__(self, event_type: str | None, reason: str, path: str | None = None) -> None:
         what = "message" if event_type is None else f"event {quote(event_type)}"
-        super().__init__(f"{what}: {reason}" if path is None else f"{what}: {reason} at {path}")
+        super().__init__(f"{what}: {reason}" if path is None else f"{what}: {reason} at {unquoted(path)}")
         self.event_type = event_type
         self.path = path
 

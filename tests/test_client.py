@@ -154,7 +154,13 @@ def test_clock_that_is_wrong_is_corrected(minutes, caplog):
     assert lines[0].startswith("the service's clock is ")
 
 
-@pytest.mark.parametrize("date", [None, "yesterday", "Thu, 01 Jan 2026 00:00:00", "now"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        *(None, "yesterday", "Thu, 01 Jan 2026 00:00:00", "now"),
+        *("Thu, 01 Jan 2026 00:00:00 +" + "9" * 40, "Fri, 31 Dec 9999 23:59:59 -2300"),
+    ],
+)
 def test_clock_is_not_blamed_for_other_refusals(date, caplog):
     now = datetime.now(timezone.utc).strftime("%a, %d %b %Y %H:%M:%S GMT")
     headers = [] if date is None else [("date", now if date == "now" else date)]

@@ -198,6 +198,21 @@ def test_inputs_that_are_none(message, reason):
 
 
 @pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("$.a[0].b", "$.a[0].b"),
+        ("$.\x1b]0;owned\x07\nERROR root: fake", r"$.\x1b]0;owned\x07\nERROR root: fake"),
+        ("$." + "x" * 62, "$." + "x" * 62),
+        ("$." + "k" * 500_000, "$." + "k" * 59 + "..."),
+    ],
+)
+def test_paths_are_shown_escaped_and_cut(path, shown):
+    error = InvalidEvent("Text", "wrong", path)
+    assert str(error) == f"event 'Text': wrong at {shown}"
+    assert error.path == path
+
+
+@pytest.mark.parametrize(
     ("complete", "input_ended", "last", "missing"),
     [
         (Completion(), True, None, False),

@@ -22,6 +22,22 @@ def test_quote(text, shown):
     assert _text.quote(text) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("$.it's", "$.it's"),
+        ("a\nb\x00\ud800", r"a\nb\x00\ud800"),
+        ("x" * 64, "x" * 64),
+        ("x" * 65, "x" * 61 + "..."),
+        ("\x1b" * 65, r"\x1b" * 61 + "..."),
+        ("é" * 33, "é" * 30 + "..."),
+    ],
+)
+def test_unquoted(text, shown):
+    assert _text.unquoted(text) == shown
+
+
 class Loud(str):
     def __repr__(self):
         raise AssertionError("a subclass decides nothing")

@@ -281,10 +281,22 @@ FAULTS = [
         tests("tests/test_structs.py"),
     ),
     Fault(
+        *("long-timestamps", "No event holds up the others", "eventstream/adapters/_shapes.py"),
+        "_MAX_TEXT = 64\n",
+        "_MAX_TEXT = 64_000\n",
+        tests("tests/adapters/test_shapes.py", "-k", "timestamp"),
+    ),
+    Fault(
         *("codec-with-sockets", "No reach", "eventstream/wire.py"),
         "from __future__ import annotations\n",
         "from __future__ import annotations\n\nimport socket\n",
         tests("tests/test_layers.py"),
+    ),
+    Fault(
+        *("whole-paths", "No reach", "eventstream/operation.py"),
+        "at {unquoted(path)}",
+        "at {path}",
+        tests("tests/test_operation.py", "-k", "paths_are_shown"),
     ),
     Fault(
         *("long-quotes", "No reach", "eventstream/_text.py"),

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.utils import parse_timestamp, parse_to_aware_datetime
 
-from eventstream._text import shown
+from eventstream._text import quote, shown
 from eventstream.values import Byte, Long, Short, Timestamp
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ Convert: TypeAlias = Callable[[Any], Any]
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _SECOND = datetime.timedelta(seconds=1)
+
+_MAX_TEXT = 64
+"""Characters of the text of a number or a timestamp. dateutil takes time quadratic in the length of some texts."""
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -65,11 +68,15 @@ class Mismatch(ValueError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.path = ""
+        self._places: list[str] = []
+
+    @property
+    def path(self) -> str:
+        return "".join(reversed(self._places))
 
     def within(self, place: str) -> Mismatch:
         """Return the same, seen from one level up."""
-        self.path = place + self.path
+        self._places.append(place)
         return self
 
 
@@ -278,7 +285,7 @@ def _map_reader(item: Convert | None, strict: bool) -> Convert:
         if item is None:
             return value
         return {
-            key: None if each is None and not strict else _read_within(f".{key}", item, each)
+            key: None if each is None and not strict else _read_within(f"[{quote(key)}]", item, each)
             for key, each in value.items()
         }
 
@@ -310,6 +317,8 @@ def _from_number(value: Any) -> Any:
 
 
 def _from_timestamp(value: Any) -> datetime.datetime:
+    if isinstance(value, bool) or (isinstance(value, str) and len(value) > _MAX_TEXT):
+        raise Mismatch("not a timestamp")
     try:
         moment: datetime.datetime = parse_timestamp(value)
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.timezone.utc)
@@ -377,9 +386,9 @@ def from_text(shape: Shape, text: str) -> Any:
     kind = shape.type_name
     try:
         if kind in ("integer", "long", "byte", "short"):
-            return int(text)
+            return int(_short(text))
         if kind in ("float", "double"):
-            return _SPECIAL[text] if text in _SPECIAL else float(text)
+            return _SPECIAL[text] if text in _SPECIAL else float(_short(text))
         if kind == "boolean":
             return {"true": True, "false": False}[text.lower()]
         if kind == "timestamp":
@@ -390,8 +399,14 @@ def from_text(shape: Shape, text: str) -> Any:
             return [from_text(shape.member, each.strip()) for each in text.split(",")]
         if shape.serialization.get("jsonvalue"):
             return json.loads(_from_base64(text))
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:  # the last for JSON that is nested too deeply
         if isinstance(error, Mismatch):
             raise
         raise Mismatch(f"{shown(text)} is not {_SCALARS.get(kind, (str, 'JSON'))[1]}") from None
+    return text
+
+
+def _short(text: str) -> str:
+    if len(text) > _MAX_TEXT:
+        raise ValueError("a number has fewer characters")
     return text

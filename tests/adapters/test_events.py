@@ -157,6 +157,25 @@ def test_nesting_that_is_too_deep():
     assert caught.value.path is None
 
 
+@pytest.mark.parametrize("events", [EVENTS, STRICT], ids=["client", "server"])
+def test_keys_of_maps_are_shown_escaped_and_cut(events):
+    for key in ("\x1b]0;owned\x07\nERROR root: fake", "k" * 500_000, "\U0001f600" * 500):
+        payload = json.dumps({"T": "", "data": "", "map": {key: "?"}}).encode()
+        with pytest.raises(InvalidEvent) as caught:
+            events.parse(message("json", payload))
+        text = str(caught.value)
+        assert text.startswith("event 'json': not base64 at $.map['")
+        assert text.isprintable()
+        assert len(text.encode()) < 130
+
+
+@pytest.mark.parametrize("events", [EVENTS, STRICT], ids=["client", "server"])
+def test_timestamp_that_is_long_is_refused(events):
+    payload = json.dumps({"T": "", "data": "", "seconds": " " * 1_000_000 + "x"}).encode()
+    with pytest.raises(InvalidEvent, match=r"not a timestamp at \$.seconds$"):
+        events.parse(message("json", payload))
+
+
 def test_values_of_json_are_counted():
     many = b'{"T":"' + b"," * MAX_JSON_VALUES + b',"}'
     with pytest.raises(InvalidEvent, match="more than"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import io
 import json
@@ -16,6 +17,7 @@ pytest.importorskip("botocore", reason="botocore is not installed")
 import botocore.serialize
 from adapters import models
 from botocore.model import ServiceModel
+from botocore.utils import parse_timestamp
 
 from eventstream.adapters import _shapes
 from eventstream.adapters._shapes import Mismatch
@@ -165,7 +167,9 @@ def test_timestamps_before_1970():
         ("Json", [], "", "not an object"),
         ("Json", {"names": {}}, ".names", "not a list"),
         ("Json", {"map": []}, ".map", "not an object"),
-        ("Json", {"map": {"k": "?"}}, ".map.k", "not base64"),
+        ("Json", {"map": {"k": "?"}}, ".map['k']", "not base64"),
+        ("Json", {"map": {"\x1b]0;": "?"}}, ".map['\\x1b]0;']", "not base64"),
+        ("Json", {"map": {"k" * 500_000: "?"}}, f".map['{'k' * 61}'...]", "not base64"),
         ("Json", {"data": 1}, ".data", "not base64"),
         ("Json", {"node": {"children": [{}, {"v": "?"}]}}, ".node.children[1].v", "not base64"),
         ("Json", {"seconds": "yesterday, or so"}, ".seconds", "not a timestamp"),
@@ -191,7 +195,7 @@ def test_mismatches(name, value, path, reason):
         ({"T": "", "data": 1}, ".data", "not base64"),
         ({"T": "", "names": ["a", 1]}, ".names[1]", "not a string"),
         ({"T": "", "names": ["a", None]}, ".names[1]", "not a string"),
-        ({"T": "", "map": {"k": None}}, ".map.k", "not base64"),
+        ({"T": "", "map": {"k": None}}, ".map['k']", "not base64"),
         ({"T": "", "either": {}}, ".either", "0 members of a union, not one"),
         ({"T": "", "either": {"number": 1, "data": ""}}, ".either", "2 members of a union, not one"),
     ],
@@ -257,9 +261,62 @@ def test_texts_of_shapes_that_seldom_are_in_http():
         ("flag", "1", "'1' is not a boolean"),
         ("since", "never, ever", "not a timestamp"),
         ("facts", "eyI=", "'eyI=' is not a string"),
+        ("facts", base64.b64encode(b"[" * 30_000).decode(), f"'{'W1tb' * 15}W'... is not a string"),
+        ("limit", "0" * 65, f"'{'0' * 61}'... is not an integer"),
+        ("ratio", "0" * 65, f"'{'0' * 61}'... is not a number"),
     ],
 )
 def test_texts_of_another_kind(name, text, reason):
     with pytest.raises(Mismatch) as caught:
         _shapes.from_text(shape("Request").members[name], text)
     assert caught.value.reason == reason
+
+
+def test_texts_of_numbers_may_have_64_characters():
+    assert _shapes.from_text(shape("Request").members["limit"], "7".rjust(64, "0")) == 7
+    assert _shapes.from_text(shape("Request").members["ratio"], "7".rjust(64, "0")) == 7
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """Return the timestamps that botocore's parser is given, whose cost is quadratic for some texts."""
+    given = []
+
+    def parse(value):
+        given.append(value)
+        return parse_timestamp(value)
+
+    monkeypatch.setattr(_shapes, "parse_timestamp", parse)
+    return given
+
+
+LONG_TIMESTAMPS = ["1." * 50_000, " " * 1_000_000 + "x", "2026-01-02".rjust(65)]
+
+
+@pytest.mark.parametrize("text", LONG_TIMESTAMPS, ids=["points", "spaces", "date"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_timestamp_that_is_long_is_not_parsed(text, strict, parsed):
+    for name in ("seconds", "iso", "mail"):
+        with pytest.raises(Mismatch) as caught:
+            read("Json", {"T": "", "data": "", name: text}, strict)
+        assert (caught.value.path, caught.value.reason) == (f".{name}", "not a timestamp")
+    with pytest.raises(Mismatch, match="not a timestamp"):
+        _shapes.from_text(shape("Request").members["since"], text)
+    assert parsed == []
+
+
+def test_timestamp_of_64_characters_is_parsed(parsed):
+    text = "2026-01-02T03:04:05.678Z".rjust(64)
+    assert read("Timestamp", text) == MOMENT
+    assert parsed == [text]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("value", [False, True])
+def test_timestamp_is_no_boolean(value, strict):
+    with pytest.raises(Mismatch, match="not a timestamp"):
+        read("Timestamp", value, strict)
+
+
+def test_path_is_joined_from_the_outside():
+    assert Mismatch("wrong").within("[2]").within(".b").within(".a").path == ".a.b[2]"
