@@ -38,7 +38,15 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, T
 from eventstream._codec import Message
 from eventstream._text import quote_bytes
 from eventstream._waiting import timeout_after
-from eventstream.credentials import ConfigurationError, CredentialChain, NoCredentials, Source, check_source, resolve
+from eventstream.credentials import (
+    ConfigurationError,
+    CredentialChain,
+    NoCredentials,
+    NoRegion,
+    Source,
+    check_source,
+    resolve,
+)
 from eventstream.exceptions import IncompleteStream, ServiceError, StateError
 from eventstream.http2 import ErrorCodes, NotHTTP2, StreamError
 from eventstream.operation import Operation, Parts, may_retry
@@ -448,7 +456,7 @@ class Client:
     def _profile_region(self) -> str:
         region = self._credentials.region() if isinstance(self._credentials, CredentialChain) else None
         if region is None:
-            raise ConfigurationError("no region was given, or found in AWS_REGION, AWS_DEFAULT_REGION or a profile")
+            raise NoRegion("no region was given, or found in AWS_REGION, AWS_DEFAULT_REGION or a profile")
         return region
 
     def endpoint_of(self, operation: Operation[Any, Any, Any, Any]) -> str:

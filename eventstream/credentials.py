@@ -17,11 +17,15 @@ from eventstream.signing import Credentials
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["ConfigurationError", "CredentialChain", "NoCredentials", "Source", "check_source", "resolve"]
+__all__ = ["ConfigurationError", "CredentialChain", "NoCredentials", "NoRegion", "Source", "check_source", "resolve"]
 
 
 class ConfigurationError(ValueError):
     """The region, the endpoint, the CA bundle or the credentials are missing, or cannot be used."""
+
+
+class NoRegion(ConfigurationError):
+    """No region was given, and none was found where AWS's tools look for it."""
 
 
 class NoCredentials(ConfigurationError):

@@ -4,8 +4,8 @@
     python examples/nova_sonic.py --microphone                        your voice, to the fake model; Ctrl-C ends it
     python examples/nova_sonic.py --microphone --region us-east-1     Nova Sonic
 
-The speaker is a WAV file, or with --microphone that of this machine. It needs eventstream-codec[client,mic]; for the
-fake model no AWS account is asked.
+The answer is written to answer.wav (--output names another file), or played, with --microphone. It needs
+eventstream-codec[client,mic]; for the fake model no AWS account is asked.
 """
 
 from __future__ import annotations
@@ -202,6 +202,8 @@ def main() -> None:
             audio = recording(options.wav, 0 if options.fast else 0.1)
             play = stack.enter_context(file(options.output))
         talk(client, audio, play)
+    if not options.microphone:
+        print(f"written: {options.output}")
 
 
 if __name__ == "__main__":

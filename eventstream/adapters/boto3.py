@@ -60,9 +60,14 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import botocore.client
-import botocore.loaders
-from botocore.exceptions import DataNotFoundError, UnknownServiceError
+try:
+    import botocore.client
+    import botocore.loaders
+    from botocore.exceptions import DataNotFoundError, UnknownServiceError
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "eventstream.adapters.boto3 needs botocore: install eventstream-codec with its extra [client]", name=error.name
+    ) from error
 
 from eventstream.adapters._equipment import Equipment
 from eventstream.adapters._install import Installation, Replacement

@@ -199,6 +199,8 @@ def _form_of(head: bytes, name: str) -> str:
     if form is None:
         if len(head) < 12:
             return "raw"  # cut
+        if head.startswith(b"RIFF") and head[8:12] == b"WAVE":
+            raise UnusableInput(f"{shown(name)}: it is a WAV file: `eventstream transcribe` takes it")
         what = describe(head[:64])
         begin = f"it begins with {what}" if what else f"it begins with the bytes {head[:16].hex(' ')}"
         reason = f"{shown(name)}: not an event stream, nor a known form of one: {begin} (--from names its form)"

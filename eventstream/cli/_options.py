@@ -28,6 +28,9 @@ output = click.option(
 )
 
 
+NO_REGION = "no region: give --region, or set AWS_REGION or AWS_DEFAULT_REGION, or a profile"
+
+
 def inputs(function: F) -> F:
     """Add what tells how files are read."""
     form = click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,6 +34,16 @@ def _headers(operation: Operation[Any, Any, Any, Any]) -> dict[str, str]:
     request: Any = operation.request
     headers = [parameter.header for parameter in request.type.parameters.values()]
     return {header.removeprefix(prefix): header for header in headers}
+
+
+def _in_names_of_the_query(text: str, operation: Operation[Any, Any, Any, Any]) -> str:
+    """Return a text about a request with the parameters' names in the query in place of the fields' names."""
+    request: Any = operation.request
+    names = {
+        field: parameter.header.removeprefix(operation.websocket_prefix)
+        for field, parameter in request.type.parameters.items()
+    }
+    return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), text)
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -81,8 +92,13 @@ def command(
 
     The names of the parameters are those of the URL. Any holder of the URL can open streams with it until it expires.
     """
+    if endpoint is not None and endpoint.lower().startswith(("http:", "https:")):
+        raise click.UsageError(
+            "a WebSocket's endpoint begins with ws:// or wss://: it is the second line of `eventstream emulate`"
+        )
     with _options.needed("client"):
-        from eventstream.transcribe.sync import ConfigurationError, NoCredentials, TranscribeClient
+        from eventstream.transcribe.sync import ConfigurationError, TranscribeClient
+    from eventstream.credentials import NoRegion
     from eventstream.operation import InvalidRequest, Parts
 
     called = _operation(operation)
@@ -91,9 +107,9 @@ def command(
         client = TranscribeClient(region, profile=profile, endpoint=endpoint)
         click.echo(client.presign(request, expires=expires))
     except InvalidRequest as error:
-        raise click.UsageError(shown(str(error))) from None
-    except (ConfigurationError, NoCredentials) as error:
-        complaint(str(error))
+        raise click.UsageError(shown(_in_names_of_the_query(str(error), called))) from None
+    except ConfigurationError as error:
+        complaint(_options.NO_REGION if isinstance(error, NoRegion) else str(error))
         return 2
     return 0
 

@@ -81,6 +81,7 @@ def command(
     with _options.needed("client"):
         from eventstream.transcribe.sync import ConfigurationError, TranscribeClient
     from eventstream import CodecError, IncompleteStream, ServiceError
+    from eventstream.credentials import NoRegion
     from eventstream.operation import InvalidRequest
     from eventstream.transcribe import InvalidAudio
 
@@ -108,7 +109,7 @@ def command(
         complaint(f"{type(error).__name__}: {error}")
         return 1
     except ConfigurationError as error:
-        complaint(str(error))
+        complaint(_options.NO_REGION if isinstance(error, NoRegion) else str(error))
         return 2
     except OSError as error:
         complaint(f"{error.filename}: {error.strerror}" if error.filename else str(error))

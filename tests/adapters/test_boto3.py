@@ -406,3 +406,21 @@ def test_credentials_are_the_sessions(installed):
             stream.end()
             assert list(stream) == [chunk(b"A")]
         assert server.statistics.signatures == 3
+
+
+def test_without_botocore_the_error_names_the_extra():
+    program = """
+        import sys
+
+        sys.modules["botocore"] = None
+        try:
+            import eventstream.adapters.boto3
+        except ModuleNotFoundError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], cwd=AWAY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == (
+        "eventstream.adapters.boto3 needs botocore: install eventstream-codec with its extra [client]\n"
+    )

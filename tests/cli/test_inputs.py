@@ -175,6 +175,8 @@ def test_memory_does_not_grow_with_a_compressed_stream(tmp_path):
         (b"<html><body>Not found</body></html>", None, "it begins with XML|it begins with HTML"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", None, "it begins with the bytes 89 50 4e 47"),
         (b'{"message": "Forbidden"}', None, "it begins with JSON"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", None, "it is a WAV file: `eventstream transcribe` takes it$"),
+        (b"RIFF\x24\0\0\0AVI LIST", None, "it begins with the bytes 52 49 46 46"),
         (b"HTTP/1.1 200 OK\r\nA: b", None, "the HTTP headers do not end"),
         (b"HTTP/1.1 200 OK\r\n\r\n<html>not one</html>", None, "it begins with HTML"),
         (gzip.compress(b"some other text"), None, "it begins with text: 'some other text'"),

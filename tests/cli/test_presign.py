@@ -84,14 +84,17 @@ def test_presign_opens_a_stream_of_the_emulator(run):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("language-code=en-US",), "media_encoding: missing"),
-        ((*PCM[:2], "sample-rate=1"), "(allowed: 8000 to 48000)"),
+        (("language-code=en-US",), "media-encoding: missing"),
+        ((*PCM[:2], "sample-rate=1"), "sample-rate: 1 (allowed: 8000 to 48000)"),
+        (PCM[1:], "exactly one of language-code, identify-language"),
         ((*PCM, "rate=1"), "rate is not a parameter of this operation, which has language-code, "),
         ((*PCM, "sample-rate"), "sample-rate is not NAME=VALUE"),
         ((*PCM, "sample-rate=8000"), "sample-rate is given twice"),
         ((*PCM, "\x1b[31m=1"), "\\x1b[31m is not a parameter"),
         ((*PCM, "--expires", "301"), "301 is not in the range 1<=x<=300"),
         ((*PCM, "--operation", "medical-scribe"), "medical-scribe"),
+        ((*PCM, "--endpoint", "http://127.0.0.1:8080"), "a WebSocket's endpoint begins with ws:// or wss://"),
+        ((*PCM, "--endpoint", "HTTPS://127.0.0.1:8080"), "a WebSocket's endpoint begins with ws:// or wss://"),
     ],
 )
 def test_presign_usage(run, arguments, text):
@@ -104,7 +107,7 @@ def test_presign_without_credentials_or_region(run, monkeypatch):
     monkeypatch.delenv("AWS_REGION")
     done = run("presign", *PCM)
     assert done.status == 2
-    assert "no region was given" in done.err
+    assert done.err == "no region: give --region, or set AWS_REGION or AWS_DEFAULT_REGION, or a profile\n"
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     done = run("presign", "--region", "us-east-1", *PCM)

@@ -192,3 +192,11 @@ def test_pipe_that_breaks(run, monkeypatch, tmp_path, to_file):
     else:
         with pytest.raises(SystemExit, match="1"):
             run(*arguments)
+
+
+def test_transcribe_without_a_region(run, monkeypatch, tmp_path):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    error = "no region: give --region, or set AWS_REGION or AWS_DEFAULT_REGION, or a profile\n"
+    assert run("transcribe", "examples/speech.wav") == (2, "", error)

@@ -38,7 +38,9 @@ def run(name: str, *arguments: str, cwd: Path, input: str = "", code: int = 0, p
 
 
 def test_nova_sonic_answers_with_what_was_said(tmp_path: Path) -> None:
-    assert run("nova_sonic.py", "--fast", cwd=tmp_path) == "assistant: You spoke for 3.3 seconds.\n"
+    assert (
+        run("nova_sonic.py", "--fast", cwd=tmp_path) == "assistant: You spoke for 3.3 seconds.\nwritten: answer.wav\n"
+    )
     with wave.open(str(tmp_path / "answer.wav")) as answer, wave.open(str(EXAMPLES / "speech.wav")) as said:
         assert answer.getparams()[:3] == said.getparams()[:3]
         assert answer.readframes(answer.getnframes()) == said.readframes(said.getnframes())

@@ -14,6 +14,7 @@ from eventstream.http2 import Budget
 from eventstream.server import ConnectionLimits
 from eventstream.signing import Credentials, utc_now
 from eventstream.transcribe.emulator.rules import RULES
+from eventstream.transcribe.emulator.server import DOCUMENTATION_CREDENTIALS
 from eventstream.transcribe.emulator.service import Limits
 
 __all__ = ["clock", "connections", "limits", "parser"]
@@ -82,7 +83,8 @@ def parser(program: str) -> argparse.ArgumentParser:
         type=_argument(_credentials),
         action="append",
         metavar="ACCESS_KEY:SECRET_KEY[:TOKEN]",
-        help="credentials whose signatures are accepted; repeatable (default: the keys of AWS's documentation)",
+        help="credentials whose signatures are accepted; repeatable (default: the keys of AWS's documentation, with "
+        f"the access key {DOCUMENTATION_CREDENTIALS.access_key}; --no-verify accepts any)",
     )
     add("--no-verify", action="store_true", help="do not check signatures")
     add(
