@@ -449,7 +449,8 @@ class ServerSocket(_Connection):
         self._has_request = True
         self.path = event.path
         self.headers = [(name.lower(), value) for name, value in event.headers.raw_items()]
-        answer = self._server.answer(self)
+        method = getattr(event, "method", "GET")  # where the library does not tell it, it takes no other
+        answer = self._server.answer(self) if method == "GET" else _not_allowed(method)
         if answer is None:
             response = self._server_protocol.accept(event)
             if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
@@ -524,6 +525,12 @@ class ServerSocket(_Connection):
             await asyncio.wait([self._lost])
 
 
+def _not_allowed(method: str) -> Answer:
+    answer = Answer.text(405, "Only GET is answered here.")
+    answer.headers.append(("allow", "GET"))
+    return answer._replace(body=b"") if method == "HEAD" else answer
+
+
 def _plain(answer: Answer) -> Handshake:
     headers = Headers([("date", formatdate(usegmt=True)), ("connection", "close")])
     headers["content-length"] = str(len(answer.body))
@@ -557,6 +564,7 @@ class Server:
         self.idle_frames = idle_frames
         self.connections: set[ServerSocket] = set()
         self.complaints = Complaints(_log)
+        self._failures = Complaints(_log)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self, host: str | None, port: int, *, backlog: int, **bounds: Any) -> None:
@@ -573,7 +581,7 @@ class Server:
             try:
                 return route(socket.path, socket.headers, socket.peer)
             except Exception:
-                _log.exception("GET %s failed", quote(path))
+                self._failures(logging.ERROR, "GET %s failed", quote(path), exc_info=True)
                 return Answer.text(500, "The server failed; its log says why.")
         reason = self._refuse(socket.path)
         if reason is None:
@@ -696,8 +704,8 @@ class ClientSocket(_Connection):
             self._response = Response(200, headers)
             self._changed.wake()
             return
-        status = 502 if event.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS else event.status_code
-        self._response = Response(status, headers)
+        # A success that opened no WebSocket must not be taken for one that did.
+        self._response = Response(502 if event.status_code < 300 else event.status_code, headers)
         self._received += event.body or b""
         self.peer_ended = self._closing = True
         self._close_soon()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import http.client
 import socket
 import struct
@@ -14,6 +15,7 @@ from sockets import Peer
 from websockets.asyncio.client import connect as library_client
 from websockets.asyncio.server import serve as library_server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.http11 import Request
 from websockets.utils import accept_key
 
 from eventstream import websocket
@@ -232,14 +234,59 @@ def test_server_answers_plain_gets(caplog):
             async with client_of(server, "/socket?a=1") as client:
                 await client.send(b"x")
                 assert await client.recv() == b"x"
-            for method in ("POST", "HEAD"):
-                with contextlib.suppress(http.client.HTTPException, OSError):
-                    assert (await asyncio.to_thread(get, server.port, "/", method))[0] >= 400
 
     run(main())
     assert seen == [("/?a=1", "1", "127.0.0.1")]
     assert "GET '/broken' failed" in caplog.text
     assert "a connection from 127.0.0.1 failed: There is nothing at /other." in caplog.messages
+
+
+TELLS_METHODS = "method" in {field.name for field in dataclasses.fields(Request)}
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD", "DELETE", "get"])
+@pytest.mark.parametrize("path", ["/", "/socket"])
+def test_server_answers_gets_only(path, method):
+    """Where the library does not tell the method, it refuses all others itself."""
+    asked = []
+
+    async def main():
+        def page(*request):
+            asked.append(request)
+            return Answer(200, [], b"page")
+
+        async with websocket.serve(echo, routes={"/": page}) as server:
+            line = f"{method} {path} ".encode()
+            head, _, body = (await answer_to(server, line + HANDSHAKE.partition(b"/socket ")[2])).partition(b"\r\n\r\n")
+            assert body == (b"" if method == "HEAD" or not TELLS_METHODS else b"Only GET is answered here.\n")
+            if TELLS_METHODS:
+                assert head.startswith(b"HTTP/1.1 405 ")
+                assert b"\r\nallow: GET" in head
+            else:
+                assert b" 101 " not in head
+
+    run(main())
+    assert not asked
+
+
+def test_failures_of_plain_gets_are_logged_once_a_second(caplog, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("eventstream.http2.listener.time.monotonic", lambda: now[0])
+
+    def broken(path, headers, peer):
+        raise ZeroDivisionError
+
+    async def main():
+        async with websocket.serve(echo, routes={"/": broken}) as server:
+            for after in (0, 0, 0, 1.5):
+                now[0] += after
+                assert (await answer_to(server, PLAIN)).startswith(b"HTTP/1.1 500 ")
+
+    run(main())
+    first, second = caplog.records
+    assert (first.levelname, first.getMessage()) == ("ERROR", "GET '/' failed")
+    assert first.exc_info[0] is ZeroDivisionError
+    assert second.getMessage() == "GET '/' failed (and 2 other faults were not logged)"
 
 
 # What follows a request
@@ -463,6 +510,27 @@ def test_client_tells_a_server_that_is_none():
                 with pytest.raises(error, match=text):
                     async with connected(port) as channel:
                         await channel.response(0.05 if handler is silent else 5)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("200 OK", 502), ("204 No Content", 502), ("101 Switching Protocols", 502), ("302 Found", 302), ("403 No", 403)],
+)
+def test_client_takes_no_other_answer_for_a_websocket(status, told):
+    async def main():
+        async def page(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+            writer.close()
+
+        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with connected(port) as channel:
+                assert (await channel.response(5)).status == told
+                with pytest.raises(StreamError):
+                    await channel.send(b"x")
 
     run(main())
 

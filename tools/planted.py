@@ -123,7 +123,7 @@ FAULTS = [
     ),
     Fault(
         *("expired-url", "Signatures", "eventstream/signing/requests.py"),
-        "        if late > timedelta(0):\n",
+        "        if late >= timedelta(0):\n",
         "        if late > max_clock_skew:\n",
         tests("tests/signing/test_requests.py", "-k", "presigned"),
     ),

@@ -39,8 +39,8 @@ class Complaints:
         self._next = 0.0
         self._left_out = 0
 
-    def __call__(self, level: int, text: str, *args: object) -> None:
-        """Log this, or count it."""
+    def __call__(self, level: int, text: str, *args: object, exc_info: bool | None = None) -> None:
+        """Log this, or count it; `exc_info` adds the exception that is being handled."""
         now = time.monotonic()
         if now < self._next:
             self._left_out += 1
@@ -49,7 +49,7 @@ class Complaints:
         if self._left_out:
             text, args = text + " (and %d other faults were not logged)", (*args, self._left_out)
             self._left_out = 0
-        self._log.log(level, text, *args)
+        self._log.log(level, text, *args, exc_info=exc_info)
 
 
 class Place:

@@ -434,7 +434,7 @@ def verify_presigned(
         if age < -max_clock_skew:
             raise _refusal(DateSkew, describe_skew(-age // MILLISECOND, max_clock_skew // MILLISECOND))
         late = age - timedelta(seconds=expires)
-        if late > timedelta(0):
+        if late >= timedelta(0):
             raise _refusal(DateSkew, f"it expired {late / timedelta(seconds=1):.3f} s ago")
     return request
 

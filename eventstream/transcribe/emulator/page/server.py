@@ -71,6 +71,10 @@ _NAME = re.compile("(?!x-)[a-z]+(-[a-z]+)*")
 """A parameter of a stream. Those of signatures have other names."""
 
 
+_AUTHORITY = re.compile(r"(?:localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?", re.IGNORECASE)
+"""A Host header that may name this machine. `urlsplit` takes more, such as what is before and behind brackets."""
+
+
 class _Refused(Exception):
     """The request gets an error, with a sentence."""
 
@@ -123,7 +127,7 @@ class Page:
         hosts = [value for name, value in headers if name == "host"]
         if len(hosts) != 1 or not _is_loopback_authority(hosts[0]):
             raise _Refused("This page is served to this machine only: open it at localhost or 127.0.0.1.")
-        if not _is_loopback(peer):
+        if not _is_loopback(peer.partition("%")[0]):  # without the zone
             raise _Refused(f"This page is served to this machine only, and {quote(peer)} is another one.")
         return hosts[0]
 
@@ -168,19 +172,21 @@ def _parameters(query: str) -> str:
 
 def _is_loopback_authority(authority: str) -> bool:
     """Whether a Host header names this machine: other names may resolve to it, at the will of who owns them."""
+    if _AUTHORITY.fullmatch(authority) is None:
+        return False
     try:
         parts = urlsplit(f"//{authority}")
         name, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    if name is None or parts.netloc != authority or "@" in authority or parts.path or parts.query or parts.fragment:
+    if name is None:
         return False
     return name == "localhost" or _is_loopback(name)
 
 
 def _is_loopback(address: str) -> bool:
     try:
-        found = ip_address(address.partition("%")[0])
+        found = ip_address(address)
     except ValueError:
         return False
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:

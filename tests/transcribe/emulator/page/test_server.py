@@ -63,6 +63,18 @@ REBOUND = [
         "localhost:80 x",
     ),
     *("[::ffff:10.0.0.1]", "2130706433", "127.1"),
+    *(
+        "127.0.0.1%.example.com",
+        "127.0.0.1%example.com:80",
+        "[::1].example.com",
+        "[::1]example",
+        "example[::1]",
+        "example.com[::1]:80",
+        "[::1%.example.com]",
+        "[::1%25lo]",
+        "[::1%; script-src * 'unsafe-inline']",
+    ),
+    *("127.0.0.1\n", "localhost:99999", "[127.0.0.1]", "[::1", "::1"),
 ]
 
 
