@@ -30,14 +30,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 from uuid import uuid4
 
-from websockets.client import ClientProtocol
-from websockets.datastructures import Headers
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request
-from websockets.http11 import Response as Handshake
-from websockets.protocol import SEND_EOF, Protocol, State
-from websockets.server import ServerProtocol
-from websockets.uri import parse_uri
+try:
+    from websockets.client import ClientProtocol
+    from websockets.datastructures import Headers
+    from websockets.frames import CloseCode, Frame, Opcode
+    from websockets.http11 import Request
+    from websockets.http11 import Response as Handshake
+    from websockets.protocol import SEND_EOF, Protocol, State
+    from websockets.server import ServerProtocol
+    from websockets.uri import parse_uri
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "eventstream.websocket needs websockets: install eventstream-codec with its extra [websocket]", name=error.name
+    ) from error
 
 from eventstream import proxy as proxies
 from eventstream._text import quote

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 from dataclasses import replace
 
@@ -247,6 +248,8 @@ def test_websocket_needs_its_library(monkeypatch):
     monkeypatch.delitem(sys.modules, "eventstream.websocket", raising=False)
     monkeypatch.delattr("eventstream.websocket", raising=False)
     monkeypatch.setitem(sys.modules, "websockets", None)
+    with pytest.raises(ModuleNotFoundError, match=r"^eventstream\.websocket needs websockets: .* extra \[websocket\]$"):
+        importlib.import_module("eventstream.websocket")
 
     async def main():
         client = Client("us-east-1", endpoint="http://localhost:1", credentials=CREDENTIALS, transport="websocket")

@@ -14,6 +14,8 @@ from eventstream.cli._terminal import complaint, shown
 if TYPE_CHECKING:
     from eventstream.operation import Operation
 
+_NO_WEBSOCKET = "a WebSocket's endpoint begins with ws:// or wss://: it is the second line of `eventstream emulate`"
+
 _OPERATIONS = ("transcription", "medical", "call-analytics")
 
 
@@ -93,9 +95,7 @@ def command(
     The names of the parameters are those of the URL. Any holder of the URL can open streams with it until it expires.
     """
     if endpoint is not None and endpoint.lower().startswith(("http:", "https:")):
-        raise click.UsageError(
-            "a WebSocket's endpoint begins with ws:// or wss://: it is the second line of `eventstream emulate`"
-        )
+        raise click.UsageError(f"--endpoint: {_NO_WEBSOCKET}")
     with _options.needed("client"):
         from eventstream.transcribe.sync import ConfigurationError, TranscribeClient
     from eventstream.credentials import NoRegion
@@ -105,6 +105,9 @@ def command(
     try:
         request = called.request.read(Parts(headers=_given(parameters, _headers(called))))
         client = TranscribeClient(region, profile=profile, endpoint=endpoint)
+        if client.endpoint_of(called).lower().startswith("http:"):  # AWS's begin with https:, and take WebSockets, too
+            where = "the endpoint of the environment is not for WebSockets: give --endpoint"
+            raise click.UsageError(f"{where}; {_NO_WEBSOCKET}")
         click.echo(client.presign(request, expires=expires))
     except InvalidRequest as error:
         raise click.UsageError(shown(_in_names_of_the_query(str(error), called))) from None

@@ -117,6 +117,18 @@ def test_presign_without_credentials_or_region(run, monkeypatch):
     assert done.status == 2
 
 
+def test_presign_at_the_endpoint_of_the_environment(run, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8080")
+    done = run("presign", *PCM)
+    assert (done.status, done.out) == (2, "")
+    assert "the endpoint of the environment is not for WebSockets: give --endpoint" in " ".join(done.err.split())
+    assert run("presign", "--endpoint", "ws://127.0.0.1:8081", *PCM).out.startswith("ws://127.0.0.1:8081/")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "wss://127.0.0.1:8081")
+    assert run("presign", *PCM).out.startswith("wss://127.0.0.1:8081/")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://gateway.example.com")
+    assert run("presign", *PCM).out.startswith("wss://gateway.example.com/")
+
+
 def test_presign_completes_parameters():
     complete = ShellComplete(presign.command, {}, "presign", "_PRESIGN_COMPLETE")
     assert [item.value for item in complete.get_completions([], "sample")] == ["sample-rate="]

@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eventstream._text import quote
 from eventstream.transcribe.emulator import options as command_line
 from eventstream.transcribe.emulator.recogniser import RecogniserFactory, load_recogniser
 from eventstream.transcribe.emulator.scripted import Scripted
@@ -72,12 +73,13 @@ def _recogniser(options: Namespace) -> RecogniserFactory:
 
 
 async def _serve(options: Namespace, recogniser: RecogniserFactory) -> None:
+    credentials = None if options.no_verify else options.credentials or [DOCUMENTATION_CREDENTIALS]
     emulator = Emulator(
         host=options.host,
         port=options.port,
         tls=options.tls is not None,
         host_names=options.host_name,
-        credentials=None if options.no_verify else options.credentials or [DOCUMENTATION_CREDENTIALS],
+        credentials=credentials,
         recogniser=recogniser,
         limits=command_line.limits(options),
         connections=command_line.connections(options),
@@ -93,6 +95,9 @@ async def _serve(options: Namespace, recogniser: RecogniserFactory) -> None:
         stopped = _stop_signal()
         addresses = (emulator.endpoint, emulator.websocket_endpoint, emulator.page_endpoint)
         print(*filter(None, addresses), sep="\n", flush=True)
+        if credentials is not None:
+            keys = ", ".join(quote(account.access_key) for account in credentials)
+            logging.info("accepted access keys: %s (--no-verify accepts any)", keys)
         await stopped
         logging.info("draining, for at most %g s; a second signal ends at once", options.grace)
         await emulator.drain(options.grace)

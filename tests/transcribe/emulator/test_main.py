@@ -456,7 +456,7 @@ def test_memory_that_ends_is_one_line(when, tmp_path):
         assert process.returncode == 1
         *before, last = log.decode().splitlines()
         assert last == "emulator: the system allows no more threads, or has no memory for one"
-        assert len(before) == (when == "end"), "the line about draining"
+        assert len(before) == 2 * (when == "end"), "the lines about access keys and draining"
 
     asyncio.run(asyncio.wait_for(main(), 30))
 
@@ -485,3 +485,28 @@ def test_other_errors_at_run_time_are_not_hidden(monkeypatch, capsys):
     fail(MemoryError())
     assert command([]) == 1
     assert capsys.readouterr().err == "emulator: out of memory\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "accepted access keys: 'AKIDEXAMPLE' (--no-verify accepts any)\n"),
+        (("--credentials", "one:x", "--credentials", "two:y"), "accepted access keys: 'one', 'two' (--no-verify"),
+    ],
+)
+def test_log_says_which_access_keys_are_accepted(run, arguments, said):
+    async def main():
+        async with running(*arguments) as (process, _):
+            assert said in (await process.stderr.readline()).decode()
+
+    run(main)
+
+
+def test_log_names_no_access_keys_without_signatures(run):
+    async def main():
+        async with running("--no-verify") as (process, _):
+            process.terminate()
+            _, log = await process.communicate()
+            assert b"access key" not in log
+
+    run(main)
