@@ -279,14 +279,15 @@ def test_texts_of_numbers_may_have_64_characters():
 
 @pytest.fixture
 def parsed(monkeypatch):
-    """Return the timestamps that botocore's parser is given, whose cost is quadratic for some texts."""
+    """Return the texts of timestamps that are parsed."""
     given = []
+    parse = _shapes._moment
 
-    def parse(value):
-        given.append(value)
-        return parse_timestamp(value)
+    def moment(text):
+        given.append(text)
+        return parse(text)
 
-    monkeypatch.setattr(_shapes, "parse_timestamp", parse)
+    monkeypatch.setattr(_shapes, "_moment", moment)
     return given
 
 
@@ -308,7 +309,50 @@ def test_timestamp_that_is_long_is_not_parsed(text, strict, parsed):
 def test_timestamp_of_64_characters_is_parsed(parsed):
     text = "2026-01-02T03:04:05.678Z".rjust(64)
     assert read("Timestamp", text) == MOMENT
-    assert parsed == [text]
+    assert parsed == [text.strip()]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(0, -1, 1767323045, 1767323045.678, 1767323045.000001, "1767323045.678", "-1.5", "20260102"),
+        *("2026-01-02T03:04:05Z", "2026-01-02t03:04:05.5z", "2026-01-02T03:04:05.123456789Z", "2026-01-02 03:04:05"),
+        *("2026-01-02T03:04:05+01:30", "2026-01-02T03:04:05.5-0130", "2026-01-02T03:04:05.25", "2026-01-02"),
+        *("Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:05.25 GMT", "Fri, 02 Jan 2026 03:04:05 +0100"),
+        *("02 Jan 2026 03:04:05 -0000", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_timestamp_is_botocores(value):
+    moment, theirs = read("Timestamp", value), parse_timestamp(value)
+    assert moment == (theirs if theirs.tzinfo is not None else theirs.replace(tzinfo=UTC))
+    assert moment.tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "",
+            " ",
+            "x",
+            "nan",
+            "inf",
+            "1e999",
+            math.inf,
+            math.nan,
+            10**400,
+            [],
+            {},
+            "2026-13-01",
+            "2026-01-02T25:00:00Z",
+        ),
+        *("2026-01-02T03:04:05+25:00", "Fri, 02 Jan 2026 03:04:05 +" + "9" * 30, "Fri, 02 Jan " + "9" * 40),
+        *("9" * 30 + "m/+nan20", "2026-01-02T03:04:05ZZ", "1 GMTZ", "10:00 am", "\0", "\u0662026-01-02"),
+    ],
+)
+def test_timestamp_of_no_format(value):
+    with pytest.raises(Mismatch, match="not a timestamp"):
+        read("Timestamp", value)
 
 
 @pytest.mark.parametrize("strict", [False, True])
