@@ -263,6 +263,9 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
     async def send(self, event: _In) -> None:
         """Send an event. It waits while the service, or the network, takes no more.
 
+        Read the events in another task meanwhile: a service whose events nobody reads stops taking any, and in the end
+        gives up.
+
         Raises:
             ValueError: the operation does not allow this event; the stream remains usable.
             TypeError: it is not one of the operation's events; the stream remains usable.

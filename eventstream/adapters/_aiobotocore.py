@@ -64,6 +64,9 @@ class AsyncStream:
     async def send(self, event: Mapping[str, Any]) -> None:
         """Send an event. It waits while the service, or the network, takes no more.
 
+        Read the events in another task meanwhile: a service whose events nobody reads stops taking any, and in the end
+        gives up.
+
         Args:
             event: its type and its members, e.g. ``{"chunk": {"bytes": b"..."}}``.
         """
