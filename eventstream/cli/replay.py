@@ -7,6 +7,7 @@ told otherwise, verifies nothing, and sends the bytes as they are: a damaged rec
 from __future__ import annotations
 
 import contextlib
+import queue
 import signal
 import sys
 import threading
@@ -136,7 +137,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     pieces: list[tuple[float, bytes]]
     headers: list[tuple[str, str]]
-    answered: threading.Semaphore
+    answered: queue.SimpleQueue[bool]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -149,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self._read_request():
                 self._answer()
         finally:
-            self.server.answered.release()
+            self.server.answered.put(True)
 
     do_POST = do_PUT = do_GET  # noqa: N815
 
@@ -193,13 +194,16 @@ def _serve_http1(
     pieces: list[tuple[float, bytes]], headers: list[tuple[str, str]], host: str, port: int, count: int | None
 ) -> None:
     with _Server((host, port), _Handler) as server:
-        server.pieces, server.headers, server.answered = pieces, headers, threading.Semaphore(0)
-        # Not in this thread: there Ctrl-C could come inside a finaliser or a weakref callback, which drops it.
+        server.pieces, server.headers, server.answered = pieces, headers, queue.SimpleQueue()
+        # Ctrl-C raises nothing here: an exception that comes inside a callback or a lock is dropped, or replaced.
+        before = signal.signal(signal.SIGINT, lambda *_: server.answered.put(False))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         _say_address(host, server.server_address[1])
-        for _ in range(count or sys.maxsize):
-            while not server.answered.acquire(timeout=_POLL):  # a signal that comes just before a wait does not end it
-                pass
+        left = count or sys.maxsize
+        while left:
+            with contextlib.suppress(queue.Empty):  # a signal that comes just before a wait does not end it
+                left = left - 1 if server.answered.get(timeout=_POLL) else 0
+        signal.signal(signal.SIGINT, before)
         server.shutdown()
 
 

@@ -71,7 +71,7 @@ _NAME = re.compile("(?!x-)[a-z]+(-[a-z]+)*")
 """A parameter of a stream. Those of signatures have other names."""
 
 
-_AUTHORITY = re.compile(r"(?:localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?:localhost|[0-9.]+|\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?", re.IGNORECASE)
 """A Host header that may name this machine. `urlsplit` takes more, such as what is before and behind brackets."""
 
 
