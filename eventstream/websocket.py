@@ -343,7 +343,8 @@ class _Connection(asyncio.BufferedProtocol):
         self._closing = True
         if self._farewell is not None:
             farewell, self._farewell = self._farewell, None
-            self._transport.writelines(farewell)
+            if not self._transport.is_closing():  # e.g. lost, after which Python 3.13 fails here
+                self._transport.writelines(farewell)
             self._transport.close()
         elif self._protocol.state is State.OPEN:
             self._protocol.send_close(code)
