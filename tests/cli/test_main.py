@@ -124,27 +124,6 @@ def test_shell_completion(run):
     assert "_eventstream_completion" in done.stdout
 
 
-def seconds(*arguments: str) -> float:
-    """Return the least processor time of a few new interpreters."""
-    resource = pytest.importorskip("resource")
-
-    def once() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=60, cwd=AWAY)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    return min(once() for _ in range(5))
-
-
-@pytest.mark.untraced
-def test_show_starts_quickly(tmp_path):
-    """In under 120 ms where the interpreter itself takes 20."""
-    path = tmp_path / "stream"
-    path.write_bytes(frames.EVENT_FRAME)
-    assert seconds("-m", "eventstream", "show", str(path)) < 6 * seconds("-c", "pass")
-
-
 def test_show_imports_nothing_costly(tmp_path):
     path = tmp_path / "stream"
     path.write_bytes(frames.EVENT_FRAME)
