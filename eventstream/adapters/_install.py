@@ -68,3 +68,18 @@ class Installation:
         """Put theirs back."""
         for replacement in self._replacements:
             replacement.swap(replacement.ours, replacement.theirs)
+
+
+class CompletingInstallation(Installation):
+    """An installation that may also check that streams are complete.
+
+    Attributes:
+        complete: whether it does; not after `uninstall`.
+    """
+
+    complete = False
+
+    def uninstall(self) -> None:
+        """Put theirs back."""
+        self.complete = False
+        super().uninstall()

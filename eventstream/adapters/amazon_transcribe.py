@@ -74,7 +74,7 @@ from amazon_transcribe.eventstream import (
 from eventstream import exceptions
 from eventstream._codec import Decoder, Headers, decode, encode
 from eventstream.adapters._convert import Errors, header_converter
-from eventstream.adapters._install import Installation, Replacement
+from eventstream.adapters._install import CompletingInstallation, Replacement
 from eventstream.signing import ChunkSigner
 from eventstream.signing.events import encode_date
 from eventstream.values import Byte, Long, Short, Timestamp
@@ -413,17 +413,7 @@ class EventSigner(_library.EventSigner):
 _EVENTS = "_create_raw_event_generator"
 
 
-class _Installation(Installation):
-    """With what `install` was told."""
-
-    complete = False
-
-    def uninstall(self) -> None:
-        self.complete = False
-        super().uninstall()
-
-
-_installation = _Installation(
+_installation = CompletingInstallation(
     Replacement("EventStreamBuffer", _library.EventStreamBuffer, EventStreamBuffer, (_library.__name__,)),
     Replacement(
         "EventStreamHeaderParser", _library.EventStreamHeaderParser, EventStreamHeaderParser, (_library.__name__,)

@@ -76,7 +76,7 @@ from smithy_core.types import TimestampFormat
 from eventstream import exceptions, values
 from eventstream._codec import Headers, decode, encode
 from eventstream.adapters._convert import Errors, header_converter
-from eventstream.adapters._install import Installation, Replacement
+from eventstream.adapters._install import CompletingInstallation, Replacement
 from eventstream.wire import MIN_MESSAGE_LENGTH, PRELUDE, PRELUDE_LENGTH
 
 if TYPE_CHECKING:
@@ -440,17 +440,7 @@ def _methods(theirs: type, ours: type, *names: str) -> list[Replacement]:
     return [Replacement(name, vars(theirs)[name], vars(ours)[name], (theirs,)) for name in names]
 
 
-class _Installation(Installation):
-    """With what `install` was told."""
-
-    complete = False
-
-    def uninstall(self) -> None:
-        self.complete = False
-        super().uninstall()
-
-
-_installation = _Installation(
+_installation = CompletingInstallation(
     *_methods(_library.Event, Event, "decode", "decode_async"),
     *_methods(_library.EventMessage, EventMessage, "encode"),
     *_methods(
