@@ -25,6 +25,7 @@ BEDROCK = "bedrock-runtime"
 INVOKE = "InvokeModelWithBidirectionalStream"
 NOVA = {"modelId": "amazon.nova-sonic-v1:0"}
 LIMIT = 20.0
+EVENT_STREAM = ("content-type", "application/vnd.amazon.eventstream")
 
 LOADER = botocore.loaders.Loader()
 

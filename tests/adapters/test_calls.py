@@ -16,6 +16,7 @@ import botocore.session
 from adapters import models
 from adapters.clients import (
     CREDENTIALS,
+    EVENT_STREAM,
     INVOKE,
     LIMIT,
     ONE_TRY,
@@ -49,8 +50,6 @@ from http2.loopback import server_context
 
 from eventstream import DecodeError, Decoder, IncompleteStream, Message, ServiceError, sync
 from eventstream.http2 import NotHTTP2
-
-EVENT_STREAM = ("content-type", "application/vnd.amazon.eventstream")
 
 pytestmark = pytest.mark.usefixtures("methods")
 

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("botocore", reason="botocore is not installed")
 
 from adapters.clients import (
+    EVENT_STREAM,
     LIMIT,
     answering,
     begin,
@@ -21,8 +22,6 @@ from botocore.exceptions import (
 )
 
 from eventstream import Message
-
-EVENT_STREAM = ("content-type", "application/vnd.amazon.eventstream")
 
 pytestmark = pytest.mark.usefixtures("methods")
 

@@ -38,8 +38,6 @@ from test_proxy import TunnelProxy, listening
 
 from eventstream import sync
 
-EVENT_STREAM = ("content-type", "application/vnd.amazon.eventstream")
-
 pytestmark = pytest.mark.usefixtures("methods")
 
 
