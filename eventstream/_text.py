@@ -47,7 +47,7 @@ def quote(text: str) -> str:
 def unquoted(text: str) -> str:
     """Return the text, cut to 64 bytes of UTF-8; what is not printable is written as Python escapes it."""
     raw = str.encode(text, "utf-8", "surrogatepass")
-    return _escape(text if len(raw) <= MAX_SHOWN else raw[:_CUT].decode("utf-8", "ignore") + "...")
+    return visible(text if len(raw) <= MAX_SHOWN else raw[:_CUT].decode("utf-8", "ignore") + "...")
 
 
 def header_label(name: str | None) -> str:
@@ -77,11 +77,12 @@ def printable(text: str) -> str:
 
 def escaped(text: str, limit: int) -> str:
     """Return the text on one line, cut to `limit` characters; what is not printable is written as Python escapes it."""
-    text = _escape(text[: limit + 1])
+    text = visible(text[: limit + 1])
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def _escape(text: str) -> str:
+def visible(text: str) -> str:
+    """Return the whole text on one line; what is not printable is written as Python escapes it."""
     return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 

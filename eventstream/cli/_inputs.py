@@ -25,9 +25,8 @@ from typing import TYPE_CHECKING, Any
 from eventstream import DecodeError, Decoder
 from eventstream._codec import find_prelude
 from eventstream._salvage import salvage_at
-from eventstream._text import describe
+from eventstream._text import describe, visible
 from eventstream.cli._json import loads
-from eventstream.cli._terminal import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -200,10 +199,10 @@ def _form_of(head: bytes, name: str) -> str:
         if len(head) < 12:
             return "raw"  # cut
         if head.startswith(b"RIFF") and head[8:12] == b"WAVE":
-            raise UnusableInput(f"{shown(name)}: it is a WAV file: `eventstream transcribe` takes it")
+            raise UnusableInput(f"{visible(name)}: it is a WAV file: `eventstream transcribe` takes it")
         what = describe(head[:64])
         begin = f"it begins with {what}" if what else f"it begins with the bytes {head[:16].hex(' ')}"
-        reason = f"{shown(name)}: not an event stream, nor a known form of one: {begin} (--from names its form)"
+        reason = f"{visible(name)}: not an event stream, nor a known form of one: {begin} (--from names its form)"
         raise UnusableInput(reason, is_text=what is not None)
     return form
 
@@ -221,7 +220,7 @@ def _gunzipped(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
             try:
                 inflated = inflater.decompress(data, _PIECE)
             except zlib.error:
-                raise UnusableInput(f"{shown(name)}: damaged gzip") from None
+                raise UnusableInput(f"{visible(name)}: damaged gzip") from None
             fresh = False
             if inflated:
                 yield inflated
@@ -233,7 +232,7 @@ def _gunzipped(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     if not fresh:
         yield from iter(lambda: inflater.decompress(inflater.unconsumed_tail, _PIECE), b"")
         if not inflater.eof:
-            print(f"{shown(name)}: the gzip file is cut", file=sys.stderr)
+            print(f"{visible(name)}: the gzip file is cut", file=sys.stderr)
 
 
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
@@ -268,7 +267,7 @@ def _decoded_group(data: bytes, decode: Callable[[bytes], bytes], name: str, for
     try:
         return decode(data)
     except (binascii.Error, ValueError):
-        raise UnusableInput(f"{shown(name)}: damaged {form}") from None
+        raise UnusableInput(f"{visible(name)}: damaged {form}") from None
 
 
 def _response_of_curl(body: Body, name: str) -> Recording:
@@ -286,7 +285,7 @@ def _response_of_curl(body: Body, name: str) -> Recording:
                 data += piece
                 continue
             if not blank:
-                raise UnusableInput(f"{shown(name)}: the HTTP headers do not end")
+                raise UnusableInput(f"{visible(name)}: the HTTP headers do not end")
         headers = _http_headers(head)
         data = rest
         if not rest:
@@ -431,17 +430,17 @@ def _of_container(form: str, body: Body, name: str) -> Iterator[Recording]:
                 found += 1
                 yield from _recordings(Body(whole=memoryview(content)), f"{name}#{http.what}", None, http.headers, 1)
     except RecursionError:
-        raise UnusableInput(f"{shown(name)}: not a sound {form} file: it is nested too deep") from None
+        raise UnusableInput(f"{visible(name)}: not a sound {form} file: it is nested too deep") from None
     except ValueError as error:
-        raise UnusableInput(f"{shown(name)}: not a sound {form} file: {shown(str(error))}") from None
+        raise UnusableInput(f"{visible(name)}: not a sound {form} file: {visible(str(error))}") from None
     if not found:
-        raise UnusableInput(f"{shown(name)}: none of the {total} bodies in this {form} file is an event stream")
+        raise UnusableInput(f"{visible(name)}: none of the {total} bodies in this {form} file is an event stream")
 
 
 def _recordings(body: Body, name: str, form: str | None, headers: Mapping[str, str], layer: int) -> Iterator[Recording]:
     """Yield the event streams in a body; what is compressed or encoded is recognised again."""
     if layer > _MAX_LAYERS:
-        raise UnusableInput(f"{shown(name)}: encoded more than {_MAX_LAYERS} times over")
+        raise UnusableInput(f"{visible(name)}: encoded more than {_MAX_LAYERS} times over")
     if form is None:
         form = _form_of(body.head(), name) if layer == 0 or not headers else recognised(body.head()) or "raw"
     if form == "gzip":
@@ -472,7 +471,7 @@ def paths(names: Iterable[str]) -> Iterator[tuple[str | UnusableInput, bool]]:
             from glob import glob  # here, too
 
             found = sorted(glob(name, recursive=True))
-            yield from paths(found) if found else [(UnusableInput(f"{shown(name)}: no such file"), False)]
+            yield from paths(found) if found else [(UnusableInput(f"{visible(name)}: no such file"), False)]
         else:
             yield name, False
 
@@ -483,7 +482,7 @@ def _files_in(folder: str) -> Iterator[str | UnusableInput]:
         folders.sort()
         yield from (os.path.join(parent, file) for file in sorted(files))
     for problem in problems:
-        yield UnusableInput(f"{shown(str(problem.filename))}: {problem.strerror}")
+        yield UnusableInput(f"{visible(str(problem.filename))}: {problem.strerror}")
 
 
 @contextlib.contextmanager
@@ -497,7 +496,7 @@ def opened(name: str, form: str | None, *, follow: bool = False) -> Generator[It
         try:
             body = _open(name, stack, follow=follow)
         except OSError as error:
-            raise UnusableInput(f"{shown(name)}: {error.strerror}") from None
+            raise UnusableInput(f"{visible(name)}: {error.strerror}") from None
         recordings = _recordings(body, name, "raw" if follow and form is None else form, {}, 0)
         try:
             yield _readable(recordings, name)
@@ -509,7 +508,7 @@ def _readable(recordings: Iterator[Recording], name: str) -> Iterator[Recording]
     try:
         yield from recordings
     except IsADirectoryError as error:
-        raise UnusableInput(f"{shown(name)}: {error.strerror}") from None
+        raise UnusableInput(f"{visible(name)}: {error.strerror}") from None
 
 
 def _open(name: str, stack: contextlib.ExitStack, *, follow: bool) -> Body:
@@ -536,9 +535,9 @@ def _read(read: Callable[[int], bytes | None], name: str) -> bytes:
     try:
         data = read(_PIECE)
     except OSError as error:
-        raise UnusableInput(f"{shown(name)}: {error.strerror}") from None
+        raise UnusableInput(f"{visible(name)}: {error.strerror}") from None
     if data is None:
-        raise UnusableInput(f"{shown(name)}: it is non-blocking, and has no data now")
+        raise UnusableInput(f"{visible(name)}: it is non-blocking, and has no data now")
     return data
 
 

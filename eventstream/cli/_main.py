@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from eventstream.cli._terminal import shown
+from eventstream._text import visible
 
 SUBCOMMANDS = {
     "check": "Tell whether recordings are sound.",
@@ -95,7 +95,7 @@ def run(arguments: list[str] | None) -> int:
     except OSError as error:
         _drop_output()
         if error.errno != errno.EPIPE:  # whose reader has seen enough
-            print(f"eventstream: {shown(str(error))}", file=sys.stderr)
+            print(f"eventstream: {visible(str(error))}", file=sys.stderr)
         return 1
     return status if isinstance(status, int) else 0
 

@@ -27,7 +27,6 @@ output = click.option(
     help="The output file; - writes to standard output.",
 )
 
-
 NO_REGION = "no region: give --region, or set AWS_REGION or AWS_DEFAULT_REGION, or a profile"
 
 

@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from eventstream._text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def shown(text: str) -> str:
-    """Return the text on one line; what is not printable is written as Python escapes it."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 def line(text: str) -> None:
-    """Print a line whose every part was `shown`, in any encoding of standard output."""
+    """Print a line whose every part is `visible`, in any encoding of standard output."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
 
@@ -29,7 +26,7 @@ def line(text: str) -> None:
 def complaint(text: str) -> None:
     """Print a line on standard error."""
     sys.stdout.flush()
-    click.echo(shown(text), err=True)
+    click.echo(visible(text), err=True)
 
 
 def json_line(value: object) -> str:
@@ -69,10 +66,10 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[by
         binary.flush()
         return
     if os.path.isdir(path):
-        raise click.UsageError(f"{shown(path)} is a folder")
+        raise click.UsageError(f"{visible(path)} is a folder")
     for name in inputs:
         if name != "-" and os.path.exists(name) and os.path.exists(path) and os.path.samefile(name, path):
-            raise click.UsageError(f"{shown(path)} is the input itself")
+            raise click.UsageError(f"{visible(path)} is the input itself")
     import tempfile  # here: it takes long to import, and not every subcommand writes a file
 
     folder = os.path.dirname(os.path.realpath(path))
@@ -117,7 +114,7 @@ class Progress:
             self._bar.start()
         from rich.markup import escape
 
-        self._bar.update(self._task, description=escape(shown(name)), completed=done, total=total)
+        self._bar.update(self._task, description=escape(visible(name)), completed=done, total=total)
 
     def close(self) -> None:
         if self._bar is not None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eventstream import Gap, Message, TruncatedMessage, VerificationError
+from eventstream._text import visible
 from eventstream.cli import _options
-from eventstream.cli._terminal import Progress, line, print_json, shown
+from eventstream.cli._terminal import Progress, line, print_json
 
 if TYPE_CHECKING:
     from eventstream.cli._inputs import Recording
@@ -72,7 +73,7 @@ def command(
         verifier = _verifier(recording, region, service, seed) if verify else None
         report = _check(recording, limits, frozenset(last), verifier, progress)
         print_json({"file": recording.name, **report.as_json()}) if as_json else line(
-            f"{shown(recording.name)}: {report.text()}"
+            f"{visible(recording.name)}: {report.text()}"
         )
         return report.is_sound
 
@@ -136,14 +137,14 @@ class _Report:
                 )
             more = f"; {self.gaps} gaps" if self.gaps > 1 else ""
             lost = f"{self.lost} bytes are lost{more} (`salvage` saves the rest)"
-            return f"{type(error).__name__}: {shown(str(error))}; {lost}"
+            return f"{type(error).__name__}: {visible(str(error))}; {lost}"
         if self.is_incomplete:
-            found = "nothing came" if self.last is None else f"the last event is {shown(str(self.last.event_type))}"
-            return f"{found}, not {' or '.join(map(shown, sorted(self.expected)))}"
+            found = "nothing came" if self.last is None else f"the last event is {visible(str(self.last.event_type))}"
+            return f"{found}, not {' or '.join(map(visible, sorted(self.expected)))}"
         if self.signature is not None:
-            return shown(self.signature)
+            return visible(self.signature)
         if self.last is not None and self.last.message_type in ("exception", "error"):
-            return f"it ends with {shown(str(self.last.exception_type or self.last.error_code))}"
+            return f"it ends with {visible(str(self.last.exception_type or self.last.error_code))}"
         return f"{self.verified} signatures are right" if self.verified else ""
 
     def as_json(self) -> dict[str, Any]:
@@ -203,6 +204,8 @@ def _verifier(recording: Recording, region: str | None, service: str | None, see
     elif recording.name.endswith(" response"):
         return None
     if region is None or service is None or seed is None:
-        raise click.UsageError(f"{shown(recording.name)}: no Authorization header: give --region, --service and --seed")
+        raise click.UsageError(
+            f"{visible(recording.name)}: no Authorization header: give --region, --service and --seed"
+        )
     credentials = Credentials("", os.environ["AWS_SECRET_ACCESS_KEY"])
     return EventVerifier(credentials, region, service, seed, max_clock_skew=None)

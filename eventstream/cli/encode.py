@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._json import loads, to_message
-from eventstream.cli._terminal import complaint, output, shown
+from eventstream.cli._terminal import complaint, output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +37,7 @@ def command(file: str, output: str) -> int:
     except OSError as error:
         if output == "-" and error.filename is None:
             raise
-        complaint(f"{shown(str(error.filename or output))}: {error.strerror}")
+        complaint(f"{visible(str(error.filename or output))}: {error.strerror}")
         return 1
 
 
@@ -49,9 +50,9 @@ def _encode(lines: Iterable[bytes], name: str, path: str) -> int:
                 if text.strip():
                     write(to_message(loads(text)).encode())
     except RecursionError:
-        complaint(f"{shown(name)}, line {number}: it is nested too deep")
+        complaint(f"{visible(name)}, line {number}: it is nested too deep")
         return 1
     except ValueError as error:
-        complaint(f"{shown(name)}, line {number}: {shown(str(error))}")
+        complaint(f"{visible(name)}, line {number}: {visible(str(error))}")
         return 1
     return 0

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eventstream import Gap, Message
+from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._json import MAX_DEPTH, nested_in
 from eventstream.cli._subtitles import SUBTITLES, cues, parsed, printable
-from eventstream.cli._terminal import complaint, output, shown
+from eventstream.cli._terminal import complaint, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -84,7 +85,7 @@ def command(
         except OSError as error:
             if path == "-":
                 raise
-            complaint(f"{shown(path)}: {error.strerror}")
+            complaint(f"{visible(path)}: {error.strerror}")
             return 1
         return 0 if messages.is_sound else 1
 
@@ -103,13 +104,15 @@ class _Messages:
         for part in self.recording.parts(self.limits):
             if isinstance(part, Gap):
                 self.is_sound = False
-                complaint(f"{shown(self.recording.name)}: {part.length} bytes lost at byte {part.offset}: {part.error}")
+                complaint(
+                    f"{visible(self.recording.name)}: {part.length} bytes lost at byte {part.offset}: {part.error}"
+                )
                 yield from map(_innermost, part.nested)
             elif part.message_type in ("exception", "error"):
                 self.is_sound = False
                 code = part.exception_type or part.error_code
                 text = bytes(part.payload).decode("utf-8", "replace")
-                complaint(f"{shown(self.recording.name)}: it ends with {code}: {part.error_message or text}")
+                complaint(f"{visible(self.recording.name)}: it ends with {code}: {part.error_message or text}")
             else:
                 yield _innermost(part)
 
@@ -204,7 +207,7 @@ def _write_wav(
 
     encoding = recording.headers.get("x-amzn-transcribe-media-encoding", "pcm")
     if encoding != "pcm":
-        raise click.UsageError(f"the audio is {shown(encoding)}, not PCM: take it out with --as payloads")
+        raise click.UsageError(f"the audio is {visible(encoding)}, not PCM: take it out with --as payloads")
     rate = rate or _number(recording.headers.get("x-amzn-transcribe-sample-rate"))
     channels = channels or _number(recording.headers.get("x-amzn-transcribe-number-of-channels")) or 1
     if rate is None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from eventstream._text import visible
 from eventstream.cli import _options
-from eventstream.cli._terminal import complaint, shown
+from eventstream.cli._terminal import complaint
 
 if TYPE_CHECKING:
     from eventstream.operation import Operation
@@ -110,7 +111,7 @@ def command(
             raise click.UsageError(f"{where}; {_NO_WEBSOCKET}")
         click.echo(client.presign(request, expires=expires))
     except InvalidRequest as error:
-        raise click.UsageError(shown(_in_names_of_the_query(str(error), called))) from None
+        raise click.UsageError(visible(_in_names_of_the_query(str(error), called))) from None
     except ConfigurationError as error:
         complaint(_options.NO_REGION if isinstance(error, NoRegion) else str(error))
         return 2
@@ -127,10 +128,10 @@ def _given(parameters: tuple[str, ...], headers: dict[str, str]) -> list[tuple[s
     for parameter in parameters:
         name, equals, value = parameter.partition("=")
         if not equals:
-            raise click.UsageError(f"{shown(parameter)} is not NAME=VALUE")
+            raise click.UsageError(f"{visible(parameter)} is not NAME=VALUE")
         if name not in headers:
             raise click.UsageError(
-                f"{shown(name)} is not a parameter of this operation, which has {', '.join(headers)}"
+                f"{visible(name)} is not a parameter of this operation, which has {', '.join(headers)}"
             )
         if headers[name] in given:
             raise click.UsageError(f"{name} is given twice")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from eventstream import Gap
+from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._json import from_gap
-from eventstream.cli._terminal import Progress, complaint, output, print_json, shown
+from eventstream.cli._terminal import Progress, complaint, output, print_json
 
 if TYPE_CHECKING:
     from eventstream.cli._inputs import Recording
@@ -78,7 +79,7 @@ def _salvage(
     except OSError as error:
         if path == "-":
             raise
-        complaint(f"{shown(path)}: {error.strerror}")
+        complaint(f"{visible(path)}: {error.strerror}")
         return 1
     finally:
         progress.close()

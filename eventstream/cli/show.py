@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eventstream import Gap, Message, Timestamp
-from eventstream._text import escaped
+from eventstream._text import escaped, visible
 from eventstream.cli import _options
 from eventstream.cli._json import MAX_DEPTH, from_gap, from_message, nested_in, timestamp_text
-from eventstream.cli._terminal import complaint, line, print_json, shown
+from eventstream.cli._terminal import complaint, line, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,14 +79,14 @@ def command(
 def _test_of(condition: str) -> Test:
     match = re.fullmatch(r"([^=~!]+)(?:(!?=|~)(.*))?", condition, re.DOTALL)
     if match is None:
-        raise click.UsageError(f"--where {shown(condition)}: NAME, NAME=VALUE, NAME!=VALUE or NAME~REGEX is expected")
+        raise click.UsageError(f"--where {visible(condition)}: NAME, NAME=VALUE, NAME!=VALUE or NAME~REGEX is expected")
     name, operator, wanted = match.groups()
     if operator == "~":
         try:
             pattern = re.compile(wanted)
         except re.error as error:
             place = "" if error.pos is None else f" from character {error.pos + 1} on"
-            raise click.UsageError(f"--where {shown(condition)}: {shown(wanted)} is not a pattern{place}") from None
+            raise click.UsageError(f"--where {visible(condition)}: {visible(wanted)} is not a pattern{place}") from None
         return lambda message: any(pattern.search(found) for found in _values(message, name))
     if operator == "!=":
         return lambda message: wanted not in _values(message, name)
@@ -152,7 +152,7 @@ class _Lines:
         self.width = _width()
         sound = True
         messages = nested = offset = payloads = 0
-        line(click.style(f"{shown(recording.name)}:", bold=True))
+        line(click.style(f"{visible(recording.name)}:", bold=True))
         for part in recording.parts(limits):
             if isinstance(part, Gap):
                 sound = False
@@ -236,9 +236,8 @@ def _length_of(message: Message) -> int:
 
 def _gap_text(name: str, gap: Gap) -> str:
     nested = f"; {len(gap.nested)} nested in it" if gap.nested else ""
-    return (
-        f"{shown(name)}: {gap.length} bytes lost at byte {gap.offset}: {type(gap.error).__name__}: {gap.error}{nested}"
-    )
+    lost = f"{visible(name)}: {gap.length} bytes lost at byte {gap.offset}"
+    return f"{lost}: {type(gap.error).__name__}: {gap.error}{nested}"
 
 
 def _flush_to_reader() -> None:

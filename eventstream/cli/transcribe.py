@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._subtitles import SUBTITLES, Cue, cue, printable
-from eventstream.cli._terminal import complaint, json_line, output, shown
+from eventstream.cli._terminal import complaint, json_line, output
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -170,7 +171,7 @@ def _cues(results: Iterable[Result]) -> Iterator[Cue]:
             print(end="\r\x1b[K", file=sys.stderr, flush=True)
         is_shown = bool(result.is_partial and text and width)
         if is_shown:
-            print(f"  {shown(printable(text or ''))[3 - width :]}", end="", file=sys.stderr, flush=True)
+            print(f"  {visible(printable(text or ''))[3 - width :]}", end="", file=sys.stderr, flush=True)
         if not result.is_partial:
             yield from cue(text, result.start_time, result.end_time)
 

@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventstream._text import visible
 from eventstream.cli import _terminal
-from eventstream.cli._terminal import Progress, complaint, json_line, line, output, print_json, shown
+from eventstream.cli._terminal import Progress, complaint, json_line, line, output, print_json
 
 CONTROLS = "\x1b[2J\x07\r\n\x9b\u202e\u2028\u200b\x00"
 
 
-def test_shown_controls_nothing():
-    assert shown("plain – text") == "plain – text"
-    assert shown(CONTROLS) == r"\x1b[2J\x07\r\n\x9b\u202e\u2028\u200b\x00"
+def test_visible_text_controls_nothing():
+    assert visible("plain – text") == "plain – text"
+    assert visible(CONTROLS) == r"\x1b[2J\x07\r\n\x9b\u202e\u2028\u200b\x00"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
