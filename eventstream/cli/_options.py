@@ -26,6 +26,15 @@ output = click.option(
     metavar="OUT",
     help="The output file; - writes to standard output.",
 )
+output_or_stdout = click.option(
+    "-o",
+    "--output",
+    "path",
+    default="-",
+    type=click.Path(),
+    metavar="OUT",
+    help="The output file (default: standard output).",
+)
 
 NO_REGION = "no region: give --region, or set AWS_REGION or AWS_DEFAULT_REGION, or a profile"
 

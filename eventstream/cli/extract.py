@@ -36,15 +36,7 @@ Examples:
   eventstream extract --as payloads select.bin -o rows.csv""",
 )
 @_options.file
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    default="-",
-    type=click.Path(),
-    metavar="OUT",
-    help="The output file (default: standard output).",
-)
+@_options.output_or_stdout
 @_options.inputs
 @_options.stream
 @click.option(

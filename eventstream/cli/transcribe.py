@@ -35,15 +35,7 @@ Examples:
   eventstream transcribe mic""",
 )
 @click.argument("audio", metavar="FILE|mic|-")
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    default="-",
-    type=click.Path(),
-    metavar="OUT",
-    help="The output file (default: standard output).",
-)
+@_options.output_or_stdout
 @click.option("--srt", "kind", flag_value="srt", help="Write SubRip subtitles.")
 @click.option("--vtt", "kind", flag_value="vtt", help="Write WebVTT subtitles.")
 @click.option("--json", "kind", flag_value="json", help="Write a JSON object per result, including partial ones.")
