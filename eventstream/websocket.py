@@ -7,7 +7,7 @@ several, or halves. A server also answers plain GETs on the same port, from a ta
 How it stays out of trouble:
 
 - What is received waits until it is taken, at most 64 KiB and one frame of at most `MAX_FRAME`; then nothing is read.
-  Nothing is kept of fragments: a message of many frames is delivered frame by frame. There is no compression.
+  Fragments are not collected: a message of many frames is delivered frame by frame. Compression is not offered.
 - In one turn of the event loop 512 bytes of a connection are processed, so that others have their turn meanwhile.
 - Frames that carry nothing, such as pings and empty ones, have a budget; a connection that is over it is closed. Those
   that a peer does not answer cost nothing: no pings are sent. An exchange has timeouts of its own.

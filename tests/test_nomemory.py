@@ -150,7 +150,7 @@ def test_encode_into_writes_nothing_beside_its_message(codec, size, alone):
 
 
 def numbered(number, size):
-    """Return a message of this number, whose headers are no other's."""
+    """Return a message of this number, whose headers no other message has."""
     return frames.frame(frames.EVENT_BLOCK + frames.string("number", str(number)), b"%d:" % number + bytes(size))
 
 

@@ -85,7 +85,7 @@ def serve(
         environment has a bearer token for the service.
 
     Raises:
-        UnknownServiceError, ValueError: as for `operation`; or there are no handlers.
+        UnknownServiceError, ValueError: as for `operation`. ValueError also without handlers.
     """
     models = {name: _model(service, name) for name in handlers}
     operations = {make_operation(models[name], strict=True): handler for name, handler in handlers.items()}

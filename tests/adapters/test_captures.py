@@ -38,7 +38,7 @@ def test_every_kind_of_event_was_recorded():
         assert {name for event in stream_of(service).events for name in event} == set(kinds)
     services = set(dict(recordings))
     assert {service for client, service in captures() if client == "aws-sdk-python"} == services
-    # There is no client of connecthealth for JavaScript.
+    # AWS has no JavaScript client of connecthealth.
     assert {service for client, service in captures() if client == "aws-sdk-js"} == services - {"connecthealth"}
 
 

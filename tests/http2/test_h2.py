@@ -524,7 +524,7 @@ def test_header_block_that_never_ends_ends_the_connection():
 
 
 def test_window_of_the_connection_that_is_exceeded_ends_it():
-    """This is no fault of one stream; a connection of ours returns its window with what arrives."""
+    """The fault concerns all streams; a connection of ours returns its window with what arrives."""
     alone = H2(H2Configuration(client_side=False), lambda event: None, max_streams=10, resets=None, idle=None)
     alone.initiate_connection()
     alone.receive(PREFACE + SETTINGS + headers(1) + headers(3), 10)

@@ -139,7 +139,7 @@ class Emulator(Server):
         """Wait for the recognisers."""
         try:
             await asyncio.to_thread(self._executor.shutdown)
-        except RuntimeError:  # there is no memory for a thread that waits; others wait too, then
+        except RuntimeError:  # memory is too short for a thread that waits: then the others wait, too
             self._executor.shutdown()
 
 
