@@ -24,7 +24,7 @@ from eventstream.adapters._serving import operation
 from eventstream.server import Server
 from eventstream.signing import Credentials
 from eventstream.transcribe.emulator.certificate import make_certificate, server_context
-from tests.interop.conftest import CLIENTS
+from tests.interop.conftest import CLIENTS, DRIVERS
 
 PROGRAMS = Path(__file__).parent / "bedrock"
 KEYS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -58,7 +58,12 @@ def seconds_of(command: list[str], endpoint: str, ca_file: Path, sent: int, answ
     done = subprocess.run(
         [*command, endpoint, str(ca_file), *KEYS, str(sent), str(answers)],
         cwd=ca_file.parent,
-        env={**environment, "HOME": str(ca_file.parent), "AWS_EC2_METADATA_DISABLED": "true"},
+        env={
+            **environment,
+            "HOME": str(ca_file.parent),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PYTHONPATH": str(DRIVERS),  # has what makes AWS's client trust the server
+        },
         capture_output=True,
         text=True,
         check=False,

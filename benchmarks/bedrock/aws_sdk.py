@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
 
 from aws_sdk_bedrock_runtime import models
 from aws_sdk_bedrock_runtime.client import AsyncBedrockRuntimeClient
 from aws_sdk_bedrock_runtime.config import AsyncBedrockRuntimeConfig
-from awscrt.io import ClientTlsContext, TlsContextOptions
-from smithy_http.aio.crt import AWSCRTHTTPClient
+from aws_sdk_http import trusting
 
 ENDPOINT, CA_FILE, ACCESS_KEY, SECRET_KEY, SENT, ANSWERS = sys.argv[1:]
 AUDIO = bytes(range(256)) * 4
-
-
-class LocalHTTPClient(AWSCRTHTTPClient):
-    """Trusts the server. The client has no option for a CA bundle, and copies what it is given."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        trust = TlsContextOptions()
-        trust.override_default_trust_store_from_path(None, CA_FILE)
-        self._tls_ctx = ClientTlsContext(trust)
-
-    def __deepcopy__(self, memo: object) -> LocalHTTPClient:
-        return LocalHTTPClient(eventloop=self._eventloop, client_config=self._config)
 
 
 async def converse() -> int:
@@ -35,7 +20,7 @@ async def converse() -> int:
         endpoint_uri=ENDPOINT,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
-        transport=LocalHTTPClient(),
+        transport=trusting(CA_FILE),
     )
     client = AsyncBedrockRuntimeClient(config)
     request = models.InvokeModelWithBidirectionalStreamOperationInput(model_id="model")
