@@ -1,4 +1,4 @@
-"""``make bench``: every comparison, interleaved, in two runs; printed, and written to ``benchmarks/report/``."""
+"""``make bench``: every comparison, interleaved, in two or more runs; printed, and written to ``benchmarks/report``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import contextlib
 import platform
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import eventstream
 from benchmarks import adapters, aws_c, codec, javascript, memory, native, peers, report, signing, threads, transcribe
-from benchmarks.measure import figure, measure
+from benchmarks.measure import Comparison, Figure, figure, in_runs, measure
 
 DIRECTORY = Path(__file__).parent / "report"
 
@@ -60,10 +61,13 @@ def main() -> int:
         jobs = list(peers.jobs(node, in_c_if_there()))
         parts = (native, codec, signing, transcribe, adapters, threads)
         rows = [row for part in parts for row in part.rows()] + list(codec.checksum_rows())
-        runs = [([peers.measure(job) for job in jobs], [measure(row) for row in rows]) for _ in range(2)]
-    (first_jobs, first_rows), (second_jobs, second_rows) = runs
-    standings = [peers.standing(*joined) for joined in zip(jobs, first_jobs, second_jobs, strict=True)]
-    figures = [figure(*joined) for joined in zip(rows, first_rows, second_rows, strict=True)]
+        comparisons: list[Comparison[peers.Standing] | Comparison[Figure]] = [
+            *(Comparison(partial(peers.measure, job), partial(peers.standing, job)) for job in jobs),
+            *(Comparison(partial(measure, row), partial(figure, row)) for row in rows),
+        ]
+        results = in_runs(comparisons)
+    standings = [result for result in results if isinstance(result, peers.Standing)]
+    figures = [result for result in results if isinstance(result, Figure)]
     found = report.document(machine(), peers.versions(), standings, peaks, figures, memory.rows())
     report.write(found, DIRECTORY)
     print(report.page(found))

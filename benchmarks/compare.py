@@ -1,6 +1,6 @@
 """``make bench-compare BASE=REV``: another version of the codec against this one, call by call, in one process.
 
-Both are timed in the same rounds, by the clock of the thread, and twice.
+Both are timed in the same rounds, by the clock of the thread, in two runs or more.
 Usage: ``python -m benchmarks.compare DIRECTORY``, in which the other version was built.
 """
 
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.calls import calls, load
-from benchmarks.measure import Figure, Row, duration, figure, measure, times
+from benchmarks.measure import Comparison, Figure, Row, duration, figure, in_runs, measure, times
 
 HERE = Path(__file__).parent.parent
 
@@ -22,7 +23,7 @@ def figures(base: Path, here: Path = HERE) -> Iterator[Figure]:
     for name in after:
         if name in before:
             row = Row(name, "base", after[name], before[name])
-            yield figure(row, measure(row), measure(row))
+            yield from in_runs([Comparison(partial(measure, row), partial(figure, row))])
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """Interleaved timing: every contestant is timed in every round, so that a noisy machine disturbs all alike.
 
 The clock is that of the thread, which does not count while another process has the processor. Each comparison is made
-twice, the second time when all others have been made once: how far the two agree says what a figure is worth.
+twice, the second time when all others have been made once, and again where the two disagree: how far the runs agree
+says what a figure is worth.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -35,9 +36,11 @@ class Loop:
 
 
 SAMPLE_SECONDS = 0.0005  # as short as the clock allows: what disturbs a round then disturbs all of it
-CONTEST_SECONDS = 0.35  # a contestant, in each of the two runs
+CONTEST_SECONDS = 0.35  # a contestant, in each run
 MIN_ROUNDS = 5
 MAX_ROUNDS = 1001
+AGREEMENT = 0.1  # runs that differ by more are not the last ones
+MAX_RUNS = 6
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,38 @@ class Samples:
 
 def apart(ratios: Sequence[float]) -> float:
     return max(ratios) / min(ratios) - 1
+
+
+class Result(Protocol):
+    """What two runs of a comparison say."""
+
+    @property
+    def apart(self) -> float: ...
+
+
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True)
+class Comparison(Generic[R]):
+    """What is measured in several runs, and how the samples of two runs become a result."""
+
+    measure: Callable[[], Samples]
+    join: Callable[[Samples, Samples], R]
+
+    def result(self, runs: Sequence[Samples]) -> R:
+        """Return that of the two runs that agree best."""
+        return min((self.join(*pair) for pair in itertools.combinations(runs, 2)), key=lambda result: result.apart)
+
+
+def in_runs(comparisons: Sequence[Comparison[R]]) -> list[R]:
+    """Make each comparison twice, and again, up to ``MAX_RUNS`` times, while no two of its runs agree."""
+    runs: list[list[Samples]] = [[] for _ in comparisons]
+    for number in range(MAX_RUNS):
+        for comparison, done in zip(comparisons, runs, strict=True):
+            if number < 2 or comparison.result(done).apart > AGREEMENT:
+                done.append(comparison.measure())
+    return [comparison.result(done) for comparison, done in zip(comparisons, runs, strict=True)]
 
 
 def measure(row: Row) -> Samples:

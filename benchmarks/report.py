@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Figure, duration, times
+from benchmarks.measure import AGREEMENT, MAX_RUNS, Figure, duration, times
 from benchmarks.peers import CONTESTANTS, FLOOR, OURS, Standing
 
 Report = dict[str, Any]
@@ -122,13 +122,14 @@ def conditions(report: Report) -> str:
 
 
 def agreement(report: Report) -> str:
-    """Return how well the two runs agree, in a sentence or two."""
+    """Return how well the runs agree, in a few sentences."""
     found = [row["apart"] for row in (*report["jobs"], *report["targets"])]
-    within = sum(value <= 0.1 for value in found)
+    within = sum(value <= AGREEMENT for value in found)
     return (
-        f"Everything was measured twice, each comparison in rounds. The two runs' ratios differ by "
+        f"Everything was measured twice, each comparison in rounds, and up to {MAX_RUNS} times where runs differed by "
+        f"more than {100 * AGREEMENT:.0f} %; the two that agree best count. Their ratios differ by "
         f"{100 * statistics.median(found):.1f} % in the median and by {100 * max(found):.0f} % at most; "
-        f"{within} of {len(found)} are within 10 %."
+        f"{within} of {len(found)} are within {100 * AGREEMENT:.0f} %."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 pytest.importorskip("capo_transcribe_streaming", reason="the peers are installed by `make bench`")
 
 from benchmarks import aws_c, javascript, peers, report
-from benchmarks.measure import Figure, Row, Samples, figure
+from benchmarks.measure import Comparison, Figure, Row, Samples, figure, in_runs
 from benchmarks.peers import CONTESTANTS, FLOOR, JAVASCRIPT, OURS, SMITHY, Standing
 
 
@@ -82,6 +83,24 @@ def test_figure_joins_two_runs() -> None:
     assert faster.apart == pytest.approx(0.1)
     cost = figure(Row("work", "floor", nothing, nothing, at_most=5), first, second)
     assert cost.runs == pytest.approx((1 / 10, 1 / 11))
+
+
+def test_runs_go_on_until_two_agree() -> None:
+    def nothing() -> None:
+        pass
+
+    def comparison(*ratios: float) -> Comparison[Figure]:
+        left = iter(ratios)
+        return Comparison(
+            lambda: Samples([[100.0], [100.0 * next(left)]]), partial(figure, Row("", "", nothing, nothing))
+        )
+
+    quiet, disturbed, noisy = in_runs(
+        [comparison(3, 3.2), comparison(3, 9, 3.1), comparison(1, 2, 4, 8, 16, 30)]  # none asks for one run more
+    )
+    assert quiet.runs == pytest.approx((3, 3.2))
+    assert disturbed.runs == pytest.approx((3, 3.1))
+    assert noisy.runs == pytest.approx((16, 30))
 
 
 def test_c_decodes_and_encodes_what_we_do() -> None:
