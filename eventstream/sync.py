@@ -83,7 +83,7 @@ class Runner:
         """Start a coroutine; wait for its result with `run`.
 
         Raises:
-            RuntimeError: the interpreter is exiting, or it is called in the runner's own thread.
+            RuntimeError: the interpreter is exiting, this process was forked, or the runner's own thread calls it.
         """
         try:
             return asyncio.run_coroutine_threadsafe(coroutine, self._running())
@@ -112,6 +112,8 @@ class Runner:
         with self._lock:
             if self._stopped:
                 raise RuntimeError("the interpreter is exiting: no stream can be used any more")
+            if self._thread is not None and not self._thread.is_alive():
+                raise RuntimeError("this process was forked: the streams of its parent cannot be used here")
             if self._thread is threading.current_thread():
                 raise RuntimeError("this thread runs the streams: it cannot wait for one")
             if self._loop is None:
@@ -128,7 +130,7 @@ class Runner:
             self._stopped = True
             loop, thread = self._loop, self._thread
             self._loop = None
-        if loop is None or thread is None:
+        if loop is None or thread is None or not thread.is_alive():  # not in a forked process
             return
         with suppress(RuntimeError, futures.TimeoutError):  # before Python 3.11 another class than TimeoutError
             asyncio.run_coroutine_threadsafe(self._close_all(), loop).result(_EXIT_TIMEOUT)
@@ -155,12 +157,12 @@ RUNNER = Runner()
 
 
 def _forget_runner() -> None:
-    """Begin anew in a forked process, which has not got the thread."""
+    """Begin anew in a forked process, which has not got the thread: what its parent has opened cannot be used there."""
     global RUNNER
     RUNNER = Runner()
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch (Windows has no fork)
     os.register_at_fork(after_in_child=_forget_runner)
 
 

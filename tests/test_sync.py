@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import subprocess
@@ -217,6 +218,19 @@ def test_runner_that_has_stopped_runs_nothing():
     idle.stop()
 
 
+def test_runner_closes_what_it_keeps_once():
+    runner, closed = Runner(), []
+
+    async def close():
+        closed.append(True)
+
+    runner.keep("a stream", close)
+    for _ in range(2):
+        runner.run(runner.close("a stream"))
+    assert closed == [True]
+    runner.stop()
+
+
 def test_runners_own_thread_cannot_wait():
     runner = Runner()
 
@@ -250,28 +264,62 @@ def test_iterate_closes_what_it_iterates_over():
     assert closed.is_set()
 
 
+BEGIN = """
+import os, sys, threading, warnings
+sys.path.insert(0, sys.argv[2])
+from test_operation import TALK, Answer, Text
+from eventstream.signing import Credentials
+from eventstream.sync import Client
+credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+client = Client("us-east-1", endpoint=sys.argv[1], credentials=credentials)
+
+def opened():
+    return client.open(TALK, {"bot": "b", "language": "en"}).__enter__()
+
+def talk(stream, text):
+    stream.send(Text(text))
+    print(next(stream), flush=True)
+
+stream = opened()
+talk(stream, "hello")
+"""
+"""Of a program that has opened a stream."""
+
+
+def printed_by(program):
+    """Return what a program prints, after its beginning; nothing is printed as an error."""
+    with serving() as server:
+        arguments = [sys.executable, "-c", BEGIN + textwrap.dedent(program), server.endpoint, str(AWAY)]
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=AWAY)
+    assert done.stderr == ""
+    first, *others = done.stdout.splitlines()
+    assert first == "HELLO (en)"
+    return others
+
+
 def test_exit_with_open_streams_is_quiet_and_quick():
     """Nobody closed them, in the main thread and in another."""
-    program = textwrap.dedent(
-        """
-        import sys, threading
-        sys.path.insert(0, sys.argv[2])
-        from test_operation import TALK, Answer, Text
-        from eventstream.signing import Credentials
-        from eventstream.sync import Client
-        credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
-        client = Client("us-east-1", endpoint=sys.argv[1], credentials=credentials)
-        stream = client.open(TALK, {"bot": "b", "language": "en"})
-        stream.__enter__()
-        stream.send(Text("hello"))
-        print(next(stream))
-        threading.Thread(target=lambda: list(stream), daemon=True).start()
-        """
-    )
-    with serving() as server:
-        arguments = [sys.executable, "-c", program, server.endpoint, str(AWAY)]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=AWAY)
-    assert (done.stdout, done.stderr) == ("HELLO (en)\n", "")
+    assert printed_by("threading.Thread(target=lambda: list(stream), daemon=True).start()") == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_forked_process_has_streams_of_its_own():
+    """Those of its parent are refused there, and go on in the parent when it has ended."""
+    program = """
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, since Python 3.12
+        child = os.fork()
+        if child == 0:
+            try:
+                talk(stream, "here")
+            except RuntimeError as error:
+                print(error, flush=True)
+            talk(opened(), "child")
+            sys.exit()
+        assert os.waitpid(child, 0)[1] == 0
+        talk(stream, "parent")
+    """
+    refused = "this process was forked: the streams of its parent cannot be used here"
+    assert printed_by(program) == [refused, "CHILD (en)", "PARENT (en)"]
 
 
 def server_threads():
