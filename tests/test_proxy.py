@@ -9,11 +9,13 @@ import sys
 from contextlib import asynccontextmanager
 
 import pytest
-from http2.loopback import echo, exchange, run, server_context
+from http2.loopback import FakeTransport, echo, exchange, run, server_context
+from hyperframe.frame import PingFrame, SettingsFrame
 
-from eventstream import http2
+from eventstream import http2, proxy
 from eventstream.http2 import NotHTTP2
-from eventstream.proxy import Proxy, ProxyError, from_environment, named
+from eventstream.http2.connection import FRAMES_PER_TURN
+from eventstream.proxy import Proxy, ProxyError, from_environment, named, open_tunnel
 
 
 @pytest.fixture(autouse=True)
@@ -156,18 +158,18 @@ def test_proxy_never_for_loopback(monkeypatch, host):
 def test_tunnel(certificate, tls, piecewise):
     server_ssl = server_context(certificate) if tls else None
     client_ssl = ssl.create_default_context(cafile=certificate) if tls else None
-    proxy = TunnelProxy(piecewise=piecewise)
+    tunnels = TunnelProxy(piecewise=piecewise)
 
     async def main():
-        async with http2.serve(echo, ssl=server_ssl) as server, listening(proxy) as port:
+        async with http2.serve(echo, ssl=server_ssl) as server, listening(tunnels) as port:
             way = Proxy.parse(f"http://user:pass@127.0.0.1:{port}")
             async with http2.connect("localhost", server.port, ssl=client_ssl, proxy=way) as connection:
                 assert await exchange(connection, b"through") == b"through"
-            assert len(proxy.requests) == 1
-            assert proxy.requests[0].startswith(
+            assert len(tunnels.requests) == 1
+            assert tunnels.requests[0].startswith(
                 f"CONNECT localhost:{server.port} HTTP/1.1\r\nHost: localhost:{server.port}\r\n"
             )
-            assert f"Proxy-Authorization: {way.authorization}\r\n" in proxy.requests[0]
+            assert f"Proxy-Authorization: {way.authorization}\r\n" in tunnels.requests[0]
 
     run(main())
 
@@ -313,5 +315,52 @@ def test_tunnel_without_h11(monkeypatch):
         with pytest.raises(ModuleNotFoundError, match=r"a proxy needs h11: install eventstream-codec with its extra"):
             async with http2.connect("localhost", 1, proxy=Proxy.parse("http://127.0.0.1:1")):
                 pytest.fail("it was opened")
+
+    run(main())
+
+
+def test_tunnel_keeps_what_comes_with_the_answer():
+    """The server's first frames, in one piece with it; all are answered, though they take more than one turn."""
+    pings = [PingFrame(0, number.to_bytes(8, "big")).serialize() for number in range(2 * FRAMES_PER_TURN)]
+    answers = [PingFrame(0, number.to_bytes(8, "big"), flags=["ACK"]).serialize() for number in range(len(pings))]
+
+    async def speak_first(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + SettingsFrame(0).serialize() + b"".join(pings))
+        assert b"".join(answers[:-1]) in await reader.readuntil(answers[-1])
+        answered.append(True)
+
+    answered = []
+
+    async def main():
+        async with listening(speak_first) as port:
+            way = Proxy.parse(f"http://127.0.0.1:{port}")
+            async with http2.connect("localhost", 1, proxy=way, idle_frames=None):
+                while not answered:
+                    await asyncio.sleep(0)
+
+    run(main())
+
+
+def test_tunnel_is_answered_when_nobody_waits_any_more(monkeypatch):
+    """In the same turn of the event loop in which the caller was cancelled."""
+    transport, protocols = FakeTransport(), []
+
+    async def connect(make, host, port, *, ssl):
+        protocols.append(make())
+        protocols[0].connection_made(transport)
+        return transport, protocols[0]
+
+    monkeypatch.setattr(proxy, "connect", connect)
+
+    async def main():
+        opening = asyncio.create_task(open_tunnel(Proxy.parse("http://proxy.example"), "localhost", 1))
+        await asyncio.sleep(0)
+        assert transport.written.startswith(b"CONNECT localhost:1 HTTP/1.1")
+        opening.cancel()
+        protocols[0].data_received(b"HTTP/1.1 200 OK\r\n\r\n")
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert transport.aborted
 
     run(main())

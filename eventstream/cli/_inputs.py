@@ -499,16 +499,9 @@ def opened(name: str, form: str | None, *, follow: bool = False) -> Generator[It
             raise UnusableInput(f"{visible(name)}: {error.strerror}") from None
         recordings = _recordings(body, name, "raw" if follow and form is None else form, {}, 0)
         try:
-            yield _readable(recordings, name)
+            yield recordings
         finally:
             recordings.close()  # type: ignore[attr-defined] # a generator
-
-
-def _readable(recordings: Iterator[Recording], name: str) -> Iterator[Recording]:
-    try:
-        yield from recordings
-    except IsADirectoryError as error:
-        raise UnusableInput(f"{visible(name)}: {error.strerror}") from None
 
 
 def _open(name: str, stack: contextlib.ExitStack, *, follow: bool) -> Body:

@@ -49,9 +49,6 @@ def _encode(lines: Iterable[bytes], name: str, path: str) -> int:
                 number += 1  # and not `enumerate`, as errors need it
                 if text.strip():
                     write(to_message(loads(text)).encode())
-    except RecursionError:
-        complaint(f"{visible(name)}, line {number}: it is nested too deep")
-        return 1
     except ValueError as error:
         complaint(f"{visible(name)}, line {number}: {visible(str(error))}")
         return 1

@@ -58,7 +58,6 @@ class Server:
         self._cancelled: set[asyncio.Task[None]] = set()
         self._closing = False
         self._complaints = Complaints(_log)
-        self._listener: Listener | None = None
 
     async def _listen(
         self,
@@ -113,8 +112,7 @@ class Server:
             timeout: seconds until the handlers that still run are cancelled; None: as long as they take.
         """
         self._closing = True
-        if self._listener is not None:
-            self._listener.close()
+        self._listener.close()
         for connection in list(self._connections):
             connection.leave()
         if self._tasks:
@@ -126,8 +124,7 @@ class Server:
             await asyncio.wait(self._tasks)
         if self._connections:
             await asyncio.gather(*(connection.close() for connection in self._connections))
-        if self._listener is not None:
-            await self._listener.wait_closed()
+        await self._listener.wait_closed()
 
     async def _close_at_once(self) -> None:
         """Cancel the handlers, and close; if that is cancelled, do not wait for them."""

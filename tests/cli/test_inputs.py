@@ -347,6 +347,16 @@ def test_json_that_is_nested_too_deep(tmp_path):
         read(path, "har")
 
 
+def test_yaml_that_is_nested_too_deep(tmp_path, monkeypatch):
+    """The parser in C has a bound of its own; the one in Python, which is there without it, recurses."""
+    path = tmp_path / "cassette.yaml"
+    path.write_bytes(b"interactions:\n- a: " + b"[" * 10_000 + b"]" * 10_000)
+    for reason in ("not YAML in line 2", "it is nested too deep"):
+        with pytest.raises(UnusableInput, match=f"not a sound vcr file: {reason}$"):
+            read(path, "vcr")
+        monkeypatch.delattr("yaml.CSafeLoader", raising=False)
+
+
 def test_headers_of_a_cassette_that_are_none(tmp_path):
     """They are left out; the body is read."""
     content = json.loads(cassette_json(STREAM))

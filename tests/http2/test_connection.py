@@ -696,6 +696,25 @@ def test_turn_keeps_what_came_before_the_connection_was_lost():
     run(main())
 
 
+def test_turn_takes_what_arrives_while_it_is_waited_for():
+    """A transport may still deliver what it had read when it was paused."""
+
+    async def main():
+        connection = settled(SETTINGS, idle_frames=None)
+        await turns()
+        written(connection)
+        numbers = [number.to_bytes(8, "big") for number in range(3 * FRAMES_PER_TURN)]
+        for part in (numbers[: 2 * FRAMES_PER_TURN], numbers[2 * FRAMES_PER_TURN :]):
+            connection.data_received(b"".join(ping(number) for number in part))
+            assert not connection._transport.reading
+        assert len(written(connection)) == FRAMES_PER_TURN  # the second part began no turn of its own
+        await processed(connection)
+        assert [frame.opaque_data for frame in written(connection)] == numbers[FRAMES_PER_TURN:]
+        connection.connection_lost(None)
+
+    run(main())
+
+
 def test_goodbye_that_nobody_takes_has_an_end(monkeypatch):
     """A connection that does not close is dropped."""
     monkeypatch.setattr("eventstream.http2.connection.CLOSE_TIMEOUT", SOON)

@@ -342,6 +342,23 @@ def test_stream_is_readable_when_receive_does_not_wait():
     run(main())
 
 
+def test_stream_tells_its_connection_from_others():
+    seen = []
+
+    async def handler(stream):
+        seen.append(stream.connection)
+        await echo(stream)
+
+    async def main():
+        async with pair(handler) as (server, connection), http2.connect("127.0.0.1", server.port) as other:
+            for each in (connection, other, connection):
+                assert await exchange(each) == b"hello"
+        assert seen[0] is seen[2]
+        assert seen[0] is not seen[1]
+
+    run(main())
+
+
 def test_reset_by_the_client_is_no_end():
     async def main():
         seen = asyncio.get_running_loop().create_future()
