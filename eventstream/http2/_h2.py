@@ -111,6 +111,13 @@ class _Encoder(Encoder):
         return super().encode(list(headers), huffman)
 
 
+class _Data(DataFrame):
+    """One that nobody has to read."""
+
+    def __repr__(self) -> str:
+        return "DATA"
+
+
 class Excess(DenialOfServiceError):
     """A peer that has too much of something. The text is the package's own."""
 
@@ -147,6 +154,9 @@ class H2(H2Connection):
 
     65,536 closed streams are remembered, 8 MB. Here it is twice the number that may be open.
 
+    A text is made of each frame, with its bytes in hexadecimal digits, for a log that is off. Here that of DATA, which
+    nearly all frames are, is short.
+
     Args:
         config: h2's configuration.
         handle: called with each event.
@@ -167,6 +177,7 @@ class H2(H2Connection):
         super().__init__(config)
         self.decoder = self._decompressor = _Decoder()
         self.encoder = _Encoder()
+        self._frame_dispatch_table[_Data] = self._receive_data_frame
         self._closed_streams = SizeLimitDict(size_limit=max(MIN_REMEMBERED_STREAMS, 2 * max_streams))
         self._handle = handle
         self._resets = resets
@@ -276,6 +287,8 @@ class H2(H2Connection):
         return data[end:], not frames
 
     def _receive_frame(self, frame: Frame) -> list[Event]:
+        if frame.__class__ is DataFrame:
+            frame.__class__ = _Data
         for event in super()._receive_frame(frame):
             self._handle(event)
         return []

@@ -54,6 +54,7 @@ from eventstream.http2.server import ServerConnection
 
 HOOKS = [
     (H2Connection(), "_receive_frame"),
+    (H2Connection(), "_frame_dispatch_table"),
     (H2Connection(), "_receive_headers_frame"),
     (H2Connection(), "_receive_data_frame"),
     (H2Connection(), "_receive_priority_frame"),
@@ -490,6 +491,22 @@ def test_priority_over_itself_says_nothing():
         await turns()
 
     run(main())
+
+
+def test_data_frames_are_not_written_out_for_a_log(monkeypatch):
+    texts = []
+
+    async def main():
+        connection = settled(SETTINGS, headers(1))
+        connection.data_received(DataFrame(1, b"audio").serialize())
+        await turns()
+        assert [frame.data for frame in written(connection) if isinstance(frame, DataFrame)] == [b"audio"]
+        connection.connection_lost(None)
+        await turns()
+
+    monkeypatch.setattr(DataFrame, "__repr__", lambda frame: texts.append(frame) or "")
+    run(main())
+    assert not texts
 
 
 def test_closed_streams_are_not_all_remembered():
