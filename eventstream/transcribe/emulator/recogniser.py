@@ -41,6 +41,10 @@ class Word(NamedTuple):
     speaker: str | None = None
     filters: Collection[str] = ()
 
+    def later(self, seconds: float) -> Word:
+        """Return the same, so many seconds later, in milliseconds."""
+        return self._replace(start=round(self.start + seconds, 3), end=round(self.end + seconds, 3))
+
 
 class Mention(NamedTuple):
     """Words that identify a person.

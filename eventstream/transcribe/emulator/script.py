@@ -70,6 +70,12 @@ class Piece(NamedTuple):
     first: list[Word]
     last: list[Word]
 
+    def later(self, seconds: float) -> Piece:
+        """Return the same, so many seconds later, in milliseconds."""
+        first = [word.later(seconds) for word in self.first]
+        last = first if self.last is self.first else [word.later(seconds) for word in self.last]
+        return Piece(round(self.start + seconds, 3), round(self.end + seconds, 3), first, last)
+
 
 class Utterance(NamedTuple):
     """A sentence.
@@ -89,6 +95,10 @@ class Utterance(NamedTuple):
     score: float | None
     analysis: Analysis | None
 
+    def later(self, seconds: float) -> Utterance:
+        """Return the same, so many seconds later, in milliseconds."""
+        return self._replace(end=round(self.end + seconds, 3), pieces=[piece.later(seconds) for piece in self.pieces])
+
 
 class Failure(NamedTuple):
     """The end of the stream.
@@ -106,6 +116,10 @@ class Failure(NamedTuple):
     def error(self) -> TranscribeError:
         """The exception to raise, of the class that its code has."""
         return TranscribeError.named(self.code, self.text)
+
+    def later(self, seconds: float) -> Failure:
+        """Return the same, so many seconds later, in milliseconds."""
+        return self._replace(end=round(self.end + seconds, 3))
 
 
 class Script(NamedTuple):

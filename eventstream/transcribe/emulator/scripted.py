@@ -67,12 +67,12 @@ class _ScriptedRecogniser:
             self._offset = round(self._offset + self._script.duration, 3)
             self._steps = iter(self._script.steps)
             step = next(self._steps)
-        self._step = step
+        self._step = step.later(self._offset) if self._offset else step
 
     def feed(self, pcm: bytes) -> Iterator[Hypothesis]:
         self._length += len(pcm)
         now = self._now()
-        while now >= round(self._offset + self._step.end, 3):
+        while now >= self._step.end:
             if isinstance(self._step, Failure):
                 raise self._step.error
             yield self._hypothesis(self._step, now, is_final=True)
@@ -97,19 +97,17 @@ class _ScriptedRecogniser:
         """Tell how the words that have begun are understood now; the last one ends now, unless it is over."""
         words: list[Word] = []
         for piece in utterance.pieces:
-            over = is_final or now >= round(self._offset + piece.end, 3)
+            over = is_final or now >= piece.end
             revised = piece.first is not piece.last
-            for word in piece.last if over else piece.first:
-                start, end = round(self._offset + word.start, 3), round(self._offset + word.end, 3)
-                if start < now or end <= now:
-                    words.append(
-                        word._replace(
-                            start=start,
-                            end=min(end, now),
-                            stable=end <= now and (over or not revised),
-                            confidence=word.confidence if is_final else None,
-                        )
-                    )
+            words += (
+                word._replace(
+                    end=min(word.end, now),
+                    stable=word.end <= now and (over or not revised),
+                    confidence=word.confidence if is_final else None,
+                )
+                for word in (piece.last if over else piece.first)
+                if word.start < now or word.end <= now
+            )
         mentions = tuple(mention for mention in utterance.mentions if mention.stop <= len(words)) if is_final else ()
         analysis = utterance.analysis if is_final else None
         if analysis is not None:  # a sentence can be cut by the end of the audio
