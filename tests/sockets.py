@@ -1,4 +1,4 @@
-"""A WebSocket's client that does what no client should."""
+"""WebSockets on loopback: a server and a client, and a client that does what no client should."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import asyncio
 import contextlib
 import os
 import struct
+
+from websockets.asyncio.client import connect as library_client
+from websockets.exceptions import ConnectionClosed
+
+from eventstream.operation import InvalidFrame
 
 
 class Peer:
@@ -57,3 +62,49 @@ class Peer:
             received = received[start + length :]
         self.writer.close()
         return found
+
+
+async def echo(channel):
+    """Send back what comes, in the same pieces; what is refused is said, too."""
+    try:
+        while data := await channel.receive():
+            await channel.send(data)
+    except InvalidFrame as error:
+        await channel.send(str(error).encode())
+    await channel.end()
+
+
+@contextlib.asynccontextmanager
+async def client_of(server, path="/", **options):
+    async with library_client(f"ws://127.0.0.1:{server.port}{path}", compression=None, **options) as client:
+        yield client
+
+
+async def rest(client):
+    """All that still comes, and the code with which the server closes."""
+    received = b""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            received += await client.recv()
+    return received, client.close_code
+
+
+HANDSHAKE = (
+    b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+PLAIN = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def answer_to(server, data):
+    """All that the server sends for these bytes, and that it then forgets the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(data)
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := await asyncio.wait_for(reader.read(65_536), 5):
+            received += piece
+    writer.close()
+    while server.connections:
+        await asyncio.sleep(0.01)
+    return received

@@ -7,6 +7,7 @@ import pickle
 from dataclasses import replace
 
 import pytest
+from operations import TALK, Answer, Text, ThrottlingException
 
 from eventstream import Headers, Message, ServiceError
 from eventstream.operation import (
@@ -19,41 +20,6 @@ from eventstream.operation import (
     Operation,
     Parts,
     Strings,
-    json_event,
-)
-
-
-class ThrottlingException(ServiceError):
-    """An error that an operation knows."""
-
-    status_code = 429
-
-    @property
-    def retryable(self):
-        return True
-
-
-class Text(str):
-    """What a client says."""
-
-
-class Answer(str):
-    """What a server says."""
-
-
-TALK: Operation[dict[str, str], dict[str, str], Text, Answer] = Operation(
-    name="Talk",
-    service="talk-runtime",
-    signing_name="talk",
-    endpoint="talk.{region}.{suffix}",
-    path="/bots/{bot}/talk",
-    websocket_path="/talk-websocket",
-    websocket_prefix="x-talk-",
-    request=Strings(["bot"], query={"mode": "m"}, headers={"language": "x-talk-language"}),
-    response=Strings(headers={"session": "x-talk-session"}),
-    inputs=Events(json_event("Text", Text, lambda body: Text(body["text"]), lambda text: {"text": text})),
-    outputs=Events(json_event("Answer", Answer, lambda body: Answer(body["text"]), lambda text: {"text": text})),
-    errors={"ThrottlingException": ThrottlingException},
 )
 
 

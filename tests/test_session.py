@@ -6,16 +6,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from test_operation import TALK, Answer, Text
+from operations import CREDENTIALS, REQUEST, TALK, Answer, Text
 
 from eventstream import Message, ServiceError, decode
 from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.operation import Completion, InvalidEvent, InvalidRequest, Parts
 from eventstream.session import ClientSession, ServerSession
-from eventstream.signing import Credentials, EventSigner, presign_url, sign_request
-
-CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
-REQUEST = {"bot": "b", "language": "en"}
+from eventstream.signing import EventSigner, presign_url, sign_request
 
 
 def opened(operation=TALK, request=REQUEST, **options):

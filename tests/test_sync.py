@@ -15,16 +15,14 @@ import time
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from operations import CREDENTIALS, REQUEST, TALK, Answer, Text
 from programs import AWAY
-from test_operation import TALK, Answer, Text
-from test_server import CREDENTIALS, REQUEST, shout
+from talking import LIMIT, shout
 
 from eventstream import ServiceError, sync
 from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.server import Server
 from eventstream.sync import Client, Runner, StreamError, iterate
-
-LIMIT = 20
 
 
 def serving(handler=shout, **options):
@@ -267,14 +265,12 @@ def test_iterate_closes_what_it_iterates_over():
 BEGIN = """
 import os, sys, threading, warnings
 sys.path.insert(0, sys.argv[2])
-from test_operation import TALK, Answer, Text
-from eventstream.signing import Credentials
+from operations import CREDENTIALS, REQUEST, TALK, Text
 from eventstream.sync import Client
-credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
-client = Client("us-east-1", endpoint=sys.argv[1], credentials=credentials)
+client = Client("us-east-1", endpoint=sys.argv[1], credentials=CREDENTIALS)
 
 def opened():
-    return client.open(TALK, {"bot": "b", "language": "en"}).__enter__()
+    return client.open(TALK, REQUEST).__enter__()
 
 def talk(stream, text):
     stream.send(Text(text))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
-import sys
 from dataclasses import replace
 
 import pytest
-from test_operation import TALK, Answer, Text
+from operations import CREDENTIALS, REQUEST, TALK, Answer, Text
+from talking import run, shout, talk
 from test_proxy import TunnelProxy, listening
-from test_server import CREDENTIALS, REQUEST, shout
 
 from eventstream.client import Client, ConfigurationError
 from eventstream.exceptions import IncompleteStream, ServiceError
@@ -54,7 +51,7 @@ def test_transport_of_ones_own():
                 await stream.end()
                 assert [event async for event in stream] == []
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    run(main)
     [call] = calls
     assert (call.operation, call.region, call.credentials) == (TALK, "us-east-1", CREDENTIALS)
     assert call.parts.labels == {"bot": "b"}
@@ -102,7 +99,7 @@ def test_transport_in_memory_without_signatures():
             assert [event async for event in stream] == ["hello"]
 
     channel = Channel()
-    asyncio.run(asyncio.wait_for(main(), 20))
+    run(main)
     assert len(channel.sent) == 1
 
 
@@ -119,23 +116,8 @@ def socket_client(server, **options):
     return Client("us-east-1", transport="websocket", **options)
 
 
-async def talk(client, texts=("hello", "again")):
-    answers = []
-    async with client.open(TALK, REQUEST) as stream:
-        for text in texts:
-            await stream.send(Text(text))
-            answers.append(await anext(stream))
-        await stream.end()
-        answers += [answer async for answer in stream]
-    return answers
-
-
 def served(handler=shout, **options):
     return Server({TALK: handler}, credentials=[CREDENTIALS], websocket_port=0, **options)
-
-
-def run(main):
-    return asyncio.run(asyncio.wait_for(main(), 20))
 
 
 def test_websocket_exchanges_events():
@@ -240,24 +222,3 @@ def test_websocket_url_at_the_service():
     for expires in (0, 301):
         with pytest.raises(ValueError, match=f"1 to 300 seconds, not {expires}"):
             websocket_url(talk, parts, Endpoint.parse("https://example.com"), "us-east-1", CREDENTIALS, expires)
-
-
-def test_websocket_needs_its_library(monkeypatch):
-    for name in [name for name in sys.modules if name.partition(".")[0] == "websockets"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "eventstream.websocket", raising=False)
-    monkeypatch.delattr("eventstream.websocket", raising=False)
-    monkeypatch.setitem(sys.modules, "websockets", None)
-    with pytest.raises(ModuleNotFoundError, match=r"^eventstream\.websocket needs websockets: .* extra \[websocket\]$"):
-        importlib.import_module("eventstream.websocket")
-
-    async def main():
-        client = Client("us-east-1", endpoint="http://localhost:1", credentials=CREDENTIALS, transport="websocket")
-        with pytest.raises(ModuleNotFoundError, match=r"with its extra \[websocket\]"):
-            async with client.open(TALK, REQUEST):
-                pytest.fail("it was opened")
-        with pytest.raises(ModuleNotFoundError, match=r"with its extra \[websocket\]"):
-            async with served():
-                pytest.fail("it listens")
-
-    run(main)

@@ -255,23 +255,28 @@ FAULTS = [
     ),
     *(
         Fault(
-            *(name, "WebSockets are bounded, too", "eventstream/websocket.py"),
+            *(name, "WebSockets are bounded, too", f"eventstream/websocket/{module}.py"),
             old,
             new,
-            tests("tests/test_websocket.py", "-k", check),
+            tests(f"tests/websocket/test_{module}.py", "-k", check),
         )
-        for name, old, new, check in (
-            ("free-pings", "            self._idle.take()\n", "            pass\n", "carry_nothing and pongs"),
+        for name, module, old, new, check in (
             (
-                "unread-pongs",
+                *("free-pings", "connection"),
+                "            self._idle.take()\n",
+                "            pass\n",
+                "carry_nothing and pongs",
+            ),
+            (
+                *("unread-pongs", "connection"),
                 "            if self._unread > WINDOW:\n",
                 "            if False:\n",
                 "answers_are_not_read",
             ),
-            ("unbounded-window", "len(self._received) >= WINDOW", "False", "unread_input"),
-            ("any-frame", "max_size=MAX_FRAME,", "max_size=None,", "not_take and large"),
-            ("large-request", "self._request_length > MAX_REQUEST", "False", "logged and large"),
-            ("long-turn", "TURN_SIZE = 512\n", "TURN_SIZE = 16_384\n", "turn_is_bounded"),
+            ("unbounded-window", "connection", "len(self._received) >= WINDOW", "False", "unread_input"),
+            ("any-frame", "server", "max_size=MAX_FRAME,", "max_size=None,", "not_take and large"),
+            ("large-request", "server", "self._request_length > MAX_REQUEST", "False", "logged and large"),
+            ("long-turn", "connection", "TURN_SIZE = 512\n", "TURN_SIZE = 16_384\n", "turn_is_bounded"),
         )
     ),
     Fault(

@@ -39,9 +39,9 @@ from eventstream.client import (
     RetryOn,
     Stream,
     StreamError,
-    parse_endpoint,
 )
 from eventstream.client import retryable as may_retry
+from eventstream.client.settings import parse_endpoint
 from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, Source, WavFile
 from eventstream.transcribe.audio import pace as paced
 from eventstream.transcribe.call_analytics import (

@@ -30,8 +30,8 @@ from eventstream import (
     http2,
     websocket,
 )
-from eventstream import client as general
 from eventstream.client import Retries
+from eventstream.client.responses import MAX_ERROR_LENGTH
 from eventstream.exceptions import IncompleteStream, StateError
 from eventstream.http2 import ErrorCodes
 from eventstream.signing import Credentials
@@ -117,7 +117,7 @@ def pauses(monkeypatch):
         attempts.append(attempt)
         return True
 
-    monkeypatch.setattr(general, "_pause", pause)
+    monkeypatch.setattr("eventstream.client.retries._pause", pause)
     return attempts
 
 
@@ -600,7 +600,7 @@ def test_error_that_is_no_services(times, cut):
                 await speak(client)
             assert raised.value.status_code == 502
             assert raised.value.retryable
-            assert raised.value.payload == (b"<html>" * times)[: general.MAX_ERROR_LENGTH]
+            assert raised.value.payload == (b"<html>" * times)[:MAX_ERROR_LENGTH]
 
     run(main())
 
@@ -611,7 +611,7 @@ def test_error_that_goes_on_is_not_read_on():
     async def main():
         async def proxy(stream):
             await stream.respond(500)
-            await stream.send(bytes(general.MAX_ERROR_LENGTH))
+            await stream.send(bytes(MAX_ERROR_LENGTH))
             await done.wait()
 
         done = asyncio.Event()
@@ -1108,20 +1108,6 @@ def test_connection_is_tried_again(pauses):
 
     run(main())
     assert pauses == [0, 1]
-
-
-def test_pauses_grow(monkeypatch):
-    monkeypatch.undo()
-    slept = []
-
-    async def sleep(seconds):
-        slept.append(seconds)
-
-    monkeypatch.setattr(general.asyncio, "sleep", sleep)
-    monkeypatch.setattr(general.random, "random", lambda: 1.0)
-    for attempt in range(7):
-        asyncio.run(general._pause(attempt, 60))
-    assert slept == [1, 2, 4, 8, 16, 20, 20]
 
 
 # transcribe

@@ -84,7 +84,7 @@ def test_every_operation_is_retried(method, monkeypatch):
     async def at_once(*_):
         return True
 
-    monkeypatch.setattr("eventstream.client._pause", at_once)
+    monkeypatch.setattr("eventstream.client.retries._pause", at_once)
     asked = []
 
     def retry_on(error):

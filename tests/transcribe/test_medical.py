@@ -172,7 +172,7 @@ def test_beginning_is_tried_again_with_the_same_session(monkeypatch):
     async def at_once(*_):
         return True
 
-    monkeypatch.setattr("eventstream.client._pause", at_once)
+    monkeypatch.setattr("eventstream.client.retries._pause", at_once)
 
     async def main():
         async with Emulator(faults=["exception:ServiceUnavailableException@0*1"]) as emulator:

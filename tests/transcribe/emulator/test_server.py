@@ -227,7 +227,7 @@ def told(monkeypatch, run):
             yield SimpleNamespace(port=49152)
 
         monkeypatch.setattr(server, "Service", Service)
-        monkeypatch.setattr("eventstream.server.serve", serve)
+        monkeypatch.setattr("eventstream.server.server.serve", serve)
         async with Emulator(**{"websocket_port": None, **options}) as emulator:
             found.endpoint = emulator.endpoint
         assert found.grace == 0

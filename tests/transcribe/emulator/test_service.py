@@ -137,7 +137,7 @@ def test_draining_ends_those_who_stay(run):
 
 
 def test_draining_does_not_wait_for_ever(run, monkeypatch):
-    monkeypatch.setattr("eventstream.server._INTERRUPTED_WITHIN", 0.01)
+    monkeypatch.setattr("eventstream.server.service._INTERRUPTED_WITHIN", 0.01)
 
     async def main():
         house = service()

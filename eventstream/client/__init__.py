@@ -1,0 +1,39 @@
+"""The asynchronous client of any operation: events in, events out.
+
+>>> client = Client("us-east-1")
+>>> async with client.open(OPERATION, request) as stream:
+...     await stream.send(event)
+...     await stream.end()
+...     async for event in stream:
+...         print(event)
+
+Each stream has a connection of its own, as the AWS SDKs do it: streams last for hours, and neither a lost packet nor a
+lost connection of one concerns another. So the client itself holds no connection, and need not be closed.
+
+Complete or an error: an iteration that ends has seen the whole response, and all that was to be sent was sent before
+the response ended. Otherwise it raises `IncompleteStream`, which may be tried again.
+
+Errors: an error that the service reports is a `ServiceError` of the operation's class; a malformed response is a
+`CodecError`. Trouble on the way to the service is an `OSError` (a stream that broke: `StreamError`;
+``ssl.SSLCertVerificationError``; ``TimeoutError``). A bad argument or environment setting is a `ConfigurationError`.
+"""
+
+from eventstream.client.client import Client, ClientOptions
+from eventstream.client.responses import check_response
+from eventstream.client.retries import Retries, RetryOn, retryable
+from eventstream.client.stream import Stream
+from eventstream.credentials import ConfigurationError, NoCredentials
+from eventstream.http2 import StreamError
+
+__all__ = [
+    "Client",
+    "ClientOptions",
+    "ConfigurationError",
+    "NoCredentials",
+    "Retries",
+    "RetryOn",
+    "Stream",
+    "StreamError",
+    "check_response",
+    "retryable",
+]

@@ -1,0 +1,289 @@
+"""The client that opens streams."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
+
+from eventstream._codec import Message
+from eventstream.client.clock import Clock
+from eventstream.client.responses import check_response
+from eventstream.client.retries import Retries, RetryOn
+from eventstream.client.settings import environment, parse_endpoint, proxy_of, transport_of, trust
+from eventstream.client.stream import Stream
+from eventstream.credentials import ConfigurationError, CredentialChain, NoRegion, Source, check_source, resolve
+from eventstream.exceptions import ServiceError
+from eventstream.operation import Operation, Parts
+from eventstream.session import ClientSession
+from eventstream.transport import Call, Channel, Transport, websocket_url
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from eventstream.http2 import Response
+    from eventstream.signing import EventSigner
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+_S = TypeVar("_S", bound=Stream[Any, Any, Any, Any])
+
+
+class ClientOptions(TypedDict, total=False):
+    """The keyword arguments of a `Client`."""
+
+    endpoint: str | None
+    ca_bundle: str | os.PathLike[str] | None
+    credentials: Source | None
+    profile: str | None
+    transport: Literal["http2", "websocket"] | Transport
+    proxy: str | Literal[False] | None
+    connect_timeout: float | None
+    response_timeout: float | None
+    idle_timeout: float | None
+
+
+class Client:
+    """Opens streams of any operation. It holds no connection; any number of streams at a time.
+
+    Args:
+        region: e.g. ``"us-east-1"``; None: that of ``AWS_REGION`` or ``AWS_DEFAULT_REGION``, or of the profile.
+        endpoint: a URL, e.g. ``https://localhost:8443``; with ``http`` it is HTTP/2 in plaintext. None: that of
+            ``AWS_ENDPOINT_URL_`` and the operation's service, or ``AWS_ENDPOINT_URL``, or the region's.
+        ca_bundle: a file or directory with the certificates that are trusted, in PEM; None: that of ``AWS_CA_BUNDLE``,
+            or the system's.
+        credentials: `Credentials`; a credentials object of botocore, boto3 or aiobotocore; a function that returns
+            either, which is called in a thread whenever a stream begins; or a coroutine function. None: botocore looks
+            for them where AWS's tools do: the environment, profiles, SSO, containers, instance roles.
+        profile: the profile in which botocore looks for credentials and the region; None: that of the environment.
+        transport: ``"http2"``, ``"websocket"``, or a `eventstream.transport.Transport` of your own. On a WebSocket what
+            the service refuses is an error in the stream, which has begun by then, and its response has no parameters.
+        proxy: the URL of an HTTP proxy, through which a tunnel is made, e.g. ``http://user:password@localhost:3128``.
+            None: that of ``HTTPS_PROXY`` (``HTTP_PROXY`` in plaintext), unless ``NO_PROXY`` excludes the host, and
+            never for loopback. False: no proxy.
+        connect_timeout: seconds until the connection is established; None: as long as it takes. So for the other two.
+        response_timeout: seconds until the service has answered the request.
+        idle_timeout: seconds in which the service sends nothing while an event is awaited, or takes nothing while some
+            is to be sent.
+        max_event_length: bytes of an event's payload that are taken at most; None: as many as the operation says.
+        max_event_values: objects, lists and members that the JSON of an event may have at most, since parsed they hold
+            up everything else; None: as many as the operation says, 65,536 unless it says another number.
+
+    Attributes:
+        region: as given or found.
+
+    Raises:
+        ConfigurationError: no region was found, or the endpoint, the CA bundle or the proxy cannot be used.
+        TypeError: the credentials are of another type.
+    """
+
+    def __init__(
+        self,
+        region: str | None = None,
+        *,
+        endpoint: str | None = None,
+        ca_bundle: str | os.PathLike[str] | None = None,
+        credentials: Source | None = None,
+        profile: str | None = None,
+        transport: Literal["http2", "websocket"] | Transport = "http2",
+        proxy: str | Literal[False] | None = None,
+        connect_timeout: float | None = 10.0,
+        response_timeout: float | None = 10.0,
+        idle_timeout: float | None = 60.0,
+        max_event_length: int | None = None,
+        max_event_values: int | None = None,
+    ) -> None:
+        if credentials is not None and profile is not None:
+            raise ConfigurationError("either credentials or a profile can be given, not both")
+        if credentials is not None:
+            check_source(credentials)
+        self._credentials: Source = CredentialChain(profile) if credentials is None else credentials
+        self.region = region or environment("AWS_REGION", "AWS_DEFAULT_REGION") or self._profile_region()
+        self._endpoint = endpoint
+        if endpoint is not None:
+            parse_endpoint(endpoint)
+        self._ca_bundle = ca_bundle or environment("AWS_CA_BUNDLE")
+        if self._ca_bundle is not None:
+            self._ssl  # noqa: B018 (what is wrong with it is found here)
+        self._transport = transport_of(transport)
+        self._proxy = proxy
+        if proxy:
+            proxy_of(proxy)
+        self._connect_timeout = connect_timeout
+        self._response_timeout = response_timeout
+        self._idle_timeout = idle_timeout
+        self._clock = Clock()
+        self._limits = max_event_length, max_event_values
+        self._configured()
+
+    def _configured(self) -> None:
+        """Do what a subclass does when it is made, without repeating the arguments."""
+
+    def _profile_region(self) -> str:
+        region = self._credentials.region() if isinstance(self._credentials, CredentialChain) else None
+        if region is None:
+            raise NoRegion("no region was given, or found in AWS_REGION, AWS_DEFAULT_REGION or a profile")
+        return region
+
+    def endpoint_of(self, operation: Operation[Any, Any, Any, Any]) -> str:
+        """Return the URL at which an operation is called."""
+        variable = f"AWS_ENDPOINT_URL_{operation.service.upper().replace('-', '_').replace(' ', '_')}"
+        found = self._endpoint or environment(variable, "AWS_ENDPOINT_URL")
+        return found or f"https://{operation.host(self.region)}"
+
+    async def presign_url(
+        self, operation: Operation[_Request, Any, Any, Any], request: _Request, /, *, expires: int = 300
+    ) -> str:
+        """Return the URL that opens a WebSocket for a stream, e.g. in a browser, without credentials.
+
+        Any holder can open it, as often as they like, until it expires; a stream that has begun continues.
+
+        Args:
+            operation: what is called.
+            request: its parameters.
+            expires: seconds that the URL is valid; at most what the operation allows, which is 300 for Transcribe.
+
+        Raises:
+            ValueError: the operation has no WebSocket, or `expires` is out of bounds.
+            InvalidRequest: the parameters are not allowed.
+            NoCredentials: no credentials were found.
+        """
+        parts = operation.request.write(request)
+        endpoint = parse_endpoint(self.endpoint_of(operation))
+        credentials = await resolve(self._credentials)
+        return websocket_url(operation, parts, endpoint, self.region, credentials, expires, self._clock.reading())[0]
+
+    @cached_property
+    def _ssl(self) -> ssl.SSLContext:
+        return trust(self._ca_bundle)
+
+    @overload
+    def open(
+        self,
+        operation: Operation[_Request, _Response, _In, _Out],
+        request: _Request,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        deadline: float | None = None,
+        unknown_events: Literal[False] = False,
+    ) -> AbstractAsyncContextManager[Stream[_Request, _Response, _In, _Out]]: ...
+    @overload
+    def open(
+        self,
+        operation: Operation[_Request, _Response, _In, _Out],
+        request: _Request,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        deadline: float | None = None,
+        unknown_events: bool,
+    ) -> AbstractAsyncContextManager[Stream[_Request, _Response, _In, _Out | Message]]: ...
+    def open(
+        self,
+        operation: Operation[_Request, _Response, _In, Any],
+        request: _Request,
+        /,
+        *,
+        retries: int = 0,
+        retry_on: RetryOn | None = None,
+        deadline: float | None = None,
+        unknown_events: bool = False,
+    ) -> AbstractAsyncContextManager[Stream[_Request, _Response, _In, Any]]:
+        """Open a stream.
+
+        Args:
+            operation: what is called.
+            request: its parameters.
+            retries: how often it is tried again to begin the stream, if that may succeed. Once the stream has begun, an
+                error is final.
+            retry_on: says of an error whether to try again; None: `retryable` does.
+            deadline: seconds in which the stream must have begun, with all tries and the pauses between them; None: as
+                long as they take.
+            unknown_events: whether the stream also yields events whose type the operation does not know, as messages;
+                otherwise they are skipped.
+
+        Returns:
+            A context manager, in whose block the `Stream` is open. On entering it raises what follows.
+
+        Raises:
+            InvalidRequest: the parameters are not allowed; here, not on entering.
+            ServiceError: the service refused, or answered with something else than an event stream.
+            NoCredentials: no credentials were found.
+            OSError: the service cannot be reached or trusted, or broke off. ``TimeoutError``: it did not answer.
+        """
+        limited = operation.limited(*self._limits)
+
+        def make(
+            channel: Channel, signer: EventSigner | None, response: Response
+        ) -> Stream[_Request, _Response, _In, Any]:
+            session = ClientSession(limited, request, signer, unknown_events=unknown_events)
+            return Stream(channel, session, response.headers, self._idle_timeout)
+
+        return self.opened(operation, operation.request.write(request), make, Retries(retries, retry_on, deadline))
+
+    @asynccontextmanager
+    async def opened(
+        self,
+        operation: Operation[Any, Any, Any, Any],
+        parts: Parts,
+        make: Callable[[Channel, EventSigner | None, Response], _S],
+        retries: Retries,
+    ) -> AsyncIterator[_S]:
+        """Open a stream of a class of its own; see `open`.
+
+        Args:
+            operation: what is called.
+            parts: the request.
+            make: makes the stream of its channel, the signer or None, and the response.
+            retries: how often it is tried to begin the stream.
+        """
+        async with AsyncExitStack() as stack:
+            while True:
+                try:
+                    stream = await retries.within(stack.enter_async_context(self._start(operation, parts, make)))
+                    break
+                except Exception as error:
+                    if not await retries.again(error):
+                        raise
+            yield stream
+
+    @asynccontextmanager
+    async def _start(
+        self,
+        operation: Operation[Any, Any, Any, Any],
+        parts: Parts,
+        make: Callable[[Channel, EventSigner | None, Response], _S],
+    ) -> AsyncIterator[_S]:
+        endpoint = parse_endpoint(self.endpoint_of(operation))
+        call = Call(
+            operation,
+            parts,
+            endpoint,
+            self.region,
+            # One set of credentials a stream: the request says which key it is, and the events cannot say another.
+            await resolve(self._credentials),
+            self._ssl if endpoint.scheme == "https" else None,
+            proxy_of(self._proxy, endpoint),
+            self._connect_timeout,
+            self._response_timeout,
+            self._clock.reading(),
+        )
+        async with self._transport(call) as (channel, signer):
+            if parts.initial is not None:
+                wire = parts.initial.encode()
+                await channel.send(wire if signer is None else signer.sign(wire), timeout=self._response_timeout)
+            response = await channel.response(self._response_timeout)
+            try:
+                await check_response(operation, response, channel, self._response_timeout)
+            except ServiceError as error:
+                self._clock.correct(error, response.headers)
+                raise
+            yield make(channel, signer, response)

@@ -1,0 +1,125 @@
+"""What is tried again after an error, how often, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar
+
+from eventstream._waiting import timeout_after
+from eventstream.exceptions import IncompleteStream, ServiceError
+from eventstream.http2 import NotHTTP2
+from eventstream.operation import may_retry
+from eventstream.proxy import ProxyError
+
+MAX_DELAY = 20.0
+"""Seconds before a retry, at most: the AWS SDKs' standard mode
+(https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html)."""
+
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+"""Codes that say that credentials must be refreshed, which the next try does."""
+
+_T = TypeVar("_T")
+
+RetryOn: TypeAlias = Callable[[Exception], bool]
+"""Says of an error whether what failed may be tried again."""
+
+
+def retryable(error: Exception) -> bool:
+    """Return whether what failed may succeed when it is tried again; the default of every ``retry_on``.
+
+    These may: errors of the service that say so, or whose code or status is one that passes; expired credentials, as
+    each try asks for them anew; a signature that was refused as this machine's clock is wrong, since the next try has
+    the service's time; a response that ended early; and trouble of the network. A certificate that is not
+    trusted, a server that does not speak HTTP/2 or TLS, and a proxy that refuses stay what they are.
+    """
+    if isinstance(error, ServiceError):
+        return (
+            error.code in EXPIRED
+            or error.clock_skew is not None
+            or (may_retry(error.code, error.status_code) if error.retryable is None else error.retryable)
+        )
+    if isinstance(error, IncompleteStream):
+        return True
+    if isinstance(error, ProxyError):
+        return error.status is None or error.status >= 500
+    if isinstance(error, ssl.SSLError):  # the others are what the two sides do not agree on
+        return isinstance(error, (ssl.SSLEOFError, ssl.SSLSyscallError))
+    return isinstance(error, OSError) and not isinstance(error, NotHTTP2)
+
+
+class Retries:
+    """How often something is tried again, what for, and for how long.
+
+    Args:
+        retries: how often in a row.
+        retry_on: says of an error whether it may be tried again.
+        deadline: seconds for all tries in a row and the pauses between them; None: as long as they take.
+    """
+
+    def __init__(self, retries: int = 0, retry_on: RetryOn | None = None, deadline: float | None = None) -> None:
+        self._retries = retries
+        self._retry_on = retry_on or retryable
+        self._deadline = deadline
+        self._end: float | None = None
+        self._attempt = 0
+
+    def reset(self) -> None:
+        """Count from the beginning, as something has succeeded."""
+        self._attempt = 0
+        self._end = None
+
+    def once(self) -> Retries:
+        """Return one try of these: it is not repeated, and has what is left of the time."""
+        try_ = Retries(0, None, self._deadline)
+        if self._deadline is not None:
+            try_._end = self._begun()
+        return try_
+
+    def _begun(self) -> float:
+        """Return the time of the event loop at which the deadline is over; it begins with the first call."""
+        if self._end is None:
+            self._end = asyncio.get_running_loop().time() + (self._deadline or 0)
+        return self._end
+
+    async def within(self, awaitable: Awaitable[_T]) -> _T:
+        """Return what is awaited.
+
+        Raises:
+            TimeoutError: the deadline passed meanwhile.
+        """
+        if self._deadline is None:
+            return await awaitable
+        end, loop = self._begun(), asyncio.get_running_loop()
+        try:
+            async with timeout_after(end - loop.time()):
+                return await awaitable
+        except asyncio.TimeoutError:  # before Python 3.11 it is another class than TimeoutError
+            if loop.time() < end:
+                raise
+        raise TimeoutError(f"the stream did not begin in {self._deadline} s, with all tries")
+
+    async def again(self, error: Exception) -> bool:
+        """Return whether to try again after an error, once the time for it has come.
+
+        The pauses are longer and longer, and of random length, so that clients do not come back all at once.
+        """
+        if self._attempt >= self._retries or not self._retry_on(error):
+            return False
+        left = math.inf if self._deadline is None else self._begun() - asyncio.get_running_loop().time()
+        if not await _pause(self._attempt, left):
+            return False
+        self._attempt += 1
+        return True
+
+
+async def _pause(attempt: int, left: float) -> bool:
+    """Wait before a retry; return False at once where that would take longer than the time that is left."""
+    seconds = random.random() * min(2**attempt, MAX_DELAY)
+    if seconds >= left:
+        return False
+    await asyncio.sleep(seconds)
+    return True

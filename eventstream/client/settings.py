@@ -1,0 +1,60 @@
+"""What a client is told, or finds in its environment; what it cannot use is a `ConfigurationError`."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import Literal
+
+from eventstream.credentials import ConfigurationError
+from eventstream.proxy import Proxy, from_environment
+from eventstream.transport import Endpoint, Transport, over_http2, over_websocket
+
+
+def environment(*names: str) -> str | None:
+    """Return the first of the variables that is set, and not empty."""
+    return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+def parse_endpoint(url: str) -> Endpoint:
+    """Return the endpoint of a URL; what is not one is a `ConfigurationError`."""
+    try:
+        return Endpoint.parse(url)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def transport_of(transport: Literal["http2", "websocket"] | Transport) -> Transport:
+    """Return the transport that a client is told by name, or given."""
+    if transport == "http2":
+        return over_http2
+    if transport == "websocket":
+        return over_websocket
+    if callable(transport):
+        return transport
+    raise ConfigurationError(f"no transport {transport!r}: it is 'http2', 'websocket', or a function")
+
+
+def proxy_of(proxy: str | Literal[False] | None, endpoint: Endpoint | None = None) -> Proxy | None:
+    """Return the proxy that a client is told, or finds in its environment for an endpoint; None: there is none."""
+    try:
+        if proxy:
+            return Proxy.parse(proxy)
+        if endpoint is None or proxy is not None:
+            return None
+        return from_environment(endpoint.scheme, endpoint.host)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def trust(ca_bundle: str | os.PathLike[str] | None) -> ssl.SSLContext:
+    """Return a context that trusts the certificates of a file or directory; None: those of the system."""
+    if ca_bundle is None:
+        return ssl.create_default_context()
+    try:
+        if os.path.isdir(ca_bundle):
+            return ssl.create_default_context(capath=ca_bundle)
+        return ssl.create_default_context(cafile=ca_bundle)
+    except OSError as error:
+        reason = "it has no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigurationError(f"the CA bundle {os.fspath(ca_bundle)} cannot be used: {reason}") from error

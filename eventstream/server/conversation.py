@@ -1,0 +1,435 @@
+"""One stream of a server, from its request to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from datetime import timezone
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from uuid import uuid4
+
+from eventstream._codec import Message
+from eventstream._text import printable
+from eventstream.exceptions import (
+    DecodeError,
+    IncompleteStream,
+    InvalidHeaderValue,
+    ServiceError,
+    VerificationError,
+)
+from eventstream.http2 import ErrorCodes, StreamError
+from eventstream.operation import (
+    CONTENT_TYPE,
+    InvalidEvent,
+    InvalidFrame,
+    InvalidRequest,
+    Operation,
+    error_to_message,
+    error_to_response,
+)
+from eventstream.server.refusals import signature_error, unknown_operation
+from eventstream.session import ServerSession
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from eventstream.faults import Fault
+    from eventstream.server.service import Service
+    from eventstream.transport import ServerChannel
+
+_LINGER = 1.0
+"""Seconds in which a client should have noticed that its stream was answered to the end."""
+
+REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amzn-request-id")
+"""Headers of the response with its id: AWS's services have the one or the other."""
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+Handler: TypeAlias = Callable[..., "AsyncIterator[Any] | Awaitable[None]"]
+"""What answers the streams of an operation: an asynchronous generator function of the request and the events that come,
+which yields the events that go; or a coroutine function of a `Conversation`, which then also says when the response
+begins."""
+
+
+class Cut(Exception):
+    """The stream was ended in a way that leaves nothing to say to the client."""
+
+
+class Conversation(Generic[_Request, _Response, _In, _Out]):
+    """One stream of a server, from its request to its end. Made in the task that runs it.
+
+    It is an asynchronous iterator over the events that come, verified, which ends with the client's input; one of an
+    unknown type is its `Message`. It raises what is wrong with them after the events before; a handler lets that pass.
+
+    Args:
+        service: what it shares with the others.
+        channel: the request.
+        operation: what is asked for.
+        websocket_id: the id of the WebSocket that the request has opened; None: it came over HTTP/2.
+
+    Attributes:
+        operation: as given.
+        request_id: an id of the exchange, which is in the response.
+        renews: whether each event that comes renews the time that the client has for the next one; otherwise `renew`
+            does.
+        note: what the log says of the stream beside its end.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        channel: ServerChannel,
+        operation: Operation[_Request, _Response, _In, _Out],
+        *,
+        websocket_id: str | None = None,
+    ) -> None:
+        self.operation = operation
+        self.request_id = websocket_id or str(uuid4())
+        self._websocket = websocket_id is not None
+        self.renews = True
+        self.note = ""
+        self._service = service
+        self._channel = channel
+        self._session = ServerSession(
+            operation,
+            service.accounts,
+            region=service.region,
+            clock=service.clock,
+            max_clock_skew=service.max_clock_skew,
+            max_payload_length=operation.max_event_length,
+            websocket=self._websocket,
+        )
+        self._events: deque[_In | Message] = deque()
+        self._end_counted = False
+        self._key = ""
+        self._responded = False
+        self._event_count = 0
+        self._now = asyncio.get_running_loop().time
+        self._deadline = self._now() + service.limits.input_timeout
+        task = asyncio.current_task()
+        assert task is not None
+        self._task: asyncio.Task[object] = task
+        self._receiving = False
+        self._interruption: ServiceError | None = None
+
+    @property
+    def request(self) -> _Request:
+        """What was requested."""
+        request = self._session.request
+        assert request is not None
+        return request
+
+    @property
+    def input_ended(self) -> bool:
+        """Whether the client's input has ended, as it should; the last events may still have to be taken."""
+        return self._session.input_ended
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether the events that come have no signatures, as on a WebSocket; known once the first one has come."""
+        return self._session.unsigned
+
+    def shares(self, other: Conversation[Any, Any, Any, Any]) -> bool:
+        """Whether both are on one connection."""
+        return self._channel.connection is other._channel.connection
+
+    def interrupt(self, error: ServiceError) -> None:
+        """End the stream with an error as soon as it waits for its client. A second one has no effect."""
+        if self._interruption is None:
+            self._interruption = error
+            if self._receiving:
+                self._task.cancel()
+
+    # From the request to the end
+
+    async def run(self, handler: Handler) -> None:
+        """Answer the request in every case."""
+        statistics = self._service.statistics
+        fate = "cancelled"
+        try:
+            error = await self._attempt(handler)
+            if error is not None:
+                fate = str(error) if error.__cause__ is None else f"{error} ({error.__cause__})"
+                await self._tell(error)
+            else:
+                fate = "ended"
+        except (Cut, StreamError) as cut:
+            fate = str(cut)
+        finally:
+            if not self._responded:
+                statistics.refused += 1
+            elif fate != "ended":
+                statistics.failed += 1
+            self._service.leave(self._key, self)
+            self._service.log.info(
+                "request %s: %s", self.request_id, printable(f"{self.note}; {fate}" if self.note else fate)
+            )
+        await self._linger()
+
+    async def _attempt(self, handler: Handler) -> ServiceError | None:
+        """Do all that there is to do; return what the client is to be told if it cannot be done."""
+        try:
+            await self._open()
+            if _yields(handler):
+                await self._exchange(handler(self.request, self))
+            else:
+                await cast("Awaitable[None]", handler(self))
+            if not self._responded:
+                raise RuntimeError("the handler returned before it called respond")
+            await self._channel.end()
+        except ServiceError as error:
+            return error
+        except (DecodeError, IncompleteStream, VerificationError, InvalidEvent) as error:
+            refused = self.refusal(self._service.words(error))
+            if refused.message != str(error):
+                refused.__cause__ = error  # for the log
+            return refused
+        except (Cut, StreamError):
+            raise
+        except Exception:
+            return self.failure("it failed")
+        return None
+
+    async def _exchange(self, outputs: Any) -> None:
+        """Send what a generator yields."""
+        try:
+            await self.admit()
+            await self.respond()
+            async for event in outputs:
+                await self.send(event)
+        finally:
+            await outputs.aclose()
+
+    async def _tell(self, error: ServiceError) -> None:
+        channel = self._channel
+        if self._websocket and not self._responded:  # which has begun, whatever the request is
+            await self._send(error_to_message(error, self.operation.text_member).encode())
+        elif not self._responded:
+            error.request_id = self.request_id
+            status, headers, body = error_to_response(error, self.operation.text_member)
+            headers.append(self._date())
+            if channel.method == "HEAD":
+                await channel.respond(status, headers, end=True)
+                return
+            await channel.respond(status, headers)
+            await self._send(body)
+        else:
+            try:
+                wire = self._session.send_exception(error)
+            except InvalidHeaderValue:  # a handler's own, with a code that no header can hold
+                wire = self._session.send_exception(self.failure("its error cannot be told"))
+            await self._send(wire)
+        await channel.end()
+
+    async def _linger(self) -> None:
+        """Let the client end its request. If it was reset at once, sending would fail before the answer is read."""
+        end = self._now() + _LINGER
+        with suppress(TimeoutError, StreamError, InvalidFrame):
+            # What is there is returned at once, however little time is left.
+            while (left := end - self._now()) > 0 and await self._channel.receive(left):
+                pass
+
+    # Errors for the client
+
+    def refusal(self, text: str) -> ServiceError:
+        """Return the operation's error for what is not allowed."""
+        return self.operation.make_error(self.operation.codes.invalid, text)
+
+    def failure(self, what: str) -> ServiceError:
+        """Return the operation's error for a fault of the server; the log gets the exception that is being handled."""
+        self._service.log.exception("request %s: %s", self.request_id, what)
+        text = f"The {self._service.what} failed to process {self._service.input}; its log says why."
+        return self.operation.make_error(self.operation.codes.internal, text)
+
+    # The request
+
+    async def _open(self) -> None:
+        """Read the request, and check it.
+
+        Raises:
+            ServiceError: it is refused.
+        """
+        channel = self._channel
+        try:
+            self._session.receive_request(channel.method, channel.path, channel.headers)
+            self._count_signature()
+            while self._session.request is None:
+                await self._receive_events()
+        except VerificationError as error:
+            accounts = self._service.accounts
+            refused = signature_error(self.operation, error, channel, accounts, websocket=self._websocket)
+            raise refused from None
+        except InvalidRequest as error:
+            if error.problems.keys() & {"method", "path"}:
+                raise unknown_operation(self.operation, str(error)) from None
+            raise self.refusal(str(error)) from None
+
+    async def admit(self, key: str | None = None, conflict: ServiceError | None = None) -> None:
+        """Take a place among the server's streams; see `Service.enter`.
+
+        Args:
+            key: what the stream is known by; None: its request id.
+            conflict: what another stream with this key is ended with.
+
+        Raises:
+            ServiceError: the limit of streams is reached.
+        """
+        key = key or self.request_id
+        self._service.enter(key, self, conflict)
+        self._key = key
+        fault = self._service.faults.at(0)
+        if fault is not None:
+            await self._strike(fault, b"")
+
+    async def respond(self, response: _Response | None = None) -> None:
+        """Begin the response.
+
+        Args:
+            response: what is answered; None: what the operation's `reply` gives.
+
+        Raises:
+            StateError: it was called before.
+            StreamError: the stream was cut short.
+        """
+        operation = self.operation
+        if response is None and operation.reply is not None:
+            response = operation.reply(self.request)
+        parts = None if response is None else operation.response.write(response)
+        headers = [] if parts is None else list(parts.headers)
+        given = {name for name, _ in headers}
+        ids = [(name, self.request_id) for name in REQUEST_ID_HEADERS if name not in given]
+        await self._channel.respond(200, [("content-type", CONTENT_TYPE), self._date(), *ids, *headers])
+        self._responded = True
+        self._service.statistics.streams += 1
+        self.renew()
+        if parts is not None and parts.initial is not None:
+            await self._send(parts.initial.encode())
+
+    def _date(self) -> tuple[str, str]:
+        return "date", format_datetime(self._service.clock().astimezone(timezone.utc), usegmt=True)
+
+    # Events that come
+
+    def renew(self) -> None:
+        """Give the client its time for the next event anew."""
+        self._deadline = self._now() + self._service.limits.input_timeout
+
+    def __aiter__(self) -> Self:
+        """Return the iterator over the events that come."""
+        return self
+
+    async def __anext__(self) -> _In | Message:
+        """Return the next event, once it has come."""
+        while not self._events:
+            self._session.check()
+            if self._session.input_ended:
+                if not self._end_counted:
+                    self._end_counted = True
+                    self._count_signature()
+                raise StopAsyncIteration
+            # A client that sends without a pause, if nothing that counts, never lets its bytes be waited for.
+            if self._now() > self._deadline:
+                raise self.refusal(self._service.silence())
+            await self._receive_events()
+        self._count_signature()
+        if self.renews:
+            self.renew()
+        return self._events.popleft()
+
+    async def _receive_events(self) -> None:
+        data = await self._receive()
+        if not data:
+            self._session.receive_eof()  # an error, if the end of the input is missing
+            return
+        try:
+            self._events.extend(self._session.receive(data))
+        except Exception:
+            if not self._events:  # otherwise those come first, and the session remembers
+                raise
+
+    async def _receive(self) -> bytes:
+        """Return the next bytes of the request's body; none at its end.
+
+        Raises:
+            ServiceError: nothing has come for too long, or the stream was interrupted.
+        """
+        if self._interruption is not None:
+            raise self._interruption
+        self._receiving = True
+        try:
+            return await self._channel.receive(max(0.0, self._deadline - self._now()))
+        except TimeoutError:
+            raise self.refusal(self._service.silence()) from None
+        except asyncio.CancelledError:
+            if self._interruption is None:
+                raise
+            # Since Python 3.11 a task remembers that it was cancelled.
+            if hasattr(self._task, "uncancel"):  # pragma: no branch (not both in one Python)
+                self._task.uncancel()
+            raise self._interruption from None
+        finally:
+            self._receiving = False
+
+    def _count_signature(self) -> None:
+        if self._service.accounts is not None and not self._session.unsigned:
+            self._service.statistics.signatures += 1
+
+    # Events that go
+
+    async def send(self, event: _Out) -> None:
+        """Send an event. It waits while the client takes no more.
+
+        Raises:
+            Exception: the stream is over; a handler lets it pass.
+        """
+        wire = self._session.send(event)
+        self._event_count += 1
+        fault = self._service.faults.at(self._event_count)
+        if fault is not None:
+            wire = await self._strike(fault, wire)
+        await self._send(wire)
+
+    async def _strike(self, fault: Fault, wire: bytes) -> bytes:
+        """Return what becomes of an event that a fault strikes."""
+        if fault.kind == "slow":
+            await asyncio.sleep(fault.delay)
+            return wire
+        if fault.kind == "bad-crc":
+            return wire[:-1] + bytes([wire[-1] ^ 1])
+        if fault.kind == "exception":
+            text = f"The {self._service.what} was asked for this exception."
+            raise self.operation.make_error(fault.argument, text)
+        if fault.kind == "truncate":
+            await self._send(wire[: len(wire) // 2])
+            await self._channel.end()
+        elif fault.kind == "early-end":
+            if not self._responded:
+                await self.respond()
+            await self._channel.end()
+        else:
+            await self._channel.reset(ErrorCodes.INTERNAL_ERROR)
+        raise Cut(f"{fault.kind}, as was asked for")
+
+    async def _send(self, wire: bytes) -> None:
+        """Send bytes of the response.
+
+        Raises:
+            Cut: the client takes none; the stream was reset.
+        """
+        seconds = self._service.limits.input_timeout
+        try:
+            await self._channel.send(wire, timeout=seconds)
+        except TimeoutError:
+            await self._channel.reset(ErrorCodes.CANCEL)
+            raise Cut(f"the client took nothing for {seconds:g} seconds") from None
+
+
+def _yields(handler: Handler) -> bool:
+    return inspect.isasyncgenfunction(handler) or inspect.isasyncgenfunction(getattr(handler, "__call__", None))  # noqa: B004

@@ -1,0 +1,193 @@
+"""What all streams of a server share: which handler answers them, whose signatures count, and who is there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from eventstream._text import quote
+from eventstream._waiting import timeout_after
+from eventstream.faults import Fault, Faults
+from eventstream.server.conversation import Conversation
+from eventstream.server.limits import Limits
+from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
+
+if TYPE_CHECKING:
+    from eventstream.exceptions import ServiceError
+    from eventstream.operation import Operation
+    from eventstream.server.conversation import Handler
+    from eventstream.transport import ServerChannel
+    from eventstream.websocket import ServerSocket
+
+_INTERRUPTED_WITHIN = 1.0
+"""Seconds in which a stream that is interrupted should be able to say so to its client."""
+
+
+@dataclass
+class Statistics:
+    """What came and went so far.
+
+    Attributes:
+        refused: requests that were answered with an HTTP error, or ended before they were answered.
+        streams: requests that were answered with a stream.
+        failed: streams that did not come to their end: they got an exception, or their client went away.
+        signatures: that were verified: of requests, events and ends of input.
+    """
+
+    refused: int = 0
+    streams: int = 0
+    failed: int = 0
+    signatures: int = 0
+
+
+class Service:
+    """What all streams of a server share: its handlers, its accounts, its limits, and who is there.
+
+    It is called with each stream.
+
+    Args:
+        handlers: what answers the streams of each operation.
+        accounts: whose signatures are accepted; None: signatures are not checked.
+        region: the one that requests must be signed for; None: any.
+        limits: what a client may ask for.
+        faults: what goes wrong on request.
+        clock: the time that signatures' dates are compared with, as an aware datetime.
+        max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
+
+    Attributes:
+        accounts: by their access keys.
+        statistics: what came and went so far.
+    """
+
+    log = logging.getLogger("eventstream.server")
+
+    def __init__(
+        self,
+        handlers: Mapping[Operation[Any, Any, Any, Any], Handler],
+        *,
+        accounts: Iterable[Credentials] | None,
+        region: str | None = None,
+        limits: Limits = Limits(),  # noqa: B008 (immutable)
+        faults: Iterable[Fault | str] = (),
+        clock: Callable[[], datetime] = utc_now,
+        max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
+    ) -> None:
+        if not handlers:
+            raise ValueError("a server needs at least one operation")
+        if isinstance(faults, (str, Fault)):
+            faults = (faults,)
+        self.handlers = dict(handlers)
+        self.accounts = None if accounts is None else {account.access_key: account for account in accounts}
+        self.region = region
+        self.limits = limits
+        self.faults = Faults(fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults)
+        self.clock = clock
+        self.max_clock_skew = max_clock_skew
+        self.statistics = self._statistics()
+        self._present: dict[str, Conversation[Any, Any, Any, Any]] = {}
+        self._there: set[Conversation[Any, Any, Any, Any]] = set()  # also those whose place was taken, until they go
+        self._draining = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def _statistics(self) -> Statistics:
+        return Statistics()
+
+    async def __call__(self, channel: ServerChannel) -> None:
+        """Answer one request, to its end."""
+        matching = (operation for operation in self.handlers if operation.match(channel.path) is not None)
+        operation = next(matching, next(iter(self.handlers)))
+        await Conversation(self, channel, operation).run(self.handlers[operation])
+
+    async def over_websocket(self, channel: ServerSocket) -> None:
+        """Answer what comes over a WebSocket, to its end."""
+        operation = next(op for op in self.handlers if op.match_websocket(channel.path) is not None)
+        await Conversation(self, channel, operation, websocket_id=channel.id).run(self.handlers[operation])
+
+    def no_websocket(self, path: str) -> str | None:
+        """Say why there is no WebSocket at a path; None if there is one."""
+        if any(operation.match_websocket(path) is not None for operation in self.handlers):
+            return None
+        paths = [operation.websocket_path for operation in self.handlers if operation.websocket_path is not None]
+        none = [operation.name for operation in self.handlers if operation.websocket_path is None]
+        text = f"There is no WebSocket at {quote(path.partition('?')[0])}, but at {', '.join(paths) or 'no path'}."
+        return f"{text} {', '.join(none)}: over HTTP/2 only." if none else text
+
+    def enter(
+        self, key: str, conversation: Conversation[Any, Any, Any, Any], conflict: ServiceError | None = None
+    ) -> None:
+        """Let a stream in. If another one has the same key, it takes that one's place: until that one has ended, there
+        is one more than there may be.
+
+        Args:
+            key: what the stream is known by, e.g. a session's id.
+            conversation: the stream.
+            conflict: what another stream with this key is ended with.
+
+        Raises:
+            ServiceError: there are as many streams as there may be, or no more are let in.
+        """
+        operation = conversation.operation
+        if self._draining:
+            raise self._shutting_down(operation)
+        other = self._present.get(key)
+        if len(self._there) - (other is not None) >= self.limits.max_streams:
+            text = f"There are {self.limits.max_streams} concurrent streams, the limit."
+            raise operation.make_error(operation.codes.throttled, text)
+        bound = operation.streams_per_connection if self.limits.as_operations_say else None
+        if bound is not None and sum(there.shares(conversation) for there in self._there) >= bound:
+            text = f"A connection can have only {bound} {'stream' if bound == 1 else 'streams'} at a time."
+            raise operation.make_error(operation.codes.invalid, text)
+        if other is not None and conflict is not None:
+            other.interrupt(conflict)
+        self._present[key] = conversation
+        self._there.add(conversation)
+        self._empty.clear()
+
+    def leave(self, key: str, conversation: Conversation[Any, Any, Any, Any]) -> None:
+        """Remove a stream; a newer one may already have taken over its key."""
+        self._there.discard(conversation)
+        if self._present.get(key) is conversation:
+            del self._present[key]
+        if not self._there:
+            self._empty.set()
+
+    async def drain(self, grace: float) -> None:
+        """Let nobody in any more, and wait until the streams that are there have ended.
+
+        Args:
+            grace: seconds after which they are ended with an exception.
+        """
+        self._draining = True
+        await self._until_empty(grace)
+        for conversation in list(self._there):
+            conversation.interrupt(self._shutting_down(conversation.operation))
+        await self._until_empty(_INTERRUPTED_WITHIN)
+
+    async def _until_empty(self, seconds: float) -> None:
+        """Or until the seconds are over."""
+        with suppress(asyncio.TimeoutError):
+            async with timeout_after(seconds):
+                await self._empty.wait()
+
+    def _shutting_down(self, operation: Operation[Any, Any, Any, Any]) -> ServiceError:
+        return operation.make_error(operation.codes.unavailable, f"The {self.what} is shutting down.")
+
+    what = "server"
+    """What it calls itself in texts."""
+
+    input = "the request"
+    """What it calls what it is sent."""
+
+    def words(self, error: Exception) -> str:
+        """Say what is wrong with what has come."""
+        return str(error)
+
+    def silence(self) -> str:
+        """Say that no event has come for too long."""
+        return f"Your request timed out because no new event was received for {self.limits.input_timeout:g} seconds."

@@ -1,0 +1,61 @@
+"""The client of any operation: credentials, and the way through a proxy."""
+
+from __future__ import annotations
+
+import pytest
+from operations import CREDENTIALS, ECHO
+from talking import echo, run
+from test_proxy import TunnelProxy, listening
+
+from eventstream.client import Client, ConfigurationError
+from eventstream.proxy import ProxyError
+from eventstream.server import Server
+
+
+def test_proxy_argument(monkeypatch):
+    proxy = TunnelProxy()
+
+    async def main():
+        async with Server({ECHO: echo}, credentials=[CREDENTIALS]) as server, listening(proxy) as port:
+            client = Client(
+                "us-east-1", endpoint=server.endpoint, credentials=CREDENTIALS, proxy=f"http://127.0.0.1:{port}"
+            )
+            async with client.open(ECHO, {}) as stream:
+                await stream.send("hello")
+                await stream.end()
+                assert [event async for event in stream] == ["hello"]
+            assert len(proxy.requests) == 1
+
+            monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+            for other in (None, False):  # loopback is reached directly
+                client = Client("us-east-1", endpoint=server.endpoint, credentials=CREDENTIALS, proxy=other)
+                async with client.open(ECHO, {}) as stream:
+                    await stream.end()
+            assert len(proxy.requests) == 1
+
+    run(main)
+
+
+def test_proxy_of_environment_is_used(monkeypatch):
+    proxy = TunnelProxy(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    async def main():
+        async with listening(proxy) as port:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+            client = Client("us-east-1", credentials=CREDENTIALS)
+            with pytest.raises(ProxyError, match="refused: 403"):
+                await client.open(ECHO, {}, retries=3).__aenter__()
+            assert [request.split()[1] for request in proxy.requests] == ["echo.us-east-1.amazonaws.com:443"]
+
+            monkeypatch.setenv("HTTPS_PROXY", "socks5://localhost:1080")
+            with pytest.raises(ConfigurationError, match="it must be http or https"):
+                await client.open(ECHO, {}).__aenter__()
+
+    run(main)
+
+
+def test_credentials_and_a_profile_are_not_both_taken():
+    with pytest.raises(ConfigurationError, match="either credentials or a profile"):
+        Client("us-east-1", credentials=CREDENTIALS, profile="mine")

@@ -1,0 +1,113 @@
+"""What is tried again after an error, how often, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import pytest
+from operations import CREDENTIALS, ECHO
+from talking import run
+from test_proxy import listening
+
+from eventstream.client import Client, Retries, retries, retryable
+from eventstream.exceptions import IncompleteStream, ServiceError, TruncatedMessage
+from eventstream.http2 import NotHTTP2, StreamError
+from eventstream.proxy import ProxyError
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (StreamError("lost"), True),
+        (ConnectionRefusedError(), True),
+        (TimeoutError(), True),
+        (IncompleteStream(0), True),
+        (ssl.SSLEOFError(), True),
+        (ssl.SSLSyscallError(), True),
+        (ServiceError("ExpiredTokenException", ""), True),
+        (ServiceError("ThrottlingException", ""), True),
+        (ProxyError("gone"), True),
+        (ProxyError("busy", 502), True),
+        (ProxyError("who are you", 407), False),
+        (NotHTTP2("HTTP/1"), False),
+        (ssl.SSLCertVerificationError(), False),
+        (ssl.SSLError(), False),
+        (ServiceError("ValidationException", ""), False),
+        (TruncatedMessage(0, 3, 16), False),
+        (ValueError(), False),
+    ],
+)
+def test_retryable_errors(error, expected):
+    assert retryable(error) is expected
+
+
+def test_retries_end_with_the_deadline(monkeypatch):
+    pauses = []
+    monkeypatch.setattr("random.random", lambda: 1.0)
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+
+    async def main():
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        retries = Retries(100, None, deadline=5.0)
+        while await retries.again(OSError()):
+            pass
+        assert pauses == [1.0, 2.0, 4.0]  # eight more seconds there are not
+        pauses.clear()
+        retries.reset()
+        assert await retries.again(OSError())
+        assert pauses == [1.0]
+
+    run(main)
+
+
+def test_deadline_cuts_a_try():
+    async def silent(reader, writer):
+        await reader.read()
+
+    async def main():
+        async with listening(silent) as port:
+            client = Client("us-east-1", endpoint=f"http://127.0.0.1:{port}", credentials=CREDENTIALS)
+            with pytest.raises(TimeoutError, match=r"the stream did not begin in 0\.05 s, with all tries"):
+                await client.open(ECHO, {}, retries=100, deadline=0.05).__aenter__()
+
+    run(main)
+
+
+def test_deadline_is_shared_with_a_single_try():
+    async def main():
+        retries = Retries(3, None, deadline=0.05)
+        single = retries.once()
+        with pytest.raises(TimeoutError, match="with all tries"):
+            await single.within(asyncio.sleep(60))
+        assert not await single.again(OSError())
+        assert not await retries.again(OSError())
+        assert await Retries(1, None).once().within(asyncio.sleep(0, "no deadline")) == "no deadline"
+
+    run(main)
+
+
+def test_deadline_leaves_other_timeouts_alone():
+    async def late():
+        raise asyncio.TimeoutError("its own")
+
+    async def main():
+        with pytest.raises(asyncio.TimeoutError, match="its own"):
+            await Retries(0, None, deadline=60).within(late())
+
+    run(main)
+
+
+def test_pauses_grow(monkeypatch):
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    monkeypatch.setattr(retries.asyncio, "sleep", sleep)
+    monkeypatch.setattr(retries.random, "random", lambda: 1.0)
+    for attempt in range(7):
+        asyncio.run(retries._pause(attempt, 60))
+    assert slept == [1, 2, 4, 8, 16, 20, 20]

@@ -1,0 +1,13 @@
+"""What a client is told, or finds in its environment."""
+
+from __future__ import annotations
+
+import pytest
+from operations import CREDENTIALS
+
+from eventstream.client import Client, ConfigurationError
+
+
+def test_proxy_argument_is_checked_at_once():
+    with pytest.raises(ConfigurationError, match="it must be http or https"):
+        Client("us-east-1", credentials=CREDENTIALS, proxy="socks5://localhost:1080")

@@ -1,0 +1,56 @@
+"""A stream of the client, once it is open."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from operations import REQUEST, TALK, Answer, Text
+from talking import client_of, run, server
+
+from eventstream import ServiceError, StateError
+
+
+def test_events_come_before_the_error_which_stays():
+    async def fail(request, events):
+        yield Answer("one")
+        yield Answer("two")
+        raise ServiceError("ThrottlingException", "not now")
+
+    async def main():
+        async with server(fail) as serving, client_of(serving).open(TALK, REQUEST) as stream:
+            assert [await anext(stream), await anext(stream)] == ["one", "two"]
+            for _ in range(2):
+                with pytest.raises(ServiceError, match="not now"):
+                    await anext(stream)
+            with pytest.raises(ServiceError, match="not now"):
+                await stream.send(Text("more"))
+
+    run(main)
+
+
+def test_received_events_are_taken_without_waiting():
+    async def main():
+        async with server() as serving, client_of(serving).open(TALK, REQUEST) as stream:
+            with pytest.raises(IndexError):
+                stream.received()
+            await stream.send(Text("a"))
+            await stream.send(Text("b"))
+            await stream.end()
+            with pytest.raises(StateError):
+                await stream.end()
+            assert await anext(stream) == "A (en)"
+            assert [event async for event in stream] == ["B (en)"]
+
+    run(main)
+
+
+def test_abort_is_what_later_calls_raise():
+    async def main():
+        async with server() as serving, client_of(serving).open(TALK, REQUEST) as stream:
+            await stream.abort(ValueError("mine"))
+            for call in (stream.__anext__, stream.end):
+                with pytest.raises(ValueError, match="mine"):
+                    await asyncio.wait_for(call(), 5)
+
+    run(main)

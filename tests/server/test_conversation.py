@@ -1,0 +1,235 @@
+"""One stream of a server: what it answers, what goes wrong in it, and what is logged."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+
+import pytest
+from operations import REQUEST, TALK, Answer, Text, ThrottlingException
+from talking import client_of, run, server, talk
+
+from eventstream import MessageChecksumMismatch, ServiceError, TruncatedMessage
+from eventstream.client import StreamError
+from eventstream.exceptions import IncompleteStream
+from eventstream.operation import Events, Operation, Strings
+from eventstream.server import Server
+
+
+def test_generator_answers():
+    async def main():
+        async with server() as serving:
+            assert await talk(client_of(serving)) == ["HELLO (en)", "AGAIN (en)"]
+            assert serving.statistics.streams == 1
+            assert (serving.statistics.refused, serving.statistics.failed) == (0, 0)
+            assert serving.statistics.signatures == 4  # request, events, end
+
+    run(main)
+
+
+def test_coroutine_answers_and_says_when_the_response_begins():
+    async def handler(conversation):
+        await conversation.admit()
+        await conversation.respond({"session": "mine"})
+        async for event in conversation:
+            await conversation.send(Answer(event))
+        assert conversation.input_ended
+
+    async def main():
+        async with server(handler) as serving, client_of(serving).open(TALK, REQUEST) as stream:
+            assert stream.response == {"session": "mine"}
+            headers = dict(stream._headers)
+            assert headers["x-amzn-requestid"] == headers["x-amzn-request-id"]
+            assert parsedate_to_datetime(headers["date"])
+            await stream.send(Text("hello"))
+            await stream.end()
+            assert [answer async for answer in stream] == ["hello"]
+
+    run(main)
+
+
+def test_response_that_an_operation_gives_by_default():
+    operation = replace(TALK, reply=lambda request: {"session": request["bot"]})
+
+    async def main():
+        async with server(operation=operation) as serving, client_of(serving).open(operation, REQUEST) as stream:
+            assert stream.response == {"session": "b"}
+            await stream.end()
+
+    run(main)
+
+
+def test_event_that_is_none_gets_an_exception():
+    strange = replace(TALK, inputs=TALK.outputs)
+
+    async def main():
+        async with server() as serving, client_of(serving).open(strange, REQUEST) as stream:
+            await stream.send(Answer("hello"))
+            with pytest.raises(ServiceError, match="only the server sends it"):
+                await anext(stream)
+
+    run(main)
+
+
+# What handlers do wrong
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_handler_that_fails_is_logged_and_told(early, caplog):
+    async def fail(request, events):
+        if early:
+            raise RuntimeError("of mine")
+        async for event in events:
+            yield Answer(event)
+            raise RuntimeError("of mine")
+
+    async def main():
+        async with server(fail) as serving:
+            with pytest.raises(ServiceError, match=r"^InternalServerException: The server failed to process"):
+                await talk(client_of(serving))
+
+    run(main)
+    assert "of mine" in caplog.text
+
+
+@pytest.mark.parametrize("member", ["message", "Message", "text"])
+def test_text_of_an_error_has_the_operations_name(member):
+    operation = replace(TALK, text_member=member)
+
+    async def main():
+        async with server(operation=operation, faults=["exception:Odd@0*1", "exception:Odd@1"]) as serving:
+            client = client_of(serving)
+            with pytest.raises(ServiceError) as refused:
+                async with client.open(operation, REQUEST):
+                    pass
+            async with client.open(operation, REQUEST) as stream:
+                await stream.send(Text("hello"))
+                with pytest.raises(ServiceError) as ended:
+                    await anext(stream)
+            for error in (refused.value, ended.value):
+                assert json.loads(error.payload) == {member: "The server was asked for this exception."}
+
+    run(main)
+
+
+def test_error_of_a_handler_is_the_clients():
+    async def refuse(request, events):
+        async for event in events:
+            raise ThrottlingException("ThrottlingException", f"not {event}")
+            yield
+
+    async def main():
+        async with server(refuse) as serving:
+            with pytest.raises(ThrottlingException, match="not hello"):
+                await talk(client_of(serving))
+
+    run(main)
+
+
+def test_handler_that_never_responds_is_told(caplog):
+    async def forget(conversation):
+        await conversation.admit()
+
+    async def main():
+        async with server(forget) as serving:
+            with pytest.raises(ServiceError) as raised:
+                await talk(client_of(serving))
+            assert raised.value.status_code == 500
+
+    run(main)
+    assert "the handler returned before it called respond" in caplog.text
+
+
+# Faults, and the end
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "count"),
+    [
+        ("early-end@2", IncompleteStream, 1),
+        ("early-end@1", IncompleteStream, 0),
+        ("truncate@2", TruncatedMessage, 1),
+        ("bad-crc@2", MessageChecksumMismatch, 1),
+        ("reset@2", StreamError, 1),
+        ("exception:ThrottlingException@2", ThrottlingException, 1),
+    ],
+)
+def test_faults_on_request(fault, error, count):
+    async def main():
+        async with server(faults=[fault]) as serving, client_of(serving).open(TALK, REQUEST) as stream:
+            answers = []
+            with pytest.raises(error):  # noqa: PT012 (how far it comes is the question)
+                for text in ("one", "two", "three"):
+                    await stream.send(Text(text))
+                    answers.append(await anext(stream))
+            assert len(answers) == count
+
+    run(main)
+
+
+def test_early_end_instead_of_any_event():
+    async def main():
+        async with server(faults="early-end@0") as serving:
+            with pytest.raises(IncompleteStream):
+                await talk(client_of(serving))
+
+    run(main)
+
+
+def test_fault_that_strikes_once_is_passed_by_a_retry(monkeypatch):
+    async def at_once(attempt, left):
+        return True
+
+    monkeypatch.setattr("eventstream.client.retries._pause", at_once)
+
+    async def main():
+        async with server(faults="exception:ThrottlingException@0*2") as serving:
+            client = client_of(serving)
+            with pytest.raises(ThrottlingException):
+                async with client.open(TALK, REQUEST, retries=2, retry_on=lambda error: False):
+                    pass
+            async with client.open(TALK, REQUEST, retries=1) as stream:
+                await stream.end()
+                assert [answer async for answer in stream] == []
+
+    run(main)
+
+
+def test_each_stream_is_logged(caplog):
+    caplog.set_level(logging.INFO, "eventstream.server")
+
+    async def main():
+        async with server(faults="early-end@2") as serving:
+            with pytest.raises(IncompleteStream):
+                await talk(client_of(serving))
+
+    run(main)
+    assert "early-end, as was asked for" in caplog.text
+
+
+def test_operation_may_say_nothing_at_all():
+    nothing = Operation(
+        name="Nothing",
+        service="s",
+        signing_name="s",
+        endpoint="s",
+        path="/nothing",
+        request=Strings(),
+        response=Strings(),
+        inputs=Events(),
+        outputs=Events(),
+    )
+
+    async def silent(request, events):
+        async for _ in events:
+            yield
+
+    async def main():
+        serving = Server({nothing: silent}, credentials=None)
+        async with serving, client_of(serving).open(nothing, {}) as stream:
+            await stream.end()
+            assert [event async for event in stream] == []
+
+    run(main)

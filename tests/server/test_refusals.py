@@ -1,0 +1,58 @@
+"""Requests that are refused before their operation sees them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+from operations import CREDENTIALS, REQUEST, TALK
+from talking import run, server
+
+from eventstream import ServiceError
+from eventstream.client import Client
+from eventstream.exceptions import VerificationError
+from eventstream.operation import InvalidRequest, Strings
+from eventstream.server.refusals import signature_error
+from eventstream.signing import Credentials
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"credentials": Credentials("AKIDEXAMPLE", "other")}, 403, "InvalidSignatureException"),
+        ({"credentials": Credentials("AKIDOTHER", "other")}, 403, "UnrecognizedClientException"),
+        ({"operation": replace(TALK, path="/nowhere/{bot}")}, 404, "UnknownOperationException"),
+        ({"operation": replace(TALK, request=Strings(), path="/bots/{bot}/talk")}, None, None),
+    ],
+)
+def test_requests_that_are_refused(change, status, code):
+    operation = change.get("operation", TALK)
+
+    async def main():
+        async with server() as serving:
+            client = Client("us-east-1", endpoint=serving.endpoint, credentials=change.get("credentials", CREDENTIALS))
+            if code is None:
+                with pytest.raises(InvalidRequest):
+                    client.open(operation, REQUEST)
+                return
+            with pytest.raises(ServiceError) as raised:
+                async with client.open(operation, REQUEST):
+                    pass
+            assert (raised.value.status_code, raised.value.code) == (status, code)
+            assert raised.value.request_id
+            assert serving.statistics.refused == 1
+
+    run(main)
+
+
+def test_longest_authorization_is_searched_at_once():
+    """A millisecond; seconds if every beginning of a credential was followed to the end."""
+
+    class Request:
+        headers = (("authorization", "Credential=" * 5_800),)
+
+    start = time.thread_time()
+    error = signature_error(TALK, VerificationError(None, "no"), Request(), {}, websocket=False)
+    assert time.thread_time() - start < 0.5
+    assert (error.status_code, error.code) == (403, "IncompleteSignatureException")

@@ -1,0 +1,115 @@
+"""The client's end, against the library's own server and against what is none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+from http2.loopback import run
+from websockets.asyncio.server import serve as library_server
+
+from eventstream import websocket
+from eventstream.http2 import StreamError
+
+
+@contextlib.asynccontextmanager
+async def connected(server_port, path="/", **options):
+    url = f"ws://127.0.0.1:{server_port}{path}"
+    async with websocket.connect(url, "127.0.0.1", server_port, **options) as channel:
+        yield channel
+
+
+def test_client_exchanges_bytes():
+    async def main():
+        async def handler(peer):
+            assert peer.request.path == "/?signed=1"
+            async for message in peer:
+                await peer.send(message)
+                if message == b"end":
+                    break
+
+        async with library_server(handler, "127.0.0.1", 0, compression=None) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with connected(port, "/?signed=1") as channel:
+                await channel.send(b"one")  # once there is a response
+                assert (await channel.response(5)).status == 200
+                assert await channel.receive(5) == b"one"
+                await channel.send(bytearray(b"end"))
+                await channel.end()
+                assert await channel.receive(5) == b"end"
+                assert await channel.receive(5) == b""
+                assert channel.peer_ended
+                assert channel.readable
+                with pytest.raises(StreamError):
+                    await channel.send(b"more")
+
+    run(main())
+
+
+def test_client_tells_what_the_server_answers():
+    async def main():
+        async def handler(peer):
+            await peer.close(1011, "out of order")
+
+        def process(connection, request):
+            return connection.respond(403, "not you") if request.path == "/refused" else None
+
+        async with library_server(handler, "127.0.0.1", 0, process_request=process) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with connected(port, "/refused") as channel:
+                with pytest.raises(StreamError, match="the WebSocket is closed"):
+                    await channel.send(b"at once", timeout=5)
+                assert (await channel.response(5)).status == 403
+                assert await channel.receive(5) == b"not you"
+                assert await channel.receive(5) == b""
+            async with connected(port) as channel:
+                with pytest.raises(StreamError, match="the server closed the WebSocket: 1011 'out of order'"):
+                    await channel.receive(5)
+                await channel.reset()
+
+    run(main())
+
+
+def test_client_tells_a_server_that_is_none():
+    async def main():
+        async def other(reader, writer):
+            writer.write(b"220 mail.example ESMTP\r\n")
+            writer.close()
+
+        async def silent(reader, writer):
+            await reader.read()
+            writer.close()
+
+        for handler, error, text in (
+            (other, StreamError, "does not speak HTTP/1.1"),
+            (silent, TimeoutError, "no response for 0.05 s"),
+        ):
+            async with await asyncio.start_server(handler, "127.0.0.1", 0) as server:
+                port = server.sockets[0].getsockname()[1]
+                with pytest.raises(error, match=text):
+                    async with connected(port) as channel:
+                        await channel.response(0.05 if handler is silent else 5)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("200 OK", 502), ("204 No Content", 502), ("101 Switching Protocols", 502), ("302 Found", 302), ("403 No", 403)],
+)
+def test_client_takes_no_other_answer_for_a_websocket(status, told):
+    async def main():
+        async def page(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+            writer.close()
+
+        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with connected(port) as channel:
+                assert (await channel.response(5)).status == told
+                with pytest.raises(StreamError):
+                    await channel.send(b"x")
+
+    run(main())
