@@ -57,6 +57,7 @@ _Response = TypeVar("_Response")
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 _T = TypeVar("_T")
+_Stream = TypeVar("_Stream", bound=asynchronous.Stream[Any, Any, Any, Any], covariant=True)
 
 _END: Any = object()
 
@@ -194,19 +195,17 @@ async def _close(source: Any) -> None:
     await source.aclose()
 
 
-class Stream(Generic[_Request, _Response, _In, _Out]):
-    """A stream that is open, or opens on entering it as a context manager: events in, events out.
+class Blocking(Generic[_Stream]):
+    """A stream of any class of `eventstream.client.Stream`, blocking. From that class its methods have their types.
 
-    Any threads may call its methods; one waits while another sends, or takes the next event. It is an iterator over the
-    events. What its methods raise, and when, is described in `eventstream.client.Stream`.
+    Args:
+        opening: the asynchronous stream, not entered yet.
     """
 
-    def __init__(
-        self, opening: AbstractAsyncContextManager[asynchronous.Stream[_Request, _Response, _In, _Out]]
-    ) -> None:
+    def __init__(self, opening: AbstractAsyncContextManager[_Stream]) -> None:
         self._runner = RUNNER
         self._opening = opening
-        self._stream: asynchronous.Stream[_Request, _Response, _In, _Out] | None = None
+        self._stream: _Stream | None = None
         self._sending = threading.Lock()
         self._receiving = threading.Lock()
         self._closing: weakref.finalize[..., Any] | None = None
@@ -233,22 +232,22 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
             self._runner.run(self._runner.close(self._opening))
 
     @property
-    def _opened(self) -> asynchronous.Stream[_Request, _Response, _In, _Out]:
+    def _opened(self) -> _Stream:
         if self._stream is None:
             raise RuntimeError("the stream is not open: use it in a with statement")
         return self._stream
 
     @property
-    def request(self) -> _Request:
+    def request(self: Blocking[asynchronous.Stream[_Request, Any, Any, Any]]) -> _Request:
         """What was requested."""
         return self._opened.request
 
     @property
-    def response(self) -> _Response:
+    def response(self: Blocking[asynchronous.Stream[Any, _Response, Any, Any]]) -> _Response:
         """What the service answered."""
         return self._opened.response
 
-    def send(self, event: _In) -> None:
+    def send(self: Blocking[asynchronous.Stream[Any, Any, _In, Any]], event: _In) -> None:
         """Send an event. It waits while the service, or the network, takes no more.
 
         Read the events in another thread meanwhile: a service whose events nobody reads stops taking any, and in the
@@ -266,7 +265,7 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         """Return the iterator over the events."""
         return self
 
-    def __next__(self) -> _Out:
+    def __next__(self: Blocking[asynchronous.Stream[Any, Any, Any, _Out]]) -> _Out:
         """Return the next event, once it has come."""
         with self._receiving:
             with suppress(IndexError):
@@ -275,6 +274,14 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         if event is _END:
             raise StopIteration
         return event
+
+
+class Stream(Blocking[asynchronous.Stream[_Request, _Response, _In, _Out]]):
+    """A stream that is open, or opens on entering it as a context manager: events in, events out.
+
+    Any threads may call its methods; one waits while another sends, or takes the next event. It is an iterator over the
+    events. What its methods raise, and when, is described in `eventstream.client.Stream`.
+    """
 
 
 async def _enter(opening: AbstractAsyncContextManager[_T]) -> _T:

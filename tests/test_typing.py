@@ -11,6 +11,16 @@ from eventstream import Decoder, Message, Timestamp
 
 if TYPE_CHECKING:
     from typing_extensions import assert_type
+
+    from eventstream import sync
+    from eventstream.operation import Operation
+    from eventstream.transcribe.medical_scribe import (
+        MedicalScribeInputEvent,
+        MedicalScribeTranscriptEvent,
+        StartMedicalScribeStreamRequest,
+        StartMedicalScribeStreamResponse,
+    )
+    from eventstream.transcribe.sync import MedicalScribeStream, TranscribeClient
 else:
 
     def assert_type(value: object, _: object) -> object:
@@ -76,3 +86,24 @@ def test_service_error_attributes() -> None:
     assert_type(error.retryable, bool | None)
     assert_type(error.status_code, int | None)
     assert_type(error.request_id, str | None)
+
+
+def blocking_stream(client: sync.Client, operation: Operation[bool, str, int, bytes]) -> list[bytes]:
+    """Nobody calls this, or the next one: here only type checkers look at what they open."""
+    with client.open(operation, True) as stream:
+        assert_type(stream, sync.Stream[bool, str, int, bytes])
+        assert_type(stream.request, bool)
+        assert_type(stream.response, str)
+        stream.send(1)
+        return list(stream)
+
+
+def blocking_audio(client: TranscribeClient, control: MedicalScribeInputEvent) -> list[MedicalScribeTranscriptEvent]:
+    with client.start_medical_scribe_stream(language_code="en-US", session_id=None, retries=1) as stream:
+        assert_type(stream, MedicalScribeStream)
+        assert_type(stream.request, StartMedicalScribeStreamRequest)
+        assert_type(stream.response, StartMedicalScribeStreamResponse)
+        stream.send_audio(b"")
+        stream.send(control)
+        assert_type(next(stream), MedicalScribeTranscriptEvent)
+        return list(stream)

@@ -19,24 +19,11 @@ from eventstream import sync
 from eventstream.sync import ConfigurationError, NoCredentials, StreamError
 from eventstream.transcribe import client as asynchronous
 from eventstream.transcribe.audio import DEFAULT_DURATION, WavFile
-from eventstream.transcribe.call_analytics import (
-    CallAnalyticsEvent,
-    StartCallAnalyticsStreamTranscriptionRequest,
-    StartCallAnalyticsStreamTranscriptionResponse,
-)
-from eventstream.transcribe.medical import (
-    MedicalTranscriptEvent,
-    StartMedicalStreamTranscriptionRequest,
-    StartMedicalStreamTranscriptionResponse,
-)
-from eventstream.transcribe.medical_scribe import (
-    MedicalScribeInputEvent,
-    MedicalScribeTranscriptEvent,
-    StartMedicalScribeStreamRequest,
-    StartMedicalScribeStreamResponse,
-)
-from eventstream.transcribe.model import AudioStreamEvent, TranscriptEvent
-from eventstream.transcribe.request import StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
+from eventstream.transcribe.call_analytics import StartCallAnalyticsStreamTranscriptionRequest
+from eventstream.transcribe.medical import StartMedicalStreamTranscriptionRequest
+from eventstream.transcribe.medical_scribe import StartMedicalScribeStreamRequest
+from eventstream.transcribe.model import TranscriptEvent
+from eventstream.transcribe.request import StartStreamTranscriptionRequest
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Unpack
@@ -65,62 +52,35 @@ __all__ = [
 ]
 
 
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
+_Stream = TypeVar("_Stream", bound=asynchronous.AudioStream[Any, Any, Any, Any], covariant=True)
 
 
-class AudioStream(sync.Stream[_Request, _Response, _In, _Out]):
+class AudioStream(sync.Blocking[_Stream]):
     """A stream that takes audio and gives events. It opens in a ``with`` statement; any threads may use it."""
 
     def send_audio(self, chunk: Buffer) -> None:
         """Send a chunk of audio; see `eventstream.transcribe.client.AudioStream.send_audio`."""
-        stream: Any = self._opened
         with self._sending:
-            self._runner.run(stream.send_audio(chunk))
+            self._runner.run(self._opened.send_audio(chunk))
 
     def end_audio(self) -> None:
         """End the audio; the last events are still to come."""
         self.end()
 
 
-class TranscriptionStream(
-    AudioStream[StartStreamTranscriptionRequest, StartStreamTranscriptionResponse, AudioStreamEvent, TranscriptEvent]
-):
+class TranscriptionStream(AudioStream[asynchronous.TranscriptionStream]):
     """A transcription: audio in, events out. See `AudioStream`."""
 
 
-class MedicalTranscriptionStream(
-    AudioStream[
-        StartMedicalStreamTranscriptionRequest,
-        StartMedicalStreamTranscriptionResponse,
-        AudioStreamEvent,
-        MedicalTranscriptEvent,
-    ]
-):
+class MedicalTranscriptionStream(AudioStream[asynchronous.MedicalTranscriptionStream]):
     """A medical transcription: audio in, events out. See `AudioStream`."""
 
 
-class CallAnalyticsStream(
-    AudioStream[
-        StartCallAnalyticsStreamTranscriptionRequest,
-        StartCallAnalyticsStreamTranscriptionResponse,
-        AudioStreamEvent,
-        CallAnalyticsEvent,
-    ]
-):
+class CallAnalyticsStream(AudioStream[asynchronous.CallAnalyticsStream]):
     """Call analytics: configuration and audio in, events out. See `AudioStream`."""
 
 
-class MedicalScribeStream(
-    AudioStream[
-        StartMedicalScribeStreamRequest,
-        StartMedicalScribeStreamResponse,
-        MedicalScribeInputEvent,
-        MedicalScribeTranscriptEvent,
-    ]
-):
+class MedicalScribeStream(AudioStream[asynchronous.MedicalScribeStream]):
     """A HealthScribe stream: configuration, audio and control in, events out. See `AudioStream`."""
 
 
