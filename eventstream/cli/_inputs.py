@@ -215,8 +215,8 @@ def _gunzipped(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
     fresh = True
     for piece in pieces:
-        data = piece
-        while data:
+        data, full = piece, False
+        while data or full:
             try:
                 inflated = inflater.decompress(data, _PIECE)
             except zlib.error:
@@ -224,15 +224,13 @@ def _gunzipped(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
             fresh = False
             if inflated:
                 yield inflated
-            data = inflater.unconsumed_tail
+            data, full = inflater.unconsumed_tail, len(inflated) == _PIECE
             if inflater.eof:
-                data = inflater.unused_data.lstrip(b"\0")
+                data, full = inflater.unused_data.lstrip(b"\0"), False
                 inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
                 fresh = True
     if not fresh:
-        yield from iter(lambda: inflater.decompress(inflater.unconsumed_tail, _PIECE), b"")
-        if not inflater.eof:
-            print(f"{visible(name)}: the gzip file is cut", file=sys.stderr)
+        print(f"{visible(name)}: the gzip file is cut", file=sys.stderr)
 
 
 _URLSAFE = bytes.maketrans(b"-_", b"+/")

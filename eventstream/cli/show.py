@@ -97,17 +97,16 @@ def _test_of(condition: str) -> Test:
 
 def _values(message: Message, name: str) -> Iterator[str]:
     """Yield the values of that name, as text, of the message and those nested in it."""
-    for depth in range(MAX_DEPTH):
+    depth = 0
+    inner: Message | None = message
+    while inner is not None:
         if name.startswith("."):
-            found = _field(message, name[1:])
+            found = _field(inner, name[1:])
             if found is not None:
                 yield found
-        elif name in message.headers:
-            yield _header_text(message.headers[name])
-        inner = nested_in(message.payload) if depth < MAX_DEPTH else None
-        if inner is None:
-            return
-        message = inner
+        elif name in inner.headers:
+            yield _header_text(inner.headers[name])
+        depth, inner = depth + 1, nested_in(inner.payload) if depth < MAX_DEPTH else None
 
 
 def _field(message: Message, path: str) -> str | None:

@@ -293,7 +293,7 @@ def _listening(
 ) -> socket.socket:
     listening = socket.socket(family, kind, protocol)
     try:
-        if os.name == "posix":
+        if os.name == "posix":  # pragma: no branch (on Windows it has another meaning)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -75,7 +75,7 @@ def test_each_of_several_streams_is_checked(run, har):
 
 def test_limits_can_be_lifted(run, tmp_path):
     path = tmp_path / "large"
-    path.write_bytes(frames.frame(payload=bytes((24 << 20) + 1)))
+    path.write_bytes(frames.frame(b"".join(frames.string(name, bytes(65_535)) for name in ("a", "b"))))
     done = run("check", path)
     assert done.status == 1
     assert "DecodeLimitExceeded" in done.out

@@ -184,6 +184,17 @@ def test_messages_come_one_by_one(tmp_path):
         connection.close()
 
 
+@pytest.mark.parametrize("option", [[], ["--http2"]], ids=["HTTP/1.1", "HTTP/2"])
+def test_ctrl_c_that_is_an_exception_ends_well(run, path, monkeypatch, option):
+    """As on Windows, or before the server listens."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(replay, "_serve_http2" if option else "_serve_http1", interrupted)
+    assert run("replay", *option, path) == (0, "", "")
+
+
 def test_port_that_is_taken(run, path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = run("replay", path, "--port", listener.getsockname()[1])

@@ -13,6 +13,7 @@ from cli.conftest import CAPTURES
 
 from eventstream import Message, Timestamp, encode
 from eventstream.cli import _inputs, show
+from eventstream.cli._json import MAX_DEPTH
 
 CONTROLS = "\x1b[2J\x07\u202e"
 
@@ -159,6 +160,21 @@ def test_where(run, conditions, shown):
     found = [json.loads(line) for line in done.out.splitlines()]
     names = "".join((m.get("message") or m)["headers"][":event-type"]["value"] for m in found)
     assert (done.status, names) == (0, shown)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=str)
+def test_where_looks_as_deep_as_is_shown(run, options):
+    messages = [Message({"name": "inner"})]
+    for _ in range(MAX_DEPTH + 1):
+        messages.append(Message({"name": "outer"}, messages[-1].encode()))
+    too_deep, deep = messages[-1].encode(), messages[-2].encode()
+    done = run("show", *options, "--where", "name=inner", "-", stdin=too_deep + deep)
+    shown = run("show", *options, "-", stdin=deep).out
+    assert "inner" in shown
+    if options:
+        assert json.loads(done.out)["headers"] == json.loads(shown)["headers"]
+    else:
+        assert f"1 messages ({MAX_DEPTH} nested in them)" in done.out
 
 
 @pytest.mark.parametrize("condition", ["", "=x", "a~("])
