@@ -33,7 +33,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from eventstream import client as asynchronous
-from eventstream.client import ClientOptions, ConfigurationError, NoCredentials, RetryOn, StreamError
+from eventstream.client import ClientOptions, ConfigurationError, NoCredentials, StartOptions, StreamError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -331,10 +331,8 @@ class Client:
         request: _Request,
         /,
         *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        deadline: float | None = None,
         unknown_events: Literal[False] = False,
+        **options: Unpack[StartOptions],
     ) -> Stream[_Request, _Response, _In, _Out]: ...
     @overload
     def open(
@@ -343,10 +341,8 @@ class Client:
         request: _Request,
         /,
         *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        deadline: float | None = None,
         unknown_events: bool,
+        **options: Unpack[StartOptions],
     ) -> Stream[_Request, _Response, _In, _Out | Message]: ...
     def open(
         self,
@@ -354,22 +350,11 @@ class Client:
         request: _Request,
         /,
         *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        deadline: float | None = None,
         unknown_events: bool = False,
+        **options: Unpack[StartOptions],
     ) -> Stream[_Request, _Response, _In, Any]:
         """Return a stream, which opens in a ``with`` statement; see `eventstream.client.Client.open`."""
-        return Stream(
-            self._client.open(
-                operation,
-                request,
-                retries=retries,
-                retry_on=retry_on,
-                deadline=deadline,
-                unknown_events=unknown_events,
-            )
-        )
+        return Stream(self._client.open(operation, request, unknown_events=unknown_events, **options))
 
 
 @contextmanager

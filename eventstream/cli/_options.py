@@ -56,6 +56,16 @@ def stream(function: F) -> F:
     return number(function)
 
 
+def service(function: F) -> F:
+    """Add what tells where the service is, and who calls it."""
+    region = click.option("--region", help="The region (default: from the environment or the profile).")
+    profile = click.option("--profile", help="The profile in AWS's configuration.")
+    endpoint = click.option(
+        "--endpoint", metavar="URL", help="Another endpoint, for example that of `eventstream emulate`."
+    )
+    return region(profile(endpoint(function)))
+
+
 def limits(no_limits: bool) -> dict[str, int | None]:
     if no_limits:
         return {"max_headers_length": None, "max_payload_length": None}

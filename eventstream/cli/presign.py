@@ -80,9 +80,7 @@ Examples:
 @click.option(
     "--expires", type=click.IntRange(1, 300), default=300, show_default=True, help="Seconds that the URL is valid."
 )
-@click.option("--region", help="The region; else that of the environment or the profile.")
-@click.option("--profile", help="The profile of AWS's configuration.")
-@click.option("--endpoint", metavar="URL", help="Another endpoint, for example that of `eventstream emulate`.")
+@_options.service
 def command(
     parameters: tuple[str, ...],
     operation: str,

@@ -48,9 +48,7 @@ Examples:
     help="Encoding of such audio: pcm, flac, ogg-opus, g711-alaw, g711-ulaw.",
 )
 @click.option("--fast", is_flag=True, help="Send audio as fast as possible, not in real time.")
-@click.option("--region", help="The region (default: from the environment or the profile).")
-@click.option("--profile", help="The profile in AWS's configuration.")
-@click.option("--endpoint", metavar="URL", help="Another endpoint, for example that of `eventstream emulate`.")
+@_options.service
 @click.option("--ca-file", type=click.Path(), help="The certificates to trust, in PEM.")
 @click.option("--retries", type=click.IntRange(0), default=0, help="How many temporary errors in a row to survive.")
 def command(

@@ -20,7 +20,7 @@ Errors: an error that the service reports is a `ServiceError` of the operation's
 
 from eventstream.client.client import Client, ClientOptions
 from eventstream.client.responses import check_response
-from eventstream.client.retries import Retries, RetryOn, retryable
+from eventstream.client.retries import Retries, RetryOn, StartOptions, retryable
 from eventstream.client.stream import Stream
 from eventstream.credentials import ConfigurationError, NoCredentials
 from eventstream.http2 import StreamError
@@ -32,6 +32,7 @@ __all__ = [
     "NoCredentials",
     "Retries",
     "RetryOn",
+    "StartOptions",
     "Stream",
     "StreamError",
     "check_response",

@@ -7,7 +7,7 @@ import math
 import random
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypedDict, TypeVar
 
 from eventstream._waiting import timeout_after
 from eventstream.exceptions import IncompleteStream, ServiceError
@@ -49,6 +49,23 @@ def retryable(error: Exception) -> bool:
     if isinstance(error, ssl.SSLError):  # the others are what the two sides do not agree on
         return isinstance(error, (ssl.SSLEOFError, ssl.SSLSyscallError))
     return isinstance(error, OSError) and not isinstance(error, NotHTTP2)
+
+
+class StartOptions(TypedDict, total=False):
+    """How a stream is started. The names are those of `Retries`.
+
+    Attributes:
+        retries: how often it is tried again to begin the stream, if the service or the network cannot do it now (0).
+            The tries come after longer and longer pauses of a random length. Once the stream has begun, an error is
+            final.
+        retry_on: says of an error whether to try again; None: `retryable` does.
+        deadline: seconds in which the stream must have begun, with all tries and the pauses between them; None: as long
+            as they take.
+    """
+
+    retries: int
+    retry_on: RetryOn | None
+    deadline: float | None
 
 
 class Retries:

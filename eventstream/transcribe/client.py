@@ -37,6 +37,7 @@ from eventstream.client import (
     NoCredentials,
     Retries,
     RetryOn,
+    StartOptions,
     Stream,
     StreamError,
 )
@@ -51,7 +52,6 @@ from eventstream.transcribe.call_analytics import (
 )
 from eventstream.transcribe.exceptions import BadRequestException
 from eventstream.transcribe.feed import AudioFailed, Feed
-from eventstream.transcribe.keywords import StartOptions
 from eventstream.transcribe.medical import (
     MedicalTranscriptEvent,
     StartMedicalStreamTranscriptionRequest,
@@ -162,7 +162,8 @@ class TranscribeClient(Client):
         Args:
             request: what is requested; None: it is made of the keywords.
             keywords: the fields of the request, a `StartStreamTranscriptionRequest`, which are other than in the
-                request that is given; and the `StartOptions`: ``retries``, ``retry_on`` and ``deadline``. See
+                request that is given; and the `eventstream.client.StartOptions`: ``retries``, ``retry_on`` and
+                ``deadline``. All tries have the same session id, made by the client if the request has none. See
                 `transcribe` for retries of a stream that has begun.
 
         Returns:
@@ -416,13 +417,8 @@ class AudioStream(Stream[_Request, _Response, _In, _Out]):
         Raises:
             InvalidAudio: the chunk is empty, too long, ends in the middle of a sample, or comes before the
                 configuration that the operation needs; the stream remains usable.
-            StateError: the audio was ended, or another task is sending.
-            IncompleteStream: the service has ended the response before all audio was sent.
-            TranscribeError: the service gave up.
-            CodecError: what it sent cannot be decoded.
-            StreamError: the stream broke. It also does if this call is cancelled while it waits, as half of an event is
-                worth nothing.
-            TimeoutError: the service takes no more; the stream is over.
+            StateError, IncompleteStream, TranscribeError, CodecError, StreamError, TimeoutError: as of
+                `eventstream.client.Stream.send`.
         """
         if self._sending or self._channel.peer_ended:
             await self.prepare()

@@ -1,32 +1,15 @@
 """The parameters of the operations as keyword arguments, so that editors and type checkers know them.
 
 What they mean and which values are allowed is in the classes of the requests. A method that starts a stream takes the
-parameters of its operation and `StartOptions`, which together are its keywords.
+parameters of its operation and `eventstream.client.StartOptions`, which together are its keywords.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
-if TYPE_CHECKING:
-    from eventstream.client import RetryOn
-
-
-class StartOptions(TypedDict, total=False):
-    """How a stream is started. The names are those of `eventstream.client.Retries`.
-
-    Attributes:
-        retries: how often it is tried again to begin the stream, if the service or the network cannot do it now (0).
-            All tries have the same session id, made by the client if the request has none, and come after longer and
-            longer pauses of a random length. Once the stream has begun, an error is final.
-        retry_on: says of an error whether to try again; None: `eventstream.client.retryable` does.
-        deadline: seconds in which the stream must have begun, with all tries; None: as long as they take.
-    """
-
-    retries: int
-    retry_on: RetryOn | None
-    deadline: float | None
+from eventstream.client import StartOptions
 
 
 class StartStreamTranscriptionParameters(TypedDict, total=False):

@@ -8,18 +8,8 @@ import pytest
 
 pytest.importorskip("botocore", reason="botocore is not installed")
 
-from adapters.clients import (
-    EVENT_STREAM,
-    LIMIT,
-    answering,
-    begin,
-    chunk,
-    once,
-    serving,
-)
-from botocore.exceptions import (
-    EventStreamError,
-)
+from adapters.clients import EVENT_STREAM, LIMIT, answering, begin, chunk, once, serving
+from botocore.exceptions import EventStreamError
 
 from eventstream import Message
 

@@ -13,6 +13,7 @@ def test_names():
         "NoCredentials",
         "Retries",
         "RetryOn",
+        "StartOptions",
         "Stream",
         "StreamError",
         "check_response",

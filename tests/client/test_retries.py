@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import ssl
 
 import pytest
@@ -10,7 +11,7 @@ from operations import CREDENTIALS, ECHO
 from talking import run
 from test_proxy import listening
 
-from eventstream.client import Client, Retries, retries, retryable
+from eventstream.client import Client, Retries, StartOptions, retries, retryable
 from eventstream.exceptions import IncompleteStream, ServiceError, TruncatedMessage
 from eventstream.http2 import NotHTTP2, StreamError
 from eventstream.proxy import ProxyError
@@ -111,3 +112,8 @@ def test_pauses_grow(monkeypatch):
     for attempt in range(7):
         asyncio.run(retries._pause(attempt, 60))
     assert slept == [1, 2, 4, 8, 16, 20, 20]
+
+
+def test_options_of_a_start_are_those_of_retries():
+    assert list(StartOptions.__annotations__) == list(inspect.signature(Retries).parameters)
+    assert not StartOptions.__required_keys__

@@ -19,6 +19,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from http2.loopback import LIMIT, SOON, run
 
 from eventstream import (
     DecodeLimitExceeded,
@@ -76,25 +77,6 @@ EXCEPTIONS = [
     LimitExceededException,
     ServiceUnavailableException,
 ]
-
-LIMIT = 20.0
-"""Seconds after which a test that hangs fails."""
-
-SOON = 0.05
-"""Seconds after which a test believes that something is stuck which must be."""
-
-
-def run(main):
-    """Run a test, which fails also by what asyncio can only log."""
-    logged = []
-
-    async def limited():
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
-        return await asyncio.wait_for(main, LIMIT)
-
-    result = asyncio.run(limited(), debug=False)  # in debug mode asyncio also logs handshakes that fail
-    assert not logged
-    return result
 
 
 @pytest.fixture(autouse=True)

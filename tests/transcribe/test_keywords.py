@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 
 import pytest
 
-from eventstream.client import Retries
 from eventstream.transcribe import keywords
 from eventstream.transcribe.call_analytics import StartCallAnalyticsStreamTranscriptionRequest
 from eventstream.transcribe.client import TranscribeClient
@@ -53,11 +51,6 @@ STARTED = {
 
 def client_of(emulator, kind):
     return kind("us-east-1", endpoint=emulator.endpoint, credentials=DOCUMENTATION_CREDENTIALS)
-
-
-def test_options_are_those_of_retries():
-    assert list(keywords.StartOptions.__annotations__) == list(inspect.signature(Retries).parameters)
-    assert not keywords.StartOptions.__required_keys__
 
 
 @pytest.mark.parametrize("method", STARTED)

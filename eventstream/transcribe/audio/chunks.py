@@ -29,11 +29,11 @@ def iter_chunks(
 
     Raises:
         ValueError: the duration is out of its bounds.
-        InvalidAudio: the audio ends in the middle of a sample; the whole ones have been yielded.
+        InvalidAudio: the audio ends in the middle of a sample; the whole ones have been yielded. Or a piece is an
+            array of something else than samples, e.g. of floats.
         BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
         Exception: what the source raises, after all whole samples before. The iteration is over then.
         BufferError: a piece is not C-contiguous.
-        InvalidAudio: a piece is an array of something else than samples, e.g. of floats.
     """
     length = format.chunk_length(duration)
     return _iter_chunks(pieces_of(source, length), _Cutter(format, length))
@@ -51,12 +51,7 @@ def aiter_chunks(
         duration: seconds in a chunk, over 0 and at most 1; less where 32,768 bytes hold less.
 
     Raises:
-        ValueError: the duration is out of its bounds.
-        InvalidAudio: the audio ends in the middle of a sample; the whole ones have been yielded.
-        BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
-        Exception: what the source raises, after all whole samples before. The iteration is over then.
-        BufferError: a piece is not C-contiguous.
-        InvalidAudio: a piece is an array of something else than samples, e.g. of floats.
+        ValueError, InvalidAudio, BlockingIOError, BufferError, Exception: as of `iter_chunks`.
     """
     length = format.chunk_length(duration)
     return _aiter_chunks(apieces_of(source, length), _Cutter(format, length))
