@@ -1,6 +1,7 @@
 # make demo         speech to typed results on this machine, and a look into recorded streams, in 30 lines
 # make test         the tests on the native core; make test-reference those on the reference, its plain Python twin; make
-#                   speech those that recognise speech. `pytest` by itself runs all of them
+#                   speech those that recognise speech. `pytest` by itself runs all of them, in one process;
+#                   PYTEST_OPTIONS are options of pytest, e.g. "-n0 --pdb" to debug in one process
 # make lint         ruff, strict mypy, stubtest, codespell, zizmor and schemas on what is in .github, and mypy and
 #                   pyright on the Python of README and docs
 # make check        the quick inner loop: lint, types, the tests of the codec and of what differs from BASE (main)
@@ -51,6 +52,9 @@ VENV ?= .venv$(patsubst %,-%,$(filter-out locked,$(DEPENDENCIES)))
 BIN := $(VENV)/bin
 ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
 GROUPS := pip lock build demo http test browser lint coverage mutation adapters peers fuzz bench docs release
+# One process for each CPU. Where a shell forbids bytecode, pytest and every program that a test starts compile all sources
+# again: a fifth of the time.
+PARALLEL := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --dist worksteal
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/*.h eventstream/_crc32/*)
 
 .PHONY: demo check test test-reference speech lint sanitize planted coverage mutation portability soak interop browser adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check oss-fuzz lock clean
@@ -63,11 +67,11 @@ demo: $(VENV)/installed $(VENV)/demo
 	@echo 'Next: your voice in a browser, $(BIN)/eventstream emulate --page --recogniser moonshine; docs/tutorial.md; examples/'
 
 test: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
-	EVENTSTREAM_TESTED=native $(BIN)/pytest -m "not speech" $(PYTEST_OPTIONS)
+	EVENTSTREAM_TESTED=native $(PARALLEL) -m "not speech" $(PYTEST_OPTIONS)
 
 # The whole package on the reference, as on a machine without a compiler.
 test-reference: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test
-	EVENTSTREAM_PURE_PYTHON=1 $(BIN)/pytest -m "not speech" $(PYTEST_OPTIONS)
+	EVENTSTREAM_PURE_PYTHON=1 $(PARALLEL) -m "not speech" $(PYTEST_OPTIONS)
 
 speech: $(VENV)/installed $(VENV)/demo $(VENV)/test
 	$(BIN)/pytest -m speech $(PYTEST_OPTIONS)

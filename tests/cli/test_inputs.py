@@ -179,7 +179,7 @@ def test_memory_does_not_grow_with_a_compressed_stream(tmp_path):
         (b"RIFF\x24\0\0\0AVI LIST", None, "it begins with the bytes 52 49 46 46"),
         (b"HTTP/1.1 200 OK\r\nA: b", None, "the HTTP headers do not end"),
         (b"HTTP/1.1 200 OK\r\n\r\n<html>not one</html>", None, "it begins with HTML"),
-        (gzip.compress(b"some other text"), None, "it begins with text: 'some other text'"),
+        (gzip.compress(b"some other text", mtime=0), None, "it begins with text: 'some other text'"),
         (b"\x1f\x8b" + b"?" * 20, None, "damaged gzip"),
         (base64.b64encode(STREAM) + b"?", None, "damaged base64"),
         (STREAM.hex().encode() + b"x", None, "damaged hex"),
