@@ -380,8 +380,7 @@ class TranscribeClient(Client):
                         broken = error
                     if not await tries.again(error):
                         raise
-            if feed.error is not None:
-                raise feed.error
+            feed.check()
 
 
 def _tell(restart: Restart, on_restart: Callable[[Restart], object] | None) -> None:

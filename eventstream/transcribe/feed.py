@@ -69,6 +69,11 @@ class Feed:
             self.error = error
         await self._queue.put(b"")
 
+    def check(self) -> None:
+        """Raise the error because of which the audio could not be read to its end; else do nothing."""
+        if self.error is not None:
+            raise self.error
+
     def restart(self, error: Exception) -> Restart:
         """Begin a new stream, with the audio that must be sent again, if there is any."""
         restart, again = self._timeline.restart(error)

@@ -56,6 +56,7 @@ def test_feed_of_one_stream():
         feed, sink = feeding(source(b"aa", b"bb")), Sink()
         await feed.send(sink)
         assert (sink.sent, sink.ended, sink.error) == ([b"aa", b"bb"], True, None)
+        feed.check()
         await feed.close()
 
     run(main())
@@ -95,7 +96,8 @@ def test_feed_of_audio_that_fails():
         await feed.send(sink)
         assert sink.sent == [b"aa"]
         assert isinstance(sink.error, AudioFailed)
-        assert feed.error is error
+        with pytest.raises(OSError, match="unplugged"):
+            feed.check()
         await feed.close()
 
     run(main())

@@ -224,6 +224,7 @@ def test_client_checks_what_it_sends():
             await stream.send(END)
             with pytest.raises(InvalidAudio, match="audio after the end of the session"):
                 await stream.send_audio(CHUNK)
+            await stream.send(AudioEvent(b""))  # no audio
             await stream.end_audio()
 
     run(main)

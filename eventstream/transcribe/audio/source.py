@@ -99,7 +99,7 @@ class Source:
             InvalidAudio: it is not a WAV, and nothing else was announced; or another than was announced.
         """
         if self._audio is None:
-            self._audio = await _begun(self._samples(), self._head)
+            self._audio = await _begun(self._samples())
         assert self._head.format is not None
         return self._head.format
 
@@ -124,11 +124,9 @@ class Source:
             yield samples
 
 
-async def _begun(samples: AsyncIterator[Samples], head: _Head) -> AsyncIterator[Samples]:
+async def _begun(samples: AsyncIterator[Samples]) -> AsyncIterator[Samples]:
     """Return the same samples, the first of which have come."""
     first = await anext(samples, b"")
-    if head.format is None:
-        raise InvalidAudio(_NOT_SAID)
 
     async def again() -> AsyncIterator[Samples]:
         if first:
@@ -280,7 +278,7 @@ async def _queued(queue: asyncio.Queue[Buffer | None]) -> AsyncIterator[Buffer]:
     while True:
         try:
             piece = await queue.get()
-        except _SHUT_DOWN:
+        except _SHUT_DOWN:  # pragma: no cover (since Python 3.13)
             return
         if piece is None:
             return

@@ -93,18 +93,21 @@ class CompressedDecoder:
     def _decode(self, packets: Iterator[Any], *, last: bool = False) -> bytes:
         pcm = bytearray()
         try:
-            for packet in packets:
-                for frame in self._codec.decode(packet):
-                    pcm += self._resample(frame)
-                    if len(pcm) > self._max_length:
-                        raise self._invalid(f"a chunk of it holds more than {MAX_SECONDS} seconds")
-            if last and self._heard:
-                for frame in self._codec.decode(None):
-                    pcm += self._resample(frame)
-                pcm += self._resample(None)
+            for frame in self._frames(packets, last=last):
+                pcm += self._resample(frame)
+                if len(pcm) > self._max_length:
+                    raise self._invalid(f"a chunk of it holds more than {MAX_SECONDS} seconds")
         except (self._av.error.FFmpegError, ValueError) as error:
             raise self._invalid("it cannot be decoded") from error
         return bytes(pcm)
+
+    def _frames(self, packets: Iterator[Any], *, last: bool) -> Iterator[Any]:
+        """Yield the frames of packets. After the last ones come those that the decoder kept, and None."""
+        for packet in packets:
+            yield from self._codec.decode(packet)
+        if last and self._heard:
+            yield from self._codec.decode(None)
+            yield None
 
     def _resample(self, frame: Any) -> bytes:
         if frame is not None:

@@ -11,11 +11,10 @@ may vary with the size of the chunks.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from sys import byteorder
+from struct import unpack
 from typing import TYPE_CHECKING, Any
 
 from eventstream.transcribe.emulator.recogniser import Hypothesis, Word, tokens
@@ -96,10 +95,7 @@ class _MoonshineRecogniser:
             self._stream.add_audio(self._kept, self._sample_rate)
 
     def feed(self, pcm: bytes) -> Iterator[Hypothesis]:
-        samples = array("h", pcm)
-        if byteorder == "big":
-            samples.byteswap()
-        audio = [sample / 32768 for sample in samples]
+        audio = [sample / 32768 for sample in unpack(f"<{len(pcm) // 2}h", pcm)]
         self._samples += len(audio)
         self._stream.add_audio(audio, self._sample_rate)
         lines = self._stream.update_transcription().lines

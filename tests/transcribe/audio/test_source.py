@@ -195,6 +195,23 @@ def test_source_of_a_cut_wav(kind):
         collect(SOURCES[kind](wav(SAMPLES)[:30]), PCM)
 
 
+def test_source_of_a_wav_that_ends_with_its_header():
+    """In pieces, after which it is not looked at again before the end."""
+    header = wav(b"", length=10)
+    with pytest.raises(InvalidAudio, match="the WAV ends after 0 of its 10 bytes of audio"):
+        collect(cut(header, 30), PCM)
+    assert collect(cut(wav(b""), 30)) == (PCM, b"")
+
+
+def test_source_tells_its_format_again():
+    async def main():
+        source = Source([wav(SAMPLES)], None)
+        assert await source.format() == await source.format() == PCM
+        assert b"".join([chunk async for chunk in source.chunks(0.1)]) == SAMPLES
+
+    asyncio.run(main())
+
+
 def test_source_of_a_wav_of_unknown_length():
     assert collect(cut(wav(SAMPLES, length=0xFFFFFFFF), 9), PCM)[1] == SAMPLES
 

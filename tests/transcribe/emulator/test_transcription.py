@@ -35,6 +35,7 @@ from eventstream.transcribe import (
     TranscribeError,
     TranscriptEvent,
 )
+from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.emulator import (
     DOCUMENTATION_CREDENTIALS,
     Emulator,
@@ -44,6 +45,7 @@ from eventstream.transcribe.emulator import (
     Scripted,
     Word,
 )
+from eventstream.transcribe.emulator.compressed import CompressedDecoder
 from eventstream.transcribe.emulator.service import TOO_BIG, Service
 from eventstream.transcribe.model import event_to_message
 
@@ -214,6 +216,24 @@ def test_compressed_audio_is_decoded_for_a_recogniser(run, client, monkeypatch, 
             await stream.end()
             *_, last = texts(await stream.receive_all())
             assert last == "320 bytes"
+
+    run(main)
+
+
+def test_compressed_audio_is_heard_to_its_end(run, client):
+    """What the decoder still has when the stream ends is heard, too."""
+    pytest.importorskip("av")
+    decoder = CompressedDecoder(AudioFormat(16_000, 1, "g729"))
+    before, rest = len(decoder.feed(bytes(200))), len(decoder.finish())
+    assert rest
+
+    async def main():
+        async with Emulator(recogniser=Lengths) as emulator, client(emulator) as peer:
+            stream = await peer.open(media_encoding="g729", media_sample_rate_hertz=16_000)
+            await stream.audio(bytes(200))
+            await stream.end()
+            *_, last = texts(await stream.receive_all())
+            assert last == f"{before + rest} bytes"
 
     run(main)
 

@@ -176,10 +176,8 @@ def _is_loopback_authority(authority: str) -> bool:
         return False
     try:
         parts = urlsplit(f"//{authority}")
-        name, _ = parts.hostname, parts.port
+        name, _ = parts.hostname or "", parts.port
     except ValueError:
-        return False
-    if name is None:
         return False
     return name == "localhost" or _is_loopback(name)
 
