@@ -39,8 +39,8 @@ class Complaints:
         self._next = 0.0
         self._left_out = 0
 
-    def __call__(self, level: int, text: str, *args: object, exc_info: bool | None = None) -> None:
-        """Log this, or count it; `exc_info` adds the exception that is being handled."""
+    def __call__(self, level: int, text: str, *args: object, exc_info: BaseException | bool | None = None) -> None:
+        """Log this, or count it; `exc_info` adds that exception, or with True the one that is being handled."""
         now = time.monotonic()
         if now < self._next:
             self._left_out += 1

@@ -58,6 +58,7 @@ class Server:
         self._cancelled: set[asyncio.Task[None]] = set()
         self._closing = False
         self._complaints = Complaints(_log)
+        self._failures = Complaints(_log)
 
     async def _listen(
         self,
@@ -96,7 +97,8 @@ class Server:
         connection.running -= 1
         error = None if task.cancelled() else task.exception()
         if error is not None and not (isinstance(error, StreamError) and stream._error is not None):
-            _log.error("the handler of %s failed", quote(f"{stream.method} {stream.path}"), exc_info=error)
+            what = quote(f"{stream.method} {stream.path}")
+            self._failures(logging.ERROR, "the handler of %s failed", what, exc_info=error)
         if stream._ended:
             stream._linger()
         else:

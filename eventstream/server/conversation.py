@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from eventstream.transport import ServerChannel
 
 _LINGER = 1.0
-"""Seconds in which a client should have noticed that its stream was answered to the end."""
+"""Seconds in which a client should have taken a refusal, or have noticed that its stream was answered to the end."""
 
 REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amzn-request-id")
 """Headers of the response with its id: AWS's services have the one or the other."""
@@ -219,7 +220,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
                 await channel.respond(status, headers, end=True)
                 return
             await channel.respond(status, headers)
-            await self._send(body)
+            await self._send(body, _LINGER)  # and no longer for a stranger
         else:
             try:
                 wire = self._session.send_exception(error)
@@ -244,7 +245,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
 
     def failure(self, what: str) -> ServiceError:
         """Return the operation's error for a fault of the server; the log gets the exception that is being handled."""
-        self._service.log.exception("request %s: %s", self.request_id, what)
+        self._service.failures(logging.ERROR, "request %s: %s", self.request_id, what, exc_info=True)
         text = f"The {self._service.what} failed to process {self._service.input}; its log says why."
         return self.operation.make_error(self.operation.codes.internal, text)
 
@@ -417,13 +418,18 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             await self._channel.reset(ErrorCodes.INTERNAL_ERROR)
         raise Cut(f"{fault.kind}, as was asked for")
 
-    async def _send(self, wire: bytes) -> None:
+    async def _send(self, wire: bytes, seconds: float | None = None) -> None:
         """Send bytes of the response.
+
+        Args:
+            wire: the bytes.
+            seconds: that the client may refuse to take them; None: as many as for an event.
 
         Raises:
             Cut: the client takes none; the stream was reset.
         """
-        seconds = self._service.limits.input_timeout
+        if seconds is None:
+            seconds = self._service.limits.input_timeout
         try:
             await self._channel.send(wire, timeout=seconds)
         except TimeoutError:

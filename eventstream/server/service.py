@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from eventstream._text import quote
 from eventstream._waiting import timeout_after
 from eventstream.faults import Fault, Faults
+from eventstream.http2.listener import Complaints
 from eventstream.server.conversation import Conversation
 from eventstream.server.limits import Limits
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
@@ -62,6 +63,7 @@ class Service:
     Attributes:
         accounts: by their access keys.
         statistics: what came and went so far.
+        failures: logs faults of the server, which strangers may cause: one a second.
     """
 
     log = logging.getLogger("eventstream.server")
@@ -89,6 +91,7 @@ class Service:
         self.clock = clock
         self.max_clock_skew = max_clock_skew
         self.statistics = self._statistics()
+        self.failures = Complaints(self.log)
         self._present: dict[str, Conversation[Any, Any, Any, Any]] = {}
         self._there: set[Conversation[Any, Any, Any, Any]] = set()  # also those whose place was taken, until they go
         self._draining = False

@@ -248,7 +248,7 @@ class Server:
             code = CloseCode.GOING_AWAY
             raise
         except Exception:
-            _log.exception("the handler of %s failed", quote(socket.path))
+            self._failures(logging.ERROR, "the handler of %s failed", quote(socket.path), exc_info=True)
         finally:
             socket.leave(code)
 

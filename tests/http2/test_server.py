@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from types import SimpleNamespace
 
 import pytest
 from h2.errors import ErrorCodes
@@ -151,15 +152,36 @@ def test_log_lines_are_short_and_control_no_terminal(caplog):
         raise ZeroDivisionError("oops")
 
     async def main():
-        async with http2.serve(handler) as server, raw_client(server) as peer:
-            for stream_id, path in ((1, "/\x1b]0;title\x07\x1b[2J"), (3, "/" + "A" * 10_000)):
-                peer.h2.send_headers(stream_id, [(":method", "P\x1b[31m"), *request(path)[1:]])
+        for path in ("/\x1b]0;title\x07\x1b[2J", "/" + "A" * 10_000):
+            async with http2.serve(handler) as server, raw_client(server) as peer:
+                peer.h2.send_headers(1, [(":method", "P\x1b[31m"), *request(path)[1:]])
                 await peer.until(StreamReset)
 
     run(main())
     short, cut = (record.getMessage() for record in caplog.records)
     assert short == r"the handler of 'P\x1b[31m /\x1b]0;title\x07\x1b[2J' failed"
     assert cut == rf"the handler of 'P\x1b[31m /{'A' * 53}'... failed"
+
+
+def test_failures_of_handlers_are_logged_once_a_second(caplog, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("eventstream.http2.listener.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    async def handler(stream):
+        raise ZeroDivisionError("oops")
+
+    async def main():
+        async with pair(handler) as (_, connection):
+            for after in (0, 0, 0, 1.5):
+                now[0] += after
+                with pytest.raises(StreamError):
+                    await (await connection.request(request())).response()
+
+    run(main())
+    first, second = caplog.records
+    assert (first.levelname, first.getMessage()) == ("ERROR", "the handler of 'POST /echo' failed")
+    assert first.exc_info[0] is ZeroDivisionError
+    assert second.getMessage() == "the handler of 'POST /echo' failed (and 2 other faults were not logged)"
 
 
 def test_closing_a_server_drains_it():

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 
 import pytest
+from h2.errors import ErrorCodes
+from h2.events import StreamReset
+from h2.settings import SettingCodes
+from http2.loopback import Peer, request
 from operations import REQUEST, TALK, Answer, Text, ThrottlingException
 from talking import client_of, run, server, talk
 
@@ -15,7 +21,7 @@ from eventstream import MessageChecksumMismatch, ServiceError, TruncatedMessage
 from eventstream.client import StreamError
 from eventstream.exceptions import IncompleteStream
 from eventstream.operation import Events, Operation, Strings
-from eventstream.server import Server
+from eventstream.server import Limits, Server
 
 
 def test_generator_answers():
@@ -231,5 +237,45 @@ def test_operation_may_say_nothing_at_all():
         async with serving, client_of(serving).open(nothing, {}) as stream:
             await stream.end()
             assert [event async for event in stream] == []
+
+    run(main)
+
+
+def test_failures_of_handlers_are_logged_once_a_second(caplog, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("eventstream.http2.listener.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    async def fail(request, events):
+        raise ZeroDivisionError
+        yield
+
+    async def main():
+        async with server(fail) as serving:
+            for after in (0, 0, 0, 1.5):
+                now[0] += after
+                with pytest.raises(ServiceError):
+                    await talk(client_of(serving))
+
+    run(main)
+    first, second = (record for record in caplog.records if record.levelname == "ERROR")
+    assert first.getMessage().endswith(": it failed")
+    assert first.exc_info[0] is ZeroDivisionError
+    assert second.getMessage().endswith(": it failed (and 2 other faults were not logged)")
+
+
+def test_refusal_that_is_not_taken_ends_soon():
+    """A stranger cannot keep a stream by a window that is closed."""
+
+    async def main():
+        async with server(limits=Limits(input_timeout=30)) as serving:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(serving.endpoint.rpartition(":")[2]))
+            peer = Peer(reader, writer, client=True)
+            peer.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            peer.h2.send_headers(1, request("/talk"))
+            began = asyncio.get_running_loop().time()
+            assert (await peer.until(StreamReset)).error_code == ErrorCodes.CANCEL
+            assert asyncio.get_running_loop().time() - began < 5
+            assert serving.statistics.refused == 1
+            peer.close()
 
     run(main)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
+from types import SimpleNamespace
 
 import pytest
 from http2.loopback import run
@@ -326,3 +327,25 @@ def test_connections_are_bounded():
                 assert await later.recv() == b"2"
 
     run(main())
+
+
+def test_failures_of_handlers_are_logged_once_a_second(caplog, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("eventstream.http2.listener.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    async def fail(channel):
+        raise ZeroDivisionError
+
+    async def main():
+        async with websocket.serve(fail) as server:
+            for after in (0, 0, 0, 1.5):
+                now[0] += after
+                peer = await Peer.of(server.port)
+                assert await peer.reader.readexactly(4) == b"\x88\x02" + struct.pack("!H", 1011)
+                peer.writer.close()
+
+    run(main())
+    first, second = caplog.records
+    assert (first.levelname, first.getMessage()) == ("ERROR", "the handler of '/' failed")
+    assert first.exc_info[0] is ZeroDivisionError
+    assert second.getMessage() == "the handler of '/' failed (and 2 other faults were not logged)"
