@@ -7,7 +7,7 @@ import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from eventstream import proxy as proxies
 from eventstream._text import quote
@@ -48,8 +48,14 @@ class ClientSocket(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell those who wait."""
-        if self._response is None and not self._arrived:
-            self._fail(StreamError("the server hung up without an answer to the handshake of a WebSocket"))
+        while self._arrived and not self._is_deaf:  # what came before counts
+            self._take_piece()
+        if self._response is None and not self._is_deaf:
+            self._protocol.receive_eof()  # with which a body ends that says no length
+            for event in self._protocol.events_received():
+                self._opened(cast("Handshake", event))
+            if self._response is None:
+                self._fail(StreamError("the server hung up without an answer to the handshake of a WebSocket"))
         super().connection_lost(exc)
 
     def _opened(self, event: Request | Handshake) -> None:

@@ -267,6 +267,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         deadline = deadline_in(timeout)
         while self._write_paused:
+            self._check_sending()  # a connection that is lost stays paused
             await self._changed.wait(deadline, f"nothing could be sent for {timeout} s")
         self._check_sending()
         if self._farewell is None:

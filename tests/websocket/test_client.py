@@ -113,3 +113,39 @@ def test_client_takes_no_other_answer_for_a_websocket(status, told):
                     await channel.send(b"x")
 
     run(main())
+
+
+def test_client_takes_a_refusal_that_ends_with_the_connection():
+    """Its body says no length, as in HTTP/1.0."""
+
+    async def main():
+        async def page(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\r\nnot you")
+            writer.close()
+
+        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with connected(port) as channel:
+                assert await channel.response(5) == (403, [("content-type", "text/plain")])
+                assert await channel.receive(5) == b"not you"
+                assert await channel.receive(5) == b""
+
+    run(main())
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 403", b"HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nab"])
+def test_client_tells_a_server_that_hangs_up(answer):
+    async def main():
+        async def page(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            writer.close()
+
+        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with connected(port) as channel:
+                with pytest.raises(StreamError, match="the server hung up without an answer"):
+                    await channel.response(5)
+
+    run(main())

@@ -294,3 +294,28 @@ def test_peer_that_never_closes_is_dropped(monkeypatch):
             other.close()
 
     run(main())
+
+
+@pytest.mark.parametrize("timeout", [None, 5.0])
+def test_sender_that_waits_learns_that_its_peer_is_lost(timeout):
+    ended = asyncio.Event()
+
+    async def main():
+        async def talk(channel):
+            async def send():
+                while True:
+                    await channel.send(bytes(65_536), timeout=timeout)
+
+            with pytest.raises(StreamError, match="the connection was lost"):
+                await send()
+            ended.set()
+
+        async with websocket.serve(talk) as server:
+            peer = await Peer.of(server.port)
+            (channel,) = server.connections
+            while not channel._write_paused:
+                await asyncio.sleep(0.01)
+            peer.writer.transport.abort()
+            await asyncio.wait_for(ended.wait(), 2)
+
+    run(main())
