@@ -227,7 +227,7 @@ class Client:
             session = ClientSession(limited, request, signer, unknown_events=unknown_events)
             return Stream(channel, session, response.headers, self._idle_timeout)
 
-        return self.opened(operation, operation.request.write(request), make, Retries(retries, retry_on, deadline))
+        return self.opened(limited, operation.request.write(request), make, Retries(retries, retry_on, deadline))
 
     @asynccontextmanager
     async def opened(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+
 import pytest
 from operations import CREDENTIALS, ECHO
 from talking import echo, run
 from test_proxy import TunnelProxy, listening
 
-from eventstream.client import Client, ConfigurationError
+from eventstream.client import Client, ConfigurationError, StreamError
 from eventstream.proxy import ProxyError
 from eventstream.server import Server
 
@@ -59,3 +61,23 @@ def test_proxy_of_environment_is_used(monkeypatch):
 def test_credentials_and_a_profile_are_not_both_taken():
     with pytest.raises(ConfigurationError, match="either credentials or a profile"):
         Client("us-east-1", credentials=CREDENTIALS, profile="mine")
+
+
+@pytest.mark.parametrize("limit", [None, 5, 1 << 26])
+def test_transport_is_told_the_limits_of_the_client(limit):
+    """With them a WebSocket bounds frames."""
+    told = []
+
+    @asynccontextmanager
+    async def transport(call):
+        told.append(call.operation.max_output_length)
+        raise StreamError("enough")
+        yield
+
+    async def main():
+        client = Client("us-east-1", credentials=CREDENTIALS, transport=transport, max_event_length=limit)
+        with pytest.raises(StreamError, match="enough"):
+            await client.open(ECHO, {}).__aenter__()
+
+    run(main)
+    assert told == [ECHO.max_output_length if limit is None else limit]
