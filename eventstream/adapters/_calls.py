@@ -10,7 +10,6 @@ does not speak HTTP/2 is `eventstream.http2.NotHTTP2`, and one that answers with
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -36,11 +35,12 @@ from eventstream._codec import Message
 from eventstream.adapters._errors import client_error, made, translated
 from eventstream.adapters._operations import ModelOperation, initial_request, make_operation
 from eventstream.adapters._settings import Settings
-from eventstream.exceptions import ServiceError
+from eventstream.exceptions import ServiceError, VerificationError
 from eventstream.operation import CONTENT_TYPE
 from eventstream.proxy import ProxyError
 from eventstream.session import ClientSession
 from eventstream.signing import EVENTS_PAYLOAD, Credentials, EventSigner
+from eventstream.signing.requests import parse_authorization
 from eventstream.transport import Endpoint
 
 if TYPE_CHECKING:
@@ -49,12 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["Call", "HTTPSession", "Opened", "Stream"]
 
 Pairs: TypeAlias = "list[tuple[str, str]]"
-
-_AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 +Credential=(?P<key>[^/,]+)/[0-9]+/(?P<region>[^/,]+)/(?P<service>[^/,]+)/aws4_request"
-    r".*Signature=(?P<signature>[0-9a-f]{64})"
-)
-"""What a request signed with Signature Version 4 says: whose key, the scope, and the seed of the events' signatures."""
 
 _NOT_SENT = frozenset({"connection", "content-length", "expect", "host", "transfer-encoding"})
 """Headers of HTTP/1 that HTTP/2 says otherwise, or that are only true of a body that is known (RFC 9113, 8.2.2)."""
@@ -140,12 +134,13 @@ class Call:
         text = _text(request.headers.get("Authorization", ""))
         if not text or text.startswith("Bearer "):
             return None
-        found = _AUTHORIZATION.search(text)
-        if found is None:
-            raise UnsupportedSignatureVersionError(signature_version=text.partition(" ")[0])
+        try:
+            claim = parse_authorization(text)
+        except VerificationError:
+            raise UnsupportedSignatureVersionError(signature_version=text.partition(" ")[0]) from None
         given = (self.context.get("signing") or {}).get("request_credentials")
         options = {} if given is None else {"request_credentials": given}
-        return self.signer.get_auth_instance(found["service"], found["region"], "v4", **options)
+        return self.signer.get_auth_instance(claim["service"], claim["region"], "v4", **options)
 
     def _event_signer(self, request: Any, auth: Any) -> EventSigner | None:
         """Return what signs the events of a request.
@@ -155,12 +150,12 @@ class Call:
         """
         if auth is None:
             return None
-        found = _AUTHORIZATION.search(_text(request.headers["Authorization"]))
+        claim = parse_authorization(_text(request.headers["Authorization"]))
         keys = auth.credentials
-        if found is None or keys is None or keys.access_key != found["key"]:
+        if keys is None or keys.access_key != claim["access_key"]:
             raise ConnectionClosedError(endpoint_url=request.url)
         credentials = Credentials(keys.access_key, keys.secret_key, keys.token)
-        return EventSigner(credentials, found["region"], found["service"], bytes.fromhex(found["signature"]))
+        return EventSigner(credentials, claim["region"], claim["service"], bytes.fromhex(claim["signature"]))
 
     @asynccontextmanager
     async def open(self, request: Any, auth: Any) -> AsyncIterator[Stream]:

@@ -27,9 +27,6 @@ _LAST_BY_EVENT = {
 """By an event's type, with which types a complete stream ends: ConverseStream, S3 Select and Lambda."""
 
 _STEP = 4096  # messages between two updates of the progress
-_SCOPE = re.compile(
-    r"Credential=[^/,\s]+/\d{8}/([^/,\s]+)/([^/,\s]+)/aws4_request.*Signature=([0-9a-f]{64})", re.DOTALL
-)
 
 
 @click.command(
@@ -197,12 +194,15 @@ def _check(
 def _verifier(recording: Recording, region: str | None, service: str | None, seed: str | None) -> EventVerifier | None:
     """Return a verifier of the recording's events; None if it is known to be a response, which is not signed."""
     from eventstream.signing import Credentials, EventVerifier
+    from eventstream.signing.requests import parse_authorization
 
-    scope = _SCOPE.search(recording.headers.get("authorization", ""))
-    if scope is not None:
-        region, service, seed = region or scope[1], service or scope[2], seed or scope[3]
-    elif recording.name.endswith(" response"):
-        return None
+    try:
+        claim = parse_authorization(recording.headers.get("authorization", ""))
+    except VerificationError:
+        if recording.name.endswith(" response"):
+            return None
+    else:
+        region, service, seed = region or claim["region"], service or claim["service"], seed or claim["signature"]
     if region is None or service is None or seed is None:
         raise click.UsageError(
             f"{visible(recording.name)}: no Authorization header: give --region, --service and --seed"

@@ -56,8 +56,7 @@ def signature_error(
         code = "InvalidSignatureException"
     else:
         account = (accounts or {}).get(access_key[1])
-        token = fields.get("x-amz-security-token")
-        known = account is not None and account.session_token == token
+        known = account is not None and account.has_token(fields.get("x-amz-security-token"))
         code = "IncompleteSignatureException" if known else "UnrecognizedClientException"
     return _error(operation, 403, code, str(error))
 

@@ -33,6 +33,10 @@ class Credentials:
     secret_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
 
+    def has_token(self, token: str | None) -> bool:
+        """Return whether that is the session token, in constant time. None is the same as an empty one."""
+        return hmac.compare_digest(encode_text(token or ""), encode_text(self.session_token or ""))
+
 
 CredentialsSource: TypeAlias = "Credentials | Callable[[], Credentials]"
 """Credentials, or what is asked for them whenever they are needed, because they are refreshed."""

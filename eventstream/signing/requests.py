@@ -59,7 +59,7 @@ _T = TypeVar("_T", bound=VerificationError)
 
 _Pairs: TypeAlias = "Iterable[tuple[str, str]]"
 
-_ALGORITHM = re.compile(r"AWS4-HMAC-SHA256[ \t]+(.*)")
+_ALGORITHM = re.compile(r"AWS4-HMAC-SHA256[ \t](.*)")
 _PARTS = {
     "Credential": re.compile(
         r"(?P<access_key>[^/,\s]+)/(?P<day>[0-9]{8})/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)/aws4_request"
@@ -285,7 +285,7 @@ def verify_request(
     """
     pairs = list(headers)
     values = _by_name(pairs)
-    claim = _parse_authorization(values.get("authorization", ""))
+    claim = parse_authorization(values.get("authorization", ""))
     date, request = _verify_claim(
         *(claim, credentials, region, service, method, path, pairs),
         token=values.get("x-amz-security-token", ""),
@@ -493,13 +493,20 @@ def _verify_claim(
     signature = bytes.fromhex(claim["signature"])
     if not hmac.compare_digest(expected, signature):
         raise _refusal(SignatureMismatch, "its signature does not match")
-    if not hmac.compare_digest(encode_text(token), encode_text(account.session_token or "")):
+    if not account.has_token(token):
         raise _refusal(VerificationError, "its session token is not that of the access key")
     return date, VerifiedRequest(source, claim["region"], claim["service"], signature)
 
 
-def _parse_authorization(text: str) -> dict[str, str]:
-    """Return what an ``authorization`` header says, by the names of the groups in `_PARTS`."""
+def parse_authorization(text: str) -> dict[str, str]:
+    """Return what an ``authorization`` header says, and nobody has verified yet.
+
+    Returns:
+        The ``access_key``, ``day``, ``region``, ``service``, ``signed_headers`` and ``signature``.
+
+    Raises:
+        VerificationError: it is not one of Signature Version 4, with a symmetric key.
+    """
     found: dict[str, str] = {}
     seen = []
     algorithm = _ALGORITHM.fullmatch(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 
 import frames
 import pytest
@@ -152,6 +153,20 @@ def test_seed_of_a_recorded_header(run, secret, request_wire, response_wire, tmp
     first, second = done.out.splitlines()
     assert "9 signatures are right" in first
     assert "#1 response: sound: 4 messages" in second
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Credential=a/20261130/b/c/aws4_request " * 20_000, "Credential=" * 80_000, "AWS4-HMAC-SHA256" + " " * 900_000],
+)
+def test_header_of_no_signature_takes_linear_time(run, secret, request_wire, tmp_path, value):
+    """Quadratic, it would take minutes."""
+    content = {"text": base64.b64encode(request_wire).decode(), "encoding": "base64"}
+    request = {"headers": [{"name": "Authorization", "value": value}], "postData": content}
+    (tmp_path / "x.har").write_text(json.dumps({"log": {"entries": [{"request": request}]}}))
+    began = time.process_time()
+    assert "no Authorization header: give --region" in run("check", "--verify", tmp_path / "x.har").err
+    assert time.process_time() - began < 5
 
 
 def test_verify_says_what_it_needs(run, monkeypatch, request_wire):

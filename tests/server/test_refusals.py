@@ -56,3 +56,24 @@ def test_longest_authorization_is_searched_at_once():
     error = signature_error(TALK, VerificationError(None, "no"), Request(), {}, websocket=False)
     assert time.thread_time() - start < 0.5
     assert (error.status_code, error.code) == (403, "IncompleteSignatureException")
+
+
+@pytest.mark.parametrize(
+    ("token", "code"), [("token", "IncompleteSignatureException"), ("taken", "UnrecognizedClientException")]
+)
+def test_session_token_is_compared_in_constant_time(token, code, monkeypatch):
+    """The code tells whether it is known."""
+    compared = []
+
+    def compare(one, other):
+        compared.append((one, other))
+        return one == other
+
+    class Request:
+        headers = (("authorization", "Credential=AKID/"), ("x-amz-security-token", token))
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    accounts = {"AKID": Credentials("AKID", "secret", "token")}
+    error = signature_error(TALK, VerificationError(None, "no"), Request(), accounts, websocket=False)
+    assert error.code == code
+    assert compared == [(token.encode(), b"token")]

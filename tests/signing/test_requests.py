@@ -591,6 +591,24 @@ def test_comparisons_take_constant_time(monkeypatch):
     assert compared == [(verified.signature,) * 2, (b"token",) * 2]
 
 
+@pytest.mark.parametrize(
+    ("own", "given", "same"),
+    [
+        ("token", "token", True),
+        ("token", "Token", False),
+        ("token", "", False),
+        ("token", None, False),
+        (None, "token", False),
+        (None, None, True),
+        (None, "", True),
+        ("", None, True),
+        ("t\udce9", "t\udce9", True),
+    ],
+)
+def test_token_is_the_credentials_own(own, given, same):
+    assert Credentials("AKID", SECRET, own).has_token(given) is same
+
+
 # Presigned URLs
 
 
