@@ -40,7 +40,7 @@ def to_fill_in(root: Path) -> list[str]:
         if PLACEHOLDER in line
     ]
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
-    if re.search(r"^## Unreleased\s*\n+(?!## )\S", changelog, re.MULTILINE):
+    if re.search(r"^## Unreleased\s*\n(?!## )\S", changelog, re.MULTILINE):
         found.append(f"CHANGELOG.md: give the section Unreleased the version {version} and the date")
     if f"v{version}" in git(root, "tag", "--list").split():
         found.append(f"eventstream/__init__.py: version {version} is already tagged; choose the next one")

@@ -7,7 +7,6 @@ callable that makes recognisers plugs in, and may refuse a request that is beyon
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
@@ -166,7 +165,7 @@ def load_recogniser(name: str) -> RecogniserFactory:
     return cast("RecogniserFactory", factory)
 
 
-_TOKEN = re.compile(r"(?P<word>\S+?)(?P<marks>[.?!,;:]*)(?:\s|$)")
+_MARKS = ".?!,;:"
 
 
 def tokens(text: str) -> Iterator[tuple[str, str]]:
@@ -174,5 +173,6 @@ def tokens(text: str) -> Iterator[tuple[str, str]]:
 
     Of several marks at a word's end the first counts.
     """
-    for token in _TOKEN.finditer(text):
-        yield token["word"], token["marks"][:1]
+    for token in text.split():
+        word = token.rstrip(_MARKS) or token[0]
+        yield word, token[len(word) : len(word) + 1]

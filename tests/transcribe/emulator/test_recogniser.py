@@ -4,10 +4,34 @@ from __future__ import annotations
 
 import collections
 import json
+import time
 
 import pytest
 
 from eventstream.transcribe.emulator import Scripted, load_recogniser
+from eventstream.transcribe.emulator.recogniser import tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        (" \n ", []),
+        ("Hello, world!", [("Hello", ","), ("world", "!")]),
+        ("a.b. c", [("a.b", "."), ("c", "")]),
+        ("What?! \u2003so", [("What", "?"), ("so", "")]),
+        ("... ?", [(".", "."), ("?", "")]),
+    ],
+)
+def test_tokens_are_words_and_marks(text, expected):
+    assert list(tokens(text)) == expected
+
+
+def test_tokens_take_linear_time():
+    """Quadratic, it would take minutes."""
+    began = time.process_time()
+    assert list(tokens("?" * 200_000 + "x")) == [("?" * 200_000 + "x", "")]
+    assert time.process_time() - began < 5
 
 
 def test_default():

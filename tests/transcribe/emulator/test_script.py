@@ -182,6 +182,7 @@ def test_script_without_words(script):
         ("is {jane doe}", "'{jane doe}' is neither"),
         ("is {NAME}", "'{NAME}' is neither"),
         ("is {NAME Jane}Doe", "'{NAME Jane}Doe' is neither"),
+        ("is {NAME  }", "'{NAME  }' is neither"),
         ("is [nice]", "'[nice]' is neither"),
         ("a|b", "'a|b' is neither"),
         ("a\\", "'a\\\\' is neither"),
