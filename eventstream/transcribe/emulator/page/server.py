@@ -163,6 +163,8 @@ def _parameters(query: str) -> str:
     """Return the query of a stream's URL. What its parameters say is left to the stream's own answer."""
     if len(query) > MAX_QUERY:
         raise _Refused(f"The parameters of a stream have at most {MAX_QUERY} characters.")
+    if not query.isascii():
+        raise _Refused("The parameters of a stream are ASCII, with all else encoded.")
     pairs = parse_qsl(query, keep_blank_values=True)
     names = [name for name, _ in pairs]
     if not all(map(_NAME.fullmatch, names)) or len(set(names)) < len(names):

@@ -43,6 +43,13 @@ def test_presign_answers_loopback_hosts(host, peer):
     assert ask(headers={**ASKED, "Host": host}, peer=peer).status == HTTPStatus.OK
 
 
+@pytest.mark.parametrize("query", ["a=\xff", "a=\udcff", "\udcff=a"])
+def test_presign_takes_only_ascii(query):
+    answer = ask(f"/presign?{query}")
+    assert answer.status == HTTPStatus.FORBIDDEN
+    assert b"ASCII" in answer.body
+
+
 REBOUND = [
     *(
         "example.com",
