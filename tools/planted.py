@@ -105,21 +105,24 @@ FAULTS = [
     ),
     *(
         Fault(
-            *(f"compare-{name}", "Signatures", f"eventstream/signing/{module}.py"),
-            f"not hmac.compare_digest({arguments})",
-            new,
-            tests(f"tests/signing/test_{module}.py"),
+            *(f"compare-{name}", "Signatures", f"eventstream/signing/{name}s.py"),
+            "not hmac.compare_digest(expected, signature)",
+            "expected != signature",
+            tests(f"tests/signing/test_{name}s.py"),
         )
-        for name, module, arguments, new in (
-            ("event", "events", "expected, signature", "expected != signature"),
-            ("request", "requests", "expected, signature", "expected != signature"),
-            (
-                "token",
-                "requests",
-                'encode_text(token), encode_text(account.session_token or "")',
-                'token != (account.session_token or "")',
-            ),
-        )
+        for name in ("event", "request")
+    ),
+    Fault(
+        *("compare-token", "Signatures", "eventstream/signing/_keys.py"),
+        '        return hmac.compare_digest(encode_text(token or ""), encode_text(self.session_token or ""))\n',
+        '        return (token or "") == (self.session_token or "")\n',
+        tests("tests/signing/test_requests.py"),
+    ),
+    Fault(
+        *("compare-token-of-refusal", "Signatures", "eventstream/server/refusals.py"),
+        'account.has_token(fields.get("x-amz-security-token"))',
+        'account.session_token == fields.get("x-amz-security-token")',
+        tests("tests/server/test_refusals.py", "-k", "constant_time"),
     ),
     Fault(
         *("expired-url", "Signatures", "eventstream/signing/requests.py"),
@@ -230,6 +233,24 @@ FAULTS = [
         tests("tests/http2/test_listener.py"),
     ),
     Fault(
+        *("endless-failures-http2", "Fair under attack", "eventstream/http2/server.py"),
+        'self._failures(logging.ERROR, "the handler of %s failed", what, exc_info=error)',
+        '_log.error("the handler of %s failed", what, exc_info=error)',
+        tests("tests/http2/test_server.py", "-k", "failures_of_handlers"),
+    ),
+    Fault(
+        *("endless-failures-server", "Fair under attack", "eventstream/server/conversation.py"),
+        'self._service.failures(logging.ERROR, "request %s: %s", self.request_id, what, exc_info=True)',
+        'self._service.log.exception("request %s: %s", self.request_id, what)',
+        tests("tests/server/test_conversation.py", "-k", "failures_of_handlers"),
+    ),
+    Fault(
+        *("patient-refusals", "Fair under attack", "eventstream/server/conversation.py"),
+        "            await self._send(body, _LINGER)",
+        "            await self._send(body)",
+        tests("tests/server/test_conversation.py", "-k", "refusal_that_is_not_taken"),
+    ),
+    Fault(
         *("endless-goodbye", "Fair under attack", "eventstream/http2/connection.py"),
         "        self._close_timer = self._loop.call_later(CLOSE_TIMEOUT, self._transport.abort)\n",
         "        self._close_timer = None\n",
@@ -277,6 +298,24 @@ FAULTS = [
             ("any-frame", "server", "max_size=MAX_FRAME,", "max_size=None,", "not_take and large"),
             ("large-request", "server", "self._request_length > MAX_REQUEST", "False", "logged and large"),
             ("long-turn", "connection", "TURN_SIZE = 512\n", "TURN_SIZE = 16_384\n", "turn_is_bounded"),
+            (
+                *("early-frames", "server"),
+                'TURN_SIZE if self._has_request else self._arrived.find(b"\\n", 0, TURN_SIZE) + 1 or TURN_SIZE',
+                "TURN_SIZE",
+                "request_is_answered or leaves_no_trace",
+            ),
+            (
+                *("endless-failures", "server"),
+                'self._failures(logging.ERROR, "the handler of %s failed", quote(socket.path), exc_info=True)',
+                '_log.exception("the handler of %s failed", quote(socket.path))',
+                "failures_of_handlers",
+            ),
+            (
+                *("deaf-sender", "connection"),
+                "            self._check_sending()  # a connection that is lost stays paused\n",
+                "            pass\n",
+                "sender_that_waits",
+            ),
         )
     ),
     Fault(
