@@ -2,7 +2,8 @@
 
 A form is recognised by its first bytes. Files are mapped; what is compressed or encoded is decoded in pieces. HAR
 files, cassettes and flows, which hold several bodies, are read whole. Of these the bodies that are event streams are
-taken: those whose content type says so, or that begin with a valid prelude.
+taken: those whose content type says so, or that begin with a valid prelude. Compressed ones have a bound, so that few
+bytes do not fill the memory; of YAML only what cassettes need is understood, as the rest can take any time.
 """
 
 from __future__ import annotations
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
     from eventstream import Gap, Message
 
 _PIECE = 1 << 18
+_GZIP_PIECE = 1 << 14
 _HEAD = 1 << 16  # as many bytes are looked at to tell what it is
 _POLL_SECONDS = 0.2
 _MAX_LAYERS = 4  # of compression and encoding
+_MAX_UNPACKED = 64 << 20  # bytes of a file of several bodies that was compressed, as it is read whole
+_LOOKS = 64  # pieces after each of which it is tried to tell what it is; then only when they have doubled
 _MEBIBYTE = 1 << 20
 
 
@@ -66,7 +70,12 @@ class Body:
         pieces = iter(self.pieces)
         first: list[bytes] = []
         head = b""
-        while len(head) < _HEAD and recognised(head) in (None, "empty"):
+        looked = 0
+        while len(head) < _HEAD:
+            if len(first) < _LOOKS or len(head) >= 2 * looked:
+                looked = len(head)
+                if recognised(head) not in (None, "empty"):
+                    break
             piece = next(pieces, None)
             if piece is None:
                 break
@@ -214,8 +223,9 @@ def _gunzipped(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     """Yield what a gzip file holds; its members one after the other, each in pieces."""
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
     fresh = True
-    for piece in pieces:
-        data, full = piece, False
+    # What follows a member is copied, so many small members need small pieces.
+    for data in (piece[start : start + _GZIP_PIECE] for piece in pieces for start in range(0, len(piece), _GZIP_PIECE)):
+        full = False
         while data or full:
             try:
                 inflated = inflater.decompress(data, _PIECE)
@@ -268,30 +278,35 @@ def _decoded_group(data: bytes, decode: Callable[[bytes], bytes], name: str, for
         raise UnusableInput(f"{visible(name)}: damaged {form}") from None
 
 
+_HTTP = b"HTTP/"
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+
+
 def _response_of_curl(body: Body, name: str) -> Recording:
     """Return the body behind the last head: there is one for each redirection, and for ``100 Continue``."""
     chunks = body.chunks()
-    data = b""
-    headers: dict[str, str] = {}
-    while not data or data[:5] == b"HTTP/":
-        head, blank, rest = (
-            re.split(rb"(\r?\n\r?\n)", data, maxsplit=1) if re.search(rb"\r?\n\r?\n", data) else (data, b"", b"")
-        )
-        if not blank or (len(rest) < 5 and b"HTTP/".startswith(rest)):
-            piece = next(chunks, None)
-            if piece is not None and len(data) < _MEBIBYTE:
+    data = bytearray()
+    begin = looked = 0  # of the last head; where its end is looked for
+    while True:
+        blank = _BLANK_LINE.search(data, looked)
+        rest = begin if blank is None else blank.end()
+        if blank is None or (len(data) - rest < len(_HTTP) and _HTTP.startswith(data[rest:])):
+            looked = max(begin, len(data) - 3) if blank is None else blank.start()
+            piece = next(chunks, None) if len(data) - begin < _MEBIBYTE else None
+            if piece is not None:
+                del data[:begin]
                 data += piece
+                begin, looked = 0, looked - begin
                 continue
-            if not blank:
+            if blank is None:
                 raise UnusableInput(f"{visible(name)}: the HTTP headers do not end")
-        headers = _http_headers(head)
-        data = rest
-        if not rest:
-            break
-    return Recording(name, Body(_chained([data], chunks)), headers)
+        if not data.startswith(_HTTP, rest):
+            headers = _http_headers(data[begin : blank.start()])
+            return Recording(name, Body(_chained([bytes(data[rest:])], chunks)), headers)
+        begin = looked = rest
 
 
-def _http_headers(head: bytes) -> dict[str, str]:
+def _http_headers(head: bytes | bytearray) -> dict[str, str]:
     lines = head.decode("latin-1").splitlines()[1:]
     pairs = (line.partition(":") for line in lines)
     return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
@@ -331,7 +346,7 @@ def _of_cassette(body: Body) -> Iterator[_Http]:
             if isinstance(content, dict):
                 encoded = content.get("base64_string")
                 text = content.get("string")
-                content = _from_base64(_bytes(encoded)) if encoded is not None else text
+                content = _from_base64(_bytes(encoded)) if isinstance(encoded, (str, bytes)) else text
             if isinstance(content, (str, bytes)):
                 yield _Http(f"{number} {what}", _pairs(message.get("headers")), _bytes(content))
 
@@ -343,11 +358,23 @@ def _json_or_yaml(data: bytes) -> object:
         import yaml
     except ModuleNotFoundError as error:
         raise UnusableInput("a cassette in YAML needs PyYAML: pip install 'eventstream-codec[cli]'") from error
+
+    # Not `SafeLoader`: mappings that are merged may double with each line, and numbers of base 60 take quadratic time.
+    class Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
+        """Knows texts, bytes and null, in lists and mappings."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+    Loader.add_constructor("tag:yaml.org,2002:null", lambda loader, node: None)
+    Loader.add_constructor("tag:yaml.org,2002:binary", lambda loader, node: _from_base64(_packed(node.value)))
     try:
-        return yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(data, Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ValueError("not YAML" + (f" in line {mark.line + 1}" if mark else "")) from None
+
+
+def _packed(text: str) -> bytes:
+    return b"".join(_bytes(text).split())
 
 
 def _of_flows(body: Body) -> Iterator[_Http]:
@@ -402,7 +429,8 @@ def _pairs(headers: object) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    """Return a name or value as text. Of a list nothing: in YAML its items may all be the same one."""
+    return value.decode("latin-1") if isinstance(value, bytes) else value if isinstance(value, str) else ""
 
 
 _CONTAINERS: dict[str, Callable[[Body], Iterator[_Http]]] = {
@@ -435,6 +463,16 @@ def _of_container(form: str, body: Body, name: str) -> Iterator[Recording]:
         raise UnusableInput(f"{visible(name)}: none of the {total} bodies in this {form} file is an event stream")
 
 
+def _bounded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """Yield the pieces of a file of several bodies that was compressed."""
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > _MAX_UNPACKED:
+            raise UnusableInput(f"{visible(name)}: unpacked it has over {_MAX_UNPACKED >> 20} MiB: unpack it first")
+        yield piece
+
+
 def _recordings(body: Body, name: str, form: str | None, headers: Mapping[str, str], layer: int) -> Iterator[Recording]:
     """Yield the event streams in a body; what is compressed or encoded is recognised again."""
     if layer > _MAX_LAYERS:
@@ -449,7 +487,7 @@ def _recordings(body: Body, name: str, form: str | None, headers: Mapping[str, s
         response = _response_of_curl(body, name)
         yield from _recordings(response.body, name, None, response.headers, layer + 1)
     elif form in _CONTAINERS:
-        yield from _of_container(form, body, name)
+        yield from _of_container(form, body if layer == 0 else Body(_bounded(body.chunks(), name)), name)
     else:
         yield Recording(name, body, headers)
 
@@ -463,22 +501,32 @@ def paths(names: Iterable[str]) -> Iterator[tuple[str | UnusableInput, bool]]:
     With each, whether it was found in a folder, and not named.
     """
     for name in names:
-        if name != "-" and os.path.isdir(name):
-            yield from ((file, True) for file in _files_in(name))
-        elif name != "-" and not os.path.exists(name) and re.search(r"[*?[]", name):
+        if name != "-" and not os.path.exists(name) and re.search(r"[*?[]", name):
             from glob import glob  # here, too
 
             found = sorted(glob(name, recursive=True))
-            yield from paths(found) if found else [(UnusableInput(f"{visible(name)}: no such file"), False)]
+            for one in found:  # which may be a link to nowhere that is called like the pattern
+                yield from _files_of(one)
+            if not found:
+                yield UnusableInput(f"{visible(name)}: no such file"), False
         else:
-            yield name, False
+            yield from _files_of(name)
+
+
+def _files_of(name: str) -> Iterator[tuple[str | UnusableInput, bool]]:
+    if name != "-" and os.path.isdir(name):
+        yield from ((file, True) for file in _files_in(name))
+    else:
+        yield name, False
 
 
 def _files_in(folder: str) -> Iterator[str | UnusableInput]:
+    """Yield the regular files in a folder, and links to nowhere. Reading a pipe or a device might never end."""
     problems: list[OSError] = []
     for parent, folders, files in os.walk(folder, onerror=problems.append):
         folders.sort()
-        yield from (os.path.join(parent, file) for file in sorted(files))
+        found = (os.path.join(parent, file) for file in sorted(files))
+        yield from (file for file in found if os.path.isfile(file) or not os.path.exists(file))
     for problem in problems:
         yield UnusableInput(f"{visible(str(problem.filename))}: {problem.strerror}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from eventstream._text import visible
 from eventstream.cli import _inputs
 from eventstream.cli._terminal import complaint
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
@@ -35,6 +36,9 @@ output_or_stdout = click.option(
     metavar="OUT",
     help="The output file (default: standard output).",
 )
+
+_LISTED = 100
+"""Streams of a file that are listed at most, where one must be chosen."""
 
 NO_REGION = "no region: give --region, or set AWS_REGION or AWS_DEFAULT_REGION, or a profile"
 
@@ -109,7 +113,10 @@ def one(name: str, form: str | None, number: int | None, work: Callable[[_inputs
         with _inputs.opened(name, form) as recordings:
             found = list(recordings)
             if number is None and len(found) > 1:
-                listed = ", ".join(f"{index} is {recording.name}" for index, recording in enumerate(found, 1))
+                listed = ", ".join(
+                    f"{index} is {visible(recording.name)}" for index, recording in enumerate(found[:_LISTED], 1)
+                )
+                listed += ", ..." if len(found) > _LISTED else ""
                 raise click.UsageError(f"the file holds {len(found)} streams: choose one by --stream ({listed})")
             if number is not None and number > len(found):
                 raise click.UsageError(f"the file holds {len(found)} streams, and no stream {number}")

@@ -45,9 +45,14 @@ def print_json(value: object) -> None:
     click.echo(text)
 
 
+_NO_TERMINAL = "these bytes are not for a terminal: name a file with -o, or redirect the output"
+
+
 @contextlib.contextmanager
 def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[bytes], Any]]:
     """Give what writes to the file, which appears as a whole in the end, or not at all; `-` is standard output.
+
+    A device or a pipe is written to as it goes, and stays.
 
     Args:
         path: the file's name.
@@ -59,7 +64,7 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[by
     """
     if path == "-":
         if not text and sys.stdout.isatty():
-            raise click.UsageError("these bytes are not for a terminal: name a file with -o, or redirect the output")
+            raise click.UsageError(_NO_TERMINAL)
         binary: BinaryIO = sys.stdout.buffer
         sys.stdout.flush()
         yield binary.write
@@ -70,6 +75,12 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[by
     for name in inputs:
         if name != "-" and os.path.exists(name) and os.path.exists(path) and os.path.samefile(name, path):
             raise click.UsageError(f"{visible(path)} is the input itself")
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as device:
+            if not text and device.isatty():
+                raise click.UsageError(_NO_TERMINAL)
+            yield device.write
+        return
     import tempfile  # here: it takes long to import, and not every subcommand writes a file
 
     folder = os.path.dirname(os.path.realpath(path))

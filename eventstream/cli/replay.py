@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import re
 import signal
 import sys
 import threading
@@ -139,6 +140,14 @@ class _Server(ThreadingHTTPServer):
     headers: list[tuple[str, str]]
     answered: queue.SimpleQueue[bool]
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say in a line that a client broke off; of a fault of ours the traceback."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            complaint(f"{client_address[0]}: it broke off: {error.strerror or type(error).__name__}")
+        else:
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -160,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             while True:
                 size = self.rfile.readline(100).partition(b";")[0].strip()
-                length = int(size, 16) if size.isalnum() and len(size) < 9 else 0
+                length = int(size, 16) if re.fullmatch(b"[0-9a-fA-F]{1,8}", size) else 0
                 if not length:
                     return size == b"0"
                 if not self._drop(length) or not self._drop(2):

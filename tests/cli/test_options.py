@@ -64,6 +64,18 @@ def test_one_of_several_streams_is_chosen(run, har, tmp_path):
     assert "no stream 3" in run("salvage", har, "--stream", 3, "-o", tmp_path / "out").err
 
 
+def test_streams_are_listed_in_one_short_line(run, tmp_path):
+    body = {"text": base64.b64encode(STREAM).decode(), "encoding": "base64"}
+    entries = [{"response": {"headers": [], "content": body}}] * 101
+    path = tmp_path / "a\x1b[2J"
+    path.write_text(json.dumps({"log": {"entries": entries}}))
+    done = run("salvage", path, "-o", tmp_path / "out")
+    assert done.status == 2
+    assert "\x1b" not in done.err
+    assert "holds 101 streams" in done.err
+    assert "#100 response, ...)" in " ".join(done.err.split())
+
+
 def test_each_of_several_streams_is_checked(run, har):
     done = run("check", har)
     assert done.status == 0

@@ -40,6 +40,7 @@ def served(path, *options, count=1):
         if not count:
             process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+        assert "Traceback" not in process.stderr.read()
     finally:
         process.kill()
         process.wait(10)
@@ -114,6 +115,15 @@ def test_client_that_breaks_off_stops_nothing(path, request_):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(request_)
         assert ask(port)[2] == STREAM
+
+
+def test_client_that_breaks_off_in_the_answer_gets_a_line(tmp_path):
+    (tmp_path / "x").write_bytes(encode({}, bytes(20 << 20)))
+    with served(tmp_path / "x", count=None) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert connection.recv(1000)
+        assert len(ask(port)[2]) > 20 << 20
 
 
 @pytest.mark.parametrize("size", [b"x", b"-1", b"fffffffff", b"\xff", b""])

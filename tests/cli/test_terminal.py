@@ -89,6 +89,33 @@ def test_output_is_never_an_input(tmp_path, monkeypatch):
     assert path.read_bytes() == b"kept"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_output_to_a_pipe_or_device_keeps_it(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with output(str(path)) as write:
+            write(b"one ")
+            write(b"two")
+        assert os.read(reading, 100) == b"one two"
+    finally:
+        os.close(reading)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_bytes_do_not_go_to_the_device_of_a_terminal():
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    try:
+        with pytest.raises(click.UsageError, match="not for a terminal"), output(os.ttyname(theirs)):
+            pytest.fail("it is opened")
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 def test_output_through_a_link_keeps_the_link(tmp_path):
     os.symlink(tmp_path / "file", tmp_path / "link")
     with output(str(tmp_path / "link")) as write:
