@@ -62,7 +62,7 @@ cdef class Headers:
     # One header's value, or the default if there is none.
     cdef object find(self, object name, object default)
     # private
-    cdef bint _is_new(self)
+    cdef bint _is_new(self) noexcept
 
 
 @cython.final
@@ -75,16 +75,18 @@ cdef class Message:
 
 @cython.final
 cdef class _HeaderCache:  # private
-    # Of each block: what tells it from most others, its length and its bytes, which its `Headers` in `_blocks` own.
+    # Of each block: what tells it from most others, its length and its bytes, which its `Headers` own.
     cdef uint64_t _keys[8]
     cdef size_t _lengths[8]
     cdef const uint8_t *_data[8]
-    cdef list _blocks
+    cdef PyObject *_headers[8]
     cdef unsigned int _recent
     cdef unsigned int _oldest
 
     cdef Headers find(self, const uint8_t *block, size_t length, uint64_t offset)
     cdef bint _is_block(self, unsigned int i, const uint8_t *block, size_t length) noexcept
+    cdef bint _reuse(self, unsigned int i, const uint8_t *block, size_t length) noexcept
+    cdef int _replace(self, unsigned int i, Headers headers) noexcept
 
 
 @cython.final
@@ -120,16 +122,18 @@ cdef class Decoder:
     # private
     cdef int _count(self, size_t received, size_t delivered) noexcept
     cdef int _enter(self) except -1
+    cdef int _refuse(self, bint busy) except -1
+    cdef int _fail(self) except -1
     cdef bint _is_sparse(self) noexcept
     cdef int _hold(self, bytes chunk, size_t position, size_t length) except -1
     cdef size_t _begin_payload(self, const uint8_t *data, size_t length) except? 0
-    cdef int _append(self, const uint8_t *data, size_t length, bint immutable) except -1
+    cdef int _append(self, const uint8_t *data, size_t length) except -1
     cdef int _reserve(self, size_t needed) except -1
     cdef int _discard(self, size_t length) noexcept
     cdef int _trim(self) except -1
-    cdef int _release_chunk(self) except -1
+    cdef int _release_chunk(self) noexcept
     cdef bint _gather(self, size_t length) except -1
-    cdef Message _take(self)
+    cdef object _take(self)
     cdef object _payload_view(self, size_t position, size_t length, bint last)
     cdef Message _take_from_buffer(self)
     cdef int _assemble(self, size_t head_length, size_t payload_length) except -1

@@ -7,7 +7,8 @@ the other in the same commit.
 Where the speed comes from, beside the checksum kernels of `_crc32/`:
 
 * `Headers` are their wire form, checked once, and parsed into a dict only when somebody looks inside. Streams repeat
-  their header blocks, so a decoder keeps the last few and gives equal blocks the same `Headers`.
+  their header blocks, so a decoder keeps the last few and gives equal blocks the same `Headers`. Signed streams do not:
+  there the `Headers` that nobody else has are given the next block.
 * A `Decoder` works in the caller's ``bytes`` as long as whole messages are there, and buffers no more than the tail of
   an unfinished one.
 * A small payload is checksummed in one run with its headers, and copied; a large one is copied and checksummed in one
@@ -16,8 +17,8 @@ Where the speed comes from, beside the checksum kernels of `_crc32/`:
 And the safety:
 
 * Every read of a header block goes through `take`, which is bounded by the block.
-* Every buffer of the caller is acquired by `acquire` and released in a ``finally``. What is mutable is copied before it
-  is checked.
+* Every buffer of the caller is acquired by `acquire` and released in a ``finally``. Of what is mutable only a copy is
+  checked, or the copy and its checksum are made from the same loads.
 * No code of the caller runs while a decoder's state is in between: its buffers are acquired before `Decoder._enter`,
   which refuses a second call into a decoder that is busy, from any thread.
 * Everything that can raise MemoryError runs before any state changes, so a failed call can be repeated.
@@ -30,7 +31,6 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_Clear, PyErr_ExceptionMatches
-from cpython.list cimport PyList_GET_ITEM
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport Py_SIZE, PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
@@ -73,6 +73,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(PyObject *text)
     void *PyUnicode_DATA(PyObject *text)
     PyObject *PyThreadState_GetDict()
+    Py_ssize_t Py_REFCNT(PyObject *value)
     bint PyDict_Next(object mapping, Py_ssize_t *position, PyObject **key, PyObject **value)  # both are borrowed
     PyTypeObject *Py_TYPE(PyObject *value)
     str PyUnicode_DecodeUTF8(const char *data, Py_ssize_t length, const char *errors)
@@ -109,6 +110,9 @@ cdef extern from "_shim.h":
     const bint ES_ADDRESS_SANITIZER
     const bint ES_FREE_THREADED
     PyObject *es_resize_bytes(PyObject *bytes_, Py_ssize_t size)
+    bint es_rewrite_bytes(PyObject *bytes_, const void *data) noexcept
+    object es_owned(PyObject *owned)
+    void es_set_new(PyTypeObject *type, object (*new)(PyTypeObject *, PyObject *, PyObject *))
     bint es_test_and_set(int *flag) noexcept
     void es_clear(int *flag) noexcept
 
@@ -224,9 +228,6 @@ cdef es_crc32_copy_fn *crc32_copy = kernels[0].copy
 # From this length on, a payload is copied and checksummed in one pass; below, one checksum over headers and payload
 # saves more than the second pass over what lies in the L1 cache costs.
 cdef size_t ONE_PASS_LENGTH = 2048
-
-# Mutable data is copied in parts of this length, so that each is still in the L1 cache when its checksum is computed.
-cdef size_t COPIED_LENGTH = 8192
 
 # From this length on, a payload that arrives in pieces is checksummed as it arrives.
 cdef size_t ASSEMBLED_LENGTH = 16384
@@ -662,19 +663,34 @@ cdef inline bint take_value(Cursor *cursor, Field *field) noexcept nogil:
     return field.value != NULL
 
 
-cdef bint is_utf8(const uint8_t *data, size_t length) except -1:
-    cdef uint64_t word
-    cdef size_t i = 0
-    while length - i >= 8:
-        memcpy(&word, data + i, 8)
-        if word & 0x8080808080808080ULL:
-            break
+cdef inline bint is_ascii(const uint8_t *data, size_t length) noexcept nogil:
+    cdef uint64_t word, last
+    cdef uint32_t half, last_half
+    cdef size_t i = 8
+    if length < 4:
+        word = 0
+        for i in range(length):
+            word |= data[i]
+        return not word & 0x80
+    if length < 8:  # two halves, and from there on words, of which the last overlaps the one before
+        memcpy(&half, data, 4)
+        memcpy(&last_half, data + length - 4, 4)
+        return not (half | last_half) & 0x80808080U
+    memcpy(&word, data, 8)
+    memcpy(&last, data + length - 8, 8)
+    word |= last
+    while i + 8 < length:
+        memcpy(&last, data + i, 8)
+        word |= last
         i += 8
-    else:
-        while i < length and data[i] < 0x80:
-            i += 1
-    if i == length:
-        return True
+    return not word & 0x8080808080808080ULL
+
+
+cdef inline bint is_utf8(const uint8_t *data, size_t length) except -1:
+    return is_ascii(data, length) or is_decodable(data, length)
+
+
+cdef bint is_decodable(const uint8_t *data, size_t length) except -1:
     try:
         PyUnicode_DecodeUTF8(<const char *> data, length, NULL)
     except UnicodeDecodeError:
@@ -690,7 +706,8 @@ cdef int check_headers(const uint8_t *block, size_t length, uint64_t offset) exc
     """Check a header block whose first byte is at `offset` of the stream: each header's length, name, UTF-8, type,
     uniqueness and value."""
     cdef Cursor cursor = [block, 0, length]
-    cdef Field[PAIRWISE] fields
+    cdef const uint8_t *firsts[PAIRWISE]  # each with its length before it
+    cdef const uint8_t *header
     cdef Field field
     cdef uint64_t start
     cdef size_t count = 0
@@ -698,6 +715,7 @@ cdef int check_headers(const uint8_t *block, size_t length, uint64_t offset) exc
     cdef set names = None
     while cursor.position < length:
         start = offset + cursor.position
+        header = block + cursor.position
         if not take_name(&cursor, &field):
             raise TruncatedHeader(start, None)
         if field.name_length == 0:
@@ -709,12 +727,10 @@ cdef int check_headers(const uint8_t *block, size_t length, uint64_t offset) exc
         if field.type > TYPE_UUID:
             raise UnknownHeaderType(start, name_of(&field), field.type)
         for i in range(min(count, <size_t> PAIRWISE)):
-            if fields[i].name_length == field.name_length and not memcmp(
-                fields[i].name, field.name, field.name_length
-            ):
+            if firsts[i][0] == header[0] and not memcmp(firsts[i], header, 1 + field.name_length):
                 raise DuplicateHeader(start, name_of(&field))
         if count < PAIRWISE:
-            fields[count] = field
+            firsts[count] = header
         else:
             if names is None:
                 names = set()
@@ -849,8 +865,10 @@ cdef object find_header(bytes raw, str name, object default):
     cdef Cursor cursor = [<const uint8_t *> PyBytes_AS_STRING(raw), 0, <size_t> PyBytes_GET_SIZE(raw)]
     cdef Field field
     cdef Py_ssize_t length
-    cdef const uint8_t *data = utf8_of(name, &length)
+    cdef const uint8_t *data = ascii_of(<PyObject *> name, &length)
     cdef _Block owner
+    if data == NULL:
+        data = utf8_of(name, &length)
     if data == NULL:
         return default
     if ES_ADDRESS_SANITIZER:
@@ -865,7 +883,6 @@ cdef enum:
     SEARCHES = 5  # the lookup that parses headers: those of a signed event are looked at twice, then never again
 
 cdef object MISSING = object()
-cdef dict NOTHING = {}
 
 
 @cython.final
@@ -891,20 +908,6 @@ cdef class Headers:
         BufferError: a buffer is not C-contiguous.
     """
 
-    def __cinit__(self, mapping=NOTHING, /):
-        cdef Writer writer
-        if mapping is NOTHING:
-            self.raw = b""
-        elif type(mapping) is Headers:
-            self.raw = (<Headers> mapping).raw
-        else:
-            writer_init(&writer)
-            try:
-                write_headers(&writer, mapping)
-                self.raw = PyBytes_FromStringAndSize(<const char *> writer.data, writer.length)
-            finally:
-                writer_free(&writer)
-
     cdef dict mapping(self):
         with cython.critical_section(self):
             if self._parsed is None:
@@ -915,10 +918,10 @@ cdef class Headers:
         if not ES_FREE_THREADED and self._parsed is not None:
             return self._parsed.get(name, default)
         if type(name) is str and self._is_new():
-            return find_header(self.raw, name, default)
+            return find_header(self.raw, <str> name, default)
         return self.mapping().get(name, default)
 
-    cdef bint _is_new(self):
+    cdef inline bint _is_new(self) noexcept:
         """Whether this lookup is one of the first, for which the headers are not worth parsing."""
         with cython.critical_section(self):
             self._searches += self._searches < SEARCHES
@@ -994,11 +997,39 @@ cdef class Headers:
 
 Mapping.register(Headers)
 
-cdef Headers NO_HEADERS = Headers()
+
+cdef inline Headers headers_with(bytes raw):
+    cdef Headers headers = Headers.__new__(Headers)
+    headers.raw = raw
+    return headers
 
 
-cdef Headers headers_of(object headers):
-    return <Headers> headers if type(headers) is Headers else Headers(headers)
+cdef Headers NO_HEADERS = headers_with(b"")
+
+
+cdef Headers headers_of(object mapping):
+    cdef Writer writer
+    if type(mapping) is Headers:
+        return <Headers> mapping
+    writer_init(&writer)
+    try:
+        write_headers(&writer, mapping)
+        return headers_with(PyBytes_FromStringAndSize(<const char *> writer.data, writer.length))
+    finally:
+        writer_free(&writer)
+
+
+def _construct_headers(mapping=NO_HEADERS, /):
+    return headers_with(headers_of(mapping).raw)
+
+
+# The constructors of `Headers` and `Message` are functions. A `__cinit__` would run for those that are made here, too,
+# and take longer than the rest of the making. These are filled before anybody sees them.
+cdef object new_headers(PyTypeObject *class_, PyObject *arguments, PyObject *named):
+    return _construct_headers(*<tuple> arguments, **(<dict> named if named != NULL else {}))
+
+
+es_set_new(<PyTypeObject *> Headers, new_headers)
 
 
 cdef bytes encode_headers(Headers headers):
@@ -1035,16 +1066,12 @@ cdef class Message:
     def __class_getitem__(cls, payload, /):
         return GenericAlias(cls, payload)
 
-    def __cinit__(self, headers=NO_HEADERS, payload=b""):
-        self.headers = headers_of(headers)
-        self.payload = bytes_of(payload)
-
     cpdef bytes encode(self):
         """Return the message in wire form. Only the format's own limits apply: what was decoded always encodes."""
         cdef Py_buffer view
         acquire(self.payload, &view, PyBUF_SIMPLE)
         try:  # it is bytes, or a view of bytes
-            return encode_span(self.headers, <const uint8_t *> view.buf, view.len, True, UINT32_MAX, UINT32_MAX)
+            return encode_span(self.headers, <const uint8_t *> view.buf, view.len, UINT32_MAX, UINT32_MAX)
         finally:
             PyBuffer_Release(&view)
 
@@ -1109,6 +1136,26 @@ cdef class Message:
         return restore_message, (self.encode(),)
 
 
+def _construct_message(headers=NO_HEADERS, payload=b""):
+    cdef Headers checked = headers_of(headers)
+    cdef bytes copied = bytes_of(payload)
+    return message_with(checked, copied)
+
+
+cdef object new_message(PyTypeObject *class_, PyObject *arguments, PyObject *named):
+    return _construct_message(*<tuple> arguments, **(<dict> named if named != NULL else {}))
+
+
+es_set_new(<PyTypeObject *> Message, new_message)
+
+
+cdef inline Message message_with(Headers headers, object payload):
+    cdef Message message = Message.__new__(Message)
+    message.headers = headers
+    message.payload = payload
+    return message
+
+
 cdef PyMemberDef[2] message_members
 
 
@@ -1171,31 +1218,12 @@ cdef int check_encoded(uint64_t headers, uint64_t payload, uint64_t max_headers,
     return 0
 
 
-cdef inline uint32_t copy_payload(
-    uint32_t crc, uint8_t *target, const uint8_t *payload, size_t length, bint immutable
-) noexcept nogil:
-    """Copy, and continue the checksum. What is mutable is copied before its checksum is computed, so that the two agree
-    even if another thread writes meanwhile."""
-    if immutable:
-        return crc32_copy(crc, target, payload, length)
-    while length > COPIED_LENGTH:
-        memcpy(target, payload, COPIED_LENGTH)
-        crc = crc32(crc, target, COPIED_LENGTH)
-        target += COPIED_LENGTH
-        payload += COPIED_LENGTH
-        length -= COPIED_LENGTH
-    if length:  # otherwise the payload may be NULL, which memcpy is not to be given
-        memcpy(target, payload, length)
-    return crc32(crc, target, length)
-
-
-cdef inline uint32_t copy_payload_releasing(
-    uint32_t crc, uint8_t *target, const uint8_t *payload, size_t length, bint immutable
-) noexcept:
+cdef inline uint32_t copy_payload(uint32_t crc, uint8_t *target, const uint8_t *payload, size_t length) noexcept:
+    """Copy, and continue the checksum. It is that of the copy, even if another thread writes to the payload meanwhile."""
     if length < RELEASE_GIL_LENGTH:
-        return copy_payload(crc, target, payload, length, immutable)
+        return crc32_copy(crc, target, payload, length)
     with nogil:
-        crc = copy_payload(crc, target, payload, length, immutable)
+        crc = crc32_copy(crc, target, payload, length)
     return crc
 
 
@@ -1205,7 +1233,6 @@ cdef inline void write_frame(
     size_t headers_length,
     const uint8_t *payload,
     size_t payload_length,
-    bint immutable,
     Headers remembered,
 ) noexcept:
     """A whole message. Where its headers are `Headers`, these remember the checksums up to the payload: see `_native.pxd`.
@@ -1224,7 +1251,7 @@ cdef inline void write_frame(
             remembered._is_known = True
         store_u32(frame + 8, remembered._prelude_crc)
         memcpy(frame + PRELUDE_LENGTH, headers, headers_length)
-        crc = copy_payload_releasing(remembered._head_crc, target, payload, payload_length, immutable)
+        crc = copy_payload(remembered._head_crc, target, payload, payload_length)
         store_u32(frame + total_length - CRC_LENGTH, crc)
         return
     if not ES_FREE_THREADED and remembered is not None:
@@ -1239,7 +1266,7 @@ cdef inline void write_frame(
         crc = crc32(crc, frame + 8, CRC_LENGTH + headers_length + payload_length)
     else:
         crc = crc32(crc, frame + 8, CRC_LENGTH + headers_length)
-        crc = copy_payload_releasing(crc, target, payload, payload_length, immutable)
+        crc = copy_payload(crc, target, payload, payload_length)
     store_u32(frame + total_length - CRC_LENGTH, crc)
 
 
@@ -1248,49 +1275,44 @@ cdef inline bytes new_frame(
     size_t headers_length,
     const uint8_t *payload,
     size_t payload_length,
-    bint immutable,
     Headers remembered,
 ):
     cdef bytes frame = PyBytes_FromStringAndSize(NULL, MIN_MESSAGE_LENGTH + headers_length + payload_length)
-    write_frame(
-        <uint8_t *> PyBytes_AS_STRING(frame), headers, headers_length, payload, payload_length, immutable, remembered
-    )
+    write_frame(<uint8_t *> PyBytes_AS_STRING(frame), headers, headers_length, payload, payload_length, remembered)
     return frame
 
 
-cdef inline bytes new_frame_of(Headers headers, const uint8_t *payload, size_t payload_length, bint immutable):
+cdef inline bytes new_frame_of(Headers headers, const uint8_t *payload, size_t payload_length):
     return new_frame(
         <const uint8_t *> PyBytes_AS_STRING(headers.raw),
         PyBytes_GET_SIZE(headers.raw),
         payload,
         payload_length,
-        immutable,
         headers,
     )
 
 
 cdef bytes encode_message(Headers headers, const uint8_t *payload, size_t length):
     check_encoded(PyBytes_GET_SIZE(headers.raw), length, UINT32_MAX, UINT32_MAX)
-    return new_frame_of(headers, payload, length, False)
+    return new_frame_of(headers, payload, length)
 
 
 cdef bytes encode_span(
     object headers,
     const uint8_t *payload,
     size_t payload_length,
-    bint immutable,
     uint64_t max_headers,
     uint64_t max_payload,
 ):
     cdef Writer writer
     if type(headers) is Headers:
         check_encoded(PyBytes_GET_SIZE((<Headers> headers).raw), payload_length, max_headers, max_payload)
-        return new_frame_of(<Headers> headers, payload, payload_length, immutable)
+        return new_frame_of(<Headers> headers, payload, payload_length)
     writer_init(&writer)
     try:
         write_headers(&writer, headers)
         check_encoded(writer.length, payload_length, max_headers, max_payload)
-        return new_frame(writer.data, writer.length, payload, payload_length, immutable, None)
+        return new_frame(writer.data, writer.length, payload, payload_length, None)
     finally:
         writer_free(&writer)
 
@@ -1325,13 +1347,12 @@ def encode(
             headers,
             <const uint8_t *> PyBytes_AS_STRING(payload),
             PyBytes_GET_SIZE(payload),
-            True,
             max_headers,
             max_payload,
         )
     acquire(payload, &view, PyBUF_SIMPLE)
     try:
-        return encode_span(headers, <const uint8_t *> view.buf, view.len, False, max_headers, max_payload)
+        return encode_span(headers, <const uint8_t *> view.buf, view.len, max_headers, max_payload)
     finally:
         PyBuffer_Release(&view)
 
@@ -1377,14 +1398,13 @@ def encode_into(
                 checked,
                 <const uint8_t *> PyBytes_AS_STRING(payload),
                 PyBytes_GET_SIZE(payload),
-                True,
                 max_headers,
                 max_payload,
             )
         acquire(payload, &source, PyBUF_SIMPLE)
         try:
             return write_into(
-                &target, start, checked, <const uint8_t *> source.buf, source.len, False, max_headers, max_payload
+                &target, start, checked, <const uint8_t *> source.buf, source.len, max_headers, max_payload
             )
         finally:
             PyBuffer_Release(&source)
@@ -1398,7 +1418,6 @@ cdef Py_ssize_t write_into(
     Headers headers,
     const uint8_t *payload,
     size_t length,
-    bint immutable,
     uint64_t max_headers,
     uint64_t max_payload,
 ) except -1:
@@ -1414,7 +1433,7 @@ cdef Py_ssize_t write_into(
         raise ValueError(f"a message of {total_length} bytes does not fit into {room} bytes")
     if length and frame < payload + length and payload < frame + total_length:
         raise ValueError("the payload overlaps the part of the buffer that is to be written")
-    write_frame(frame, raw, headers_length, payload, length, immutable, headers)
+    write_frame(frame, raw, headers_length, payload, length, headers)
     return total_length
 
 
@@ -1477,35 +1496,57 @@ cdef inline uint64_t key_of(const uint8_t *block, size_t length) noexcept nogil:
 cdef class _HeaderCache:
     """The last distinct header blocks, bounded in number and size so that a hostile stream cannot fill it."""
 
-    def __cinit__(self):
-        self._blocks = [NO_HEADERS] * CACHED_BLOCKS
+    def __dealloc__(self):
+        cdef unsigned int i
+        for i in range(CACHED_BLOCKS):
+            Py_XDECREF(self._headers[i])
 
     cdef Headers find(self, const uint8_t *block, size_t length, uint64_t offset):
         """Return the headers of a block whose first byte is at `offset` of the stream; a new block is checked."""
         cdef uint64_t key
         cdef unsigned int i = self._recent
-        cdef Headers headers
         if length == 0:
             return NO_HEADERS
         if self._is_block(i, block, length):
-            return <Headers> PyList_GET_ITEM(self._blocks, i)
+            return <Headers> self._headers[i]
         key = key_of(block, length)
         for i in range(CACHED_BLOCKS):
             if self._keys[i] == key and self._is_block(i, block, length):
                 self._recent = i
-                return <Headers> PyList_GET_ITEM(self._blocks, i)
+                return <Headers> self._headers[i]
         check_headers(block, length, offset)
-        headers = Headers.__new__(Headers)
-        headers.raw = PyBytes_FromStringAndSize(<const char *> block, length)
-        if length <= MAX_CACHED_BLOCK_LENGTH:
-            i = self._oldest
-            self._keys[i] = key
-            self._lengths[i] = length
-            self._data[i] = <const uint8_t *> PyBytes_AS_STRING(headers.raw)
-            self._blocks[i] = headers  # which frees the one before, and with that what `_data` pointed to
-            self._recent = i
-            self._oldest = (i + 1) % CACHED_BLOCKS
-        return headers
+        if length > MAX_CACHED_BLOCK_LENGTH:
+            return headers_with(PyBytes_FromStringAndSize(<const char *> block, length))
+        i = self._oldest
+        if not self._reuse(i, block, length):
+            self._replace(i, headers_with(PyBytes_FromStringAndSize(<const char *> block, length)))
+        self._keys[i] = key
+        self._recent = i
+        self._oldest = (i + 1) % CACHED_BLOCKS
+        return <Headers> self._headers[i]
+
+    cdef inline bint _reuse(self, unsigned int i, const uint8_t *block, size_t length) noexcept:
+        """Give `Headers` that only the cache has another block, if it is as long. In a signed stream, whose blocks all
+        differ, that spares making and freeing two objects for each message."""
+        cdef Headers headers
+        if ES_FREE_THREADED or self._lengths[i] != length or Py_REFCNT(self._headers[i]) != 1:
+            return False
+        headers = <Headers> self._headers[i]
+        if not es_rewrite_bytes(<PyObject *> headers.raw, block):
+            return False
+        headers._parsed = None
+        headers._searches = 0
+        headers._total_length = 0
+        return True
+
+    cdef int _replace(self, unsigned int i, Headers headers) noexcept:
+        cdef PyObject *before = self._headers[i]
+        Py_INCREF(headers)
+        self._headers[i] = <PyObject *> headers
+        self._lengths[i] = PyBytes_GET_SIZE(headers.raw)
+        self._data[i] = <const uint8_t *> PyBytes_AS_STRING(headers.raw)
+        Py_XDECREF(before)
+        return 0
 
     cdef inline bint _is_block(self, unsigned int i, const uint8_t *block, size_t length) noexcept:
         return self._lengths[i] == length and not memcmp(self._data[i], block, length)
@@ -1535,7 +1576,7 @@ cdef inline uint32_t check_frame_releasing(
     return crc
 
 
-cdef inline Message new_message(
+cdef inline Message checked_message(
     _HeaderCache cache,
     const uint8_t *block,
     size_t length,
@@ -1545,17 +1586,19 @@ cdef inline Message new_message(
     uint32_t computed,
 ):
     """Do the last checks of a message: its CRC, then its headers."""
-    cdef Message message
+    cdef Headers headers
     cdef _Block owner
     if expected != computed:
-        raise MessageChecksumMismatch(offset, expected, computed)
-    message = Message.__new__(Message)
+        raise_mismatch(offset, expected, computed)
     if ES_ADDRESS_SANITIZER:
         owner = exactly(&block, length)
     with cython.critical_section(cache):
-        message.headers = cache.find(block, length, offset + PRELUDE_LENGTH)
-    message.payload = payload
-    return message
+        headers = cache.find(block, length, offset + PRELUDE_LENGTH)
+    return message_with(headers, payload)
+
+
+cdef int raise_mismatch(uint64_t offset, uint32_t expected, uint32_t computed) except -1:
+    raise MessageChecksumMismatch(offset, expected, computed)
 
 
 cdef Message read_frame(_HeaderCache cache, const uint8_t *frame, Prelude *prelude, uint64_t offset, object payload):
@@ -1571,7 +1614,7 @@ cdef Message read_frame(_HeaderCache cache, const uint8_t *frame, Prelude *prelu
         payload = PyBytes_FromStringAndSize(NULL, length)
         target = <uint8_t *> PyBytes_AS_STRING(payload)
     computed = check_frame_releasing(frame, head_length, target, length)
-    return new_message(
+    return checked_message(
         cache,
         frame + PRELUDE_LENGTH,
         prelude.headers_length,
@@ -1643,14 +1686,10 @@ cdef Message decode_mutable(const uint8_t *data, size_t length, uint64_t max_hea
     memcpy(head + PRELUDE_LENGTH, data + PRELUDE_LENGTH, prelude.headers_length)
     memcpy(end, data + head_length + payload_length, CRC_LENGTH)
     payload = PyBytes_FromStringAndSize(NULL, payload_length)
-    computed = copy_payload_releasing(
-        crc32(0, head, head_length),
-        <uint8_t *> PyBytes_AS_STRING(payload),
-        data + head_length,
-        payload_length,
-        False,
+    computed = copy_payload(
+        crc32(0, head, head_length), <uint8_t *> PyBytes_AS_STRING(payload), data + head_length, payload_length
     )
-    message = new_message(
+    message = checked_message(
         cache_for_decode(), head + PRELUDE_LENGTH, prelude.headers_length, 0, payload, load_u32(end), computed
     )
     if length > prelude.total_length:
@@ -1705,6 +1744,11 @@ def _set_first_capacity(size_t capacity) -> None:
 cdef enum:
     SPARE_CAPACITY = 2048  # that a buffer may keep beside twice what is in it
     MIN_ASSEMBLED = 1024  # what the bytes of a large payload begin with
+
+
+# How `_take` is called, so that its exceptions need not be caught: to save the state of exceptions for that takes a tenth
+# of the time of a small message.
+ctypedef PyObject *(*take_fn)(Decoder) noexcept
 
 
 @cython.final
@@ -1783,13 +1827,17 @@ cdef class Decoder:
             self._offset += delivered
         return 0
 
-    cdef int _enter(self) except -1:
-        if es_test_and_set(&self._busy):
-            raise StateError("the decoder is in use: it serves one thread, and one call, at a time")
-        if self._error is not None:
-            es_clear(&self._busy)
-            raise self._error._again()
+    cdef inline int _enter(self) except -1:
+        cdef bint busy = es_test_and_set(&self._busy)
+        if busy or self._error is not None:
+            self._refuse(busy)
         return 0
+
+    cdef int _refuse(self, bint busy) except -1:
+        if busy:
+            raise StateError("the decoder is in use: it serves one thread, and one call, at a time")
+        es_clear(&self._busy)
+        raise self._error._again()
 
     def feed(self, data, /):
         """Receive the next bytes of the stream; iterating over the decoder checks them.
@@ -1827,9 +1875,10 @@ cdef class Decoder:
         try:
             if self._closed:
                 raise StateError("feed after close")
-            if length or self._is_sparse():
+            if self._chunk is not None and (length or self._is_sparse()):
                 self._gather(SIZE_MAX)
-            self._trim()
+            if self._capacity > SPARE_CAPACITY:
+                self._trim()
             if length:
                 self._chunk = chunk
                 self._position = position
@@ -1891,7 +1940,7 @@ cdef class Decoder:
             if length or self._is_sparse():
                 self._gather(SIZE_MAX)
                 taken = self._begin_payload(data, length)
-                self._append(data + taken, length - taken, False)
+                self._append(data + taken, length - taken)
             self._trim()
             self._count(length, 0)
         finally:
@@ -1908,12 +1957,21 @@ cdef class Decoder:
         return message
 
     cdef Message next_message(self):
+        cdef PyObject *taken = NULL
         self._enter()
         if self._chunk is None and self._start == self._stop:
             es_clear(&self._busy)
             return None
+        taken = (<take_fn> Decoder._take)(self)
+        if taken == NULL:
+            self._fail()
+        es_clear(&self._busy)
+        return <Message> es_owned(taken)
+
+    cdef int _fail(self) except -1:
+        """Raise what `_take` has set; an error of the sender's kills the decoder."""
         try:
-            return self._take()
+            raise_current()
         except DecodeError as error:
             if isinstance(error, DecodeError):  # a MemoryError takes its place where its traceback finds no memory
                 if isinstance(error, PreludeChecksumMismatch):
@@ -1926,17 +1984,15 @@ cdef class Decoder:
         finally:
             es_clear(&self._busy)
 
-    cdef Message _take(self):
+    cdef object _take(self):
         cdef size_t available = self._end - self._position
         cdef const uint8_t *frame
         cdef Prelude prelude
         cdef Message message
         cdef object payload = None
-        cdef bytes chunk
         if self._start != self._stop or available < PRELUDE_LENGTH:
             return self._take_from_buffer()
-        chunk = self._chunk
-        frame = <const uint8_t *> PyBytes_AS_STRING(chunk) + self._position
+        frame = <const uint8_t *> PyBytes_AS_STRING(self._chunk) + self._position
         check_prelude(frame, PRELUDE_LENGTH, &prelude, self._offset, self._max_headers, self._max_payload)
         if available < prelude.total_length:
             return self._take_from_buffer()
@@ -1989,7 +2045,7 @@ cdef class Decoder:
             message = read_frame(self._cache, frame, &prelude, self._offset, None)
             self._discard(prelude.total_length)
         else:
-            message = new_message(
+            message = checked_message(
                 self._cache,
                 frame + PRELUDE_LENGTH,
                 prelude.headers_length,
@@ -2010,8 +2066,8 @@ cdef class Decoder:
         cdef size_t expected = filled + self._end - self._position
         cdef bytes payload = PyBytes_FromStringAndSize(NULL, min(payload_length, max(expected, <size_t> MIN_ASSEMBLED)))
         cdef uint8_t *frame = self._data + self._start
-        self._crc = copy_payload_releasing(
-            crc32(0, frame, head_length), <uint8_t *> PyBytes_AS_STRING(payload), frame + head_length, filled, True
+        self._crc = copy_payload(
+            crc32(0, frame, head_length), <uint8_t *> PyBytes_AS_STRING(payload), frame + head_length, filled
         )
         memmove(frame + head_length, frame + head_length + filled, available - filled)
         self._stop -= filled
@@ -2037,7 +2093,7 @@ cdef class Decoder:
         self._filled = 0
         return 0
 
-    cdef int _release_chunk(self) except -1:
+    cdef inline int _release_chunk(self) noexcept:
         self._chunk = None
         self._view = None
         self._position = 0
@@ -2053,13 +2109,13 @@ cdef class Decoder:
         if self._chunk is None:
             return False
         moved = min(length - live, self._end - self._position)
-        self._append(<const uint8_t *> PyBytes_AS_STRING(self._chunk) + self._position, moved, True)
+        self._append(<const uint8_t *> PyBytes_AS_STRING(self._chunk) + self._position, moved)
         self._position += moved
         if self._position == self._end:
             self._release_chunk()
         return live + moved >= length
 
-    cdef int _append(self, const uint8_t *data, size_t length, bint immutable) except -1:
+    cdef int _append(self, const uint8_t *data, size_t length) except -1:
         cdef size_t part = 0  # of the payload
         cdef uint8_t *target
         if self._payload != NULL:
@@ -2070,7 +2126,7 @@ cdef class Decoder:
             self._reserve(self._stop - self._start + length - part)
         if part:
             target = <uint8_t *> PyBytes_AS_STRING(<object> self._payload) + self._filled
-            self._crc = copy_payload_releasing(self._crc, target, data, part, immutable)
+            self._crc = copy_payload(self._crc, target, data, part)
             self._filled += part
         if length > part:
             memcpy(self._data + self._stop, data + part, length - part)

@@ -51,6 +51,39 @@ static inline PyObject *es_resize_bytes(PyObject *bytes, Py_ssize_t size) {
     return resized;
 }
 
+/* Gives bytes that nobody else has other bytes, as many; whether it could. */
+static inline int es_rewrite_bytes(PyObject *bytes, const void *data) {
+    if (Py_REFCNT(bytes) != 1)
+        return 0;
+    memcpy(PyBytes_AS_STRING(bytes), data, PyBytes_GET_SIZE(bytes));
+#if defined(_MSC_VER)
+#  pragma warning(push)
+#  pragma warning(disable : 4996)
+#elif defined(__GNUC__)
+#  pragma GCC diagnostic push
+#  pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+#endif
+    ((PyBytesObject *) bytes)->ob_shash = -1;
+#if defined(_MSC_VER)
+#  pragma warning(pop)
+#elif defined(__GNUC__)
+#  pragma GCC diagnostic pop
+#endif
+    return 1;
+}
+
+/* A reference that the caller owns, as Cython takes it from a function; NULL where an exception is set. */
+static inline PyObject *es_owned(PyObject *owned) {
+    return owned;
+}
+
+/* Calls of the class, and of its `__new__`, call this function. */
+static inline void es_set_new(PyTypeObject *type, newfunc new_) {
+    type->tp_new = new_;
+    type->tp_vectorcall = NULL;
+    PyType_Modified(type);
+}
+
 /* Sets the flag and tells whether it was set. Under the GIL nothing can come between the two. */
 static inline int es_test_and_set(int *flag) {
 #if defined(Py_GIL_DISABLED) && defined(_MSC_VER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import mmap
 import os
 import platform
@@ -10,6 +11,8 @@ import random
 import re
 import shutil
 import subprocess
+import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -174,6 +177,40 @@ def test_copy_of_every_length_and_alignment_beside_a_guard_page(native, kernel, 
             )
             target.view[start:stop] = fill[:length]
     assert bytes(target.view) == fill
+
+
+CHANGE = """
+import mmap, sys
+with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+    ones, zeros = bytes([255]) * 64, bytes(64)
+    print("ready", flush=True)
+    while True:
+        memory[-64:] = ones
+        memory[-64:] = zeros
+"""
+
+
+def test_copy_of_what_another_process_changes(native, kernel, tmp_path):
+    """The checksum is of the copy, whatever was read."""
+    size = 1000
+    path = tmp_path / "shared"
+    path.write_bytes(bytes(size))
+    command = [sys.executable, "-c", CHANGE, str(path)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as process,
+        path.open("r+b") as file,
+        mmap.mmap(file.fileno(), size) as memory,
+    ):
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().split() == [b"ready"]
+            end = time.monotonic() + 0.3
+            for length in itertools.takewhile(lambda _: time.monotonic() < end, itertools.cycle([15, 40, 100, 700])):
+                target = bytearray(length)
+                crc = native._crc32_copy(kernel, target, memoryview(memory)[size - length :])
+                assert crc == zlib.crc32(target), length
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)

@@ -566,6 +566,29 @@ def test_cache_shares_eight_blocks_and_drops_the_oldest(codec):
     assert again[1] is not first[0]
 
 
+@pytest.mark.parametrize("keep", ["nothing", "headers", "raw", "some"])
+def test_headers_of_blocks_that_all_differ_stay_as_they_were(codec, keep):
+    """Those that nobody has any more may lend their memory to the next; nobody else's changes."""
+    decoder = codec.Decoder()
+    kept = []
+    for number in range(100):
+        block = frames.string("number", f"{number:03}")
+        (message,) = decoder.feed(frames.frame(block))
+        headers = message.headers
+        assert headers.raw == block
+        assert hash(headers.raw) == hash(block)
+        assert hash(headers) == hash(codec.Headers({"number": f"{number:03}"}))
+        assert [headers["number"] for _ in range(7)] == [f"{number:03}"] * 7
+        assert dict(headers) == {"number": f"{number:03}"}
+        assert codec.encode(headers) == codec.encode(headers) == frames.frame(block)
+        if keep != "nothing" and (keep != "some" or number % 3):
+            kept.append((number, headers.raw if keep == "raw" else headers))
+        del message, headers
+    for number, one in kept:
+        assert (one if keep == "raw" else one.raw) == frames.string("number", f"{number:03}")
+        assert keep == "raw" or one["number"] == f"{number:03}"
+
+
 @pytest.mark.parametrize(("length", "shared"), [(1024, True), (1025, False)])
 def test_blocks_of_up_to_1_kib_are_shared(codec, length, shared):
     decoder = codec.Decoder()

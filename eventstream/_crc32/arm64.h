@@ -124,7 +124,10 @@ ES_INLINE ES_TARGET(ES_ARM64_PMULL) uint8x16_t es_arm64_fold(uint8x16_t add, uin
 #define ES_EACH(do) do(0) do(1) do(2) do(3) do(4) do(5) do(6) do(7)
 enum { ES_ACCUMULATORS = 8 };
 
-/* `copy` is a constant, and its branches are gone after inlining. */
+/*
+ * `copy` is a constant, and its branches are gone after inlining. Of a copy, each byte of src is loaded once, and what
+ * follows the last whole lane is loaded from dst.
+ */
 ES_INLINE ES_TARGET(ES_ARM64_PMULL) uint32_t es_arm64_body(uint32_t crc, uint8_t *dst, const uint8_t *src, size_t n,
                                                            int copy)
 {
@@ -135,11 +138,16 @@ ES_INLINE ES_TARGET(ES_ARM64_PMULL) uint32_t es_arm64_body(uint32_t crc, uint8_t
     crc = ~crc;
     if (n < 96) {
         /* Few enough for one chain, by the latencies that the manuals give. */
-        if (copy && n != 0)
+        if (copy && n != 0) {
             memcpy(dst, src, n);
+            ES_BARRIER();
+            src = dst;
+        }
         return ~es_arm64_crc_update(crc, src, n);
     }
 
+    if (copy)
+        vst1q_u8(dst + n - 16, vld1q_u8(src + n - 16));
     previous = vreinterpretq_u8_u32(vsetq_lane_u32(crc, vdupq_n_u32(0), 0));
     sum = vdupq_n_u8(0);
     if (n >= 2 * 16 * ES_ACCUMULATORS) {
@@ -150,6 +158,7 @@ ES_INLINE ES_TARGET(ES_ARM64_PMULL) uint32_t es_arm64_body(uint32_t crc, uint8_t
 #define STORE(i) vst1q_u8(dst + 16 * i, accumulators[i]);
         ES_EACH(LOAD)
         if (copy) {
+            ES_BARRIER();
             ES_EACH(STORE)
             dst += 16 * ES_ACCUMULATORS;
         }
@@ -167,6 +176,7 @@ ES_INLINE ES_TARGET(ES_ARM64_PMULL) uint32_t es_arm64_body(uint32_t crc, uint8_t
 #define FOLD(i) accumulators[i] = es_arm64_fold(next[i], accumulators[i], ahead);
             ES_EACH(LOAD)
             if (copy) {
+                ES_BARRIER();
                 ES_EACH(STORE)
                 dst += 16 * ES_ACCUMULATORS;
             }
@@ -192,16 +202,15 @@ ES_INLINE ES_TARGET(ES_ARM64_PMULL) uint32_t es_arm64_body(uint32_t crc, uint8_t
         const uint8x16_t lane = vld1q_u8(src);
 
         if (copy) {
+            ES_BARRIER();
             vst1q_u8(dst, lane);
             dst += 16;
         }
         sum = es_arm64_fold(sum, lane, vld1q_u64(*factors));
     }
-    if (copy)
-        vst1q_u8(dst + n - 16, vld1q_u8(src + n - 16));
     words = vreinterpretq_u64_u8(veorq_u8(sum, previous));
     crc = __crc32d(__crc32d(0, vgetq_lane_u64(words, 0)), vgetq_lane_u64(words, 1));
-    return ~es_arm64_crc_update(crc, src, n);
+    return ~es_arm64_crc_update(crc, copy ? dst : src, n);
 }
 
 static ES_TARGET(ES_ARM64_PMULL) uint32_t es_arm64_pmull(uint32_t crc, const void *src, size_t n)

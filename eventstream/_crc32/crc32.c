@@ -70,6 +70,19 @@
 #define ES_INLINE static inline
 #endif
 
+/*
+ * No load is repeated or delayed across it. A copy has one behind what it loads from a source that another thread may
+ * write to: what is stored and what is checksummed are then the same.
+ */
+#ifdef ES_MSVC
+#include <intrin.h>
+#define ES_BARRIER() _ReadWriteBarrier()
+#elif defined(__GNUC__) || defined(__clang__)
+#define ES_BARRIER() __asm__ __volatile__("" : : : "memory")
+#else
+#define ES_BARRIER() ((void)0) /* only the portable kernel, which loads through a pointer that the compiler does not see */
+#endif
+
 /* Little-endian on every machine; compilers make one load of it. */
 ES_INLINE uint32_t es_load32(const uint8_t *p)
 {
@@ -95,7 +108,10 @@ static uint32_t es_portable(uint32_t crc, const void *src, size_t n)
     return ~crc;
 }
 
-/* For kernels that do not copy in registers: block by block, so that the second pass finds the bytes in the cache. */
+/*
+ * For kernels that do not copy in registers: block by block, so that the second pass finds the bytes in the cache. It
+ * reads the copy.
+ */
 ES_INLINE uint32_t es_copy_by_blocks(es_crc32_fn *crc32, uint32_t crc, void *dst, const void *src, size_t n)
 {
     const size_t block = 8192;
@@ -104,11 +120,13 @@ ES_INLINE uint32_t es_copy_by_blocks(es_crc32_fn *crc32, uint32_t crc, void *dst
 
     for (; n > block; from += block, to += block, n -= block) {
         memcpy(to, from, block);
-        crc = crc32(crc, from, block);
+        ES_BARRIER();
+        crc = crc32(crc, to, block);
     }
     if (n != 0)
         memcpy(to, from, n);
-    return crc32(crc, from, n);
+    ES_BARRIER();
+    return crc32(crc, to, n);
 }
 
 static uint32_t es_portable_copy(uint32_t crc, void *dst, const void *src, size_t n)

@@ -13,7 +13,10 @@
 /* zlib's conventions: start with 0, chain by passing the previous result. src may be NULL if n is 0. */
 typedef uint32_t es_crc32_fn(uint32_t crc, const void *src, size_t n);
 
-/* The same, and src is copied to dst in the same pass. The regions must not overlap. */
+/*
+ * The same, and src is copied to dst in the same pass. The regions must not overlap. If another thread writes to src
+ * meanwhile, the checksum is still that of what dst has in the end.
+ */
 typedef uint32_t es_crc32_copy_fn(uint32_t crc, void *dst, const void *src, size_t n);
 
 typedef struct {

@@ -75,8 +75,8 @@ ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_last(const uint8_t *end, size
                             _mm_loadu_si128((const __m128i *)(indices + 16 - size)));
 }
 
-/* At most 16 bytes, then zeros; and copied, if `copy`. */
-ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_short(uint8_t *dst, const uint8_t *src, size_t n, int copy)
+/* At most 16 bytes, then zeros. */
+ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_short(const uint8_t *src, size_t n)
 {
     __m128i first, last;
 
@@ -84,10 +84,6 @@ ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_short(uint8_t *dst, const uin
         /* Two words, which may overlap. A shift by 64 makes zero, as it should. */
         first = _mm_loadl_epi64((const __m128i *)src);
         last = _mm_loadl_epi64((const __m128i *)(src + n - 8));
-        if (copy) {
-            _mm_storel_epi64((__m128i *)dst, first);
-            _mm_storel_epi64((__m128i *)(dst + n - 8), last);
-        }
         return _mm_unpacklo_epi64(first, _mm_srl_epi64(last, _mm_cvtsi32_si128((int)(128 - 8 * n))));
     }
     if (n >= 4) {
@@ -95,10 +91,6 @@ ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_short(uint8_t *dst, const uin
 
         memcpy(&words[0], src, 4);
         memcpy(&words[1], src + n - 4, 4);
-        if (copy) {
-            memcpy(dst, &words[0], 4);
-            memcpy(dst + n - 4, &words[1], 4);
-        }
         first = _mm_cvtsi32_si128((int)words[0]);
         last = _mm_cvtsi32_si128((int)words[1]);
         return _mm_or_si128(first, _mm_sll_epi64(last, _mm_cvtsi32_si128((int)(8 * n - 32))));
@@ -107,29 +99,19 @@ ES_INLINE ES_TARGET(ES_X86_16) __m128i es_x86_load_short(uint8_t *dst, const uin
         /* The first, the middle and the last byte, which may be the same ones. */
         uint32_t bytes = (uint32_t)src[0] | (uint32_t)src[n / 2] << 8 * (n / 2) | (uint32_t)src[n - 1] << 8 * (n - 1);
 
-        if (copy) {
-            dst[0] = src[0];
-            dst[n / 2] = src[n / 2];
-            dst[n - 1] = src[n - 1];
-        }
         return _mm_cvtsi32_si128((int)bytes);
     }
     return _mm_setzero_si128();
 }
 
 /* At most 16 bytes. */
-ES_INLINE ES_TARGET(ES_X86_16) uint32_t es_x86_short(uint32_t crc, uint8_t *dst, const uint8_t *src, size_t n, int copy)
+ES_INLINE ES_TARGET(ES_X86_16) uint32_t es_x86_short(uint32_t crc, const uint8_t *src, size_t n)
 {
     __m128i lane = _mm_cvtsi32_si128((int)crc);
 
-    if (n == 8) {
-        __m128i word = _mm_loadl_epi64((const __m128i *)src);
-
-        if (copy)
-            _mm_storel_epi64((__m128i *)dst, word);
-        return es_x86_barrett(_mm_xor_si128(lane, word));
-    }
-    return es_x86_reduce(_mm_xor_si128(lane, es_x86_load_short(dst, src, n, copy)), 16 - n);
+    if (n == 8)
+        return es_x86_barrett(_mm_xor_si128(lane, _mm_loadl_epi64((const __m128i *)src)));
+    return es_x86_reduce(_mm_xor_si128(lane, es_x86_load_short(src, n)), 16 - n);
 }
 
 /* Bits of the mask of features: those that the CPU has and the operating system allows. */
@@ -398,7 +380,10 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) void NAME(copy_last)(uint8_t *dst, const ui
 #endif
 }
 
-/* `copy` is a constant, and its branches are gone after inlining. */
+/*
+ * `copy` is a constant, and its branches are gone after inlining. Of a copy, each byte of src is loaded once, and what
+ * lies in the last vector is loaded from dst.
+ */
 ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *dst, const uint8_t *src, size_t n,
                                                          int copy)
 {
@@ -408,8 +393,14 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *
     __m128i lane, previous;
 
     crc = ~crc;
-    if (n <= 16)
-        return ~es_x86_short(crc, dst, src, n, copy);
+    if (n <= 16) {
+        if (copy && n != 0) {
+            memcpy(dst, src, n);
+            ES_BARRIER();
+            src = dst;
+        }
+        return ~es_x86_short(crc, src, n);
+    }
 
     if (copy)
         NAME(copy_last)(dst, src, n);
@@ -421,6 +412,7 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *
         VECTOR d = LOAD(src + 3 * ES_WIDTH);
 
         if (copy) {
+            ES_BARRIER();
             STORE(dst, a);
             STORE(dst + ES_WIDTH, b);
             STORE(dst + 2 * ES_WIDTH, c);
@@ -438,6 +430,7 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *
             const VECTOR next_d = LOAD(src + 3 * ES_WIDTH);
 
             if (copy) {
+                ES_BARRIER();
                 STORE(dst, next_a);
                 STORE(dst + ES_WIDTH, next_b);
                 STORE(dst + 2 * ES_WIDTH, next_c);
@@ -466,12 +459,13 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *
         const VECTOR v = LOAD(src);
 
         if (copy) {
+            ES_BARRIER();
             STORE(dst, v);
             dst += ES_WIDTH;
         }
         sum = FOLD(sum, v, LOAD(factors));
     }
-    sum = FOLD(sum, NAME(load_last)(src, n), LOAD(factors));
+    sum = FOLD(sum, NAME(load_last)(copy ? dst : src, n), LOAD(factors));
     lane = _mm_xor_si128(NAME(sum_lanes)(sum), previous);
     crc = es_x86_reduce(lane, padding);
 #ifdef ES_MSVC
