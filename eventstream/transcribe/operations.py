@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from eventstream.operation import Codes, Events, Format, Operation
+from eventstream.operation import Codes, Events, Operation
 from eventstream.parameters import Headers
 from eventstream.structs import struct_event
 from eventstream.transcribe.audio import AudioFormat
@@ -43,7 +43,13 @@ from eventstream.transcribe.model import (
     ConfigurationEvent,
     TranscriptEvent,
 )
-from eventstream.transcribe.request import PREFIX, StartStreamTranscriptionRequest, StartStreamTranscriptionResponse
+from eventstream.transcribe.request import (
+    PREFIX,
+    CheckedRequest,
+    RepeatingResponse,
+    StartStreamTranscriptionRequest,
+    StartStreamTranscriptionResponse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +66,8 @@ __all__ = [
     "chunk_check",
 ]
 
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
+_Request = TypeVar("_Request", bound=CheckedRequest)
+_Response = TypeVar("_Response", bound=RepeatingResponse)
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
@@ -145,13 +151,12 @@ def _within_session(request: StartMedicalScribeStreamRequest) -> Callable[[Medic
 def _operation(
     name: str,
     path: str,
+    request: type[_Request],
+    response: type[_Response],
     *,
-    request: Format[_Request],
-    response: Format[_Response],
     inputs: Events[_In],
     outputs: Events[_Out],
     check: Callable[[_Request], Callable[[_In], None]],
-    reply: Callable[[_Request], _Response],
     has_websocket: bool = True,
 ) -> Operation[_Request, _Response, _In, _Out]:
     """Return a table of an operation, with what all of them have in common."""
@@ -165,8 +170,8 @@ def _operation(
         websocket_prefix=PREFIX,
         websocket_port=8443,
         max_expires=300,
-        request=request,
-        response=response,
+        request=Headers(request),
+        response=Headers(response),
         inputs=inputs,
         outputs=outputs,
         errors=ERRORS,
@@ -175,7 +180,7 @@ def _operation(
         codes=CODES,
         end=AUDIO_EVENT_HEADERS,
         check=check,
-        reply=reply,
+        reply=response.from_request,
         max_event_length=MAX_EVENT_LENGTH,
         max_output_length=MAX_TRANSCRIPT_LENGTH,
         max_duration=4 * 3600,
@@ -188,12 +193,11 @@ START_STREAM_TRANSCRIPTION: Operation[
 ] = _operation(
     "StartStreamTranscription",
     "/stream-transcription",
-    request=Headers(StartStreamTranscriptionRequest),
-    response=Headers(StartStreamTranscriptionResponse),
+    StartStreamTranscriptionRequest,
+    StartStreamTranscriptionResponse,
     inputs=Events(AUDIO_EVENT, CONFIGURATION_EVENT),
     outputs=Events(TRANSCRIPT_EVENT),
     check=input_check,
-    reply=StartStreamTranscriptionResponse.from_request,
 )
 
 START_MEDICAL_STREAM_TRANSCRIPTION: Operation[
@@ -204,12 +208,11 @@ START_MEDICAL_STREAM_TRANSCRIPTION: Operation[
 ] = _operation(
     "StartMedicalStreamTranscription",
     "/medical-stream-transcription",
-    request=Headers(StartMedicalStreamTranscriptionRequest),
-    response=Headers(StartMedicalStreamTranscriptionResponse),
+    StartMedicalStreamTranscriptionRequest,
+    StartMedicalStreamTranscriptionResponse,
     inputs=Events(AUDIO_EVENT, CONFIGURATION_EVENT),
     outputs=Events(struct_event("TranscriptEvent", MedicalTranscriptEvent)),
     check=input_check,
-    reply=StartMedicalStreamTranscriptionResponse.from_request,
 )
 
 START_CALL_ANALYTICS_STREAM_TRANSCRIPTION: Operation[
@@ -220,12 +223,11 @@ START_CALL_ANALYTICS_STREAM_TRANSCRIPTION: Operation[
 ] = _operation(
     "StartCallAnalyticsStreamTranscription",
     "/call-analytics-stream-transcription",
-    request=Headers(StartCallAnalyticsStreamTranscriptionRequest),
-    response=Headers(StartCallAnalyticsStreamTranscriptionResponse),
+    StartCallAnalyticsStreamTranscriptionRequest,
+    StartCallAnalyticsStreamTranscriptionResponse,
     inputs=Events(AUDIO_EVENT, CONFIGURATION_EVENT),
     outputs=Events(struct_event("UtteranceEvent", UtteranceEvent), struct_event("CategoryEvent", CategoryEvent)),
     check=_after_configuration,
-    reply=StartCallAnalyticsStreamTranscriptionResponse.from_request,
 )
 
 START_MEDICAL_SCRIBE_STREAM: Operation[
@@ -236,8 +238,8 @@ START_MEDICAL_SCRIBE_STREAM: Operation[
 ] = _operation(
     "StartMedicalScribeStream",
     "/medical-scribe-stream",
-    request=Headers(StartMedicalScribeStreamRequest),
-    response=Headers(StartMedicalScribeStreamResponse),
+    StartMedicalScribeStreamRequest,
+    StartMedicalScribeStreamResponse,
     inputs=Events(
         AUDIO_EVENT,
         struct_event("SessionControlEvent", MedicalScribeSessionControlEvent),
@@ -245,7 +247,6 @@ START_MEDICAL_SCRIBE_STREAM: Operation[
     ),
     outputs=Events(struct_event("TranscriptEvent", MedicalScribeTranscriptEvent)),
     check=_within_session,
-    reply=StartMedicalScribeStreamResponse.from_request,
     has_websocket=False,
 )
 
