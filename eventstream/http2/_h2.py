@@ -66,8 +66,14 @@ MAX_TABLE_SIZE_UPDATES = 2
 MIN_REMEMBERED_STREAMS = 128
 """Closed streams whose late frames are still told from frames of streams that never were."""
 
+MAX_HEADERS_AT_ONCE = 1_024
+"""Bytes of compressed headers with which a call of `H2.receive` ends: each of them may be a whole header, and cost its
+receiver microseconds."""
+
 _KNOWN_SETTINGS = frozenset(SettingCodes)
 
+
+_OF_HEADERS = frozenset([HeadersFrame.type, ContinuationFrame.type])
 
 _OF_STREAMS = frozenset([WindowUpdateFrame.type, PriorityFrame.type])
 """Frames whose faults are their stream's, and which h2 cannot parse then."""
@@ -236,15 +242,15 @@ class H2(H2Connection):
     # Receiving
 
     def receive(self, data: bytes, frames: int) -> tuple[bytes, bool]:
-        """Process whole frames of what has come, at most so many.
+        """Process whole frames of what has come, at most so many, and no more after `MAX_HEADERS_AT_ONCE`.
 
         Args:
             data: what came, behind what was left before.
             frames: how many at most.
 
         Returns:
-            What is left: frames beyond that number, or the beginning of one that is not whole; and whether that number
-            was reached.
+            What is left: frames beyond these bounds, or the beginning of one that is not whole; and whether a bound was
+            reached.
 
         Raises:
             h2.exceptions.ProtocolError: the connection is over; what is to be sent last is ready.
@@ -253,6 +259,7 @@ class H2(H2Connection):
         self._preface -= end
         error: ProtocolError | None = None
         faults: list[tuple[int, int, ErrorCodes]] = []
+        headers = 0
         while len(data) - end >= FRAME_HEADER_LENGTH and frames:
             length = int.from_bytes(data[end : end + 3], "big")
             if length > self.max_inbound_frame_size:
@@ -266,6 +273,10 @@ class H2(H2Connection):
             if kind in _OF_STREAMS and (code := _fault_of(data[start:end])) is not None:
                 faults.append((start, end, code))
             frames -= 1
+            if kind in _OF_HEADERS:
+                headers += length
+                if headers > MAX_HEADERS_AT_ONCE:
+                    frames = 0
         self._receiving = True
         begin = 0
         try:

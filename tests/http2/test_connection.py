@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from h2.config import H2Configuration
@@ -674,6 +675,27 @@ def test_turn_processes_a_bounded_number_of_frames():
             await asyncio.sleep(0)
         answered.append(len(written(connection)))
         assert answered == [64] * 3 + [10]
+        connection.connection_lost(None)
+
+    run(main())
+
+
+def test_turn_processes_few_requests_of_many_headers():
+    """Compressed, a header has a byte; to check it, and to answer, takes microseconds."""
+
+    async def main():
+        connection = settled(SETTINGS)
+        block = headers(1)[9:] + b"\x93" * 1_000  # a header of the static table
+        connection.data_received(
+            b"".join(HeadersFrame(number, data=block, flags=["END_HEADERS"]).serialize() for number in range(1, 31, 2))
+        )
+        begun = [len(connection._streams)]
+        while not connection._transport.reading:
+            await asyncio.sleep(0)
+            begun.append(len(connection._streams))
+        assert begun[0] == 1
+        assert max(later - before for before, later in pairwise(begun)) == 1
+        assert begun[-1] == 15
         connection.connection_lost(None)
 
     run(main())
