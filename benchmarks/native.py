@@ -1,11 +1,14 @@
 """Rows of every call against codecs that are not in Python: AWS's in C, and AWS's in Rust by what is known of it.
 
+``PYTHONPATH=tools python -m benchmarks.native`` prints them; ``--kernel NAME`` shows a machine that has no better one.
+
 Rust's cannot be had from a package index. Its time is C's in this run, times the ratio of the two where both were
 measured: smithy-rs with crc32fast, on a Zen 5 core, in thread CPU time. For 16 KiB that ratio is extrapolated.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator
 
@@ -13,7 +16,8 @@ import eventstream
 from benchmarks.aws_c import AwsC, Unavailable
 from benchmarks.calls import HEADERS, KIB, calls, feed, look_up_all, payload_of, signed_wires
 from benchmarks.codec import floor
-from benchmarks.measure import Loop, Row, Work
+from benchmarks.measure import Loop, Row, Work, duration, figure, measure, times
+from eventstream import _native
 
 SIZES = (142, 918, 3200, 16 * KIB)
 RUST_OVER_C = {
@@ -113,3 +117,20 @@ def _with_our_checksum(codec: AwsC, works: dict[str, Work]) -> Iterator[Row]:
 
         name = f"encode with Headers, {length:,} B"
         yield Row(name, "C with our checksum (computed)", works[name], Loop(run), 1.05)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m benchmarks.native", description=__doc__)
+    parser.add_argument("--kernel", choices=_native._crc32_kernels(), default=_native._crc32_kernels()[0])
+    kernel = parser.parse_args().kernel
+    _native._use_kernel(kernel)
+    print(f"checksum kernel {kernel}\n\n| work | against | ours | theirs | ratio | target |\n|---|---|--:|--:|--:|--:|")
+    for row in rows():
+        found = figure(row, measure(row), measure(row))
+        cells = (duration(found.ours), duration(found.theirs), times(found.ratio) + " (missed)" * (not found.reached))
+        print(f"| {row.work} | {row.against} | {' | '.join(cells)} | {found.target} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -252,6 +252,14 @@ cdef const es_crc32_kernel *kernel_named(str name) except NULL:
     raise ValueError(f"no kernel {name!r} on this machine")
 
 
+def _use_kernel(str name) -> None:
+    """Use another kernel than the fastest: a knob for tests and benchmarks."""
+    global crc32, crc32_copy
+    cdef const es_crc32_kernel *kernel = kernel_named(name)
+    crc32 = kernel.crc32
+    crc32_copy = kernel.copy
+
+
 def _crc32(str kernel, data, uint32_t crc=0) -> int:
     cdef Py_buffer source
     acquire(data, &source, PyBUF_SIMPLE)
@@ -305,6 +313,14 @@ cdef bytes bytes_of(object data):
         PyBuffer_Release(&view)
 
 
+cdef object base_of(object data):
+    """Return the object whose memory a memoryview shows."""
+    if not PyMemoryView_Check(data):
+        return None
+    base = PyMemoryView_GET_BASE(data)
+    return None if base == NULL else <object> base
+
+
 cdef uint64_t limit_of(str name, object limit) except? 0xFFFFFFFF:
     """Return a limit as a number of bytes; None means the format's own bound."""
     if limit is None:
@@ -323,7 +339,7 @@ cdef inline uint64_t max_payload_of(object limit) except? 0xFFFFFFFF:
     return DEFAULT_MAX_PAYLOAD if limit is DEFAULT_PAYLOAD_LIMIT else limit_of("max_payload_length", limit)
 
 
-# Encoding headers
+# Headers: how they are written
 
 
 cdef struct Writer:
@@ -592,7 +608,64 @@ cdef int write_headers(Writer *writer, object mapping) except -1:
     return 0
 
 
-# Decoding headers
+# Headers: texts that streams repeat. They are shared, not interned: a name from the wire must not live for ever.
+
+cdef enum:
+    KNOWN_SLOTS = 128
+
+cdef struct Known:
+    const char *data
+    Py_ssize_t length
+
+cdef tuple KNOWN_TEXTS = (
+    ":message-type", ":event-type", ":exception-type", ":content-type", ":error-code", ":error-message",
+    ":date", ":chunk-signature",
+    "event", "exception", "error", "application/json", "application/octet-stream", "application/x-amz-json-1.1",
+    "application/vnd.amazon.eventstream", "text/plain", "text/xml", "audio/pcm",
+    "AudioEvent", "ConfigurationEvent", "TranscriptEvent", "initial-response", "chunk",
+    "Records", "Progress", "Stats", "Cont", "End", "SubscribeToShardEvent", "PayloadChunk", "InvokeComplete",
+    "messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata",
+    "BadRequestException", "ConflictException", "InternalFailureException", "LimitExceededException",
+    "ServiceUnavailableException", "ThrottlingException", "ValidationException",
+)
+cdef Known[KNOWN_SLOTS] known
+cdef list known_texts = [None] * KNOWN_SLOTS
+
+
+cdef inline size_t known_slot(const uint8_t *data, size_t length) noexcept nogil:
+    return (length * 37 + data[length >> 1] * 5 + data[length - 1] * 11) % KNOWN_SLOTS
+
+
+cdef int fill_known() except -1:
+    cdef Py_ssize_t length
+    cdef const uint8_t *data
+    cdef size_t slot
+    for text in KNOWN_TEXTS:
+        data = utf8_of(text, &length)
+        slot = known_slot(data, length)
+        while known[slot].data != NULL:
+            slot = (slot + 1) % KNOWN_SLOTS
+        known[slot] = Known(<const char *> data, length)
+        known_texts[slot] = text
+    return 0
+
+
+fill_known()
+
+
+cdef str text_of(const uint8_t *data, size_t length):
+    """Text that has been checked to be UTF-8."""
+    cdef size_t slot
+    if 0 < length <= 40:
+        slot = known_slot(data, length)
+        while known[slot].data != NULL:
+            if known[slot].length == <Py_ssize_t> length and not memcmp(known[slot].data, data, length):
+                return <str> known_texts[slot]
+            slot = (slot + 1) % KNOWN_SLOTS
+    return PyUnicode_DecodeUTF8(<const char *> data, length, NULL)
+
+
+# Headers: how they are read
 
 
 cdef struct Cursor:
@@ -746,63 +819,6 @@ cdef int check_headers(const uint8_t *block, size_t length, uint64_t offset) exc
     return 0
 
 
-# Texts that streams repeat. They are shared, not interned: a name from the wire must not live for ever.
-
-cdef enum:
-    KNOWN_SLOTS = 128
-
-cdef struct Known:
-    const char *data
-    Py_ssize_t length
-
-cdef tuple KNOWN_TEXTS = (
-    ":message-type", ":event-type", ":exception-type", ":content-type", ":error-code", ":error-message",
-    ":date", ":chunk-signature",
-    "event", "exception", "error", "application/json", "application/octet-stream", "application/x-amz-json-1.1",
-    "application/vnd.amazon.eventstream", "text/plain", "text/xml", "audio/pcm",
-    "AudioEvent", "ConfigurationEvent", "TranscriptEvent", "initial-response", "chunk",
-    "Records", "Progress", "Stats", "Cont", "End", "SubscribeToShardEvent", "PayloadChunk", "InvokeComplete",
-    "messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata",
-    "BadRequestException", "ConflictException", "InternalFailureException", "LimitExceededException",
-    "ServiceUnavailableException", "ThrottlingException", "ValidationException",
-)
-cdef Known[KNOWN_SLOTS] known
-cdef list known_texts = [None] * KNOWN_SLOTS
-
-
-cdef inline size_t known_slot(const uint8_t *data, size_t length) noexcept nogil:
-    return (length * 37 + data[length >> 1] * 5 + data[length - 1] * 11) % KNOWN_SLOTS
-
-
-cdef int fill_known() except -1:
-    cdef Py_ssize_t length
-    cdef const uint8_t *data
-    cdef size_t slot
-    for text in KNOWN_TEXTS:
-        data = utf8_of(text, &length)
-        slot = known_slot(data, length)
-        while known[slot].data != NULL:
-            slot = (slot + 1) % KNOWN_SLOTS
-        known[slot] = Known(<const char *> data, length)
-        known_texts[slot] = text
-    return 0
-
-
-fill_known()
-
-
-cdef str text_of(const uint8_t *data, size_t length):
-    """Text that has been checked to be UTF-8."""
-    cdef size_t slot
-    if 0 < length <= 40:
-        slot = known_slot(data, length)
-        while known[slot].data != NULL:
-            if known[slot].length == <Py_ssize_t> length and not memcmp(known[slot].data, data, length):
-                return <str> known_texts[slot]
-            slot = (slot + 1) % KNOWN_SLOTS
-    return PyUnicode_DecodeUTF8(<const char *> data, length, NULL)
-
-
 cdef inline str name_of(Field *field):
     return text_of(field.name, field.name_length)
 
@@ -877,6 +893,9 @@ cdef object find_header(bytes raw, str name, object default):
         if field.name_length == <size_t> length and not memcmp(field.name, data, length):
             return value_of(&field)
     return default
+
+
+# Headers: the mapping
 
 
 cdef enum:
@@ -1136,6 +1155,13 @@ cdef class Message:
         return restore_message, (self.encode(),)
 
 
+cdef inline Message message_with(Headers headers, object payload):
+    cdef Message message = Message.__new__(Message)
+    message.headers = headers
+    message.payload = payload
+    return message
+
+
 def _construct_message(headers=NO_HEADERS, payload=b""):
     cdef Headers checked = headers_of(headers)
     cdef bytes copied = bytes_of(payload)
@@ -1147,13 +1173,6 @@ cdef object new_message(PyTypeObject *class_, PyObject *arguments, PyObject *nam
 
 
 es_set_new(<PyTypeObject *> Message, new_message)
-
-
-cdef inline Message message_with(Headers headers, object payload):
-    cdef Message message = Message.__new__(Message)
-    message.headers = headers
-    message.payload = payload
-    return message
 
 
 cdef PyMemberDef[2] message_members
@@ -2241,14 +2260,6 @@ cdef class Decoder:
         length = min(length - from_buffer, self._end - position)
         memcpy(target + from_buffer, PyBytes_AS_STRING(self._chunk) + position, length)
         return from_buffer + length
-
-
-cdef object base_of(object data):
-    """Return the object whose memory a memoryview shows."""
-    if not PyMemoryView_Check(data):
-        return None
-    base = PyMemoryView_GET_BASE(data)
-    return None if base == NULL else <object> base
 
 
 @cython.final

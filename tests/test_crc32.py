@@ -123,6 +123,22 @@ def test_unknown_kernel_is_refused(native):
         native._crc32("abacus", b"")
     with pytest.raises(ValueError, match="abacus"):
         native._crc32_copy("abacus", bytearray(1), b"")
+    with pytest.raises(ValueError, match="abacus"):
+        native._use_kernel("abacus")
+
+
+def test_kernel_in_use(native, kernel):
+    """Messages of every kind of length, made with one kernel and read with the other."""
+    fastest = native._crc32_kernels()[0]
+    for length in (0, 1, 100, 3000, 20_000, 100_000):
+        for first, second in ((kernel, fastest), (fastest, kernel)):
+            try:
+                native._use_kernel(first)
+                wire = native.encode({"n": length}, bytes(length))
+                native._use_kernel(second)
+                assert native.decode(wire).payload == native.decode(bytearray(wire)).payload == bytes(length)
+            finally:
+                native._use_kernel(fastest)
 
 
 def test_check_value(native, kernel):
