@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import wave
@@ -169,7 +170,9 @@ def write_wav(path: Path, channels: int, rate: int) -> str:
     return str(path)
 
 
-def test_unusable_audio_is_reported(tmp_path: Path) -> None:
+def test_unusable_audio_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for arguments, reason in [
         ([LIVE], "not a WAV"),
         ([str(tmp_path / "nothing.wav")], "No such file"),
@@ -177,11 +180,14 @@ def test_unusable_audio_is_reported(tmp_path: Path) -> None:
         ([write_wav(tmp_path / "high.wav", 1, 96_000)], "96000"),
         (["--recogniser", "nobody"], "unknown recogniser 'nobody'"),
     ]:
-        done = run_live("--fast", "--recogniser", "scripted", *arguments)
-        assert done.returncode == 1, arguments
-        assert "Final" not in done.stdout
-        assert reason in done.stderr
-        assert "Traceback" not in done.stderr
+        monkeypatch.setattr(sys, "argv", [LIVE, "--fast", "--recogniser", "scripted", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(LIVE, run_name="__main__")
+        assert ended.value.code == 1, arguments
+        out, err = capsys.readouterr()
+        assert "Final" not in out
+        assert reason in err
+        assert "Traceback" not in err
 
 
 def test_another_wav_is_transcribed(tmp_path: Path) -> None:

@@ -423,7 +423,7 @@ def nest(inner, count, wrong):
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_input_takes_linear_time(codec, make):
     """Eight times the input takes about eight times the time, not sixty-four."""
-    few = 2_000 if codec.__name__ == "eventstream._native" else 500
+    few = 1_000 if codec.__name__ == "eventstream._native" else 500
 
     def seconds(count):
         data = make(count)

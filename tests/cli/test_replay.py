@@ -55,6 +55,15 @@ def path(tmp_path):
     return path
 
 
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    """Return the port of one server for all requests that it must survive."""
+    path = tmp_path_factory.mktemp("replay") / "recording"
+    path.write_bytes(STREAM)
+    with served(path, count=None) as port:
+        yield port
+
+
 def ask(port, method="POST", body=b"x" * 100_000, **options):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
@@ -110,11 +119,10 @@ def test_damaged_recording_is_sent_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("request_", [b"", b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab", b"\xff\r\n\r\n"])
-def test_client_that_breaks_off_stops_nothing(path, request_):
-    with served(path, count=None) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            connection.sendall(request_)
-        assert ask(port)[2] == STREAM
+def test_client_that_breaks_off_stops_nothing(port, request_):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request_)
+    assert ask(port)[2] == STREAM
 
 
 def test_client_that_breaks_off_in_the_answer_gets_a_line(tmp_path):
@@ -127,8 +135,8 @@ def test_client_that_breaks_off_in_the_answer_gets_a_line(tmp_path):
 
 
 @pytest.mark.parametrize("size", [b"x", b"-1", b"fffffffff", b"\xff", b""])
-def test_chunk_of_no_size(path, size):
-    with served(path, count=None) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+def test_chunk_of_no_size(port, size):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
         assert connection.recv(1000) == b""
 

@@ -21,6 +21,9 @@ from botocore.exceptions import EventStreamError, ParamValidationError
 
 from eventstream.adapters import botocore as adapter
 
+SESSION = botocore.session.Session()
+"""Of all clients, so that each model is read once. No credentials: botocore would look for them only when it signs."""
+
 MODEL = "anthropic.claude-3-sonnet-20240229-v1:0"
 HELLO = event("contentBlockDelta", {"delta": {"text": "Hello"}, "contentBlockIndex": 0})
 STOP = event("messageStop", {"stopReason": "end_turn"})
@@ -36,9 +39,7 @@ class Sync:
     """Calls a client of botocore, and collects what its stream yields."""
 
     def __init__(self, service):
-        # No credentials: botocore would look for them only when it signs.
-        session = botocore.session.Session()
-        self.client = session.create_client(
+        self.client = SESSION.create_client(
             service, region_name="us-east-1", config=Config(connect_timeout=1, retries={"max_attempts": 0})
         )
 
