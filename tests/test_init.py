@@ -55,6 +55,18 @@ def test_examples_of_the_documentation():
     decoder.close()
 
 
+def test_help_is_not_mostly_methods_of_int():
+    """Pydoc lists those for each class of header values, after what the class has itself."""
+    lines = pydoc.plain(pydoc.render_doc(eventstream)).splitlines()
+    of_int, inside = 0, False
+    for line in lines:
+        inside = line.endswith(" inherited from builtins.int:") or (
+            inside and line.startswith("     |") and "|  ---" not in line
+        )
+        of_int += inside
+    assert 0.1 < of_int / len(lines) < 1 / 3
+
+
 def test_help_begins_with_what_one_calls():
     overview = pydoc.plain(pydoc.render_doc(eventstream)).partition("PACKAGE CONTENTS")[0]
     errors = {name for name in eventstream.__all__ if name in vars(eventstream.exceptions)}
