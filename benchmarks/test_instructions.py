@@ -24,7 +24,7 @@ def test_counted_calls_are_known() -> None:
     assert set(instructions.COUNTED) <= set(calls(eventstream))
 
 
-def test_every_counted_call_runs() -> None:
+def test_counted_calls_run() -> None:
     works = calls(eventstream)
     for name in instructions.COUNTED:
         instructions.repeat(works[name], 3)

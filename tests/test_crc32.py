@@ -160,7 +160,7 @@ def test_guard_pages_are_in_place(area, target):
 
 
 @pytest.mark.parametrize("place", ["start", "end"])
-def test_every_length_at_every_alignment_beside_a_guard_page(native, kernel, area, expected, place):
+def test_length_and_alignment_of_any_value_beside_a_guard_page(native, kernel, area, expected, place):
     crc32 = native._crc32
     take = area.at_the_start if place == "start" else area.at_the_end
     for alignment in ALIGNMENTS:
@@ -253,7 +253,7 @@ def test_crc_can_be_continued(native, kernel, area):
         assert written == area.view
 
 
-def test_any_seed(native, kernel, area):
+def test_seeds_of_any_value(native, kernel, area):
     numbers = random.Random(2)
     for length in [*range(260), 1000, 4096]:
         seed = numbers.getrandbits(32)
@@ -269,7 +269,7 @@ def test_uniform_data(native, kernel, byte):
         assert native._crc32(kernel, data) == zlib.crc32(data)
 
 
-def test_every_single_bit_counts(native, kernel):
+def test_bits_count_one_by_one(native, kernel):
     """Each bit of a block as long as the widest kernel's stride and more, alone in zeros."""
     data = bytearray(600)
     for bit in range(8 * len(data)):

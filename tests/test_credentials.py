@@ -93,7 +93,7 @@ def test_credentials_of_a_profile(monkeypatch, tmp_path):
         CredentialChain("missing").region()
 
 
-def test_no_secret_is_shown():
+def test_secrets_are_not_shown():
     with pytest.raises(TypeError) as raised:
         asyncio.run(resolve(lambda: SimpleNamespace(access_key="AKIDEXAMPLE", secret_key="hidden")))
     assert "hidden" not in str(raised.value)

@@ -70,7 +70,7 @@ def test_default_limits(codec):
         assert len(next(codec.Decoder().feed(data)).payload) == length
 
 
-def test_none_stands_for_the_format_s_own_bound(codec):
+def test_limit_of_none_is_the_format_s_own_bound(codec):
     error_of(codec, frames.prelude(2**32 - 1, 0), TruncatedMessage, **frames.NO_LIMITS)
     error_of(codec, frames.prelude(2**32 - 1, 2**32 - 17), TruncatedMessage, **frames.NO_LIMITS)
 
@@ -144,7 +144,7 @@ def test_end_of_input_in_mid_message(codec, length):
     assert error_of(codec, frames.TEN_FRAME[:length], TruncatedMessage).offset == 0
 
 
-def test_after_an_error(codec):
+def test_decoder_is_dead_after_an_error(codec):
     """Dead; the same error again, and no data accepted."""
     decoder = codec.Decoder().feed(frames.frame(b"", b"x", message_crc=0))
     for call in (lambda: next(decoder), lambda: decoder.feed(frames.TEN_FRAME), decoder.close, lambda: next(decoder)):

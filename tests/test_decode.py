@@ -72,7 +72,7 @@ def test_valid_message(codec, data):
     valid(codec, data)
 
 
-def test_nothing_is_no_message(codec):
+def test_empty_input_is_not_a_message(codec):
     outcome = frames.read_all_ways(codec, b"")
     assert (outcome.messages, outcome.error) == ((), None)
     with pytest.raises(TruncatedMessage) as raised:
@@ -292,19 +292,19 @@ def test_checksum_comes_before_the_headers(codec):
 # Every truncation, and every flipped bit
 
 
-def test_every_truncation(codec):
+def test_truncation_at_every_byte(codec):
     for length in range(1, len(frames.TEN_FRAME)):
         data = frames.TEN_FRAME[:length]
         check(codec, data, TruncatedMessage, offset=0)
 
 
-def test_every_truncation_after_a_message(codec):
+def test_truncation_after_a_message(codec):
     for length in range(1, len(frames.TEN_FRAME), 5):
         data = frames.EVENT_FRAME + frames.TEN_FRAME[:length]
         check(codec, data, TruncatedMessage, [frames.EVENT_FRAME], step=37, offset=len(frames.EVENT_FRAME))
 
 
-def test_every_flipped_bit(codec):
+def test_flipped_bits(codec):
     for bit in range(8 * len(frames.TEN_FRAME)):
         data = bytearray(frames.TEN_FRAME)
         data[bit // 8] ^= 0x80 >> bit % 8
@@ -323,7 +323,7 @@ def test_every_flipped_bit(codec):
 
 
 @pytest.mark.untraced
-def test_every_flipped_bit_with_its_checksum_repaired(codec):
+def test_flipped_bits_with_their_checksum_repaired(codec):
     """Whatever it then says: it is accepted and encodes to the same bytes, or refused with a documented error."""
     for bit in range(8 * len(frames.TEN_FRAME)):
         data = bytearray(frames.TEN_FRAME)
@@ -360,7 +360,7 @@ def test_empty_name(codec):
 
 
 @pytest.mark.parametrize("type_", range(256))
-def test_every_type_byte(codec, type_):
+def test_type_bytes(codec, type_):
     block = FIRST + frames.header("n", type_, bytes(16))
     data = frames.frame(block)
     if type_ > 9:
@@ -401,7 +401,7 @@ def test_header_past_the_end_of_the_block(codec, block, name):
     check_header(codec, block, TruncatedHeader, name)
 
 
-def test_every_truncation_of_a_header_block(codec):
+def test_truncation_of_a_header_block(codec):
     ends = [0]
     for name, _, type_, value in frames.TEN_TYPES:
         ends.append(ends[-1] + len(frames.header(name, type_, value)))
@@ -582,7 +582,7 @@ BUFFERS = {
 
 
 @pytest.mark.parametrize("make", BUFFERS.values(), ids=BUFFERS)
-def test_any_buffer(codec, make):
+def test_buffers_of_any_type(codec, make):
     assert len(ALIGNED) % 8 == 0
     message = codec.decode(make(ALIGNED))
     assert message.encode() == ALIGNED

@@ -417,7 +417,7 @@ BUFFERS = {
 
 @pytest.mark.parametrize("copied", [True, False], ids=["copy=True", "copy=False"])
 @pytest.mark.parametrize("make", BUFFERS.values(), ids=BUFFERS)
-def test_any_buffer(codec, make, copied):
+def test_buffers_of_any_type(codec, make, copied):
     assert len(ALIGNED) % 8 == 0
     decoder = codec.Decoder(copy=copied)
     for _ in range(2):
@@ -520,7 +520,7 @@ def test_view_is_not_given_of_pieces_or_mutable_input(codec):
         assert bytes(payload) == data[-4 - len(payload) : -4]
 
 
-def test_with_copy_the_payload_is_bytes(codec):
+def test_copy_makes_payloads_bytes(codec):
     for options in ({}, {"copy": True}, {"copy": 1}):
         for message in codec.Decoder(**options).feed(STREAM):
             assert type(message.payload) is bytes
@@ -753,7 +753,7 @@ def test_view_is_used_in_place_if_it_shows_at_least_half(codec):
 
 
 @pytest.mark.untraced
-def test_many_messages_leave_the_memory_where_it_was(codec):
+def test_memory_is_as_it_was_after_many_messages(codec):
     decoder = codec.Decoder()
     chunk = b"".join(numbered(number, 100) for number in range(100)) + numbered(0)[:30]
     rest = numbered(0)[30:]
@@ -833,7 +833,7 @@ def test_bytes_one_by_one_after_a_large_buffered_message(codec, first_capacities
 
 
 @pytest.mark.untraced
-def test_every_split_in_three(codec, first_capacities):
+def test_splits_in_three(codec, first_capacities):
     data = frames.EMPTY_FRAME + frames.frame(frames.header("n", 0), b"12345") + frames.EMPTY_FRAME + numbered(1)[:40]
     whole = frames.read(codec, [data])
     assert len(whole.messages) == 3
@@ -1401,7 +1401,7 @@ def test_mapping_of_a_message_is_tried_again(codec, failure):
 
 
 @pytest.mark.parametrize("decoder", [None, b"", iter(())], ids=frames.type_name)
-def test_only_a_decoder_is_mapped(codec, decoder):
+def test_mapping_takes_only_a_decoder(codec, decoder):
     with pytest.raises(TypeError, match="ecoder"):
         codec.DecoderMap(decoder, list, KeyError)
 

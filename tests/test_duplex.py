@@ -111,7 +111,7 @@ def test_exports():
     "open", [opened, unsigned, lambda: opened(accounts=None)], ids=["signed", "unsigned", "unchecked"]
 )
 @pytest.mark.parametrize("size", [1, 11, 10_000])
-def test_both_ends_talk_to_each_other(open, size):
+def test_ends_talk_to_each_other(open, size):
     client, server = open()
 
     def carried(wire, end):
@@ -135,7 +135,7 @@ def test_events_go_signed_and_wrapped():
     assert outer.payload == EVENTS[0].encode()
 
 
-def test_without_a_signer_events_go_as_they_are():
+def test_events_go_as_they_are_without_a_signer():
     client, server = unsigned()
     assert client.send(EVENTS[0]) == EVENTS[0].encode()
     assert server.send(EVENTS[0]) == EVENTS[0].encode()
@@ -407,7 +407,7 @@ def test_unchecked_server_still_refuses_what_makes_no_sense():
 @pytest.mark.parametrize(
     "failure", [MemoryError("none left"), KeyError("absent"), StateError("of theirs"), ServiceError("Theirs", "why")]
 )
-def test_any_failure_ends_the_direction(side, failure):
+def test_failure_ends_the_direction(side, failure):
     def parse(message):
         if message == EVENTS[1]:
             raise failure
@@ -552,7 +552,7 @@ def test_server_reports_a_client_error_and_then_is_silent():
 
 
 @pytest.mark.parametrize("open", [opened, unsigned])
-def test_nothing_is_sent_after_the_end(open):
+def test_send_after_the_end(open):
     client, _ = open()
     client.finish()
     for call in (lambda: client.send(EVENTS[0]), client.finish):

@@ -331,14 +331,14 @@ def test_target_that_is_no_buffer_is_a_type_error(codec, target):
 
 
 @pytest.mark.parametrize("headers", [{"": 1}, {"a": 1 << 40}, {"a": None}], ids=repr)
-def test_nothing_is_written_when_a_header_cannot_be_encoded(codec, headers):
+def test_buffer_stays_when_a_header_cannot_be_encoded(codec, headers):
     buffer = bytearray(b"." * 64)
     with pytest.raises((InvalidHeaderName, InvalidHeaderValue, TypeError)):
         codec.encode_into(buffer, {"first": 1, **headers}, b"payload")
     assert buffer == b"." * 64
 
 
-def test_nothing_is_written_when_a_limit_is_exceeded(codec):
+def test_buffer_stays_when_a_limit_is_exceeded(codec):
     buffer = bytearray(b"." * 64)
     with pytest.raises(EncodeLimitExceeded):
         codec.encode_into(buffer, {}, b"xx", max_payload_length=1)

@@ -144,7 +144,7 @@ def test_partial_results_grow_in_place_on_a_terminal() -> None:
     assert b"\r\x1b[K   2.50 s   fox jumps over the lazy dog\r" in output, "no line is longer than the terminal"
 
 
-def test_without_moonshine_the_words_are_scripted() -> None:
+def test_words_are_scripted_without_moonshine() -> None:
     done = run_live("--fast", without="moonshine_voice")
     assert done.returncode == 0, done.stderr
     _, heard_by, *_ = done.stdout.splitlines()
@@ -190,7 +190,7 @@ def test_unusable_audio_is_reported(
         assert "Traceback" not in err
 
 
-def test_another_wav_is_transcribed(tmp_path: Path) -> None:
+def test_wav_of_the_user_is_transcribed(tmp_path: Path) -> None:
     done = run_live("--fast", "--recogniser", "scripted", write_wav(tmp_path / "half.wav", 1, 8000))
     assert done.returncode == 0, done.stderr
     assert "5 chunks of audio, 8,000 bytes" in done.stdout

@@ -25,7 +25,7 @@ from eventstream.transcribe.emulator import Fault
         ("exception:com.example#Odd@0", Fault("exception", 0, "com.example#Odd")),
     ],
 )
-def test_how_faults_are_written(text, fault):
+def test_faults_as_they_are_written(text, fault):
     assert Fault.parse(text) == fault
 
 
@@ -70,7 +70,7 @@ def test_arguments_that_are_not_faults(text, problem):
         Fault.parse(text)
 
 
-def test_how_slow():
+def test_slow_fault_has_its_pause():
     assert Fault("slow", 1).delay == 3.0
     assert Fault("slow", 1, "0.25").delay == 0.25
 

@@ -22,12 +22,12 @@ def test_invariant_holds(path):
     target.thorough(path.read_bytes())
 
 
-def test_every_target_has_a_corpus():
+def test_targets_have_a_corpus():
     assert {path.parent.name for path in FILES} == set(fuzz.TARGETS)
 
 
 @pytest.mark.parametrize("name", fuzz.TARGETS)
-def test_every_target_opens_with_its_invariant(name):
+def test_targets_open_with_their_invariants(name):
     pytest.importorskip("msgspec")
     documentation = importlib.import_module(f"fuzz.{name}").__doc__
     assert len(documentation.splitlines()) == 1

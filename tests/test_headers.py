@@ -38,13 +38,13 @@ def pairs(headers):
 @pytest.mark.parametrize(
     ("name", "value", "type_", "wire"), frames.TEN_TYPES, ids=[name for name, _, _, _ in frames.TEN_TYPES]
 )
-def test_each_type_has_its_wire_form(codec, name, value, type_, wire):
+def test_types_have_their_wire_forms(codec, name, value, type_, wire):
     headers = codec.Headers({name: value})
     assert headers.raw == frames.header(name, type_, wire)
     assert frames.same_value(headers[name], value)
 
 
-def test_all_ten_types_stand_in_the_order_of_the_mapping(codec):
+def test_types_are_in_the_order_of_the_mapping(codec):
     assert codec.Headers(frames.TEN_HEADERS).raw == frames.TEN_BLOCK
     backwards = dict(reversed(frames.TEN_HEADERS.items()))
     assert list(codec.Headers(backwards)) == list(backwards)
@@ -125,7 +125,7 @@ def test_name_of_1_to_255_bytes(codec, name):
 @pytest.mark.parametrize(
     "name", ["", "n" * 256, "é" * 128, "語" * 86, "n" * 100_000, "\ud800", "a\udfff"], ids=lambda name: ascii(name[:6])
 )
-def test_another_name_is_refused(codec, name):
+def test_names_that_are_refused(codec, name):
     with pytest.raises(InvalidHeaderName) as raised:
         codec.Headers({"first": 1, name: True})
     assert raised.value.name == name
@@ -137,7 +137,7 @@ def test_name_that_is_no_str_is_a_type_error(codec, name):
         codec.Headers({name: True})
 
 
-def test_a_text_with_lone_surrogates_is_refused(codec):
+def test_text_with_lone_surrogates_is_refused(codec):
     with pytest.raises(InvalidHeaderName, match=r": lone surrogates have no UTF-8$") as raised:
         codec.Headers({"\ud800": True})
     assert raised.value.name == "\ud800"
@@ -284,7 +284,7 @@ def test_str_subclass_is_a_name(codec, name):
 @pytest.mark.parametrize(
     "value", [None, 1.5, 1j, [], {}, (), object(), datetime.date(2026, 1, 1), int], ids=frames.type_name
 )
-def test_another_value_is_a_type_error_that_names_the_header(codec, value):
+def test_value_of_another_type_is_a_type_error_with_its_name(codec, value):
     with pytest.raises(TypeError, match=f"'name-of-it': a {type(value).__name__} is not a header value$"):
         codec.Headers({"name-of-it": value})
 
@@ -296,7 +296,7 @@ def test_naive_datetime_is_refused(codec):
 
 
 @pytest.mark.parametrize("value", ["\ud800", "text\udfff"], ids=ascii)
-def test_text_with_lone_surrogates_is_refused(codec, value):
+def test_value_with_lone_surrogates_is_refused(codec, value):
     with pytest.raises(InvalidHeaderValue) as raised:
         codec.Headers({"n": value})
     assert raised.value.name == "n"
@@ -423,7 +423,7 @@ def test_error_of_the_mapping_passes_through(codec):
     [{"n": 1}, OrderedDict(n=1), UserDict({"n": 1}), types.MappingProxyType({"n": 1}), Pairs(("n", 1))],
     ids=frames.type_name,
 )
-def test_any_mapping_will_do(codec, mapping):
+def test_mapping_of_any_class_will_do(codec, mapping):
     assert codec.Headers(mapping).raw == frames.header("n", 4, b"\0\0\0\1")
 
 
@@ -438,7 +438,7 @@ def test_headers_of_headers_are_the_same(codec):
     assert codec.Headers(decoded).raw == decoded.raw, "also with a value that is too long to be encoded anew"
 
 
-def test_no_headers(codec):
+def test_headers_of_nothing(codec):
     for headers in (codec.Headers(), codec.Headers({}), codec.decode(frames.EMPTY_FRAME).headers):
         assert headers.raw == b""
         assert len(headers) == 0
@@ -458,7 +458,7 @@ def test_mapping_is_copied(codec):
 # The wire form
 
 
-def test_from_the_wire_the_bytes_are_kept_order_included(codec):
+def test_wire_bytes_are_kept_order_included(codec):
     for block in (frames.TEN_BLOCK, frames.string("b", "1") + frames.string("a", "2"), b""):
         raw = codec.decode(frames.frame(block)).headers.raw
         assert raw == block

@@ -24,12 +24,12 @@ def test_exported_names():
     assert eventstream.__all__ == NAMES
 
 
-def test_every_exported_name_is_there():
+def test_exported_names_are_there():
     for name in NAMES:
         assert hasattr(eventstream, name), name
 
 
-def test_nothing_else_is_public_but_the_modules():
+def test_public_names_are_exported_or_modules():
     public = {name for name in vars(eventstream) if not name.startswith("_")}
     modules = {name for name in public if f"eventstream.{name}" in sys.modules}
     assert public - modules == set(NAMES)

@@ -159,7 +159,7 @@ def test_exception_type_falls_back_to_the_event_type(codec, message_type, others
 
 
 @pytest.mark.parametrize("message_type", ["event", "other", "", "Exception", None])
-def test_no_error_for_an_event(codec, message_type):
+def test_raise_for_error_passes_events(codec, message_type):
     typed(codec, message_type, b'{"Message":"text"}', error_code="500").raise_for_error()
 
 

@@ -115,7 +115,7 @@ def test_cut_at_every_byte(stream):
 
 @pytest.mark.parametrize("change", [0x01, 0x80, 0xFF])
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
-def test_one_byte_changed_anywhere(stream, change):
+def test_byte_changed_anywhere(stream, change):
     data = bytearray(b"".join(stream))
     position = 0
     for index, frame in enumerate(stream):
@@ -133,7 +133,7 @@ def test_one_byte_changed_anywhere(stream, change):
         position += len(frame)
 
 
-def test_two_damaged_neighbours_are_two_gaps():
+def test_neighbours_that_are_damaged_are_two_gaps():
     data = bytearray(b"".join(PLAIN))
     first, second = len(PLAIN[0]), len(PLAIN[0]) + len(PLAIN[1])
     data[first - 1] ^= 1
@@ -260,7 +260,7 @@ def test_lost_stretch_of_any_length(codec, stream):
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
-def test_two_recordings_joined_in_mid_message(stream):
+def test_recordings_joined_in_mid_message(stream):
     whole = b"".join(stream)
     for cut in range(len(whole)):
         messages, _ = salvaged(whole[:cut] + whole)
@@ -270,7 +270,7 @@ def test_two_recordings_joined_in_mid_message(stream):
 
 
 @given(st.data())
-def test_any_damage_gives_valid_messages_only(data):
+def test_damage_of_any_kind_gives_valid_messages_only(data):
     """Whatever is done to a stream: what comes out are parts of it, and the parts that are whole come out."""
     wires = data.draw(st.lists(testing.wires(), min_size=1, max_size=5))
     whole = bytearray(b"".join(wires))
@@ -314,7 +314,7 @@ def test_limits_are_checked_by_the_call(limit):
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda data: memoryview(data).cast("c")])
-def test_any_contiguous_buffer(kind):
+def test_buffers_that_are_contiguous(kind):
     data = PLAIN[0] + b"?" + PLAIN[1]
     parts = list(eventstream.salvage(kind(data)))
     assert [type(part).__name__ for part in parts] == ["Message", "Gap", "Message"]

@@ -28,7 +28,7 @@ def opened(operation=TALK, request=REQUEST, **options):
     return client, server
 
 
-def test_both_ends_talk_to_each_other():
+def test_ends_talk_to_each_other():
     client, server = opened()
     assert list(server.receive(client.send(Text("hello")))) == ["hello"]
     assert list(client.receive(server.send(Answer("HELLO")))) == ["HELLO"]

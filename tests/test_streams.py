@@ -177,7 +177,7 @@ def test_message_is_yielded_before_the_next_chunk():
         assert asked == list(range(number + 1))
 
 
-def test_nothing_is_read_before_the_first_message_is_asked_for():
+def test_source_is_not_read_before_a_message_is_asked_for():
     source = Readable(PARTS[0] + PARTS[1])
     messages = iter_messages(source)
     assert source.asked == []
@@ -383,7 +383,7 @@ def test_other_objects_than_async_sources_are_a_type_error(source):
         asyncio.run(collect(aiter_messages(source)))
 
 
-def test_any_empty_buffer_ends_a_file():
+def test_file_ends_with_any_empty_buffer():
     class Reader:
         def __init__(self):
             self.chunks = [frames.EVENT_FRAME, b""]
@@ -419,7 +419,7 @@ def test_nonblocking_pipe_ends_when_it_is_closed(buffering, part):
         assert wires(iter_messages(reader)) == [frames.EVENT_FRAME]
 
 
-def test_after_an_empty_read1_one_byte_is_asked_for():
+def test_read1_that_is_empty_is_followed_by_one_byte():
     """What came in between is there at once; for a second byte, or the end, `read` might wait."""
 
     class Reader:

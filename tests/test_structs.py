@@ -89,7 +89,7 @@ def test_values_of_other_types_are_a_type_error():
         encode_struct(Word(content=object()))
 
 
-def test_without_msgspec_the_error_names_the_extra(monkeypatch):
+def test_missing_msgspec_is_an_error_that_names_the_extra(monkeypatch):
     module = sys.modules["eventstream.structs"]
     monkeypatch.setitem(sys.modules, "msgspec", None)
     monkeypatch.delitem(sys.modules, "eventstream.structs")

@@ -36,7 +36,7 @@ def test_bounds_are_accepted(class_, bits):
 
 @pytest.mark.parametrize(("class_", "bits"), BITS)
 @pytest.mark.parametrize("beyond", [0, 1, 1 << 100])
-def test_one_out_of_range_is_refused_when_it_is_made(class_, bits, beyond):
+def test_value_out_of_range_is_refused_when_it_is_made(class_, bits, beyond):
     for value in ((1 << bits - 1) + beyond, (-1 << bits - 1) - 1 - beyond):
         with pytest.raises(InvalidHeaderValue) as raised:
             class_(value)
@@ -133,7 +133,7 @@ def test_datetime_is_cut_to_whole_milliseconds_downwards(microseconds, milliseco
     assert Timestamp.from_datetime(moment) == milliseconds
 
 
-def test_any_time_zone_is_accepted():
+def test_time_zones_are_accepted():
     zone = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
     assert Timestamp.from_datetime(datetime.datetime(1970, 1, 1, 5, 30, tzinfo=zone)) == 0
 

@@ -84,7 +84,7 @@ def test_stream_there_and_back():
 
 
 @pytest.mark.parametrize("service", dict(BIDIRECTIONAL))
-def test_every_operation(service):
+def test_operations_of_every_service(service):
     recorded, received = stream_of(service), []
     method = xform_name(recorded.operation)
 
@@ -285,7 +285,7 @@ def test_streams_at_once():
     assert run(conversation) == [chunk(b"STREAM %d" % number) for number in range(20)]
 
 
-def test_other_methods_are_as_they_were():
+def test_methods_of_the_client_stay_as_they_were():
     async def conversation(client):
         assert {INVOKE, "converse_stream"} <= set(dir(client))
         with pytest.raises(ParamValidationError):

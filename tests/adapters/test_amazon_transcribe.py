@@ -174,7 +174,7 @@ def test_buffer_is_dead_after_a_fault():
         buffer.close()
 
 
-def test_nothing_is_added_after_the_end():
+def test_buffer_takes_nothing_after_the_end():
     buffer = adapter.EventStreamBuffer()
     buffer.add_data(EVENT_FRAME)
     buffer.close()
@@ -234,7 +234,7 @@ def test_faults_after_messages_taken_one_by_one(data, size):
     assert outcomes[1] == outcomes[0]
 
 
-def test_nothing_is_added_where_memory_ends():
+def test_buffer_takes_nothing_where_memory_ends():
     class Short:
         offset = buffered = 0
 
@@ -586,7 +586,7 @@ def test_clock_of_another_zone_signs_the_same_moment():
     assert adapter.EventSigner("s", "r", lambda: there).sign(b"x", b"prior", CREDENTIALS) == expected
 
 
-def test_one_signer_serves_several_threads():
+def test_signer_serves_several_threads():
     moments = [datetime.datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in range(20)]
     payloads = [bytes([number]) * 5000 for number in range(200)]
 
@@ -679,7 +679,7 @@ def test_install_replaces_names_and_uninstall_restores_them():
     assert is_original()
 
 
-def test_everything_is_restored_after_an_error():
+def test_library_is_restored_after_an_error():
     def fail() -> None:
         with adapter.install():
             library.EventStreamMessageSerializer().serialize({"": ""}, b"")

@@ -264,7 +264,7 @@ def test_threads_share_a_stream(installed):
         assert sorted(event["chunk"]["bytes"] for event in answers) == sorted(b"A%d" % number for number in range(20))
 
 
-def test_fifty_streams_at_once_of_one_client(installed):
+def test_client_opens_fifty_streams_at_once(installed):
     results, barrier = [], threading.Barrier(50)
 
     def converse(number):
@@ -408,7 +408,7 @@ def test_credentials_are_the_sessions(installed):
         assert server.statistics.signatures == 3
 
 
-def test_without_botocore_the_error_names_the_extra():
+def test_missing_botocore_is_an_error_that_names_the_extra():
     program = """
         import sys
 

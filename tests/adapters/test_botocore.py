@@ -178,7 +178,7 @@ def test_starved_buffer_goes_on():
         assert take().payload == b'{"Transcript":{"Results":[]}}'
 
 
-def test_nothing_is_checked_before_it_is_asked_for():
+def test_checks_wait_until_a_message_is_asked_for():
     buffer = ours.EventStreamBuffer()
     assert buffer.add_data(frames.EVENT_FRAME + frames.frame(message_crc=0)) is None
     next(buffer)
@@ -187,7 +187,7 @@ def test_nothing_is_checked_before_it_is_asked_for():
 
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview], ids=lambda kind: kind.__name__)
-def test_other_buffers(kind):
+def test_buffers_of_other_types(kind):
     assert len(messages_of([kind(frames.EVENT_FRAME[:50]), kind(frames.EVENT_FRAME[50:])])) == 1
     with pytest.raises(TypeError):
         ours.EventStreamBuffer().add_data("text")

@@ -148,12 +148,12 @@ def test_connection_refused():
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 mail.example\r\n"])
-def test_no_http2_at_the_endpoint(answer):
+def test_endpoint_without_http2(answer):
     with sync.serving(Plain(answer).listening()) as server, pytest.raises(NotHTTP2):
         begin(client_of(server))
 
 
-def test_no_http2_with_tls(certificate):
+def test_tls_endpoint_without_http2(certificate):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
 
@@ -267,7 +267,7 @@ def test_unsigned_requests():
     assert [message.event_type for message in Decoder().feed(recording.body)] == ["chunk"]
 
 
-def test_no_credentials(monkeypatch):
+def test_credentials_that_are_missing(monkeypatch):
     session = botocore.session.Session()
     session.register_component("credential_provider", type("None_", (), {"load_credentials": lambda self: None})())
     with serving() as server, pytest.raises(NoCredentialsError):

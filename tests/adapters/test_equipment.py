@@ -38,7 +38,7 @@ def local(session, service):
     return session.create_client(service, region_name="us-east-1")
 
 
-def test_other_clients_are_left_alone():
+def test_clients_of_other_services_are_left_alone():
     with_us = local(session_of(), "sqs")
     ours.uninstall()
     without = local(session_of(), "sqs")
@@ -120,7 +120,7 @@ def test_hooks_answer_in_the_place_of_the_service():
     assert begin(client) == {"body": "faked"}
 
 
-def test_other_calls_of_the_client_stay_botocores(certificate):
+def test_calls_without_streams_stay_botocores(certificate):
     client = session_of().create_client(BEDROCK, region_name="us-east-1", endpoint_url="http://127.0.0.1:9")
     seen = []
 

@@ -122,7 +122,7 @@ def test_exceptions_are_no_events():
 
 
 @pytest.mark.parametrize("payload", [b"", b"{}"])
-def test_no_payload_is_an_empty_object(payload):
+def test_payload_of_nothing_is_an_empty_object(payload):
     assert EVENTS.parse(message("json", payload)) == {"json": {}}
     assert EVENTS.parse(message("empty", payload)) == {"empty": {}}
     with pytest.raises(InvalidEvent, match="no text"):

@@ -60,7 +60,7 @@ def test_ours_is_in_and_out(module):
     assert (module.Codec, Holder().method()) == (Theirs, "theirs")
 
 
-def test_each_may_be_called_at_any_time(module):
+def test_install_may_be_called_at_any_time(module):
     INSTALLATION.uninstall()
     assert module.Codec is Theirs
     INSTALLATION.install()

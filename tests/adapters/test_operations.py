@@ -78,7 +78,7 @@ def _bidirectional(model):
 
 
 @pytest.mark.parametrize(("service", "name", "event", "shape"), list(inputs_and_outputs()))
-def test_every_event_that_botocore_knows_there_and_back(service, name, event, shape):
+def test_events_that_botocore_knows_there_and_back(service, name, event, shape):
     operation = make_operation(models.shipped(service).operation_model(name), strict=True)
     value = {event: example(shape)}
     for events, parse in ((operation.inputs, operation.parse_input), (operation.outputs, operation.parse_output)):
@@ -99,7 +99,7 @@ def _split(message):
 
 
 @pytest.mark.parametrize(("service", "name"), models.BIDIRECTIONAL)
-def test_every_exception_that_botocore_knows(service, name):
+def test_exceptions_that_botocore_knows(service, name):
     model = models.shipped(service).operation_model(name)
     operation = make_operation(model)
     for member, shape in model.get_event_stream_output().members.items():
@@ -115,7 +115,7 @@ def test_every_exception_that_botocore_knows(service, name):
 
 
 @pytest.mark.parametrize(("service", "name"), models.BIDIRECTIONAL)
-def test_every_request_that_botocore_knows_there_and_back(service, name):
+def test_requests_that_botocore_knows_there_and_back(service, name):
     model = models.shipped(service).operation_model(name)
     operation = make_operation(model)
     stream = model.input_shape.event_stream_name

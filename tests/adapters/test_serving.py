@@ -61,7 +61,7 @@ def test_handler_gets_and_yields_what_boto3_has():
 
 
 @pytest.mark.parametrize("service", dict(BIDIRECTIONAL))
-def test_every_operation_is_served(service):
+def test_serve_every_operation(service):
     """Each of their events, there and back, through the wire."""
     recorded, received = stream_of(service), []
     answers = recorded.answers

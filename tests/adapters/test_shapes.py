@@ -106,7 +106,7 @@ def test_unknown_members_and_nulls_are_left_out():
     assert read("Map", {"a": None}) == {"a": None}
 
 
-def test_none_is_not_written():
+def test_members_of_none_are_not_written():
     assert write("Json", {"text": "x", "number": None}) == {"T": "x"}
     assert write("Blobs", [None, b"a"]) == [None, "YQ=="]
     assert write("Map", {"a": None}) == {"a": None}

@@ -152,7 +152,7 @@ def test_reader_of_the_library_is_bypassed(asked, make):
 
 
 @pytest.mark.parametrize("missing", ["_data", "_read_from_iterable"])
-def test_where_the_library_s_reader_is_another_it_is_asked(asked, missing, monkeypatch):
+def test_reader_of_another_make_is_asked(asked, missing, monkeypatch):
     reader = AsyncBytesReader(chunks(EVENT_FRAME, 7))
     monkeypatch.delattr(reader if missing == "_data" else AsyncBytesReader, missing)
     with adapter.install():
@@ -237,7 +237,7 @@ def test_invalid_event_bytes_for_what_the_library_accepts(data):
     assert error[0] is exceptions.InvalidEventBytes
 
 
-def test_no_more_is_read_than_the_message():
+def test_reader_takes_no_more_than_the_message():
     source = Source(EVENT_FRAME + TEN_FRAME)
     with adapter.install():
         asyncio.run(library.Event.decode_async(source))
@@ -569,7 +569,7 @@ def test_install_and_uninstall():
     assert is_original()
 
 
-def test_everything_is_restored_after_an_error():
+def test_library_is_restored_after_an_error():
     def fail() -> None:
         with adapter.install():
             library.EventMessage(headers={"": ""}).encode()

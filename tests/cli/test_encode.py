@@ -17,7 +17,7 @@ def test_recording_comes_back(run, path, tmp_path):
     assert (tmp_path / "out").read_bytes() == path.read_bytes()
 
 
-def test_every_type_of_header_comes_back(run, tmp_path):
+def test_header_types_come_back(run, tmp_path):
     lines = tmp_path / "lines"
     lines.write_text(run("show", "--json", "-", stdin=STREAM).out + "\n\n")
     assert run("encode", lines, "-o", tmp_path / "out").status == 0

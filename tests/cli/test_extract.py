@@ -85,7 +85,7 @@ def test_text_controls_nothing(run):
         b"",
     ],
 )
-def test_no_text_is_nothing(run, wire):
+def test_text_of_nothing_is_nothing(run, wire):
     assert run("extract", "-", stdin=wire) == (0, "", "")
 
 

@@ -115,7 +115,7 @@ def test_form_can_be_named(tmp_path, form):
     assert b"".join(part.encode() for part in parts) == STREAM
 
 
-def test_every_form_can_be_named():
+def test_forms_can_be_named():
     assert {form.split()[0] for form in FORMS} == set(_inputs.FORMS)
 
 
@@ -319,7 +319,7 @@ def test_gzip_that_lacks_only_its_checksum_gives_all(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("head", [b"{}", b"[1]", b"plain text here", b"\xff" * 20, b"12:x", b"a" * 30, b"abc=" * 10])
-def test_nothing_is_recognised_in(head):
+def test_form_of_no_known_kind(head):
     assert recognised(head) is None
 
 

@@ -146,5 +146,5 @@ def test_nesting_is_bounded():
         to_message(value)
 
 
-def test_every_header_type_has_a_name():
+def test_header_types_have_names():
     assert {class_ for _, class_ in _json._TYPES} == {type(value) for _, value, _, _ in frames.TEN_TYPES}

@@ -19,7 +19,7 @@ from eventstream.cli import _main
 from eventstream.cli._main import SUBCOMMANDS
 
 
-def test_every_subcommand_has_help_with_examples(run):
+def test_subcommands_have_help_with_examples(run):
     for name in SUBCOMMANDS:
         done = run(name, "--help")
         assert done.status == 0
@@ -34,7 +34,7 @@ def test_help_lists_the_subcommands(run):
         assert all(f"  {name} " in done.out for name in SUBCOMMANDS)
 
 
-def test_without_arguments_standard_input_is_shown(run):
+def test_standard_input_is_shown_without_arguments(run):
     assert run(stdin=frames.EVENT_FRAME).out == run("show", "-", stdin=frames.EVENT_FRAME).out
 
 
@@ -93,7 +93,7 @@ def test_full_output_is_blamed_itself(tmp_path):
         assert process.wait(60) == 1
 
 
-def test_no_color_where_there_is_no_terminal(run):
+def test_color_needs_a_terminal(run):
     assert "\x1b" not in run("check", stdin=frames.EVENT_FRAME[:-1]).out
 
 

@@ -51,12 +51,12 @@ def test_keys_may_be_bytes():
         ),
     )
 )
-def test_any_value_comes_back(flow):
+def test_flows_of_any_value_come_back(flow):
     assert list(flows(dumped(flow))) == [flow]
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_flows_or_a_value_error(data):
+def test_bytes_are_flows_or_a_value_error(data):
     try:
         for flow in flows(data):
             assert isinstance(flow, dict)

@@ -55,7 +55,7 @@ def test_name_of_a_file_controls_nothing(run, tmp_path):
     assert "a\\x1b[2Jb: sound" in done.out
 
 
-def test_one_of_several_streams_is_chosen(run, har, tmp_path):
+def test_stream_is_chosen_of_several(run, har, tmp_path):
     done = run("salvage", har, "-o", tmp_path / "out")
     assert done.status == 2
     assert "holds 2 streams: choose one by --stream (1 is" in done.err
@@ -76,7 +76,7 @@ def test_streams_are_listed_in_one_short_line(run, tmp_path):
     assert "#100 response, ...)" in " ".join(done.err.split())
 
 
-def test_each_of_several_streams_is_checked(run, har):
+def test_streams_of_one_input_are_all_checked(run, har):
     done = run("check", har)
     assert done.status == 0
     assert [line.rpartition("#")[2] for line in done.out.splitlines()] == [

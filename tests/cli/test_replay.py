@@ -74,7 +74,7 @@ def ask(port, method="POST", body=b"x" * 100_000, **options):
         connection.close()
 
 
-def test_each_request_gets_the_response(path):
+def test_requests_get_the_response(path):
     with served(path, count=4) as port:
         for method, body, options in [
             ("POST", b"x" * 100_000, {}),

@@ -22,7 +22,7 @@ def event(payload=b"", /, **headers):
     return encode({name.replace("_", "-"): value for name, value in headers.items()}, payload)
 
 
-def test_each_message_is_a_line(run, request_wire):
+def test_messages_are_lines(run, request_wire):
     done = run("show", "-", stdin=request_wire)
     lines = done.out.splitlines()
     assert (done.status, done.err, lines[0]) == (0, "", "-:")
@@ -78,7 +78,7 @@ def test_text_cut_in_a_character(run):
 
 
 @pytest.mark.parametrize("options", [[], ["--full"], ["--json"]], ids=str)
-def test_nothing_controls_the_terminal(run, options):
+def test_terminal_is_controlled_by_nothing(run, options):
     wire = event(f"a{CONTROLS}".encode(), **{"n\x1b": f"v{CONTROLS}"}) + event(b"\x1b]0;title\x07")
     wire += encode({":message-type": "exception", ":exception-type": "\x1b[2J"}, "\x9b2J\u2028".encode())
     done = run("show", *options, "-", stdin=wire)

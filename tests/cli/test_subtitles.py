@@ -33,7 +33,7 @@ def test_cue_is_one_line_that_controls_nothing():
 
 
 @pytest.mark.parametrize("text", [None, "", " \n", 5, ["x"]])
-def test_no_text_is_no_cue(text):
+def test_cue_needs_text(text):
     assert list(cue(text, 1, 2)) == []
 
 

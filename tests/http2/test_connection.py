@@ -455,7 +455,7 @@ def frames(draw):
 
 
 @given(frames(), st.booleans(), st.integers(1, 60))
-def test_no_bytes_break_a_connection_otherwise(wire, is_client, size):
+def test_connection_survives_or_closes_for_any_bytes(wire, is_client, size):
     """Whatever comes, the connection goes on or is closed; no exception reaches the event loop."""
 
     async def main():

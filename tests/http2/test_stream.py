@@ -59,7 +59,7 @@ def test_request_and_response():
     run(main())
 
 
-def test_both_directions_flow_at_once():
+def test_directions_flow_at_once():
     async def main():
         async with pair(echo) as (_, connection):
             stream = await connection.request(request())
@@ -579,7 +579,7 @@ def test_responses_that_cannot_be_sent():
     run(main())
 
 
-def test_two_tasks_cannot_send_at_once():
+def test_send_by_two_tasks_at_once_is_an_error():
     async def main():
         go_on = asyncio.Event()
 

@@ -187,7 +187,7 @@ def test_channels_are_counted_without_being_identified(emulator, client):
     check_whole(described, outcome)
 
 
-def test_each_exception_is_the_client_s_own_type(client, emulator_for):
+def test_exceptions_are_of_the_client_s_own_types(client, emulator_for):
     """As an HTTP error, and in the stream, after an event; then all is well again."""
     faults = [f"--fault=exception:{name}@{event}*1" for event in (0, 2) for name in EXCEPTIONS]
     with emulator_for(client, *faults) as emulator:
@@ -254,7 +254,7 @@ def test_clock_that_is_wrong(client, emulator_for):
         assert second.status == 403
 
 
-def test_one_stream_too_many_and_a_session_that_is_taken_over(client, emulator_for):
+def test_session_is_taken_over_and_one_stream_is_too_many(client, emulator_for):
     with emulator_for(client, "--max-streams=1") as emulator:
         first, second, third = client.run(
             emulator,

@@ -30,7 +30,7 @@ def inputs(count):
 
 
 @pytest.mark.skipif(not peers.INSTALLED, reason="no peer is installed in the version of conformance.md")
-def test_no_disagreement_is_of_an_unknown_kind():
+def test_disagreements_are_of_no_unknown_kind():
     met = set()
     for data in inputs(2000):
         met |= peers.met(data)

@@ -44,13 +44,13 @@ def outcomes(codec):
     return [matrix.run(codec, case) for case in CASES]
 
 
-def test_every_cell(codec, ours, outcomes):
+def test_matrix_of_every_cell(codec, ours, outcomes):
     recorded = matrix.cells_of(RECORDED)
     for number, (case, outcome, our) in enumerate(zip(CASES, outcomes, ours, strict=True), 1):
         assert matrix.cell(codec, outcome, our) == recorded[str(number), codec.name], case.name
 
 
-def test_every_disagreement_is_of_a_known_kind(codec, ours, outcomes):
+def test_disagreements_are_of_known_kinds(codec, ours, outcomes):
     """The model predicts each outcome, and a cell is plain where no kind is met."""
     for case, outcome, our in zip(CASES, outcomes, ours, strict=True):
         if outcome is None or case.again:
@@ -72,7 +72,7 @@ def test_matrix_parts_that_need_no_peers():
 
 
 @pytest.mark.parametrize("name", [name for name in PEERS if name != "ours"])
-def test_every_kind_makes_a_difference(name):
+def test_kinds_make_a_difference(name):
     """A peer's every kind is met by a case of that question, and without it the model would predict something else."""
     peer = PEERS[name]
     for kind in peer.kinds:

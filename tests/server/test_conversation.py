@@ -203,7 +203,7 @@ def test_fault_that_strikes_once_is_passed_by_a_retry(monkeypatch):
     run(main)
 
 
-def test_each_stream_is_logged(caplog):
+def test_log_has_each_stream(caplog):
     caplog.set_level(logging.INFO, "eventstream.server")
 
     async def main():

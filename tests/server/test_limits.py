@@ -10,7 +10,7 @@ from eventstream import ServiceError
 from eventstream.server import Limits
 
 
-def test_more_streams_than_may_be():
+def test_streams_beyond_the_limit():
     async def main():
         async with server(limits=Limits(max_streams=1)) as serving:
             client = client_of(serving)

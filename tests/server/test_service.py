@@ -13,7 +13,7 @@ from eventstream import ServiceError
 from eventstream.server import Server
 
 
-def test_each_operation_has_its_handler():
+def test_handler_of_each_operation():
     other = replace(TALK, name="Other", path="/other/{bot}")
 
     async def whisper(request, events):

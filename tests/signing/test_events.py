@@ -126,7 +126,7 @@ def test_request_of_a_recorded_client_verifies(name):
 
 @pytest.mark.parametrize("name", INDEX)
 @pytest.mark.parametrize("copied", [True, False], ids=["bytes", "memoryview"])
-def test_every_event_of_a_recorded_client_verifies(name, copied):
+def test_events_of_a_recorded_client_verify(name, copied):
     *_, when = captured(name)
     by = verifier(at(when), seed=INDEX[name]["seed_signature"])
     messages = list(Decoder(copy=copied).feed((CAPTURES / f"{name}.request.bin").read_bytes()))
@@ -168,7 +168,7 @@ def test_end_is_a_signed_message_of_83_bytes():
     assert decode(wire).headers[":chunk-signature"] == by.signature
 
 
-def test_nothing_is_signed_after_the_end():
+def test_signer_signs_nothing_after_the_end():
     by = signer()
     by.finish()
     signature = by.signature
@@ -212,7 +212,7 @@ def test_seed_is_bytes_or_hex_digits(seed):
 
 
 @pytest.mark.parametrize("seed", [b"", SEED[:31], SEED.hex()[:62], SEED.hex().encode(), "no hex digits"])
-def test_any_other_seed_is_refused(seed):
+def test_seed_that_is_not_a_signature_is_refused(seed):
     for make in (signer, verifier):
         with pytest.raises(ValueError, match="hex"):
             make(seed=seed)
@@ -309,7 +309,7 @@ def test_dates_need_not_grow_and_may_cross_midnight():
 @pytest.mark.parametrize(
     "milliseconds", [[0, 1000], [1000, 999], [1000, 0], [1001, 2002], [-1, 0], [0, -1], [1001, 999]]
 )
-def test_each_second_has_its_own_date_from_the_epoch_on(milliseconds, secret):
+def test_date_of_each_second_from_the_epoch_on(milliseconds, secret):
     credentials = Credentials("AKIDEXAMPLE", secret)
     moments = [Timestamp(number).datetime for number in milliseconds]
     prior = SEED
@@ -433,7 +433,7 @@ def test_skew_is_told_in_whole_milliseconds(monkeypatch, milliseconds, accepted)
             by.verify(message)
 
 
-def test_without_a_window_the_clock_is_not_asked():
+def test_clock_is_not_asked_without_a_window():
     def clock():
         raise AssertionError
 
@@ -504,7 +504,7 @@ def test_stream_that_is_not_what_was_signed_is_refused(fault):
 
 
 @pytest.mark.parametrize("position", range(0, 3200, 321))
-def test_every_bit_of_the_payload_is_signed(position):
+def test_signature_covers_every_bit_of_the_payload(position):
     message = signed()[0]
     payload = bytearray(message.payload)
     payload[position] ^= 1 << position % 8
@@ -577,7 +577,7 @@ def test_comparison_of_signatures_takes_constant_time(monkeypatch):
     assert compared == [(message.headers[":chunk-signature"],) * 2 for message in messages]
 
 
-def test_no_error_reveals_the_expected_signature():
+def test_errors_hide_the_expected_signature():
     message = signed()[0]
     expected = message.headers[":chunk-signature"]
     with pytest.raises(SignatureMismatch) as raised:

@@ -305,7 +305,7 @@ def test_authorization_header_must_be_valid(authorization):
     assert raised.value.index is None
 
 
-def test_two_authorization_headers_are_none():
+def test_authorization_headers_that_are_two_are_none():
     headers = signed_request()
     with pytest.raises(VerificationError, match="authorization"):
         verify([*headers, headers[-1]])
@@ -355,7 +355,7 @@ def test_request_outside_the_window_is_refused(skew):
     assert verify(headers, clock=at(NOON - skew * SECOND), max_clock_skew=timedelta(hours=1))
 
 
-def test_another_region_service_or_access_key_is_refused():
+def test_scope_or_access_key_of_another_is_refused():
     headers = signed_request()
     with pytest.raises(VerificationError, match="region 'us-east-1', not 'eu-west-1'"):
         verify(headers, region="eu-west-1")
@@ -376,7 +376,7 @@ def test_error_quotes_at_most_64_bytes_of_the_request():
     assert len(str(raised.value)) < 200
 
 
-def test_no_text_of_a_request_breaks_the_verifier():
+def test_verifier_survives_any_text_of_a_request():
     odd = "\ud800\udcff\x00é"
     for headers in (
         [*signed_request(), ("odd", odd)],

@@ -44,7 +44,7 @@ def assert_causes_its_error(codec: Any, corruption: Corruption, data: st.DataObj
 
 
 @pytest.mark.parametrize("kind", CORRUPTION_KINDS)
-def test_each_kind_causes_its_error(codec, kind):
+def test_kinds_cause_their_errors(codec, kind):
     @settings(max_examples=settings().max_examples // 2)
     @given(testing.corruptions(kinds=[kind]), st.data())
     def test(corruption, data):
@@ -57,7 +57,7 @@ def test_each_kind_causes_its_error(codec, kind):
 @pytest.mark.parametrize(
     ("kind", "places"), [("changed_prelude", range(12)), ("changed_message", range(12, len(frames.EVENT_FRAME)))]
 )
-def test_any_byte_may_be_the_one_that_is_changed(kind, places):
+def test_changed_byte_may_be_any(kind, places):
     def changed(corruption: Corruption) -> list[int]:
         return [
             place
@@ -109,7 +109,7 @@ def test_faulty_header_is_inserted_anywhere(kind):
 @pytest.mark.parametrize(
     "kind", ["total_length_too_small", "headers_length_too_large", "headers_over_limit", "payload_over_limit"]
 )
-def test_where_a_length_is_at_fault_the_rest_is_as_it_was(kind):
+def test_length_at_fault_leaves_the_rest_as_it_was(kind):
     @settings(max_examples=20, database=None)
     @given(testing.corruptions(frames.TEN_FRAME, kinds=[kind]))
     def test(corruption):
@@ -119,7 +119,7 @@ def test_where_a_length_is_at_fault_the_rest_is_as_it_was(kind):
 
 
 @pytest.mark.parametrize("part", ["headers", "payload"])
-def test_each_limit_is_named(codec, part):
+def test_limits_are_named(codec, part):
     @given(testing.corruptions(kinds=[f"{part}_over_limit"]))
     def test(corruption):
         with pytest.raises(DecodeLimitExceeded) as raised:
@@ -174,11 +174,11 @@ LEAST = {
 
 
 @pytest.mark.parametrize("kind", CORRUPTION_KINDS)
-def test_each_kind_shrinks_to_its_simplest(kind):
+def test_kinds_shrink_to_their_simplest(kind):
     assert least(testing.corruptions(kinds=[kind])).wire == LEAST[kind]
 
 
-def test_every_kind_is_found():
+def test_kinds_are_all_found():
     corruptions = testing.corruptions()
     seen: set[str] = set()
     draw_until(corruptions, lambda corruption: seen.add(corruption.kind) or seen == set(CORRUPTION_KINDS))

@@ -35,12 +35,12 @@ def test_exported_names():
     assert all(getattr(testing, name).__name__ == name for name in testing.__all__ if name != "CORRUPTION_KINDS")
 
 
-def test_other_names_are_none():
+def test_names_that_are_not_exported():
     with pytest.raises(AttributeError, match=r"^module 'eventstream\.testing' has no attribute 'everything'$"):
         testing.everything  # noqa: B018
 
 
-def test_every_strategy_can_be_drawn_from_without_arguments():
+def test_strategies_can_be_drawn_from_without_arguments():
     """With every health check on, and no example thrown away."""
     made = [getattr(testing, name)() for name in testing.__all__ if name[0].islower() and name not in BUILDERS]
 
@@ -100,7 +100,7 @@ def test_transcripts_alone_need_msgspec():
     assert done.startswith("eventstream.transcribe needs msgspec: ")
 
 
-def test_without_hypothesis_the_error_names_the_extra(monkeypatch):
+def test_missing_hypothesis_is_an_error_that_names_the_extra(monkeypatch):
     module = importlib.util.find_spec("eventstream.testing._hypothesis")
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(ModuleNotFoundError, match=r"need hypothesis: .* with its extra \[testing\]") as raised:

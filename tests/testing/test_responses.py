@@ -200,14 +200,14 @@ def test_recording(caller):
     assert converse(caller, [HELLO.encode() + STOP.encode(), b""]).heard == HEARD
 
 
-def test_every_call_is_answered_and_kept(bedrock):
+def test_calls_are_answered_and_kept(bedrock):
     with fake_response(bedrock, "converse_stream", iter([HELLO])) as requests:
         for model in ("first", "second"):
             assert list(bedrock.converse_stream(modelId=model)["stream"]) == HEARD[:1]
         assert requests == [{"modelId": "first"}, {"modelId": "second"}]
 
 
-def test_after_the_block_the_client_is_as_before(bedrock):
+def test_client_is_as_before_after_the_block(bedrock):
     with fake_response(bedrock, "converse_stream", [HELLO]):
         pass
     with fake_response(bedrock, "converse_stream", [STOP]):

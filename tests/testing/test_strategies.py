@@ -21,7 +21,7 @@ TYPES = [bool, str, int, bytes, Byte, Short, Long, Timestamp, uuid.UUID]
 
 
 @given(testing.header_names())
-def test_every_name_is_one(codec, name):
+def test_names_are_valid(codec, name):
     headers = codec.decode(codec.encode({name: True})).headers
     assert list(headers) == [name]
 
@@ -46,7 +46,7 @@ def test_names_are_reserved_ones_and_any_text():
 
 
 @given(testing.header_values())
-def test_every_value_comes_back_as_it_was(codec, value):
+def test_values_come_back_as_they_were(codec, value):
     (found,) = codec.decode(codec.encode({"name": value})).headers.values()
     assert frames.same_value(found, value)
 
@@ -134,7 +134,7 @@ def test_headers_are_within_the_default_limit():
 
 
 @given(testing.messages())
-def test_every_message_encodes_and_decodes(codec, message):
+def test_messages_encode_and_decode(codec, message):
     wire = message.encode()
     again = codec.decode(wire)
     assert again.encode() == wire
@@ -158,7 +158,7 @@ def test_messages_of_given_parts():
 
 
 @given(testing.wires())
-def test_every_wire_is_one_message(codec, wire):
+def test_wires_are_one_message_each(codec, wire):
     assert codec.decode(wire).encode() == wire
 
 

@@ -34,7 +34,7 @@ def versions(file: Path) -> dict[str, list[Requirement]]:
     return found
 
 
-def test_every_group_is_locked() -> None:
+def test_groups_are_locked() -> None:
     assert lock.groups() == list(GROUPS)
     assert {file.stem for file in FILES if file.parent == lock.REQUIREMENTS} == set(GROUPS)
     assert {file.stem for file in FILES if file.parent.name == "lowest"} == set(lock.LOWEST)
@@ -45,7 +45,7 @@ def test_every_group_is_locked() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_every_version_has_hashes_and_nothing_else(file: Path) -> None:
+def test_versions_have_hashes_and_nothing_else(file: Path) -> None:
     """No option of pip, so no address of an index."""
     assert ENTRY.sub("", file.read_text(encoding="utf-8")) == ""
 

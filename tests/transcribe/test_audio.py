@@ -254,7 +254,7 @@ def all_of(chunks):
     "format", [MONO, STEREO, AudioFormat(48000, media_encoding="flac")], ids=["mono", "stereo", "flac"]
 )
 @pytest.mark.parametrize("length", [0, 4, 3200, 3204, 12_800, 40_000])
-def test_all_chunks_but_the_last_are_full(source, format, length):
+def test_chunks_but_the_last_are_full(source, format, length):
     data = samples(length)
     chunks = all_of(SOURCES[source](data, format, 0.1))
     assert b"".join(chunks) == data
@@ -308,7 +308,7 @@ def test_source_of_something_else_is_a_type_error(source):
 
 
 @given(st.lists(st.binary(max_size=40)), st.sampled_from([MONO, STEREO]), st.floats(0.0001, 0.001))
-def test_any_pieces_give_the_same_chunks(pieces, format, duration):
+def test_chunks_are_the_same_of_any_pieces(pieces, format, duration):
     data = b"".join(pieces)
     data = data[: len(data) - len(data) % format.sample_length]
     pieces = list(cut_to(pieces, len(data)))
@@ -395,7 +395,7 @@ def test_wav_that_the_standard_library_wrote(tmp_path, rate, channels):
         assert len(chunks[0]) == audio.format.chunk_length()
 
 
-def test_only_a_file_opened_here_is_closed(tmp_path):
+def test_file_is_closed_only_if_it_was_opened_here(tmp_path):
     path = tmp_path / "audio.wav"
     path.write_bytes(wav(b"ab"))
     with open_wav(path) as audio:
@@ -412,7 +412,7 @@ def test_only_a_file_opened_here_is_closed(tmp_path):
         open_wav(tmp_path / "nothing.wav")
 
 
-def test_other_chunks_are_passed_over():
+def test_riff_chunks_of_other_kinds_are_passed_over():
     info = b"LIST" + struct.pack("<I", 3) + b"abc\0"
     big = b"junk" + struct.pack("<I", 100_000) + bytes(100_000)
     assert opened(wav(b"abcd", before=info + big, after=info)).read(100) == b"abcd"
@@ -479,7 +479,7 @@ def test_declared_length_reserves_nothing(length):
 
 
 @pytest.mark.parametrize("length", [100_000, 0xFFFFFFFF])
-def test_all_that_is_left_is_read_also_in_short_pieces(length):
+def test_rest_is_read_also_in_short_pieces(length):
     data = samples(100_000)
     audio = open_wav(ShortReads(wav(data, length=length)))
     assert audio.read(100) == data[:99]  # what is there comes at once
@@ -645,7 +645,7 @@ def test_audio_that_came_before_its_source_failed_comes_first(failure):
 
 
 @pytest.mark.parametrize("end", [b"", bytearray(), memoryview(b""), array.array("B")])
-def test_any_empty_buffer_is_the_end(end):
+def test_end_is_any_empty_buffer(end):
     pieces = iter([b"abcd", end])
 
     class File:
@@ -739,12 +739,12 @@ def test_half_a_sample_at_the_end_of_a_wav():
     ],
     ids=lambda value: repr(value)[:50],
 )
-def test_no_wav_that_the_service_takes(data, text):
+def test_wav_that_the_service_does_not_take(data, text):
     with pytest.raises(InvalidAudio, match=f"^{text}"):
         opened(data)
 
 
-def test_every_cut_of_a_header_is_refused():
+def test_header_that_is_cut_anywhere_is_refused():
     data = wav(b"", fmt=extensible(1), before=b"LIST" + struct.pack("<I", 4) + b"abcd")
     opened(data)
     for length in range(len(data)):
@@ -753,7 +753,7 @@ def test_every_cut_of_a_header_is_refused():
 
 
 @given(st.binary(max_size=80))
-def test_any_bytes_are_a_wav_or_invalid_audio(data):
+def test_bytes_are_a_wav_or_invalid_audio(data):
     for before in (b"", b"RIFF\0\0\0\0WAVE", b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0"):
         with contextlib.suppress(InvalidAudio):
             audio = opened(before + data)
@@ -818,7 +818,7 @@ class Time:
 TEN = [bytes(3200)] * 10
 
 
-def test_each_chunk_goes_when_its_time_has_come():
+def test_chunks_go_when_their_time_has_come():
     time = Time()
     assert time.paced(TEN) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
     assert len(time.slept) == 9
@@ -835,7 +835,7 @@ def test_delays_do_not_add_up():
     assert Time(late=0.02).paced(TEN * 10, work=0.03)[-1] == 9.92
 
 
-def test_after_a_delay_the_chunks_catch_up():
+def test_chunks_catch_up_after_a_delay():
     times = Time().paced(TEN, work=lambda count: 0.35 if count == 2 else 0.0)
     assert times == [0.0, 0.1, 0.45, 0.45, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9]
 
@@ -846,7 +846,7 @@ def test_also_in_a_delay_the_others_get_their_turn():
     assert time.slept == [0.0] * 9
 
 
-def test_many_chunks_do_not_drift():
+def test_pace_of_many_chunks_does_not_drift():
     time = Time(start=0.0)
     assert time.paced([bytes(882)] * 100_000, AudioFormat(44100))[-1] == 999.99
 
@@ -874,7 +874,7 @@ def test_chunks_are_asked_for_one_by_one():
     asyncio.run(run())
 
 
-def test_no_chunks():
+def test_chunks_of_nothing():
     assert Time().paced([]) == []
 
 

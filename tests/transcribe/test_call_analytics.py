@@ -122,7 +122,7 @@ def client_of(emulator, kind=TranscribeClient):
     return kind("us-east-1", endpoint=emulator.endpoint, credentials=DOCUMENTATION_CREDENTIALS)
 
 
-def test_both_ends_talk_to_each_other():
+def test_ends_talk_to_each_other():
     async def main():
         async with Emulator(recogniser=Scripted("One {NAME two} three.")) as emulator:
             client = client_of(emulator)

@@ -748,7 +748,7 @@ def depth(error):
 
 @pytest.mark.parametrize("fault", [TranscribeError, PreludeChecksumMismatch, StreamError, TimeoutError])
 @pytest.mark.parametrize("first", ["send", "receive"])
-def test_every_call_raises_an_equal_new_error(fault, first):
+def test_error_is_raised_anew_by_every_call(fault, first):
     async def main():
         done = asyncio.Event()
 
@@ -898,7 +898,7 @@ def test_ca_bundle_that_cannot_be_used(tmp_path):
 # Credentials
 
 
-def test_no_credentials():
+def test_credentials_that_are_missing():
     service = Service()
 
     async def main():
@@ -913,7 +913,7 @@ def test_no_credentials():
     assert service.requests == []
 
 
-def test_no_botocore(monkeypatch):
+def test_botocore_that_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "botocore.session", None)
 
     async def main():

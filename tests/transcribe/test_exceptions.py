@@ -103,7 +103,7 @@ def test_recorded_one():
 
 
 @pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
-def test_one_made_here_keeps_what_it_is_given(kind, status, retryable):
+def test_exception_made_here_keeps_what_it_is_given(kind, status, retryable):
     headers = {":content-type": "text/plain"}
     error = kind("why", headers, b"body")
     assert (error.message, error.headers, error.payload, error.status_code) == ("why", headers, b"body", status)
@@ -111,7 +111,7 @@ def test_one_made_here_keeps_what_it_is_given(kind, status, retryable):
     assert (error.message, error.headers, error.payload, error.status_code) == ("why", headers, b"body", 418)
 
 
-def test_one_made_here_of_nothing_more():
+def test_exception_made_here_of_nothing_more():
     for error in (BadRequestException(), TranscribeError("BadRequestException")):
         assert (error.code, error.message, error.headers, error.payload) == ("BadRequestException", "", None, b"")
 
@@ -153,7 +153,7 @@ def test_unknown_code_that_says_to_try_again():
 
 
 @pytest.mark.parametrize("message_type", ["exception", "error"])
-def test_no_code(message_type):
+def test_code_that_is_missing(message_type):
     error = TranscribeError.from_message(Message({":message-type": message_type}))
     assert type(error) is TranscribeError
     assert (error.code, error.message, str(error)) == ("", "", "unnamed error")
@@ -296,7 +296,7 @@ def test_invalid_event_text(event_type, path, text):
     assert (str(error), error.event_type, error.path) == (text, event_type, path)
 
 
-def test_no_text_quotes_more_than_64_bytes():
+def test_texts_quote_at_most_64_bytes():
     assert len(str(InvalidEvent("x" * 30_000, "wrong"))) < 100
 
 

@@ -54,6 +54,6 @@ def test_exported_names():
     assert sorted(eventstream.transcribe.__all__) == sorted(NAMES)
 
 
-def test_every_exported_name_is_there():
+def test_exported_names_are_there():
     for name in NAMES:
         assert hasattr(eventstream.transcribe, name), name

@@ -54,7 +54,7 @@ def client_of(emulator, kind):
 
 
 @pytest.mark.parametrize("method", STARTED)
-def test_every_operation_has_a_deadline(method):
+def test_deadline_of_every_operation(method):
     async def main():
         async with Emulator(faults=["slow:5@0"]) as emulator:
 
@@ -73,7 +73,7 @@ def test_every_operation_has_a_deadline(method):
 
 
 @pytest.mark.parametrize("method", STARTED)
-def test_every_operation_is_retried(method, monkeypatch):
+def test_retries_of_every_operation(method, monkeypatch):
     async def at_once(*_):
         return True
 

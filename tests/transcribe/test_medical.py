@@ -133,7 +133,7 @@ def client_of(emulator):
     return TranscribeClient("us-east-1", endpoint=emulator.endpoint, credentials=DOCUMENTATION_CREDENTIALS)
 
 
-def test_both_ends_talk_to_each_other():
+def test_ends_talk_to_each_other():
     async def main():
         async with Emulator(recogniser=Scripted("One two three.")) as emulator:
             client = client_of(emulator)
@@ -156,7 +156,7 @@ def test_both_ends_talk_to_each_other():
     run(main)
 
 
-def test_another_language_is_refused():
+def test_language_but_english_is_refused():
     async def main():
         async with Emulator() as emulator:
             with pytest.raises(BadRequestException, match="'fr-FR' is not supported"):

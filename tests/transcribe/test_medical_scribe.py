@@ -135,7 +135,7 @@ async def segments(emulator, sent, *chunks):
         return [event.transcript_segment async for event in stream]
 
 
-def test_both_ends_talk_to_each_other():
+def test_ends_talk_to_each_other():
     async def main():
         async with Emulator(recogniser=Scripted("One two three.\n@filter rude two")) as emulator:
             sent = configuration(vocabulary_filter_name="rude", vocabulary_filter_method="mask")
@@ -230,7 +230,7 @@ def test_client_checks_what_it_sends():
     run(main)
 
 
-def test_another_language_is_refused():
+def test_language_but_english_is_refused():
     async def main():
         async with Emulator() as emulator:
             with pytest.raises(BadRequestException, match="'fr-FR' is not supported"):

@@ -204,11 +204,11 @@ def test_recorded_audio(path):
 # Names of the wire
 
 
-def test_every_member_from_the_wire():
+def test_members_from_the_wire():
     assert parsed(EVERYTHING) == TYPED
 
 
-def test_every_member_to_the_wire():
+def test_members_to_the_wire():
     message = event_to_message(TYPED)
     assert json.loads(message.payload) == EVERYTHING
     assert dict(message.headers) == {
@@ -253,7 +253,7 @@ def test_false_and_zero_are_written():
     ]
 
 
-def test_two_events_share_no_list():
+def test_lists_are_not_shared_by_two_events():
     one, other = TranscriptEvent(), TranscriptEvent()
     one.transcript.results.append(Result())
     assert other.transcript.results == []
@@ -272,11 +272,11 @@ def test_repr_shows_what_is_given():
 @pytest.mark.parametrize(
     "content", [{}, {"Transcript": {}}, {"Transcript": None}, {"Transcript": {"Results": []}}], ids=repr
 )
-def test_no_results(content):
+def test_results_that_are_missing(content):
     assert parsed(content) == TranscriptEvent(Transcript(results=[]))
 
 
-def test_nothing_but_empty_objects():
+def test_objects_that_are_empty():
     event = parsed(
         {
             "Transcript": {
@@ -443,7 +443,7 @@ def test_json_of_another_shape(path, wrong, nulls):
     ],
     ids=lambda payload: repr(payload[:60]),
 )
-def test_no_json_at_all(payload):
+def test_payload_is_not_json_at_all(payload):
     with pytest.raises(InvalidEvent) as caught:
         parsed(payload)
     assert len(str(caught.value)) < 200
@@ -521,7 +521,7 @@ def test_unknown_event_is_passed_on():
 
 
 @given(st.binary(max_size=64))
-def test_any_payload_is_an_event_or_an_invalid_one(payload):
+def test_payload_is_an_event_or_an_invalid_one(payload):
     outcome(payload)
 
 
@@ -542,7 +542,7 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_any_json_is_an_event_or_an_invalid_one(content):
+def test_json_is_an_event_or_an_invalid_one(content):
     outcome(json.dumps(content).encode())
     outcome(json.dumps({"Transcript": {"Results": [content]}}).encode())
 
@@ -643,7 +643,7 @@ def parsed_configuration(payload):
 
 
 @pytest.mark.parametrize("value", [None, "event", Transcript(), b"audio", Message()], ids=repr)
-def test_no_event_is_a_type_error(value):
+def test_event_of_another_class_is_a_type_error(value):
     with pytest.raises(TypeError, match=f"^an event is one of .*, TranscriptEvent, not {type(value).__name__}$"):
         event_to_message(value)
 
@@ -664,7 +664,7 @@ def test_text_with_lone_surrogates_is_an_encode_error():
 
 
 @given(testing.transcripts())
-def test_any_event_there_and_back(event):
+def test_events_there_and_back(event):
     wire = event_to_message(event).encode()
     assert event_from_message(eventstream.decode(wire)) == event
 

@@ -95,7 +95,7 @@ def test_parameters_are_24_and_each_is_a_field():
 
 
 @pytest.mark.parametrize(("field", "header", "value", "text"), PARAMETERS, ids=[row[0] for row in PARAMETERS])
-def test_each_parameter_there_and_back(field, header, value, text):
+def test_parameters_there_and_back(field, header, value, text):
     request = request_with(**{field: value})
     headers = request.to_headers()
     assert ("x-amzn-transcribe-" + header, text) in headers
@@ -104,7 +104,7 @@ def test_each_parameter_there_and_back(field, header, value, text):
 
 
 @pytest.mark.parametrize(("field", "header", "value", "text"), PARAMETERS, ids=[row[0] for row in PARAMETERS])
-def test_each_parameter_of_a_response(field, header, value, text):
+def test_parameters_of_a_response(field, header, value, text):
     response = StartStreamTranscriptionResponse(**{field: value})
     headers = [("x-amzn-transcribe-" + header, text)]
     assert response.to_headers() == headers
@@ -324,7 +324,7 @@ def test_missing_parameters():
 @pytest.mark.parametrize(
     "choice", [{"language_code": "en-US"}, {"identify_language": True}, {"identify_multiple_languages": True}], ids=repr
 )
-def test_one_choice_of_the_language(choice):
+def test_language_is_chosen_in_one_way(choice):
     request_with(**choice)
     request_with(**{"identify_language": False, "identify_multiple_languages": False, **choice})
 
@@ -361,11 +361,11 @@ def test_several_choices_of_the_language(chosen, field):
     ],
     ids=repr,
 )
-def test_other_combinations_are_left_to_the_service(fields):
+def test_combinations_are_left_to_the_service(fields):
     request_with(**fields)
 
 
-def test_one_error_says_all_that_is_wrong():
+def test_error_says_all_that_is_wrong():
     with pytest.raises(InvalidRequest) as caught:
         StartStreamTranscriptionRequest(
             media_sample_rate_hertz=96000, media_encoding="mp3", vocabulary_name="x" * 201, session_resume_window=0
@@ -399,7 +399,7 @@ def test_list_is_shown_in_at_most_64_bytes():
     assert caught.value.problems["vocabulary_names"].startswith(f"('{'語' * 19}... (allowed: ")
 
 
-def test_one_number_that_is_allowed_is_named():
+def test_number_that_is_allowed_is_named():
     with pytest.raises(InvalidRequest) as caught:
         request_with(number_of_channels=3)
     assert caught.value.problems["number_of_channels"] == "3 (allowed: 2)"
@@ -527,7 +527,7 @@ choices = st.one_of(
 
 
 @given(requests, choices, st.randoms())
-def test_any_request_survives_its_headers_in_any_order(fields, choice, random):
+def test_requests_survive_their_headers_in_any_order(fields, choice, random):
     request = StartStreamTranscriptionRequest(**fields, **choice)
     headers = [(random.choice([name, name.upper(), name.title()]), text) for name, text in request.to_headers()]
     random.shuffle(headers)
@@ -535,7 +535,7 @@ def test_any_request_survives_its_headers_in_any_order(fields, choice, random):
 
 
 @given(st.lists(st.tuples(st.sampled_from(["x-amzn-transcribe-" + row[1] for row in PARAMETERS]), st.text())))
-def test_any_headers_are_a_request_or_an_invalid_one(headers):
+def test_headers_are_a_request_or_an_invalid_one(headers):
     with contextlib.suppress(InvalidRequest):
         StartStreamTranscriptionRequest.from_headers(headers)
     StartStreamTranscriptionResponse.from_headers(headers)

@@ -57,7 +57,7 @@ def test_operations():
         assert operation.service == SERVICE
 
 
-def test_every_shape_is_there():
+def test_shapes_are_there():
     def used(value):
         if isinstance(value, dict):
             if isinstance(value.get("shape"), str):

@@ -335,7 +335,7 @@ def test_chunk_is_a_buffer(chunk, error):
         a_client().send_audio(chunk)
 
 
-def test_no_audio_after_its_end():
+def test_audio_after_its_end():
     client = a_client()
     client.end_audio()
     for call in (lambda: client.send_audio(CHUNKS[0]), client.end_audio):
@@ -582,7 +582,7 @@ def test_unsigned_audio_that_ends_before_its_end_was_cut():
         server.receive_eof()
 
 
-def test_only_transcripts_are_sent_as_transcripts():
+def test_transcripts_are_all_that_is_sent_as_transcripts():
     with pytest.raises(TypeError, match=r"^an event is one of TranscriptEvent, not AudioEvent$"):
         a_server().send_transcript(AUDIO[0])
 

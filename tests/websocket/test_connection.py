@@ -189,7 +189,7 @@ def test_slow_reader_gets_all_in_the_end():
     run(main())
 
 
-def test_what_came_before_the_connection_was_lost_counts():
+def test_lost_connection_keeps_what_came_before():
     class Transport(asyncio.Transport):
         def set_write_buffer_limits(self, high=None, low=None): ...
 

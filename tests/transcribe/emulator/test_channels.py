@@ -64,7 +64,7 @@ def test_known_samples_of_g711(encoding, samples):
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="audioop, the oracle, is gone")
 @pytest.mark.parametrize(("encoding", "oracle"), [("g711-alaw", "alaw2lin"), ("g711-ulaw", "ulaw2lin")])
-def test_every_sample_of_g711(encoding, oracle):
+def test_g711_of_every_sample(encoding, oracle):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         import audioop

@@ -122,7 +122,7 @@ def test_two_channels_are_mixed_for_one(av, speech):
     assert len(b"".join(decoded("flac", data, 4096))) == len(speech)
 
 
-def test_nothing_is_nothing(av):
+def test_empty_audio_is_nothing(av):
     for encoding in ("flac", "ogg-opus", "g729"):
         assert CompressedDecoder(AudioFormat(16000, 1, encoding)).finish() == b""
 
@@ -159,7 +159,7 @@ def test_broken_opus_packet_is_refused(samples):
 
 
 @pytest.mark.parametrize("encoding", ["flac", "g729"])
-def test_one_channel_instead_of_two_is_refused(samples, encoding):
+def test_channel_that_is_missing_is_refused(samples, encoding):
     with pytest.raises(BadRequestException, match="it has one channel, and two were announced"):
         decoded(encoding, samples[encoding], 5000, channels=2)
 
@@ -181,7 +181,7 @@ def test_endless_packet_is_refused(monkeypatch, samples):
         decoded("ogg-opus", head + 3 * page, 5000)
 
 
-def test_without_pyav_the_extra_is_named(monkeypatch):
+def test_missing_pyav_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ImportError) as raised:
         CompressedDecoder(AudioFormat(16000, 1, "flac"))

@@ -69,7 +69,7 @@ async def ended(process):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_from_its_first_line_to_its_last(run, client, number):
+def test_process_from_its_first_line_to_its_last(run, client, number):
     async def main():
         async with running("--fault", "slow:0@2", "--grace", "20") as (process, emulator), client(emulator) as peer:
             stream = await peer.open()
@@ -472,7 +472,7 @@ def test_thread_that_cannot_be_started_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "emulator: the system allows no more threads, or has no memory for one\n"
 
 
-def test_other_errors_at_run_time_are_not_hidden(monkeypatch, capsys):
+def test_errors_at_run_time_are_not_hidden(monkeypatch, capsys):
     def fail(error):
         async def serve(options, recogniser):
             raise error

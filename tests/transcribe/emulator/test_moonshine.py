@@ -120,7 +120,7 @@ def test_emulator_hears_two_channels(run, client, factory, speech):
         ),
     ],
 )
-def test_other_languages_are_refused(library, parameters, languages):
+def test_languages_but_english_are_refused(library, parameters, languages):
     with pytest.raises(BadRequestException) as raised:
         Moonshine()(request(**parameters))
     assert raised.value.message == f"The recogniser of this emulator knows English, not {languages}."
@@ -138,7 +138,7 @@ def test_english_is_taken(library, parameters):
     Moonshine()(request(**parameters)).close()
 
 
-def test_without_moonshine_the_extra_is_named(monkeypatch):
+def test_missing_moonshine_names_the_extra(monkeypatch):
     monkeypatch.setattr(module, "find_spec", {}.get)
     with pytest.raises(ImportError) as raised:
         Moonshine()

@@ -31,7 +31,7 @@ def test_limits_by_default_and_strict():
     assert Limits(one_stream_per_connection=True, max_lead=300) == Limits.strict()
 
 
-def test_each_limit_has_its_own_switch():
+def test_limits_have_their_own_switches():
     assert of_limits("--one-stream-per-connection") == Limits(one_stream_per_connection=True)
     assert of_limits("--max-lead", "1.5") == Limits(max_lead=1.5)
     assert of_limits("--strict", "--no-one-stream-per-connection") == Limits(max_lead=300)
@@ -48,7 +48,7 @@ def test_clock_is_shifted():
         assert abs(shift - timedelta(seconds=seconds)) < timedelta(seconds=5)
 
 
-def test_each_bound_of_connections_has_its_switch():
+def test_bounds_of_connections_have_their_switches():
     assert of_connections() == ConnectionLimits()
     assert of_connections("--max-connections", "3", "--max-connections-per-peer", "2", "--backlog", "1") == (
         ConnectionLimits(max_connections=3, max_connections_per_peer=2, backlog=1)

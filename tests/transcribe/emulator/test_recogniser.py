@@ -57,11 +57,11 @@ def test_factory_of_the_user(name, factory):
     "name",
     ["", "whisper", "json:", ":dumps", "json:nothing", "json:dumps.x", "json:__name__", "json:dumps:x", ".json:dumps"],
 )
-def test_no_such_recogniser(name):
+def test_recogniser_that_does_not_exist(name):
     with pytest.raises(ValueError, match="unknown recogniser"):
         load_recogniser(name)
 
 
-def test_no_such_module():
+def test_module_that_does_not_exist():
     with pytest.raises(ImportError):
         load_recogniser("no_such_module:factory")

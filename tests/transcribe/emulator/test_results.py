@@ -78,7 +78,7 @@ def test_ids_belong_to_session_channel_and_place():
     assert len(set(every)) == len(every)
 
 
-def test_nothing_heard_is_no_result():
+def test_results_need_something_heard():
     assert results().of([]) == []
     assert results().of([Hypothesis([]), Hypothesis([], is_final=True)]) == []
 

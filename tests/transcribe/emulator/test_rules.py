@@ -45,7 +45,7 @@ def test_rule_that_is_broken(name, parameters):
         check(request, allowed=RULES.keys() - {name})
 
 
-def test_every_rule_has_its_case():
+def test_rules_have_their_cases():
     assert {name for name, _ in BROKEN} == RULES.keys()
 
 

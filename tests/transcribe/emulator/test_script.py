@@ -92,7 +92,7 @@ def test_entities():
     assert step.mentions == [Mention("NAME", 5, 7, 0.9), Mention("ADDRESS", 9, 12, 0.9)]
 
 
-def test_what_call_analytics_tells():
+def test_call_analytics_of_a_script():
     script = """
         Hello.
         @sentiment NEGATIVE

@@ -56,7 +56,7 @@ def test_end_between_two_sentences():
     assert list(heard.finish()) == []
 
 
-def test_without_audio_nothing_is_heard():
+def test_transcript_of_no_audio_is_empty():
     assert list(recogniser().finish()) == []
 
 
@@ -82,7 +82,7 @@ def test_cuts_of_the_audio_do_not_matter(lengths):
     assert list(pieces.finish()) == list(whole.finish())
 
 
-def test_every_stream_begins_at_the_beginning():
+def test_stream_begins_at_the_beginning_of_the_script():
     assert list(recogniser().feed(SECOND)) == list(recogniser().feed(SECOND))
 
 

@@ -104,7 +104,7 @@ def test_client_that_does_not_trust_it(run, client):
     run(main)
 
 
-def test_no_http2(run, client):
+def test_http1_connection_is_closed(run, client):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             address = peer.address
@@ -192,7 +192,7 @@ def test_exception_in_the_block_ends_it_too(run, client):
     run(main)
 
 
-def test_the_end_without_a_thread_that_waits(run, monkeypatch):
+def test_end_leaves_no_thread_that_waits(run, monkeypatch):
     async def main():
         async with Emulator() as emulator:
 

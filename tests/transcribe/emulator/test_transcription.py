@@ -120,7 +120,7 @@ def test_audio_becomes_results(run, client):
     run(main)
 
 
-def test_without_audio(run, client):
+def test_stream_without_audio(run, client):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             stream = await peer.open()
@@ -367,7 +367,7 @@ def test_invalid_parameters(run, client, headers, text):
 @pytest.mark.parametrize(
     "request_line", [{"path": "/"}, {"path": "/stream-transcription-websocket"}, {"method": "GET"}]
 )
-def test_another_operation(run, client, request_line):
+def test_operation_that_is_unknown(run, client, request_line):
     async def main():
         async with Emulator() as emulator, client(emulator) as peer:
             for number in (1, 2):
@@ -748,7 +748,7 @@ def test_handler_that_is_cancelled(run, client, caplog):
 
 
 @pytest.mark.parametrize("events", [[], [AudioEvent(CHUNK)], [AudioEvent(b"")], [ConfigurationEvent()]])
-def test_no_audio_for_too_long(run, client, events):
+def test_audio_that_pauses_for_too_long(run, client, events):
     async def main():
         async with Emulator(limits=Limits(audio_timeout=0.05)) as emulator, client(emulator) as peer:
             stream = await peer.open()
@@ -1072,7 +1072,7 @@ class Instant:
 
 
 @pytest.mark.parametrize(("factory", "where"), [(Recogniser, "recogniser"), (Instant(), "MainThread")])
-def test_where_recognisers_work(run, client, factory, where):
+def test_recogniser_works_in_its_thread_or_the_event_loop(run, client, factory, where):
     async def main():
         async with Emulator(recogniser=factory) as emulator, client(emulator) as peer:
             stream = await peer.open(number_of_channels=2)
