@@ -31,7 +31,7 @@ from eventstream.transcribe.operations import (
 
 if TYPE_CHECKING:
     from eventstream.signing import Credentials
-    from eventstream.transcribe.emulator.recogniser import RecogniserFactory
+    from eventstream.transcribe.emulator.recogniser import Recogniser, RecogniserFactory
     from eventstream.transcribe.emulator.transcription import TranscriptionOf
 
 __all__ = ["Limits", "Service", "Statistics"]
@@ -182,6 +182,13 @@ class Service(server.Service):
 
     async def _transcribe(self, kind: type[Transcription], conversation: TranscriptionOf) -> None:
         await kind(self, conversation).run()
+
+    def release(self, recogniser: Recogniser) -> None:
+        """Close a recogniser. If it fails, the log says so."""
+        try:
+            recogniser.close()
+        except Exception:
+            self.failures(logging.ERROR, "a recogniser failed to close", exc_info=True)
 
     def words(self, error: Exception) -> str:
         """Say what is wrong with what has come, as the service does where that is known."""

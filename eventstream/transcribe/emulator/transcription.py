@@ -10,7 +10,6 @@ What is wrong with an event is told with a ``BadRequestException``, as clients o
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import datetime, timedelta, timezone
@@ -61,8 +60,6 @@ TranscriptionOf: TypeAlias = Conversation[Any, Any, AudioStreamEvent, Any]
 
 _QUIET = 5.0
 """Seconds without results after which audio is answered with an event without any, so that clients see progress."""
-
-_log = logging.getLogger("eventstream.transcribe.emulator")
 
 _T = TypeVar("_T")
 
@@ -149,9 +146,9 @@ class Transcription:
             raise BadRequestException(f"This emulator has no decoder: {error}.") from None
         self._bytes_per_second = format.bytes_per_second
         for number in range(self._audio.count) if self._audio.count > 1 else [None]:
-            recogniser = await self._work(self._service.recogniser, request, unwanted=_close)
+            recogniser = await self._work(self._service.recogniser, request, unwanted=self._service.release)
             results = ChannelResults(request, self._session_id, number, self._analysed)
-            self._channels.append(_Channel(recogniser, results))
+            self._channels.append(_Channel(recogniser, results, self._service.release))
 
     # Audio
 
@@ -269,8 +266,11 @@ class MedicalTranscription(Transcription):
 class _Channel:
     """The recogniser of one channel, and the results made of what it hears."""
 
-    def __init__(self, recogniser: Recogniser, results: ChannelResults) -> None:
+    def __init__(
+        self, recogniser: Recogniser, results: ChannelResults, release: Callable[[Recogniser], object]
+    ) -> None:
         self._recogniser = recogniser
+        self._release = release
         self._error: TranscribeError | None = None
         self._lock = Lock()  # its stream may be gone before it has come back from the other thread
         self.results = results
@@ -299,7 +299,7 @@ class _Channel:
 
     def close(self) -> None:
         with self._lock:
-            _close(self._recogniser)
+            self._release(self._recogniser)
 
 
 def _expired(signed: datetime, lead: float, valid: float) -> BadRequestException:
@@ -317,13 +317,6 @@ def _expired(signed: datetime, lead: float, valid: float) -> BadRequestException
     times = [f"{moment.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}" for moment in moments]
     how_long = f"{valid / 60:g} min" if valid % 60 == 0 else f"{valid:g} s"
     return BadRequestException("Signature expired: {} is now earlier than {} ({} - {}.)".format(*times, how_long))
-
-
-def _close(recogniser: Recogniser) -> None:
-    try:
-        recogniser.close()
-    except Exception:
-        _log.exception("a recogniser failed to close")
 
 
 def _discard(unwanted: Callable[[_T], object], worked: Future[_T]) -> None:
