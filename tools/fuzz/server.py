@@ -115,11 +115,12 @@ class World:
 
     def close(self) -> None:
         """End everything; nothing may be left that raised."""
-        self.loop.run_until_complete(self._end())
+        self.loop.run_until_complete(self.end())
         self.loop.close()
         assert not self.faults, self.faults
 
-    async def _end(self) -> None:
+    async def end(self) -> None:
+        """Lose all connections."""
         for connection in (*self.connections, self.honest):
             connection.connection_lost(None)
         for _ in range(TURNS):
@@ -129,9 +130,10 @@ class World:
 
     def chunk(self, data: bytes) -> None:
         """Send this on the honest stream, and get it back."""
-        self.loop.run_until_complete(self._chunk(data))
+        self.loop.run_until_complete(self.exchange(data))
 
-    async def _chunk(self, data: bytes) -> None:
+    async def exchange(self, data: bytes) -> None:
+        """Send this on the honest stream, and get it back, from within the event loop."""
         self.honest.data_received(DataFrame(1, data=data).serialize())
         received = b""
         for _ in range(TURNS):
@@ -162,10 +164,11 @@ class World:
 
     def attack(self, draw: Draw) -> None:
         """Do what the bytes say."""
-        self.loop.run_until_complete(self._attack(draw))
+        self.loop.run_until_complete(self.step(draw))
         self.check()
 
-    async def _attack(self, draw: Draw) -> None:
+    async def step(self, draw: Draw) -> None:
+        """Do what the bytes say, from within the event loop."""
         kind = draw.byte() % 32
         if kind == 0 and len(self.connections) < CONNECTIONS:
             self.connections.append(
@@ -175,13 +178,13 @@ class World:
             self.connections.append(self._connect(PREFACE + SETTINGS))
         else:
             connection = self.connections[draw.byte() % len(self.connections)]
-            if kind == 1:
+            if kind == 1 or connection._closed is not None:
                 self.connections.remove(connection)
                 connection.connection_lost(None if draw.byte() % 2 else OSError("gone"))
             elif kind == 2:
                 for _ in range(draw.byte() % 8):
                     await asyncio.sleep(0)
-            elif connection._closed is None:
+            else:
                 wire = FRAMES[kind % len(FRAMES)](draw) * (1 if draw.byte() % 4 else draw.byte() % 30)
                 cut = draw.byte() % (len(wire) + 1)
                 connection.data_received(wire[:cut])
@@ -245,15 +248,21 @@ FRAMES: tuple[Callable[[Draw], bytes], ...] = (
 
 def check(data: bytes, chunks: int) -> None:
     world = World()
-    draw = Draw(data)
+    world.loop.run_until_complete(_attacked(world, Draw(data), chunks))  # once: it takes longer than a step
+    world.close()
+
+
+async def _attacked(world: World, draw: Draw, chunks: int) -> None:
     steps = 0
     while draw:
-        world.attack(draw)
+        await world.step(draw)
+        world.check()
         steps += 1
         if steps % chunks == 0:
-            world.chunk(b"beside")
-    world.chunk(b"after")
-    world.close()
+            await world.exchange(b"beside")
+        elif steps % 2:
+            await asyncio.sleep(0)
+    await world.exchange(b"after")
 
 
 def quick(data: bytes) -> None:
