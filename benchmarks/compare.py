@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from benchmarks.calls import calls, load
-from benchmarks.measure import Comparison, Figure, Row, duration, figure, in_runs, measure, times
+from benchmarks.measure import Figure, Row, compared, duration, times
 
 HERE = Path(__file__).parent.parent
 
@@ -23,7 +22,7 @@ def figures(base: Path, here: Path = HERE) -> Iterator[Figure]:
     for name in after:
         if name in before:
             row = Row(name, "base", after[name], before[name])
-            yield from in_runs([Comparison(partial(measure, row), partial(figure, row))])
+            yield compared(row)
 
 
 def main() -> int:

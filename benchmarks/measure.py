@@ -1,8 +1,8 @@
 """Interleaved timing: every contestant is timed in every round, so that a noisy machine disturbs all alike.
 
 The clock is that of the thread, which does not count while another process has the processor. Each comparison is made
-twice, the second time when all others have been made once, and again where the two disagree: how far the runs agree
-says what a figure is worth.
+twice, in `make bench` the second time when all others have been made once, and again where the two disagree: how far
+the runs agree says what a figure is worth.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -154,6 +155,11 @@ def figure(row: Row, first: Samples, second: Samples) -> Figure:
     ours, theirs = (statistics.mean(pair) for pair in zip(first.medians(), second.medians(), strict=True))
     runs = [samples.ratio(above, below) * under / over for samples in (first, second)]
     return Figure(row, ours / row.per, theirs / row.against_per, (runs[0], runs[1]))
+
+
+def compared(row: Row) -> Figure:
+    """Make a comparison, in two runs or more."""
+    return in_runs([Comparison(partial(measure, row), partial(figure, row))])[0]
 
 
 def contest(contestants: Sequence[Timed]) -> Samples:

@@ -16,7 +16,7 @@ import eventstream
 from benchmarks.aws_c import AwsC, Unavailable
 from benchmarks.calls import HEADERS, KIB, calls, feed, look_up_all, payload_of, signed_wires
 from benchmarks.codec import floor
-from benchmarks.measure import Loop, Row, Work, duration, figure, measure, times
+from benchmarks.measure import Loop, Row, Work, compared, duration, times
 from eventstream import _native
 
 SIZES = (142, 918, 3200, 16 * KIB)
@@ -126,7 +126,7 @@ def main() -> int:
     _native._use_kernel(kernel)
     print(f"checksum kernel {kernel}\n\n| work | against | ours | theirs | ratio | target |\n|---|---|--:|--:|--:|--:|")
     for row in rows():
-        found = figure(row, measure(row), measure(row))
+        found = compared(row)
         cells = (duration(found.ours), duration(found.theirs), times(found.ratio) + " (missed)" * (not found.reached))
         print(f"| {row.work} | {row.against} | {' | '.join(cells)} | {found.target} |", flush=True)
     return 0

@@ -44,7 +44,17 @@ if TYPE_CHECKING:
     from eventstream._codec import Message
     from eventstream.operation import Operation
 
-__all__ = ["Client", "ConfigurationError", "NoCredentials", "Runner", "Stream", "StreamError", "iterate", "serving"]
+__all__ = [
+    "BlockingStream",
+    "Client",
+    "ConfigurationError",
+    "NoCredentials",
+    "Runner",
+    "Stream",
+    "StreamError",
+    "iterate",
+    "serving",
+]
 
 _EXIT_TIMEOUT = 2.0
 """Seconds that streams get to close when the interpreter exits."""
@@ -179,7 +189,7 @@ def iterate(source: AsyncIterator[_T]) -> Iterator[_T]:
         while (item := runner.run(_next(source))) is not _END:
             yield item
     finally:
-        with suppress(RuntimeError):  # the interpreter is exiting
+        with suppress(RuntimeError):  # the interpreter is exiting, or this process was forked
             runner.run(runner.close(source))
 
 
@@ -195,8 +205,12 @@ async def _close(source: Any) -> None:
     await source.aclose()
 
 
-class Blocking(Generic[_Stream]):
-    """A stream of any class of `eventstream.client.Stream`, blocking. From that class its methods have their types.
+class BlockingStream(Generic[_Stream]):
+    """An asynchronous stream, blocking: it opens in a ``with`` statement; events in, events out.
+
+    Any threads may call its methods; one waits while another sends, or takes the next event. It is an iterator over the
+    events. What its methods raise, and when, is described in `eventstream.client.Stream`. Their types are those of the
+    asynchronous stream's class.
 
     Args:
         opening: the asynchronous stream, not entered yet.
@@ -238,16 +252,16 @@ class Blocking(Generic[_Stream]):
         return self._stream
 
     @property
-    def request(self: Blocking[asynchronous.Stream[_Request, Any, Any, Any]]) -> _Request:
+    def request(self: BlockingStream[asynchronous.Stream[_Request, Any, Any, Any]]) -> _Request:
         """What was requested."""
         return self._opened.request
 
     @property
-    def response(self: Blocking[asynchronous.Stream[Any, _Response, Any, Any]]) -> _Response:
+    def response(self: BlockingStream[asynchronous.Stream[Any, _Response, Any, Any]]) -> _Response:
         """What the service answered."""
         return self._opened.response
 
-    def send(self: Blocking[asynchronous.Stream[Any, Any, _In, Any]], event: _In) -> None:
+    def send(self: BlockingStream[asynchronous.Stream[Any, Any, _In, Any]], event: _In) -> None:
         """Send an event. It waits while the service, or the network, takes no more.
 
         Read the events in another thread meanwhile: a service whose events nobody reads stops taking any, and in the
@@ -265,7 +279,7 @@ class Blocking(Generic[_Stream]):
         """Return the iterator over the events."""
         return self
 
-    def __next__(self: Blocking[asynchronous.Stream[Any, Any, Any, _Out]]) -> _Out:
+    def __next__(self: BlockingStream[asynchronous.Stream[Any, Any, Any, _Out]]) -> _Out:
         """Return the next event, once it has come."""
         with self._receiving:
             with suppress(IndexError):
@@ -276,12 +290,8 @@ class Blocking(Generic[_Stream]):
         return event
 
 
-class Stream(Blocking[asynchronous.Stream[_Request, _Response, _In, _Out]]):
-    """A stream that is open, or opens on entering it as a context manager: events in, events out.
-
-    Any threads may call its methods; one waits while another sends, or takes the next event. It is an iterator over the
-    events. What its methods raise, and when, is described in `eventstream.client.Stream`.
-    """
+class Stream(BlockingStream[asynchronous.Stream[_Request, _Response, _In, _Out]]):
+    """A stream of any operation. See `BlockingStream`."""
 
 
 async def _enter(opening: AbstractAsyncContextManager[_T]) -> _T:

@@ -226,6 +226,8 @@ def _gunzipped(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     # What follows a member is copied, so many small members need small pieces.
     for data in (piece[start : start + _GZIP_PIECE] for piece in pieces for start in range(0, len(piece), _GZIP_PIECE)):
         full = False
+        if fresh:
+            data = data.lstrip(b"\0")  # may follow the last member, as on tapes
         while data or full:
             try:
                 inflated = inflater.decompress(data, _PIECE)
@@ -339,6 +341,7 @@ def _of_har(body: Body) -> Iterator[_Http]:
 def _of_cassette(body: Body) -> Iterator[_Http]:
     data = body.read()
     cassette = _dict(_json_or_yaml(data))
+    left = max(_MAX_UNPACKED, len(data))
     for number, interaction in enumerate(_list(cassette, "interactions", "http_interactions"), 1):
         for what in ("request", "response"):
             message = _dict(interaction.get(what))
@@ -348,6 +351,9 @@ def _of_cassette(body: Body) -> Iterator[_Http]:
                 text = content.get("string")
                 content = _from_base64(_bytes(encoded)) if isinstance(encoded, (str, bytes)) else text
             if isinstance(content, (str, bytes)):
+                left -= len(content)
+                if left < 0:
+                    raise ValueError(f"its aliases make over {_MAX_UNPACKED >> 20} MiB of it")
                 yield _Http(f"{number} {what}", _pairs(message.get("headers")), _bytes(content))
 
 
@@ -365,7 +371,9 @@ def _json_or_yaml(data: bytes) -> object:
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
     Loader.add_constructor("tag:yaml.org,2002:null", lambda loader, node: None)
-    Loader.add_constructor("tag:yaml.org,2002:binary", lambda loader, node: _from_base64(_packed(node.value)))
+    Loader.add_constructor(
+        "tag:yaml.org,2002:binary", lambda loader, node: _from_base64(_packed(loader.construct_scalar(node)))
+    )
     try:
         return yaml.load(data, Loader)
     except yaml.YAMLError as error:
@@ -429,7 +437,7 @@ def _pairs(headers: object) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    """Return a name or value as text. Of a list nothing: in YAML its items may all be the same one."""
+    """Return a name or value as text. A list is empty, since aliases in YAML could make its text huge."""
     return value.decode("latin-1") if isinstance(value, bytes) else value if isinstance(value, str) else ""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 from eventstream._codec import Message
 from eventstream.client.clock import Clock
 from eventstream.client.responses import check_response
-from eventstream.client.retries import Retries, RetryOn
+from eventstream.client.retries import Retries, StartOptions
 from eventstream.client.settings import environment, parse_endpoint, proxy_of, transport_of, trust
 from eventstream.client.stream import Stream
 from eventstream.credentials import ConfigurationError, CredentialChain, NoRegion, Source, check_source, resolve
@@ -23,6 +23,8 @@ from eventstream.transport import Call, Channel, Transport, websocket_url
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
+
+    from typing_extensions import Unpack
 
     from eventstream.http2 import Response
     from eventstream.signing import EventSigner
@@ -46,6 +48,8 @@ class ClientOptions(TypedDict, total=False):
     connect_timeout: float | None
     response_timeout: float | None
     idle_timeout: float | None
+    max_event_length: int | None
+    max_event_values: int | None
 
 
 class Client:
@@ -169,10 +173,8 @@ class Client:
         request: _Request,
         /,
         *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        deadline: float | None = None,
         unknown_events: Literal[False] = False,
+        **options: Unpack[StartOptions],
     ) -> AbstractAsyncContextManager[Stream[_Request, _Response, _In, _Out]]: ...
     @overload
     def open(
@@ -181,10 +183,8 @@ class Client:
         request: _Request,
         /,
         *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        deadline: float | None = None,
         unknown_events: bool,
+        **options: Unpack[StartOptions],
     ) -> AbstractAsyncContextManager[Stream[_Request, _Response, _In, _Out | Message]]: ...
     def open(
         self,
@@ -192,23 +192,17 @@ class Client:
         request: _Request,
         /,
         *,
-        retries: int = 0,
-        retry_on: RetryOn | None = None,
-        deadline: float | None = None,
         unknown_events: bool = False,
+        **options: Unpack[StartOptions],
     ) -> AbstractAsyncContextManager[Stream[_Request, _Response, _In, Any]]:
         """Open a stream.
 
         Args:
             operation: what is called.
             request: its parameters.
-            retries: how often it is tried again to begin the stream, if that may succeed. Once the stream has begun, an
-                error is final.
-            retry_on: says of an error whether to try again; None: `retryable` does.
-            deadline: seconds in which the stream must have begun, with all tries and the pauses between them; None: as
-                long as they take.
             unknown_events: whether the stream also yields events whose type the operation does not know, as messages;
                 otherwise they are skipped.
+            options: how the stream is started: `StartOptions`.
 
         Returns:
             A context manager, in whose block the `Stream` is open. On entering it raises what follows.
@@ -227,7 +221,7 @@ class Client:
             session = ClientSession(limited, request, signer, unknown_events=unknown_events)
             return Stream(channel, session, response.headers, self._idle_timeout)
 
-        return self.opened(limited, operation.request.write(request), make, Retries(retries, retry_on, deadline))
+        return self.opened(limited, operation.request.write(request), make, Retries(**options))
 
     @asynccontextmanager
     async def opened(

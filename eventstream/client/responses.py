@@ -1,4 +1,4 @@
-"""Whether a response is an event stream, and the error that it is instead."""
+"""Check that a response is an event stream; otherwise raise the error that it is."""
 
 from __future__ import annotations
 

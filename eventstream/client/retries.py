@@ -1,4 +1,4 @@
-"""What is tried again after an error, how often, and for how long."""
+"""Retries: after which errors, how often, and for how long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client is told, or finds in its environment; what it cannot use is a `ConfigurationError`."""
+"""The settings of a client, from arguments or the environment. Those it cannot use are a `ConfigurationError`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client may ask of a server, and what its connections may cost."""
+"""Limits of a server, for streams and for connections."""
 
 from __future__ import annotations
 

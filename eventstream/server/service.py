@@ -1,4 +1,4 @@
-"""What all streams of a server share: which handler answers them, whose signatures count, and who is there."""
+"""State that all streams of a server share: handlers, credentials, and the streams that are open."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ __all__ = [
 _Stream = TypeVar("_Stream", bound=asynchronous.AudioStream[Any, Any, Any, Any], covariant=True)
 
 
-class AudioStream(sync.Blocking[_Stream]):
+class AudioStream(sync.BlockingStream[_Stream]):
     """A stream that takes audio and gives events. It opens in a ``with`` statement; any threads may use it."""
 
     def send_audio(self, chunk: Buffer) -> None:

@@ -1,4 +1,4 @@
-"""What is used of the library websockets, which knows the protocol."""
+"""The names that are used of the library websockets, which knows the protocol."""
 
 from __future__ import annotations
 

@@ -46,17 +46,13 @@ class ClientSocket(Connection):
         self._client_protocol.send_request(self._client_protocol.connect())
         self._flush()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell those who wait."""
-        while self._arrived and not self._is_deaf:  # what came before counts
-            self._take_piece()
+    def _ended(self) -> None:
         if self._response is None and not self._is_deaf:
             self._protocol.receive_eof()  # with which a body ends that says no length
             for event in self._protocol.events_received():
                 self._opened(cast("Handshake", event))
             if self._response is None:
                 self._fail(StreamError("the server hung up without an answer to the handshake of a WebSocket"))
-        super().connection_lost(exc)
 
     def _opened(self, event: Request | Handshake) -> None:
         assert isinstance(event, Handshake)

@@ -140,6 +140,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             while self._arrived and not self._is_deaf:  # what came before counts
                 self._take_piece()
+            self._ended()
         finally:
             if not self.peer_ended:
                 self._fail(StreamError("the connection was lost"))
@@ -147,6 +148,9 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.close()  # if the peer closed first: TLS of Python 3.10 warns of one that nobody closed
             self._lost.set_result(None)
             self._changed.wake()
+
+    def _ended(self) -> None:
+        """Do what an end does when the peer has closed the transport, and all that came is processed."""
 
     def pause_writing(self) -> None:
         """Wait: the peer does not read what was written."""

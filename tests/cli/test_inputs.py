@@ -241,6 +241,16 @@ def test_aliases_of_a_cassette_take_no_memory(tmp_path, item, where):
         tracemalloc.stop()
 
 
+def test_aliases_of_interactions_are_bounded(tmp_path):
+    text = "interactions: [&a {response: {body: {string: %s}}}%s]"
+    (tmp_path / "x").write_text(text % ("x" * (1 << 20), ", *a" * 63))
+    with pytest.raises(UnusableInput, match="none of the 64 bodies"):
+        read(tmp_path / "x", "vcr")
+    (tmp_path / "x").write_text(text % ("x" * (1 << 20), ", *a" * 64))
+    with pytest.raises(UnusableInput, match="aliases make over 64 MiB of it"):
+        read(tmp_path / "x", "vcr")
+
+
 def test_cassette_has_only_texts_bytes_and_nulls():
     """Numbers of base 60 take quadratic time, and mappings that are merged any."""
     text = b"a: 1:59:59\nb: &b {k: 2026-11-30}\nc: {<<: *b}\nd: [~, null, '', 'null', 0x1f, yes]\ne:\nf: !!binary YQ=="
@@ -254,7 +264,7 @@ def test_cassette_has_only_texts_bytes_and_nulls():
     }
 
 
-@pytest.mark.parametrize("text", ["- a: " + "[" * 200_000, "- &a [*a]", "- ? {a: b}\n  : c", "- *a"])
+@pytest.mark.parametrize("text", ["- a: " + "[" * 200_000, "- &a [*a]", "- ? {a: b}\n  : c", "- *a", "- !!binary [{}]"])
 def test_cassette_that_is_not_sound(tmp_path, text):
     (tmp_path / "x").write_text(f"interactions:\n{text}")
     with pytest.raises(UnusableInput, match=r"not a sound vcr file|none of the 0 bodies"):
@@ -439,10 +449,11 @@ def wires(recordings):
     return [b"".join(part.encode() for part in parts) for _, parts in recordings]
 
 
-def test_gzip_in_several_members(tmp_path):
+@pytest.mark.parametrize("zeros", [700, 40_000])
+def test_gzip_in_several_members(tmp_path, zeros):
     """One may be empty, and zeros follow the last, as on tapes."""
     path = tmp_path / "stream.gz"
-    path.write_bytes(gzip.compress(STREAM[:50]) + gzip.compress(b"") + gzip.compress(STREAM[50:]) + bytes(700))
+    path.write_bytes(gzip.compress(STREAM[:50]) + gzip.compress(b"") + gzip.compress(STREAM[50:]) + bytes(zeros))
     assert wires(read(path)) == [STREAM]
 
 

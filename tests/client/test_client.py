@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import asynccontextmanager
 
 import pytest
@@ -9,9 +10,17 @@ from operations import CREDENTIALS, ECHO
 from talking import echo, run
 from test_proxy import TunnelProxy, listening
 
-from eventstream.client import Client, ConfigurationError, StreamError
+from eventstream.client import Client, ClientOptions, ConfigurationError, StreamError
 from eventstream.proxy import ProxyError
 from eventstream.server import Server
+
+
+def test_options_of_a_client_are_its_keywords():
+    _, *keywords = inspect.signature(Client).parameters.values()
+    assert {keyword.name: keyword.annotation for keyword in keywords} == {
+        name: annotation.__forward_arg__ for name, annotation in ClientOptions.__annotations__.items()
+    }
+    assert not ClientOptions.__required_keys__
 
 
 def test_proxy_argument(monkeypatch):

@@ -1,4 +1,4 @@
-"""The client's end, against the library's own server and against what is none."""
+"""The client's end, against the library's own server and against servers that speak no WebSocket."""
 
 from __future__ import annotations
 
