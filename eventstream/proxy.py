@@ -27,6 +27,9 @@ __all__ = ["Proxy", "ProxyError", "connect", "from_environment", "open_tunnel"]
 ATTEMPT_DELAY = 0.25
 """Seconds after which the next address of a host is tried beside the last one (RFC 8305, 8: the recommended value)."""
 
+MAX_INTERIM = 10
+"""Interim responses, e.g. ``100 Continue``, that a proxy may send before its answer: thousands fit into one piece."""
+
 
 class ProxyError(ConnectionError):
     """The proxy cannot be used, or refused to connect.
@@ -183,6 +186,7 @@ async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Trans
     class Tunnel(asyncio.Protocol):
         def __init__(self) -> None:
             self.http = h11.Connection(h11.CLIENT)
+            self.interim = 0
             self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -197,6 +201,10 @@ async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Trans
             try:
                 event = self.http.next_event()
                 while isinstance(event, h11.InformationalResponse):
+                    self.interim += 1
+                    if self.interim > MAX_INTERIM:
+                        self.fail(ProxyError(f"{name} sent more than {MAX_INTERIM} interim responses"))
+                        return
                     event = self.http.next_event()
             except h11.RemoteProtocolError:
                 self.fail(ProxyError(f"{name} does not speak HTTP/1: it answered {quote(data.decode('latin-1'))}"))

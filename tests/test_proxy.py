@@ -199,6 +199,8 @@ def test_tunnel_to_proxy_with_tls(certificate, monkeypatch):
         (b"SSH-2.0-OpenSSH_9\r\n\r\n", None, "does not speak HTTP/1: it answered 'SSH-2.0"),
         (b"", None, "hung up"),
         (b"HTTP/1.1 2", None, "hung up"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 10 + b"HTTP/1.1 502 Bad Gateway\r\n\r\n", 502, "refused: 502"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 11, None, "sent more than 10 interim responses"),
     ],
 )
 def test_tunnel_refused(answer, status, text):
