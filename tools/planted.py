@@ -354,6 +354,43 @@ FAULTS = [
         "MAX_SHOWN = 640\n",
         tests("tests/test_text.py"),
     ),
+    *(
+        Fault(*(name, "Files of strangers", f"eventstream/cli/{module}.py"), old, new, tests(test, "-k", check))
+        for name, module, old, new, test, check in (
+            ("unpacked", "_inputs", "if size > _MAX_UNPACKED:", "if False:", "tests/cli/test_inputs.py", "bounded"),
+            ("any-yaml", "_inputs", '"CBaseLoader"', '"CSafeLoader"', "tests/cli/test_inputs.py", "texts_bytes"),
+            (
+                *("pipes-in-folders", "_inputs"),
+                "if os.path.isfile(file) or not os.path.exists(file)",
+                "if file",
+                *("tests/cli/test_inputs.py", "no_pipes"),
+            ),
+            (
+                "lost-device",
+                "_terminal",
+                "and not os.path.isfile(path)",
+                "and False",
+                "tests/cli/test_terminal.py",
+                "keeps_it",
+            ),
+            (
+                "lost-input",
+                "_terminal",
+                "os.path.samefile(name, path)",
+                "name == path",
+                "tests/cli/test_terminal.py",
+                "never_an_input",
+            ),
+            (
+                "control",
+                "_terminal",
+                "    click.echo(visible(text), err=True)\n",
+                "    click.echo(text, err=True)\n",
+                "tests/cli/test_terminal.py",
+                "complaint",
+            ),
+        )
+    ),
     Fault(
         *("rebound-page", "The page is for one machine", "eventstream/transcribe/emulator/page/server.py"),
         "        if len(hosts) != 1 or not _is_loopback_authority(hosts[0]):\n",

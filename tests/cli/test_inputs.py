@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
 import os
 import sys
+import tempfile
 import tracemalloc
 
 import frames
 import pytest
 from cli.test_mitmproxy import dumped
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eventstream import Gap, TruncatedMessage
 from eventstream.cli import _inputs
@@ -196,6 +200,42 @@ def test_unusable_inputs(tmp_path, data, form, reason):
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(UnusableInput, match=reason):
         read(tmp_path / "x", form)
+
+
+_ODD = [
+    b"[",
+    b"{",
+    b'"',
+    b"\0",
+    b"\xff",
+    b"9" * 30,
+    b"-",
+    b"*a",
+    b"&a ",
+    b"!!binary ",
+    b"\n",
+    b":",
+    b"interactions:",
+    b"}",
+]
+
+
+@given(
+    st.sampled_from(sorted(FORMS)),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 30), st.binary(max_size=4) | st.sampled_from(_ODD)), max_size=4),
+)
+def test_mutated_files_are_read_or_refused(form, edits):
+    """Nothing else is raised."""
+    data = FORMS[form](STREAM)
+    for place, removed, added in edits:
+        start = int(place * len(data))
+        data = data[:start] + added + data[start + removed :]
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        with contextlib.suppress(UnusableInput):
+            found = read(file.name)
+            assert edits or len(found) == 1
 
 
 # Compressed and shared beyond measure
