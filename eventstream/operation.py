@@ -453,6 +453,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
             max_output_length: bytes of an output's payload; None: as it is.
             max_output_values: objects, lists and members of its JSON; None: as it is.
         """
+        if max_output_length is None and max_output_values is None:
+            return self
         return replace(
             self,
             max_output_length=self.max_output_length if max_output_length is None else max_output_length,
