@@ -220,11 +220,17 @@ def test_copy_of_what_another_process_changes(native, kernel, tmp_path):
         try:
             assert process.stdout is not None
             assert process.stdout.readline().split() == [b"ready"]
-            end = time.monotonic() + 0.3
-            for length in itertools.takewhile(lambda _: time.monotonic() < end, itertools.cycle([15, 40, 100, 700])):
+            begin, torn = time.monotonic(), False
+            for length in itertools.cycle([15, 40, 100, 700]):
                 target = bytearray(length)
                 crc = native._crc32_copy(kernel, target, memoryview(memory)[size - length :])
                 assert crc == zlib.crc32(target), length
+                torn = torn or len(set(target[-64:])) > 1
+                seconds = time.monotonic() - begin
+                if seconds > 0.3 and torn:
+                    break
+                if seconds > 10:
+                    pytest.skip("this machine changes nothing in the middle of a copy")
         finally:
             process.kill()
 

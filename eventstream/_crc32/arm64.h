@@ -125,8 +125,8 @@ ES_INLINE ES_TARGET(ES_ARM64_PMULL) uint8x16_t es_arm64_fold(uint8x16_t add, uin
 enum { ES_ACCUMULATORS = 8 };
 
 /*
- * `copy` is a constant, and its branches are gone after inlining. Of a copy, each byte of src is loaded once, and what
- * follows the last whole lane is loaded from dst.
+ * `copy` is a constant, and its branches are gone after inlining. Of a copy, what is checksummed is what is stored: a
+ * whole lane's load is stored last, and what follows the last whole lane is loaded from dst.
  */
 ES_INLINE ES_TARGET(ES_ARM64_PMULL) uint32_t es_arm64_body(uint32_t crc, uint8_t *dst, const uint8_t *src, size_t n,
                                                            int copy)
@@ -146,8 +146,10 @@ ES_INLINE ES_TARGET(ES_ARM64_PMULL) uint32_t es_arm64_body(uint32_t crc, uint8_t
         return ~es_arm64_crc_update(crc, src, n);
     }
 
-    if (copy)
+    if (copy) {
         vst1q_u8(dst + n - 16, vld1q_u8(src + n - 16));
+        ES_BARRIER();
+    }
     previous = vreinterpretq_u8_u32(vsetq_lane_u32(crc, vdupq_n_u32(0), 0));
     sum = vdupq_n_u8(0);
     if (n >= 2 * 16 * ES_ACCUMULATORS) {

@@ -381,8 +381,8 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) void NAME(copy_last)(uint8_t *dst, const ui
 }
 
 /*
- * `copy` is a constant, and its branches are gone after inlining. Of a copy, each byte of src is loaded once, and what
- * lies in the last vector is loaded from dst.
+ * `copy` is a constant, and its branches are gone after inlining. Of a copy, what is checksummed is what is stored: a
+ * whole vector's load is stored last, and what lies in the last vector is loaded from dst.
  */
 ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *dst, const uint8_t *src, size_t n,
                                                          int copy)
@@ -402,8 +402,10 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *
         return ~es_x86_short(crc, src, n);
     }
 
-    if (copy)
+    if (copy) {
         NAME(copy_last)(dst, src, n);
+        ES_BARRIER();
+    }
     if (n > 8 * ES_WIDTH) {
         const VECTOR ahead = IN_EACH_LANE(es_lane[ES_LANE(4 * ES_WIDTH / 16)]);
         VECTOR a = LOAD(src);
