@@ -243,6 +243,7 @@ def test_junk_inside_a_message(junk):
         position += len(frame)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("stream", [PLAIN, [PLAIN[0]] * 4, SIGNED], ids=["different", "equal", "signed"])
 def test_lost_stretch_of_any_length(codec, stream):
     """Whatever is lost, from within one message on: the messages before and behind come out."""
@@ -259,6 +260,7 @@ def test_lost_stretch_of_any_length(codec, stream):
             assert len(messages) <= len(expected) + 1, (start, stop)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 def test_recordings_joined_in_mid_message(stream):
     whole = b"".join(stream)

@@ -15,6 +15,7 @@ from websockets.utils import accept_key
 
 from eventstream import websocket
 from eventstream.http2 import Budget, StreamError
+from eventstream.operation import InvalidFrame
 from eventstream.websocket import Answer, connection
 
 
@@ -221,6 +222,29 @@ def test_lost_connection_keeps_what_came_before():
             await channel.receive()
 
     run(main())
+
+
+def test_nothing_is_taken_after_a_frame_of_text():
+    async def handler(channel):
+        while not channel.peer_ended:
+            await asyncio.sleep(0)
+        assert await channel.receive() == b"one"
+        for _ in range(2):
+            with pytest.raises(InvalidFrame, match="a frame of text"):
+                await channel.receive()
+        ended.append(True)
+
+    ended = []
+
+    async def main():
+        async with websocket.serve(handler) as server:
+            peer = await Peer.of(server.port)
+            for opcode, data in ((2, b"one"), (1, b"text"), (2, b"two"), (8, struct.pack("!H", 1000))):
+                peer.frame(opcode, data)
+            await peer.frames()
+
+    run(main())
+    assert ended
 
 
 def test_unread_input_is_bounded():
