@@ -11,7 +11,7 @@ from typing import TypeVar
 # the deadline of a caller would be lost.
 if sys.version_info >= (3, 11):
     from asyncio import timeout as timeout_after
-else:
+else:  # pragma: no cover (before Python 3.11)
     from async_timeout import timeout as timeout_after
 
 __all__ = ["Deadline", "Signal", "deadline_in", "timeout_after", "within"]

@@ -216,6 +216,36 @@ def test_runner_that_has_stopped_runs_nothing():
     idle.stop()
 
 
+def test_wait_that_wakes_up_gets_its_result(monkeypatch):
+    monkeypatch.setattr(sync, "_WAKE_UP", 0.01)
+    runner = Runner()
+    assert runner.run(asyncio.sleep(0.05, "done")) == "done"
+    runner.stop()
+
+
+def test_runner_that_is_blocked_is_left(monkeypatch):
+    """A coroutine holds its thread up. The interpreter's exit does not wait for it."""
+    monkeypatch.setattr(sync, "_EXIT_TIMEOUT", 0.05)
+    runner, blocked, released = Runner(), threading.Event(), threading.Event()
+
+    async def block():
+        blocked.set()
+        released.wait(LIMIT)
+
+    runner.start(block())
+    assert blocked.wait(LIMIT)
+    loop, thread = runner._loop, runner._thread
+    runner.stop()
+    assert thread.is_alive()
+    released.set()
+    thread.join(LIMIT)
+    assert not thread.is_alive()
+    for _ in range(2):  # what was still planned
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    loop.close()
+
+
 def test_runner_closes_what_it_keeps_once():
     runner, closed = Runner(), []
 

@@ -16,6 +16,10 @@ cd "$(dirname "$0")/.."
 python=$(command -v "$1") || { echo "tools/coverage.sh: there is no $1" >&2; exit 2; }
 [[ $python == /* ]] || python=$PWD/$python
 shift
+"$python" -c 'import sys; sys.exit(sys.version_info[:2] == (3, 11))' || {
+  echo "tools/coverage.sh: Python 3.11 does not trace a coroutine after an exception was thrown into what it awaits" >&2
+  exit 2
+}
 base=$PWD/.cache/coverage
 tree=$base/tree
 

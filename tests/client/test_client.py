@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import json
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from operations import CREDENTIALS, ECHO
 from talking import echo, run
 from test_proxy import TunnelProxy, listening
 
+from eventstream import Message
 from eventstream.client import Client, ClientOptions, ConfigurationError, StreamError
+from eventstream.operation import Parts
 from eventstream.proxy import ProxyError
 from eventstream.server import Server
 
@@ -90,3 +94,39 @@ def test_transport_is_told_the_limits_of_the_client(limit):
 
     run(main)
     assert told == [ECHO.max_output_length if limit is None else limit]
+
+
+class InFirstMessage:
+    """A request, or response, that comes in the first message, as in RPC protocols."""
+
+    def __init__(self, event_type):
+        self.event_type = event_type
+
+    def write(self, value):
+        headers = {":message-type": "event", ":event-type": self.event_type}
+        return Parts(initial=Message(headers, json.dumps(value).encode()))
+
+    def read(self, parts):
+        return {} if parts.initial is None else json.loads(parts.initial.payload)
+
+
+def test_request_in_the_first_message():
+    operation = replace(
+        ECHO,
+        request=InFirstMessage("initial-request"),
+        response=InFirstMessage("initial-response"),
+        reply=lambda request: {"greeting": f"hello {request['name']}"},
+        initial_messages=True,
+    )
+
+    async def main():
+        async with Server({operation: echo}, credentials=[CREDENTIALS]) as server:
+            client = Client("us-east-1", endpoint=server.endpoint, credentials=CREDENTIALS)
+            async with client.open(operation, {"name": "you"}) as stream:
+                await stream.send("word")
+                assert await anext(stream) == "word"
+                assert json.loads(stream._session.initial.payload) == {"greeting": "hello you"}
+                await stream.end()
+                assert [event async for event in stream] == []
+
+    run(main)

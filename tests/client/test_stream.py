@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from operations import REQUEST, TALK, Answer, Text
 from talking import client_of, run, server
 
 from eventstream import ServiceError, StateError
+from eventstream.client import StreamError
+from eventstream.operation import Completion
 
 
 def test_events_come_before_the_error_which_stays():
@@ -52,5 +55,27 @@ def test_abort_is_what_later_calls_raise():
             for call in (stream.__anext__, stream.end):
                 with pytest.raises(ValueError, match="mine"):
                     await asyncio.wait_for(call(), 5)
+
+    run(main)
+
+
+def test_sending_after_a_response_that_may_end_early(monkeypatch):
+    """The service wants no more, and says so: the events have ended well, but the rest cannot be sent."""
+    monkeypatch.setattr("eventstream.http2.stream.LINGER_TIMEOUT", 0.0)
+    operation = replace(TALK, complete=Completion(after_input=False))
+
+    async def answer_at_once(request, events):
+        yield Answer("enough")
+
+    async def main():
+        async with (
+            server(answer_at_once, operation=operation) as serving,
+            client_of(serving).open(operation, REQUEST) as stream,
+        ):
+            with pytest.raises(StreamError, match="NO_ERROR"):  # noqa: PT012 (which send meets it, is open)
+                while True:
+                    await stream.send(Text("more"))
+                    await asyncio.sleep(0)
+            assert [answer async for answer in stream] == ["enough"]
 
     run(main)

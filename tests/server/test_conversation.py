@@ -56,6 +56,26 @@ def test_coroutine_answers_and_says_when_the_response_begins():
     run(main)
 
 
+def test_iteration_that_has_ended_stays_ended():
+    ends = []
+
+    async def handler(conversation):
+        await conversation.admit()
+        await conversation.respond({})
+        ends.append([event async for event in conversation])
+        ends.append([event async for event in conversation])
+
+    async def main():
+        async with server(handler) as serving, client_of(serving).open(TALK, REQUEST) as stream:
+            await stream.send(Text("hello"))
+            await stream.end()
+            assert [answer async for answer in stream] == []
+            assert serving.statistics.signatures == 3  # request, event and end: that one is counted once
+
+    run(main)
+    assert ends == [["hello"], []]
+
+
 def test_response_that_an_operation_gives_by_default():
     operation = replace(TALK, reply=lambda request: {"session": request["bot"]})
 

@@ -117,10 +117,6 @@ class Failure(NamedTuple):
         """The exception to raise, of the class that its code has."""
         return TranscribeError.named(self.code, self.text)
 
-    def later(self, seconds: float) -> Failure:
-        """Return the same, so many seconds later, in milliseconds."""
-        return self._replace(end=round(self.end + seconds, 3))
-
 
 class Script(NamedTuple):
     """A whole script.
