@@ -317,6 +317,18 @@ FAULTS = [
                 "failures_of_handlers",
             ),
             (
+                *("endless-request", "server"),
+                "        self._set_timer(OPEN_TIMEOUT, ",
+                "        self._set_timer(600, ",
+                "without_a_request or request_that_is_none",
+            ),
+            (
+                *("endless-close", "connection"),
+                "        self._set_timer(CLOSE_TIMEOUT, ",
+                "        self._set_timer(6, ",
+                "never_closes",
+            ),
+            (
                 *("deaf-sender", "connection"),
                 "            self._check_sending()  # a connection that is lost stays paused\n",
                 "            pass\n",
@@ -353,6 +365,19 @@ FAULTS = [
         "MAX_SHOWN = 64\n",
         "MAX_SHOWN = 640\n",
         tests("tests/test_text.py"),
+    ),
+    *(
+        Fault(
+            *(name, "The page is for one machine", "eventstream/transcribe/emulator/page/server.py"),
+            old,
+            new,
+            tests("tests/transcribe/emulator/page/test_server.py"),
+        )
+        for name, old, new in (
+            ("any-machine", 'if not _is_loopback(peer.partition("%")[0]):', "if False:"),
+            ("any-origin", 'or values.get("origin", own) != own\n', "or False\n"),
+            ("any-site", 'or values.get("sec-fetch-site", "same-origin") != "same-origin"\n', "or False\n"),
+        )
     ),
     *(
         Fault(*(name, "Files of strangers", f"eventstream/cli/{module}.py"), old, new, tests(test, "-k", check))

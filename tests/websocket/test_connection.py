@@ -304,16 +304,22 @@ def test_peer_that_never_closes_is_dropped(monkeypatch):
         async def end(channel):
             await channel.end()
 
+        asked = []
+
         def page(path, headers, peer):
+            asked.append(path)
             return Answer(200, [], bytes(1 << 24))
 
         async with websocket.serve(end, routes={"/page": page}) as server:
             peer = await Peer.of(server.port)
             other = socket.create_connection(("127.0.0.1", server.port))
             other.sendall(b"GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n")  # and reads nothing
-            await asyncio.sleep(0.05)
+            began = asyncio.get_running_loop().time()
+            while not asked:
+                await asyncio.sleep(0.01)
             while server.connections:
                 await asyncio.sleep(0.01)
+            assert asyncio.get_running_loop().time() - began < 4
             assert [opcode for opcode, _ in await peer.frames()] == [8]
             other.close()
 
