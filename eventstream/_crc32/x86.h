@@ -423,6 +423,7 @@ ES_INLINE ES_TARGET(ES_X86_FEATURES) uint32_t NAME(body)(uint32_t crc, uint8_t *
         }
         a = XOR(a, FIRST_WORD(crc));
         previous = _mm_setzero_si128();
+        /* Four keep the multiplier busy: eight take as long, with vectors of any width. */
         src += 4 * ES_WIDTH;
         n -= 4 * ES_WIDTH;
         for (; n > 4 * ES_WIDTH; src += 4 * ES_WIDTH, n -= 4 * ES_WIDTH) {
