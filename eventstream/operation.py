@@ -62,6 +62,10 @@ __all__ = [
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 
+MAX_TARGET = 8_192
+"""Characters of a request's path and query that a server takes. Of a query every second one may be a parameter, which
+costs microseconds to verify."""
+
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 _Request = TypeVar("_Request")
@@ -495,22 +499,22 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         return re.compile(pattern.rstrip("/") + "/*")
 
     def match(self, target: str) -> Parts | None:
-        """Return what the path and query of a request say; None if the path is another.
+        """Return what the path and query of a request say; None if the path is another, or both are too long.
 
         Args:
-            target: path and query, encoded.
+            target: path and query, encoded; at most `MAX_TARGET` characters.
         """
         path, _, query = target.partition("?")
-        matched = self._path_pattern.fullmatch(path)
+        matched = self._path_pattern.fullmatch(path) if len(target) <= MAX_TARGET else None
         if matched is None:
             return None
         labels = {name: unquote(value) for name, value in matched.groupdict().items()}
         return Parts(query=_pairs(query), labels=labels, path=path)
 
     def match_websocket(self, target: str) -> Parts | None:
-        """Return what the path and query of a WebSocket say, as headers; None if the path is another."""
+        """Return what the path and query of a WebSocket say, as headers; None as of `match`."""
         path, _, query = target.partition("?")
-        if self.websocket_path is None or path.rstrip("/") != self.websocket_path:
+        if self.websocket_path is None or path.rstrip("/") != self.websocket_path or len(target) > MAX_TARGET:
             return None
         pairs = [(name, value) for name, value in _pairs(query) if not name.lower().startswith("x-amz-")]
         return Parts(headers=[(self.websocket_prefix + name.lower(), value) for name, value in pairs], query=pairs)

@@ -251,6 +251,12 @@ FAULTS = [
         tests("tests/server/test_conversation.py", "-k", "failures_of_handlers"),
     ),
     Fault(
+        *("long-targets", "Fair under attack", "eventstream/operation.py"),
+        "if len(target) <= MAX_TARGET else None",
+        "if target else None",
+        tests("tests/server/test_refusals.py", "-k", "too_long"),
+    ),
+    Fault(
         *("patient-refusals", "Fair under attack", "eventstream/server/conversation.py"),
         "            await self._send(body, _LINGER)",
         "            await self._send(body)",

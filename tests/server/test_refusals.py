@@ -14,6 +14,7 @@ from eventstream.client import Client
 from eventstream.exceptions import VerificationError
 from eventstream.operation import InvalidRequest, Strings
 from eventstream.server.refusals import signature_error
+from eventstream.session import ServerSession
 from eventstream.signing import Credentials
 
 
@@ -77,3 +78,17 @@ def test_session_token_is_compared_in_constant_time(token, code, monkeypatch):
     error = signature_error(TALK, VerificationError(None, "no"), Request(), accounts, websocket=False)
     assert error.code == code
     assert compared == [(token.encode(), b"token")]
+
+
+@pytest.mark.parametrize("length", [8_192, 8_193])
+def test_target_that_is_too_long_is_not_verified(length, monkeypatch):
+    """Each parameter costs time."""
+    verified = []
+    monkeypatch.setattr("eventstream.duplex.verify_request", lambda *_, **__: verified.append(1) or 1 / 0)
+    session = ServerSession(TALK, CREDENTIALS, max_payload_length=None)
+    path = "/bots/b/talk?".ljust(length, "&")
+    with pytest.raises(InvalidRequest if length > 8_192 else ZeroDivisionError):
+        session.receive_request("POST", path, [])
+    assert len(verified) == (length == 8_192)
+    websocket = "/talk-websocket?".ljust(length, "&")
+    assert (TALK.match_websocket(websocket) is None) == (length > 8_192)
