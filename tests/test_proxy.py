@@ -7,6 +7,7 @@ import base64
 import ssl
 import sys
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 from http2.loopback import FakeTransport, echo, exchange, run, server_context
@@ -101,13 +102,13 @@ def test_proxy_url(url, tls, host, port):
     assert (proxy.tls, proxy.host, proxy.port, proxy.authorization) == (tls, host, port, None)
 
 
-def test_proxy_url_with_tls():
-    if sys.version_info >= (3, 13):
-        proxy = Proxy.parse("https://proxy.example")
-        assert (proxy.tls, proxy.port) == (True, 443)
-    else:
-        with pytest.raises(ValueError, match=r"needs Python 3\.13"):
-            Proxy.parse("https://proxy.example")
+def test_proxy_url_with_tls(monkeypatch):
+    monkeypatch.setattr(proxy, "sys", SimpleNamespace(version_info=(3, 13, 0)))
+    parsed = Proxy.parse("https://proxy.example")
+    assert (parsed.tls, parsed.port) == (True, 443)
+    monkeypatch.setattr(proxy, "sys", SimpleNamespace(version_info=(3, 12, 9)))
+    with pytest.raises(ValueError, match=r"needs Python 3\.13"):
+        Proxy.parse("https://proxy.example")
 
 
 def test_proxy_password_is_sent_and_not_shown():

@@ -677,6 +677,18 @@ def test_incomplete_stream_that_the_caller_closed_is_no_error():
         asyncio.run(go())
 
 
+def test_operation_without_an_output_stream_is_left_as_it_is():
+    async def go() -> None:
+        output: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        output.set_result(("the initial response", None))
+        publisher: Any = AWSEventPublisher(payload_codec=Codec(), async_writer=Writer())
+        stream: Any = DuplexEventStream(input_stream=publisher, output_future=output)
+        assert await stream.await_output() == ("the initial response", None)
+
+    with adapter.install(complete=True):
+        asyncio.run(go())
+
+
 def test_incomplete_stream_without_input_is_not_known():
     async def go() -> None:
         receiver: Any = AWSEventReceiver(
