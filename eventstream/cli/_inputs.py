@@ -40,6 +40,7 @@ _HEAD = 1 << 16  # as many bytes are looked at to tell what it is
 _POLL_SECONDS = 0.2
 _MAX_LAYERS = 4  # of compression and encoding
 _MAX_UNPACKED = 64 << 20  # bytes of a file of several bodies that was compressed, as it is read whole
+_MAX_STORED = 4 << 30  # bytes that follow the first fault of a stream that is not mapped
 _LOOKS = 64  # pieces after each of which it is tried to tell what it is; then only when they have doubled
 _MEBIBYTE = 1 << 20
 
@@ -156,7 +157,14 @@ class Recording:
             begin = file.tell()
             for piece in kept:
                 begin += file.write(piece)
-            file.writelines(pieces)
+            stored = begin
+            for piece in pieces:
+                stored += file.write(piece)
+                if stored > _MAX_STORED:
+                    raise UnusableInput(
+                        f"{visible(self.name)}: over {_MAX_STORED >> 30} GiB follow its first fault: "
+                        "unpack it, or store it in a file, first"
+                    )
             file.flush()
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[begin - buffered :]
 

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import tracemalloc
+from pathlib import Path
 
 import frames
 import pytest
@@ -230,15 +231,27 @@ def test_mutated_files_are_read_or_refused(form, edits):
     for place, removed, added in edits:
         start = int(place * len(data))
         data = data[:start] + added + data[start + removed :]
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(data)
-        file.flush()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x"
+        path.write_bytes(data)
         with contextlib.suppress(UnusableInput):
-            found = read(file.name)
+            found = read(path)
             assert edits or len(found) == 1
 
 
 # Compressed and shared beyond measure
+
+
+def test_damaged_stream_does_not_fill_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(_inputs, "_MAX_STORED", 1 << 20)
+    path = tmp_path / "x"
+    for zeros, is_bounded in ((1 << 19, True), (2 << 20, False)):
+        path.write_bytes(gzip.compress(STREAM + bytes(zeros)))
+        with contextlib.nullcontext() if is_bounded else pytest.raises(UnusableInput, match="follow its first fault"):
+            ((_, parts),) = read(path)
+            assert b"".join(part.encode() for part in parts[:3]) == STREAM
+    path.write_bytes(STREAM + bytes(2 << 20))
+    assert len(read(path)[0][1]) == 4
 
 
 def test_compressed_file_of_bodies_is_bounded(tmp_path, monkeypatch):
