@@ -109,6 +109,7 @@ cdef extern from "_crc32/crc32.h" nogil:
 cdef extern from "_shim.h":
     const bint ES_ADDRESS_SANITIZER
     const bint ES_FREE_THREADED
+    void store_u32 "es_store_u32"(uint8_t *data, uint32_t value) noexcept nogil
     PyObject *es_resize_bytes(PyObject *bytes_, Py_ssize_t size)
     bint es_rewrite_bytes(PyObject *bytes_, const void *data) noexcept
     object es_owned(PyObject *owned)
@@ -209,13 +210,6 @@ cdef inline uint32_t load_u32(const uint8_t *data) noexcept nogil:
 
 cdef inline uint64_t load_u64(const uint8_t *data) noexcept nogil:
     return <uint64_t> load_u32(data) << 32 | load_u32(data + 4)
-
-
-cdef inline void store_u32(uint8_t *data, uint32_t value) noexcept nogil:
-    data[0] = value >> 24
-    data[1] = value >> 16
-    data[2] = value >> 8
-    data[3] = value
 
 
 # Checksums

@@ -1,12 +1,13 @@
 /*
- * What `_native.pyx` needs of C that Cython does not have: what it is compiled for, bytes that grow in place, and a flag
- * that two threads cannot both set.
+ * What `_native.pyx` needs of C that Cython does not have: what it is compiled for, a number in the wire's byte order, bytes
+ * that grow or change in place, constructors that are functions, and a flag that two threads cannot both set.
  */
 #ifndef EVENTSTREAM_SHIM_H
 #define EVENTSTREAM_SHIM_H
 
 #include <Python.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #if defined(Py_GIL_DISABLED) && defined(_MSC_VER)
@@ -29,6 +30,19 @@
 #else
 #  define ES_FREE_THREADED 0
 #endif
+
+/* Stores the number with its highest byte first; compilers do not always make one store of four. */
+static inline void es_store_u32(uint8_t *data, uint32_t value) {
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    value = __builtin_bswap32(value);
+    memcpy(data, &value, 4);
+#else
+    data[0] = (uint8_t) (value >> 24);
+    data[1] = (uint8_t) (value >> 16);
+    data[2] = (uint8_t) (value >> 8);
+    data[3] = (uint8_t) value;
+#endif
+}
 
 /* Resizes bytes that nobody else has seen, where they are if possible. As _PyBytes_Resize, but where memory is short
    the bytes stay as they are, and NULL comes back without an exception. */
