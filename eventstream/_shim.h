@@ -65,7 +65,7 @@ static inline PyObject *es_resize_bytes(PyObject *bytes, Py_ssize_t size) {
     return resized;
 }
 
-/* Gives bytes that nobody else has other bytes, as many; whether it could. */
+/* Overwrites a bytes object with as many bytes, and returns 1; does nothing, and returns 0, if somebody else has it. */
 static inline int es_rewrite_bytes(PyObject *bytes, const void *data) {
     if (Py_REFCNT(bytes) != 1)
         return 0;

@@ -512,7 +512,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         return Parts(query=_pairs(query), labels=labels, path=path)
 
     def match_websocket(self, target: str) -> Parts | None:
-        """Return what the path and query of a WebSocket say, as headers; None as of `match`."""
+        """Return what the path and query of a WebSocket say, as headers; None where `match` returns it."""
         path, _, query = target.partition("?")
         if self.websocket_path is None or path.rstrip("/") != self.websocket_path or len(target) > MAX_TARGET:
             return None

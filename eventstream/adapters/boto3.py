@@ -151,7 +151,7 @@ class Stream:
         """End the input; the last events are still to come.
 
         Raises:
-            StateError, ClientError, IncompleteStream, HTTPClientError: as of `send`.
+            StateError, ClientError, IncompleteStream, HTTPClientError: see `send`.
         """
         self._translating(self._events.end)
 
@@ -164,7 +164,7 @@ class Stream:
 
         Raises:
             StopIteration: the service has ended the stream, after the input was ended.
-            ClientError, IncompleteStream, HTTPClientError: as of `send`.
+            ClientError, IncompleteStream, HTTPClientError: see `send`.
             DecodeError, InvalidEvent: the service sent something else.
         """
         event: dict[str, Any] = self._translating(next, self._events)

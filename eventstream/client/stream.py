@@ -82,7 +82,7 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
 
         Raises:
             StateError: it was called before, or another task is sending.
-            IncompleteStream, ServiceError, CodecError, StreamError, TimeoutError: as of `send`.
+            IncompleteStream, ServiceError, CodecError, StreamError, TimeoutError: see `send`.
         """
         await self.prepare()
         await self.transmit(self._session.end(), last=True)

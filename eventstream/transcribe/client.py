@@ -428,7 +428,7 @@ class AudioStream(Stream[_Request, _Response, _In, _Out]):
 
         Raises:
             StateError: it was called before, or another task is sending.
-            IncompleteStream, TranscribeError, CodecError, StreamError, TimeoutError: as of `send_audio`.
+            IncompleteStream, TranscribeError, CodecError, StreamError, TimeoutError: see `send_audio`.
         """
         await self.end()
 

@@ -296,7 +296,7 @@ async def serve(
             None: there is one.
         routes: what answers plain GETs, by path; these paths have no WebSocket.
         handshake_headers: what is added to the response that opens a WebSocket.
-        max_connections, max_connections_per_peer, backlog: as of `eventstream.http2.serve`.
+        max_connections, max_connections_per_peer, backlog: see `eventstream.http2.serve`.
         idle_frames: a budget for each connection: frames that carry nothing. One that is over it is closed. Each frame
             with data gives some of it back. None: no bound.
 

@@ -51,7 +51,7 @@ def aiter_chunks(
         duration: seconds in a chunk, over 0 and at most 1; less where 32,768 bytes hold less.
 
     Raises:
-        ValueError, InvalidAudio, BlockingIOError, BufferError, Exception: as of `iter_chunks`.
+        ValueError, InvalidAudio, BlockingIOError, BufferError, Exception: see `iter_chunks`.
     """
     length = format.chunk_length(duration)
     return _aiter_chunks(apieces_of(source, length), _Cutter(format, length))
