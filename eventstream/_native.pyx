@@ -109,6 +109,7 @@ cdef extern from "_crc32/crc32.h" nogil:
 cdef extern from "_shim.h":
     const bint ES_ADDRESS_SANITIZER
     const bint ES_FREE_THREADED
+    const bint ES_CACHE_PER_THREAD
     void store_u32 "es_store_u32"(uint8_t *data, uint32_t value) noexcept nogil
     PyObject *es_resize_bytes(PyObject *bytes_, Py_ssize_t size)
     bint es_rewrite_bytes(PyObject *bytes_, const void *data) noexcept
@@ -1642,7 +1643,7 @@ cdef _HeaderCache decode_cache = _HeaderCache()
 
 
 cdef inline _HeaderCache cache_for_decode():
-    return cache_of_thread() if ES_FREE_THREADED else decode_cache
+    return cache_of_thread() if ES_CACHE_PER_THREAD else decode_cache
 
 
 cdef _HeaderCache cache_of_thread():

@@ -31,6 +31,14 @@
 #  define ES_FREE_THREADED 0
 #endif
 
+/* Whether each thread has a cache of its own. The GIL protects a shared one, but not where lines are traced: the tracer
+   runs code of Python between any two of them, in which another thread may have its turn. */
+#if ES_FREE_THREADED || (defined(CYTHON_TRACE) && CYTHON_TRACE)
+#  define ES_CACHE_PER_THREAD 1
+#else
+#  define ES_CACHE_PER_THREAD 0
+#endif
+
 /* Stores the number with its highest byte first; compilers do not always make one store of four. */
 static inline void es_store_u32(uint8_t *data, uint32_t value) {
 #if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
