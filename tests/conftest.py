@@ -28,6 +28,7 @@ for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
 
 hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("brisk", max_examples=25, deadline=None)  # for `make test`
 hypothesis.settings.register_profile("quick", max_examples=5, deadline=None)  # for emulated CPUs
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
 hypothesis.settings.register_profile("traced", max_examples=10, deadline=None)
