@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+from programs import AWAY
+
 import eventstream.transcribe
 
 NAMES = [
@@ -57,3 +62,10 @@ def test_exported_names():
 def test_exported_names_are_there():
     for name in NAMES:
         assert hasattr(eventstream.transcribe, name), name
+
+
+def test_missing_extra_is_named():
+    program = "import sys; sys.modules['msgspec'] = None; import eventstream.transcribe"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=AWAY)
+    assert done.returncode == 1
+    assert "eventstream.transcribe needs msgspec: install eventstream-codec with its extra [transcribe]" in done.stderr
