@@ -475,6 +475,27 @@ def test_last_frame_of_a_request_that_nobody_reads():
     run(main())
 
 
+def test_length_of_a_request_that_ends_wrongly_after_its_response():
+    """Its trailers end it. Both sides have ended, so there is nothing to reset."""
+    streams = []
+
+    async def handler(stream):
+        streams.append(stream)
+        await stream.respond(403, end=True)
+
+    async def main():
+        async with http2.serve(handler) as server, raw_client(server) as peer:
+            peer.h2.send_headers(1, [*request(), ("content-length", "5")])
+            await peer.until(StreamEnded)
+            peer.h2.send_headers(1, [("checksum", "none")], end_stream=True)
+            peer.h2.ping(b"are you?")
+            await peer.until(PingAckReceived)
+            with pytest.raises(StreamError, match="the body has 0 bytes, and its content-length is '5'"):
+                await streams[0].receive()
+
+    run(main())
+
+
 def test_request_that_never_ends_after_its_response(monkeypatch):
     monkeypatch.setattr(stream_module, "LINGER_TIMEOUT", 0.0)
 
