@@ -73,7 +73,7 @@ else:
             if sys.implementation.name == "cpython":
                 import warnings
 
-                if _in_subinterpreter():
+                if _in_subinterpreter():  # pragma: no cover (tests reach it, but no tracer follows them there)
                     advice = "This is a subinterpreter, and a native module of Cython serves only the interpreter that"
                     advice += " imports it first: use eventstream in the main interpreter"
                 elif os.path.exists(os.path.join(os.path.dirname(__file__), "_native.pyx")):
