@@ -373,9 +373,16 @@ def _json_or_yaml(data: bytes) -> object:
     except ModuleNotFoundError as error:
         raise UnusableInput("a cassette in YAML needs PyYAML: pip install 'eventstream-codec[cli]'") from error
 
+    base = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    composer = yaml.composer.Composer  # libyaml's has no bound of recursion in some versions, and crashes
+
     # Not `SafeLoader`: mappings that are merged may double with each line, and numbers of base 60 take quadratic time.
-    class Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
+    class Loader(*([base] if issubclass(base, composer) else [composer, base])):  # type: ignore[misc]
         """Knows texts, bytes and null, in lists and mappings."""
+
+        def __init__(self, stream: bytes) -> None:
+            base.__init__(self, stream)
+            composer.__init__(self)
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
     Loader.add_constructor("tag:yaml.org,2002:null", lambda loader, node: None)
