@@ -30,14 +30,17 @@ check() { # NAME COMPILER EMULATOR... -- ARGUMENT...
   "$compiler" -std=c11 -O2 -Wall -Wextra -Werror "${static[@]}" -Ieventstream/_crc32 -o "$build/$name" \
     tools/crc32_check.c eventstream/_crc32/crc32.c
   echo "$name:"
-  local status=0
+  local status=0 again
   "${runner[@]}" "$build/$name" "$@" || status=$?
-  # The program does the same each time, and so does a fault of it. An emulator may end by a signal of its own, if rarely.
-  if ((status > 128 && ${#runner[@]} > 0)); then
-    echo "$name: ended by signal $((status - 128)); once more"
+  # The program does the same each time, and so does a fault of it. An emulator may end by a signal of its own, if rarely,
+  # and then again at once.
+  for again in 1 5 15 30; do
+    ((status > 128 && ${#runner[@]} > 0)) || break
+    echo "$name: ended by signal $((status - 128)); once more in $again s"
+    sleep "$again"
     status=0
     "${runner[@]}" "$build/$name" "$@" || status=$?
-  fi
+  done
   return "$status"
 }
 
