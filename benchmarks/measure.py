@@ -40,7 +40,7 @@ SAMPLE_SECONDS = 0.0005  # as short as the clock allows: what disturbs a round t
 CONTEST_SECONDS = 0.35  # a contestant, in each run
 MIN_ROUNDS = 5
 MAX_ROUNDS = 1001
-AGREEMENT = 0.1  # runs that differ by more are not the last ones
+AGREEMENT = 0.1  # runs that differ by more are repeated
 MAX_RUNS = 6
 
 

@@ -328,7 +328,7 @@ def test_exit_with_open_streams_is_quiet_and_quick():
     assert printed_by("threading.Thread(target=lambda: list(stream), daemon=True).start()") == []
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_forked_process_has_streams_of_its_own():
     """Those of its parent are refused there, and go on in the parent when it has ended."""
     program = """

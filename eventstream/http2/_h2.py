@@ -159,8 +159,8 @@ class H2(H2Connection):
 
     65,536 closed streams are remembered, 8 MB. Here it is twice the number that may be open.
 
-    A text is made of each frame, with its bytes in hexadecimal digits, for a log that is off. Here that of DATA, which
-    nearly all frames are, is short.
+    h2 writes every frame out in hexadecimal digits, for a log that is off. Here DATA, as nearly all frames are, is not
+    written out.
 
     Args:
         config: h2's configuration.

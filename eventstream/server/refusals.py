@@ -24,7 +24,7 @@ _TOKEN = "X-Amz-Security-Token"
 
 
 def unknown_operation(operation: Operation[Any, Any, Any, Any], text: str) -> ServiceError:
-    """Return the error for a path, or a method, at which there is no operation."""
+    """Return the error for a path or a method that no operation has."""
     return _error(operation, 404, "UnknownOperationException", text)
 
 

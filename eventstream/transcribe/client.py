@@ -416,7 +416,7 @@ class AudioStream(Stream[_Request, _Response, _In, _Out]):
         Raises:
             InvalidAudio: the chunk is empty, too long, ends in the middle of a sample, or comes before the
                 configuration that the operation needs; the stream remains usable.
-            StateError, IncompleteStream, TranscribeError, CodecError, StreamError, TimeoutError: as of
+            StateError, IncompleteStream, TranscribeError, CodecError, StreamError, TimeoutError: see
                 `eventstream.client.Stream.send`.
         """
         if self._sending or self._channel.peer_ended:

@@ -182,7 +182,7 @@ class MedicalScribeConfigurationEvent(
     """The settings of a session: the first event.
 
     Attributes:
-        vocabulary_name, vocabulary_filter_name, vocabulary_filter_method: as of StartStreamTranscription.
+        vocabulary_name, vocabulary_filter_name, vocabulary_filter_method: see StartStreamTranscription.
         resource_access_role_arn: required; the IAM role that may write to the bucket.
         channel_definitions: who speaks on which of two channels; none: the audio has one channel.
         encryption_settings: how what is stored is encrypted.
