@@ -13,6 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mode=${DEPENDENCIES:-locked}
 oldest=3.10
+kept=.cache/pip.log
 log=${TMPDIR:-/tmp}/eventstream-install.$$.log
 trap 'rm -f "$log"' EXIT
 export PIP_RETRIES=${PIP_RETRIES:-2} PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
@@ -51,21 +52,24 @@ choose_python() {
   esac
 }
 
-# pip ARGUMENT...: quiet, unless it fails; then its output, and one sentence
+# pip ARGUMENT...: quiet, unless it fails; then one sentence, below pip's own words where it has no better ones
 pip() {
   local status=0
   "$venv/bin/python" -m pip --quiet "$@" > "$log" 2>&1 || status=$?
   ((status)) || return 0
-  cat "$log" >&2
+  mkdir -p "${kept%/*}"
+  cp "$log" "$kept"
   if grep -qi 'do not match the hashes' "$log"; then
     stop "a package is not the one that $requirements/ names (wrong hash): empty pip's cache (pip cache purge) and try" \
-      "again; if that does not help, the index or a proxy changes packages, so do not install them."
+      "again; if that does not help, the index or a proxy changes packages, so do not install them ($kept names them)."
   elif grep -qiE 'connection|retrying|resolve|timed out|unreachable|proxy' "$log"; then
-    stop "the package index cannot be reached: check the network and pip's settings (pip config list), and try again."
+    stop "the package index cannot be reached: check the network and pip's settings (pip config list), and try again" \
+      "($kept has pip's own words)."
   elif [[ $mode != newest ]] && grep -qi 'no matching distribution' "$log"; then
     stop "the index that pip uses is out of reach, or lacks a version that $requirements/ names: check the network and" \
-      "pip's settings (pip config list), and try again."
+      "pip's settings (pip config list), and try again ($kept has pip's own words)."
   fi
+  cat "$log" >&2
   stop "pip failed with the messages above; after mending that, run make again."
 }
 

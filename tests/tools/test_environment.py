@@ -1,4 +1,4 @@
-"""What can be wrong with a machine: `make` says it, and what to do, in one sentence, the last one."""
+"""What can be wrong with a machine: `make` says it, and what to do, in one sentence."""
 
 from __future__ import annotations
 
@@ -61,14 +61,19 @@ def run(project: Path, *arguments: str, **variables: str) -> subprocess.Complete
 
 
 def said(project: Path, *arguments: str, **variables: str) -> str:
-    """Return the sentence with which it fails."""
+    """Return the sentence with which it fails, and nothing else."""
     done = run(project, *arguments, **variables)
     assert done.returncode == 1
     assert done.stdout == ""
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("make: ")
-    assert last.endswith(".")
-    return last.removeprefix("make: ")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("make: ")
+    assert line.endswith(".")
+    return line.removeprefix("make: ")
+
+
+def kept(project: Path) -> str:
+    """Return what pip said, which the sentence names."""
+    return (project / ".cache/pip.log").read_text()
 
 
 def test_environment_without_a_python(project):
@@ -112,14 +117,18 @@ def test_environment_of_an_index_that_is_not_reached(project):
     pytest.importorskip("pip")
     text = said(project, "group", "environment", "group", PIP_RETRIES="1", PIP_INDEX_URL="http://127.0.0.1:9")
     assert text == (
-        "the package index cannot be reached: check the network and pip's settings (pip config list), and try again."
+        "the package index cannot be reached: check the network and pip's settings (pip config list), and try again "
+        "(.cache/pip.log has pip's own words)."
     )
+    assert "tiny" in kept(project)
 
 
 def test_environment_of_a_wrong_hash(project):
     pytest.importorskip("pip")
     text = said(project, "group", "environment", "group", **NO_INDEX)
     assert text.startswith("a package is not the one that requirements/ names (wrong hash): empty pip's cache ")
+    assert text.endswith("(.cache/pip.log names them).")
+    assert "tiny" in kept(project)
 
 
 def test_environment_of_a_version_that_is_missing(project):
@@ -128,8 +137,19 @@ def test_environment_of_a_version_that_is_missing(project):
     text = said(project, "group", "environment", "group", **NO_INDEX)
     assert text == (
         "the index that pip uses is out of reach, or lacks a version that requirements/ names: check the network and "
-        "pip's settings (pip config list), and try again."
+        "pip's settings (pip config list), and try again (.cache/pip.log has pip's own words)."
     )
+    assert "absent" in kept(project)
+
+
+def test_environment_of_a_failure_that_is_not_known(project):
+    script(project / "environment/bin/python", "echo error: no room is left; exit 1")
+    done = run(project, "group", "environment", "group")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "error: no room is left",
+        "make: pip failed with the messages above; after mending that, run make again.",
+    ]
 
 
 def test_environment_of_a_group_without_versions(project):
