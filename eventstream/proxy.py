@@ -110,10 +110,15 @@ def _is_loopback(host: str) -> bool:
     name = host.lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
+    return _is_address(name) and ipaddress.ip_address(name).is_loopback
+
+
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(name).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
 
 
 async def connect(
@@ -138,10 +143,10 @@ async def connect(
     if proxy is not None:
         return await _tunnelled(protocol(), host, port, ssl, proxy)
     loop = asyncio.get_running_loop()
-    # Other event loops have no such argument.
-    racing: Mapping[str, Any] = (
-        {"happy_eyeballs_delay": ATTEMPT_DELAY} if isinstance(loop, asyncio.BaseEventLoop) else {}
-    )
+    # Other event loops have no such argument. An address by itself has nothing to race against; and asyncio, when it is
+    # cancelled, does not close what has just won.
+    races = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host)
+    racing: Mapping[str, Any] = {"happy_eyeballs_delay": ATTEMPT_DELAY} if races else {}
     return await loop.create_connection(protocol, host, port, ssl=ssl, **racing)
 
 

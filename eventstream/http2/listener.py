@@ -14,6 +14,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from ssl import SSLError
 from typing import TYPE_CHECKING, Any
 
@@ -129,36 +130,40 @@ class Listener:
             for family, kind, protocol, _, address in dict.fromkeys(found):
                 self._sockets.append(_listening(family, kind, protocol, address, backlog))
         except BaseException:
-            self.close()
+            for listening in self._sockets:
+                listening.close()
             raise
         self.port = self._sockets[0].getsockname()[1]
         for listening in self._sockets:
-            self._begin(self._accept(listening))
+            self._begin(self._accept(listening), listening.close)
 
     def close(self) -> None:
         """Accept no more, and drop those whose handshake is not finished."""
         for task in self._tasks:
             task.cancel()
-        for listening in self._sockets:
-            listening.close()
 
     async def wait_closed(self) -> None:
         """Wait until what `close` has cancelled is over."""
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _begin(self, work: Coroutine[Any, Any, None], clean_up: Callable[[], object]) -> asyncio.Task[None]:
+        """Start a task, after which is cleaned up if it is cancelled: before its first step, it cannot do so itself."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._finish, clean_up))
         return task
 
+    def _finish(self, clean_up: Callable[[], object], task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            clean_up()
+
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
                 for _ in range(ACCEPTS_PER_TURN):
-                    accepted, address = await loop.sock_accept(listening)
+                    accepted, address = await _next(listening)
                     self._admit(accepted, str(address[0]) if isinstance(address, tuple) else "")
             except ConnectionError:
                 pass  # it was gone before it was accepted
@@ -185,8 +190,7 @@ class Listener:
         self._places.add(place)
         self._by_peer[peer] += 1
         place.rest()
-        task = self._begin(self._start(accepted, place))
-        place.evict = task.cancel
+        place.evict = self._begin(self._start(accepted, place), partial(_drop, accepted, place)).cancel
 
     async def _start(self, accepted: socket.socket, place: Place) -> None:
         loop = asyncio.get_running_loop()
@@ -199,11 +203,9 @@ class Listener:
             )
         except (OSError, MemoryError, asyncio.TimeoutError) as error:  # before Python 3.11 no OSError
             self.complaints(logging.INFO, "a connection from %s failed: %s", place.peer, _fault(error))
-            place.leave()
-            accepted.close()
-        except BaseException:
-            place.leave()
-            accepted.close()
+            _drop(accepted, place)
+        except Exception:
+            _drop(accepted, place)
             raise
 
     def leave(self, place: Place) -> None:
@@ -216,22 +218,44 @@ class Listener:
                 del self._by_peer[place.peer]
 
 
-async def _readable(accepted: socket.socket, timeout: float | None) -> None:
-    """Wait until something has come, where the event loop can tell.
+def _drop(accepted: socket.socket, place: Place) -> None:
+    place.leave()
+    accepted.close()
+
+
+async def _next(listening: socket.socket) -> tuple[socket.socket, Any]:
+    """Return the next connection, and its address.
+
+    asyncio's `sock_accept` loses, and does not close, one that came in the same turn as it was cancelled.
+    """
+    while True:
+        try:
+            accepted, address = listening.accept()
+        except BlockingIOError:
+            if not await _readable(listening, None):
+                return await asyncio.get_running_loop().sock_accept(listening)
+        else:
+            accepted.setblocking(False)
+            return accepted, address
+
+
+async def _readable(watched: socket.socket, timeout: float | None) -> bool:
+    """Wait until something has come; False: the event loop cannot tell, as Windows' proactor.
 
     asyncio's TLS takes 256 KiB for a connection before that.
     """
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     try:
-        loop.add_reader(accepted, ready.set)
-    except NotImplementedError:  # Windows' proactor
-        return
+        loop.add_reader(watched, ready.set)
+    except NotImplementedError:
+        return False
     try:
         async with timeout_after(timeout):
             await ready.wait()
     finally:
-        loop.remove_reader(accepted)
+        loop.remove_reader(watched)
+    return True
 
 
 _HANDSHAKE = b"\x16"

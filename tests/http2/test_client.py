@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 
 import pytest
@@ -21,6 +22,7 @@ from http2.loopback import (
     request,
     run,
     server_context,
+    turns,
 )
 from hyperframe.frame import (
     GoAwayFrame,
@@ -180,6 +182,35 @@ def test_connection_refused():
                 pass
 
     run(main())
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_connecting_cancelled_in_any_turn_leaves_no_socket(certificate, tls):
+    ours, trusting = server_context(certificate), ssl.create_default_context(cafile=certificate)
+
+    async def connect(port):
+        async with http2.connect("127.0.0.1", port, ssl=trusting if tls else None) as connection:
+            assert await exchange(connection) == b"hello"
+
+    async def main():
+        async with http2.serve(echo, ssl=ours if tls else None) as server:
+            finished = False
+            for later in range(1_000):
+                connecting = asyncio.create_task(connect(server.port))
+                await turns(later)
+                finished = not connecting.cancel()
+                await asyncio.wait([connecting])
+                if finished:
+                    break
+            assert finished
+            while server._listener._places:  # until the server has noticed
+                await asyncio.sleep(0)
+
+    gc.disable()  # it closes what is lost
+    try:
+        run(main())
+    finally:
+        gc.enable()
 
 
 def test_certificate_that_is_not_trusted(certificate):

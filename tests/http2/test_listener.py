@@ -12,12 +12,20 @@ import sys
 from contextlib import AsyncExitStack, suppress
 
 import pytest
-from http2.loopback import SOON, echo, exchange, raw_client, request, run, server_context
+from http2.loopback import LIMIT, SOON, echo, exchange, pair, raw_client, request, run, server_context, turns
 
 from eventstream import http2
 from eventstream.http2 import StreamError
 from eventstream.http2._h2 import PREFACE
-from eventstream.http2.listener import ACCEPT_PAUSE, Complaints, _check_begins_with_tls, _fault, _readable
+from eventstream.http2.listener import (
+    ACCEPT_PAUSE,
+    Complaints,
+    Listener,
+    _check_begins_with_tls,
+    _fault,
+    _next,
+    _readable,
+)
 
 
 async def silent(server):
@@ -277,15 +285,15 @@ def test_client_of_another_protocol_is_logged(begun, said, caplog):
 def test_accepting_pauses_while_there_are_no_descriptors(code, caplog, monkeypatch):
     async def main():
         loop = asyncio.get_running_loop()
-        accept, attempts, until = loop.sock_accept, [], loop.time() + 3.5 * ACCEPT_PAUSE
+        attempts, until = [], loop.time() + 3.5 * ACCEPT_PAUSE
 
         async def failing(listening):
             if loop.time() < until:
                 attempts.append(loop.time())
                 raise OSError(code, os.strerror(code))
-            return await accept(listening)
+            return await _next(listening)
 
-        monkeypatch.setattr(loop, "sock_accept", failing)
+        monkeypatch.setattr("eventstream.http2.listener._next", failing)
         async with http2.serve(echo) as server, http2.connect("127.0.0.1", server.port) as connection:
             assert await exchange(connection) == b"hello"
         assert 1 <= len(attempts) <= 4
@@ -299,15 +307,14 @@ def test_accepting_pauses_while_there_are_no_descriptors(code, caplog, monkeypat
 
 def test_accepting_goes_on_after_a_client_that_was_gone(monkeypatch):
     async def main():
-        loop = asyncio.get_running_loop()
-        accept, failures = loop.sock_accept, [ConnectionAbortedError(), ConnectionResetError()]
+        failures = [ConnectionAbortedError(), ConnectionResetError()]
 
         async def failing(listening):
             if failures:
                 raise failures.pop()
-            return await accept(listening)
+            return await _next(listening)
 
-        monkeypatch.setattr(loop, "sock_accept", failing)
+        monkeypatch.setattr("eventstream.http2.listener._next", failing)
         async with http2.serve(echo) as server, http2.connect("127.0.0.1", server.port) as connection:
             assert await exchange(connection) == b"hello"
 
@@ -385,8 +392,46 @@ def test_complaints_are_one_a_second(caplog, monkeypatch):
     assert texts == ["no room", *["no room (and 127 other faults were not logged)"] * 5]
 
 
-def test_readable_where_sockets_cannot_be_watched(monkeypatch):
-    """Nothing is waited for then, as on Windows."""
+class Taken(asyncio.Protocol):
+    """A protocol that closes its connection when it is told to."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def connection_made(self, transport):
+        self.place.evict = transport.close
+
+    def connection_lost(self, exc):
+        self.place.leave()
+
+
+@pytest.mark.parametrize("later", range(8))
+def test_close_drops_what_was_accepted_just_then(later):
+    """In whichever turn of the event loop; nobody else closes a connection whose task has not begun."""
+
+    async def main():
+        listener = Listener(
+            Taken, ssl=None, handshake_timeout=None, max_connections=None, max_connections_per_peer=None
+        )
+        await listener.listen("127.0.0.1", 0, 1)
+        await turns()
+        with socket.create_connection(("127.0.0.1", listener.port), LIMIT) as client:
+            await turns(later)
+            listener.close()
+            await listener.wait_closed()
+            for place in listener.resting:
+                place.evict()
+            await turns()
+            assert not listener.resting
+            client.settimeout(1)
+            with suppress(ConnectionError):
+                assert client.recv(1) == b""
+
+    run(main())
+
+
+def test_sockets_that_cannot_be_watched(monkeypatch):
+    """As on Windows: asyncio accepts there, and TLS does not wait for its first byte."""
 
     def add_reader(*_):
         raise NotImplementedError
@@ -395,6 +440,8 @@ def test_readable_where_sockets_cannot_be_watched(monkeypatch):
         monkeypatch.setattr(asyncio.get_running_loop(), "add_reader", add_reader)
         accepted, other = socket.socketpair()
         with accepted, other:
-            await asyncio.wait_for(_readable(accepted, None), SOON)
+            assert not await asyncio.wait_for(_readable(accepted, None), SOON)
+        async with pair(echo) as (_, connection):
+            assert await exchange(connection) == b"hello"
 
     run(main())
