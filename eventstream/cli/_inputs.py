@@ -12,6 +12,7 @@ import base64
 import binascii
 import contextlib
 import io
+import itertools
 import mmap
 import os
 import re
@@ -23,16 +24,20 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from eventstream import DecodeError, Decoder
-from eventstream._codec import find_prelude
+from eventstream import DecodeError, Gap
+from eventstream._codec import decoder_at, find_prelude
 from eventstream._salvage import salvage_at
 from eventstream._text import describe, visible
 from eventstream.cli._json import loads
+from eventstream.cli._terminal import complaint
+from eventstream.wire import MIN_MESSAGE_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
-    from eventstream import Gap, Message
+    from typing_extensions import Buffer
+
+    from eventstream import Decoder, Message
 
 _PIECE = 1 << 18
 _GZIP_PIECE = 1 << 14
@@ -82,7 +87,7 @@ class Body:
                 break
             first.append(piece)
             head += piece
-        self.pieces = _chained(first, pieces)
+        self.pieces = itertools.chain(first, pieces)
         return head
 
     def chunks(self) -> Iterator[bytes]:
@@ -96,9 +101,48 @@ class Body:
         return b"".join(self.chunks())
 
 
-def _chained(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield from first
-    yield from rest
+@dataclass
+class Stretch:
+    """Bytes of whole messages that follow one another.
+
+    Attributes:
+        messages: how many of them have been found since the stretch before.
+        pieces: the bytes, as they were read; the beginning of a message may be in the stretch before.
+    """
+
+    messages: int
+    pieces: list[memoryview]
+
+
+class _Kept:
+    """The bytes of a stream that have been read, and not yet delivered."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._pieces: deque[bytes] = deque()
+        self._begin = 0  # in the first piece
+
+    def add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self.size += len(piece)
+
+    def cut(self, size: int) -> list[memoryview]:
+        """Take out all but the last `size` bytes, and return them."""
+        taken = []
+        while self.size > size:
+            piece = self._pieces[0]
+            end = min(len(piece), self._begin + self.size - size)
+            taken.append(memoryview(piece)[self._begin : end])
+            self.size -= end - self._begin
+            self._begin = end
+            if end == len(piece):
+                self._pieces.popleft()
+                self._begin = 0
+        return taken
+
+
+def _tell_nobody(name: str, done: int, total: int | None) -> None:
+    pass
 
 
 @dataclass
@@ -110,6 +154,7 @@ class Recording:
         body: its bytes.
         headers: those of the HTTP message that it came in, by names in lower case; empty where that is not known.
         done: how many bytes of it have been read; all of them when there are no further parts.
+        tell: is called with the name, how many bytes have been read or judged, and the size, from time to time.
         size: its length in bytes, if that is known.
     """
 
@@ -117,6 +162,7 @@ class Recording:
     body: Body
     headers: Mapping[str, str] = field(default_factory=dict)
     done: int = 0
+    tell: Callable[[str, int, int | None], object] = _tell_nobody
 
     @property
     def size(self) -> int | None:
@@ -127,37 +173,66 @@ class Recording:
 
         What follows the first fault of a stream that is not mapped is stored in a file.
         """
-        headers_limit, payload_limit = limits["max_headers_length"], limits["max_payload_length"]
-        decoder = Decoder(max_headers_length=headers_limit, max_payload_length=payload_limit)
-        pieces = self.body.chunks()
-        kept: deque[bytes] = deque()  # the pieces that hold what is not yet delivered
-        size = 0  # of these
+        decoder, kept, pieces = decoder_at(0, **limits), _Kept(), self.body.chunks()
         try:
-            for piece in pieces:
-                self.done += len(piece)
-                kept.append(piece)
-                size += len(piece)
-                for message in decoder.feed(piece):  # `yield from` would close the decoder # noqa: UP028
+            for _ in self._fed(decoder, kept, pieces):
+                for message in decoder:  # `yield from` would close the decoder # noqa: UP028
                     yield message
-                while kept and size - len(kept[0]) >= decoder.buffered:
-                    size -= len(kept.popleft())
             decoder.close()
         except DecodeError:
-            rest = self._rest(decoder.offset, decoder.buffered, kept, pieces)
-            self.done = decoder.offset + len(rest)
-            yield from salvage_at(decoder.offset, rest, headers_limit, payload_limit)
+            yield from self._salvaged(self._rest(decoder, kept, pieces), decoder.offset, limits)
 
-    def _rest(self, offset: int, buffered: int, kept: Iterable[bytes], pieces: Iterable[bytes]) -> memoryview:
-        """Return what begins at `offset`: the last `buffered` bytes of those kept, and what is still to be read."""
+    def stretches(self, limits: dict[str, int | None]) -> Iterator[Stretch | Gap]:
+        """Yield the same, but bytes in place of messages."""
+        decoder, kept, pieces = decoder_at(0, **limits), _Kept(), self.body.chunks()
+        messages = 0
+        try:
+            for piece in self._fed(decoder, kept, pieces):
+                for _ in decoder:
+                    messages += 1
+                # The last piece is kept whole: writing parts of pages takes longer.
+                yield Stretch(messages, kept.cut(max(len(piece), decoder.buffered)))
+                messages = 0
+            decoder.close()
+        except DecodeError:
+            yield Stretch(messages, kept.cut(decoder.buffered))
+            rest = self._rest(decoder, kept, pieces)
+            yield from _stretches(rest, self._salvaged(rest, decoder.offset, limits))
+        else:
+            yield Stretch(0, kept.cut(0))
+
+    def _fed(self, decoder: Decoder, kept: _Kept, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Feed the decoder piece by piece, and yield each; then the decoder is emptied."""
+        for piece in pieces:
+            self.done += len(piece)
+            kept.add(piece)
+            decoder.feed(piece)
+            yield piece
+            kept.cut(max(len(piece), decoder.buffered))
+            self.tell(self.name, self.done, self.size)
+
+    def _salvaged(self, rest: memoryview, offset: int, limits: dict[str, int | None]) -> Iterator[Message | Gap]:
+        for part in salvage_at(offset, rest, **limits):
+            offset += part.length if isinstance(part, Gap) else length_of(part)
+            self.tell(self.name, offset, self.size)
+            yield part
+
+    def _rest(self, decoder: Decoder, kept: _Kept, pieces: Iterable[bytes]) -> memoryview:
+        """Return what the decoder has not delivered, and what is still to be read."""
         if self.body.whole is not None:
-            return self.body.whole[offset:]
+            rest = self.body.whole[decoder.offset :]
+        else:
+            kept.cut(decoder.buffered)
+            rest = self._stored(itertools.chain(kept.cut(0), pieces))
+        self.done = decoder.offset + len(rest)
+        return rest
+
+    def _stored(self, pieces: Iterable[Buffer]) -> memoryview:
+        """Return the pieces as one buffer, which is in a file."""
         from tempfile import TemporaryFile  # here: it takes long to import
 
         with TemporaryFile() as file:
-            begin = file.tell()
-            for piece in kept:
-                begin += file.write(piece)
-            stored = begin
+            stored = 0
             for piece in pieces:
                 stored += file.write(piece)
                 if stored > _MAX_STORED:
@@ -166,7 +241,29 @@ class Recording:
                         "unpack it, or store it in a file, first"
                     )
             file.flush()
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[begin - buffered :]
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _stretches(view: memoryview, parts: Iterable[Message | Gap]) -> Iterator[Stretch | Gap]:
+    """Yield the parts of the view, but the bytes of messages that follow one another in place of the messages."""
+    begin = end = messages = 0
+    for part in parts:
+        if messages and (isinstance(part, Gap) or end - begin >= _PIECE):
+            yield Stretch(messages, [view[begin:end]])
+            begin, messages = end, 0
+        if isinstance(part, Gap):
+            yield part
+            begin = end = end + part.length
+        else:
+            messages += 1
+            end += length_of(part)
+    if messages:
+        yield Stretch(messages, [view[begin:end]])
+
+
+def length_of(message: Message) -> int:
+    """Return the message's length in wire form."""
+    return MIN_MESSAGE_LENGTH + len(message.headers.raw) + len(message.payload)
 
 
 # Which form it is
@@ -250,7 +347,7 @@ def _gunzipped(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
                 inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
                 fresh = True
     if not fresh:
-        print(f"{visible(name)}: the gzip file is cut", file=sys.stderr)
+        complaint(f"{name}: the gzip file is cut")
 
 
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
@@ -312,7 +409,7 @@ def _response_of_curl(body: Body, name: str) -> Recording:
                 raise UnusableInput(f"{visible(name)}: the HTTP headers do not end")
         if not data.startswith(_HTTP, rest):
             headers = _http_headers(data[begin : blank.start()])
-            return Recording(name, Body(_chained([bytes(data[rest:])], chunks)), headers)
+            return Recording(name, Body(itertools.chain([bytes(data[rest:])], chunks)), headers)
         begin = looked = rest
 
 

@@ -6,11 +6,14 @@ import errno
 import importlib
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eventstream._text import visible
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 SUBCOMMANDS = {
     "check": "Tell whether recordings are sound.",
@@ -40,9 +43,19 @@ class _Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in {*SUBCOMMANDS, "-h", "--help", "--version"}:
             args = ["show", *args]
-        elif not args and sys.stdin is not None and not sys.stdin.isatty():
+        elif not args and not ctx.resilient_parsing and sys.stdin is not None and not sys.stdin.isatty():
             args = ["show"]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete subcommands, and the files of `show`. Bash offers these if they come first and nothing else fits."""
+        from click.shell_completion import CompletionItem  # here: it is needed for nothing else
+
+        commands = [
+            CompletionItem(name, help=what) for name, what in SUBCOMMANDS.items() if name.startswith(incomplete)
+        ]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(incomplete, type="file"), *commands, *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -84,7 +97,8 @@ def run(arguments: list[str] | None) -> int:
         print("there is no standard output", file=sys.stderr)
         return 1
     try:
-        color = False if os.environ.get("NO_COLOR") else None  # None: where there is a terminal
+        is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        color = False if is_plain else None  # None: where there is a terminal
         status: Any = _group.main(arguments, prog_name="eventstream", standalone_mode=False, color=color)
         sys.stdout.flush()
     except click.ClickException as error:

@@ -9,7 +9,7 @@ import click
 
 from eventstream._text import visible
 from eventstream.cli import _inputs
-from eventstream.cli._terminal import complaint
+from eventstream.cli._terminal import Progress, complaint
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
@@ -94,23 +94,25 @@ def each(
 ) -> int:
     """Do the work with each recording, report what cannot be read, and return the exit status."""
     sound = True
-    for name, is_found in _inputs.paths(names or ["-"]):
-        try:
-            if isinstance(name, _inputs.UnusableInput):
-                raise name
-            with _inputs.opened(name, form, follow=follow) as recordings:
-                for recording in recordings:
-                    sound = work(recording) and sound
-        except _inputs.UnusableInput as error:
-            complaint(str(error))
-            sound = sound and is_found and error.is_text  # a folder may hold notes, too
+    with Progress(wanted=not follow) as progress:
+        for name, is_found in _inputs.paths(names or ["-"]):
+            try:
+                if isinstance(name, _inputs.UnusableInput):
+                    raise name
+                with _inputs.opened(name, form, follow=follow) as recordings:
+                    for recording in recordings:
+                        recording.tell = progress.update
+                        sound = work(recording) and sound
+            except _inputs.UnusableInput as error:
+                complaint(str(error))
+                sound = sound and is_found and error.is_text  # a folder may hold notes, too
     return 0 if sound else 1
 
 
 def one(name: str, form: str | None, number: int | None, work: Callable[[_inputs.Recording], int]) -> int:
     """Do the work with the one recording that the file holds, or that was chosen. Return its status."""
     try:
-        with _inputs.opened(name, form) as recordings:
+        with Progress() as progress, _inputs.opened(name, form) as recordings:
             found = list(recordings)
             if number is None and len(found) > 1:
                 listed = ", ".join(
@@ -120,7 +122,9 @@ def one(name: str, form: str | None, number: int | None, work: Callable[[_inputs
                 raise click.UsageError(f"the file holds {len(found)} streams: choose one by --stream ({listed})")
             if number is not None and number > len(found):
                 raise click.UsageError(f"the file holds {len(found)} streams, and no stream {number}")
-            return work(found[(number or 1) - 1])
+            chosen = found[(number or 1) - 1]
+            chosen.tell = progress.update
+            return work(chosen)
     except _inputs.UnusableInput as error:
         complaint(str(error))
         return 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import sys
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import click
 
@@ -16,15 +17,19 @@ from eventstream._text import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from typing_extensions import Buffer, Self
+
 
 def line(text: str) -> None:
     """Print a line whose every part is `visible`, in any encoding of standard output."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    Progress.make_way(for_output=True)
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def complaint(text: str) -> None:
     """Print a line on standard error."""
+    Progress.make_way(for_output=False)
     sys.stdout.flush()
     click.echo(visible(text), err=True)
 
@@ -42,14 +47,45 @@ def print_json(value: object) -> None:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(value)
+    Progress.make_way(for_output=True)
     click.echo(text)
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a printable text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(0 if category(char) in ("Mn", "Me") else 1 + (east_asian_width(char) in "WF") for char in text)
+
+
+def fitted(text: str, columns: int) -> str:
+    """Return the beginning of a text that fits into so many columns, and three dots where that is not all."""
+    text = visible(text)
+    if 2 * len(text) <= columns or width_of(text) <= columns:
+        return text
+    left, end = columns - 3, 0
+    while (left := left - width_of(text[end])) >= 0:
+        end += 1
+    return text[:end] + "..."
+
+
+def fitted_end(text: str, columns: int) -> str:
+    """Return the end of a text that fits into so many columns."""
+    text = visible(text)
+    for start in range(len(text) - 1, -1, -1):
+        columns -= width_of(text[start])
+        if columns < 0:
+            return text[start + 1 :]
+    return text
 
 
 _NO_TERMINAL = "these bytes are not for a terminal: name a file with -o, or redirect the output"
 
 
 @contextlib.contextmanager
-def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[bytes], Any]]:
+def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Buffer], Any]]:
     """Give what writes to the file, which appears as a whole in the end, or not at all; `-` is standard output.
 
     A device or a pipe is written to as it goes, and stays.
@@ -63,11 +99,11 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[by
         click.UsageError: it is one of the inputs, or would send bytes to a terminal.
     """
     if path == "-":
-        if not text and sys.stdout.isatty():
+        if sys.stdout.isatty() and not text:
             raise click.UsageError(_NO_TERMINAL)
         binary: BinaryIO = sys.stdout.buffer
         sys.stdout.flush()
-        yield binary.write
+        yield _show if sys.stdout.isatty() else binary.write
         binary.flush()
         return
     if os.path.isdir(path):
@@ -99,34 +135,75 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[by
         raise
 
 
-_PATIENCE = 1.0  # seconds before progress is shown
+def _show(data: Buffer) -> None:
+    """Write what is text to the terminal at once."""
+    Progress.make_way(for_output=True)
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+_PATIENCE = 1.0  # seconds before progress is shown, and after output before it is shown again
 
 
 class Progress:
-    """A bar on standard error for work that takes long; none where that is not a terminal, or shows the output, too."""
+    """A bar on standard error for work that takes long: it waits for a while without output, and makes way for any.
+
+    There is none where standard error is not a terminal, nor where standard output is a pipe, whose reader may be a
+    pager on this terminal. Use it in a ``with`` statement.
+    """
+
+    active: ClassVar[Progress | None] = None
 
     def __init__(self, *, wanted: bool = True) -> None:
+        self._wanted = wanted and sys.stderr is not None and sys.stderr.isatty() and not _is_pipe(sys.stdout)
+        self._shares_output = sys.stdout.isatty()
         self._begin = time.monotonic() + _PATIENCE
-        self._wanted = wanted and sys.stderr is not None and sys.stderr.isatty()
         self._bar: Any = None
         self._task: Any = None
+
+    def __enter__(self) -> Self:
+        Progress.active = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Progress.active = None
+        self._hide()
 
     def update(self, name: str, done: int, total: int | None) -> None:
         """Show that so many bytes of so many are done."""
         if not self._wanted or time.monotonic() < self._begin:
             return
+        from rich.markup import escape
+
         if self._bar is None:
             from rich.console import Console
             from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
             columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            # Redirected, standard output would go to this console, too, even if it is a file.
+            self._bar = Progress(
+                *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+            )
             self._task = self._bar.add_task("")
             self._bar.start()
-        from rich.markup import escape
-
         self._bar.update(self._task, description=escape(visible(name)), completed=done, total=total)
 
-    def close(self) -> None:
+    @classmethod
+    def make_way(cls, *, for_output: bool) -> None:
+        """Hide the bar before a line is printed where it is."""
+        active = cls.active
+        if active is not None and active._wanted and (active._shares_output or not for_output):
+            active._begin = time.monotonic() + _PATIENCE
+            active._hide()
+
+    def _hide(self) -> None:
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
+
+
+def _is_pipe(stream: Any) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):  # it is no file of the system's
+        return False

@@ -12,7 +12,7 @@ import click
 from eventstream import Gap, Message, TruncatedMessage, VerificationError
 from eventstream._text import visible
 from eventstream.cli import _options
-from eventstream.cli._terminal import Progress, line, print_json
+from eventstream.cli._terminal import line, print_json
 
 if TYPE_CHECKING:
     from eventstream.cli._inputs import Recording
@@ -25,8 +25,6 @@ _LAST_BY_EVENT = {
     **dict.fromkeys(("PayloadChunk", "InvokeComplete"), frozenset({"InvokeComplete"})),
 }
 """By an event's type, with which types a complete stream ends: ConverseStream, S3 Select and Lambda."""
-
-_STEP = 4096  # messages between two updates of the progress
 
 
 @click.command(
@@ -64,20 +62,16 @@ def command(
     if seed is not None and not re.fullmatch("[0-9a-fA-F]{64}", seed):
         raise click.UsageError("--seed is 64 hex digits")
     limits = _options.limits(no_limits)
-    progress = Progress()
 
     def work(recording: Recording) -> bool:
         verifier = _verifier(recording, region, service, seed) if verify else None
-        report = _check(recording, limits, frozenset(last), verifier, progress)
+        report = _check(recording, limits, frozenset(last), verifier)
         print_json({"file": recording.name, **report.as_json()}) if as_json else line(
             f"{visible(recording.name)}: {report.text()}"
         )
         return report.is_sound
 
-    try:
-        return _options.each(files, form, work)
-    finally:
-        progress.close()
+    return _options.each(files, form, work)
 
 
 @dataclass
@@ -161,7 +155,6 @@ def _check(
     limits: dict[str, int | None],
     last: frozenset[str],
     verifier: EventVerifier | None,
-    progress: Progress,
 ) -> _Report:
     report = _Report()
     message: Message | None = None
@@ -181,8 +174,6 @@ def _check(
                 report.verified += 1
             except VerificationError as error:
                 report.signature, verifier = str(error), None
-        if count % _STEP == 0:
-            progress.update(recording.name, recording.done, recording.size)
     report.messages, report.length, report.last = count, recording.done, message
     if verifier is not None and not verifier.ended and report.signature is None:
         report.signature = "the signed end of the stream is missing"

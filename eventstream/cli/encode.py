@@ -10,7 +10,7 @@ import click
 from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._json import loads, to_message
-from eventstream.cli._terminal import complaint, output
+from eventstream.cli._terminal import Progress, complaint, output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,11 +42,13 @@ def command(file: str, output: str) -> int:
 
 
 def _encode(lines: Iterable[bytes], name: str, path: str) -> int:
-    number = 0
+    number = done = 0
     try:
-        with output(path, name) as write:
+        with Progress() as progress, output(path, name) as write:
             for text in lines:
                 number += 1  # and not `enumerate`, as errors need it
+                done += len(text)
+                progress.update(name, done, None)
                 if text.strip():
                     write(to_message(loads(text)).encode())
     except ValueError as error:

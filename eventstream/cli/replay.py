@@ -21,8 +21,9 @@ import click
 
 from eventstream import Gap, Message, Timestamp
 from eventstream.cli import _options
+from eventstream.cli._inputs import length_of
 from eventstream.cli._json import nested_in
-from eventstream.cli._terminal import complaint, line
+from eventstream.cli._terminal import Progress, complaint, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,7 @@ def command(
 
     def work(recording: Recording) -> int:
         pieces = list(_pieces(recording, limits, interval))
+        Progress.make_way(for_output=False)
         headers = _headers(recording)
         serve = _serve_http2 if http2 else _serve_http1
         try:
@@ -99,7 +101,7 @@ def _pieces(
     offset = 0
     last: int | None = None
     for part in recording.parts(limits):
-        length = part.length if isinstance(part, Gap) else len(part.encode())
+        length = part.length if isinstance(part, Gap) else length_of(part)
         pause = interval or 0.0
         date = None if isinstance(part, Gap) else _date_of(part)
         if date is not None:

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eventstream import Gap
 from eventstream._text import visible
 from eventstream.cli import _options
+from eventstream.cli._inputs import Stretch
 from eventstream.cli._json import from_gap
-from eventstream.cli._terminal import Progress, complaint, output, print_json
+from eventstream.cli._terminal import complaint, output, print_json
 
 if TYPE_CHECKING:
     from eventstream.cli._inputs import Recording
-
-_STEP = 4096  # messages between two updates of the progress
 
 
 @click.command(
@@ -50,22 +48,17 @@ def command(
 def _salvage(
     recording: Recording, file: str, path: str, limits: dict[str, int | None], nested: bool, as_json: bool
 ) -> int:
-    messages = gaps = lost = done = 0
-    progress = Progress()
+    messages = gaps = lost = 0
     try:
         with output(path, file) as write:
-            for part in recording.parts(limits):
-                if not isinstance(part, Gap):
-                    wire = part.encode()
-                    write(wire)
-                    messages += 1
-                    done += len(wire)
-                    if messages % _STEP == 0:
-                        progress.update(recording.name, done, recording.size)
+            for part in recording.stretches(limits):
+                if isinstance(part, Stretch):
+                    for piece in part.pieces:
+                        write(piece)
+                    messages += part.messages
                     continue
                 gaps += 1
                 lost += part.length
-                done += part.length
                 if as_json:
                     print_json(from_gap(part))
                 else:
@@ -81,7 +74,5 @@ def _salvage(
             raise
         complaint(f"{visible(path)}: {error.strerror}")
         return 1
-    finally:
-        progress.close()
     complaint(f"{messages} messages written, {lost} bytes lost in {gaps} gaps")
     return 1 if gaps else 0

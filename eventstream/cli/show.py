@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eventstream import Gap, Message, Timestamp
-from eventstream._text import escaped, visible
+from eventstream._text import visible
 from eventstream.cli import _options
+from eventstream.cli._inputs import length_of
 from eventstream.cli._json import MAX_DEPTH, from_gap, from_message, nested_in, timestamp_text
-from eventstream.cli._terminal import complaint, line, print_json
+from eventstream.cli._terminal import complaint, fitted, line, print_json, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,7 +139,7 @@ class _Json:
             if all(test(part) for test in tests):
                 print_json({"offset": offset, **from_message(part)})
                 _flush_to_reader()
-            offset += _length_of(part)
+            offset += length_of(part)
         return sound
 
 
@@ -165,7 +166,7 @@ class _Lines:
                 payloads += len(part.payload)
                 nested += self.message(part, f"{offset:>9}  ") - 1
                 _flush_to_reader()
-            offset += _length_of(part)
+            offset += length_of(part)
         line(f"{messages} messages ({nested} nested in them), {offset} bytes, {payloads} of them payload")
         sys.stdout.flush()  # while a reader that is gone is still expected
         return sound
@@ -179,7 +180,7 @@ class _Lines:
         inner = nested_in(payload) if depth < MAX_DEPTH else None
         color = {"event": None, None: None}.get(message.message_type, "red")
         head = f"{margin}{headers or '(no headers)'} | {len(payload)} bytes"
-        what = "a message:" if inner is not None else self.payload(payload, len(head) + 1)
+        what = "a message:" if inner is not None else self.payload(payload, width_of(head) + 1)
         line((click.style(head, fg=color) if color else head) + (f" {what}" if what else ""))
         return 1 if inner is None else 1 + self.message(inner, " " * (len(margin) + 2), depth + 1)
 
@@ -193,7 +194,7 @@ class _Lines:
         text = value[: self.header_length]
         ambiguous = text[:1] in ("'", '"') or any(delimiter in text for delimiter in delimiters)
         ambiguous = ambiguous or not text.isprintable()
-        return (escaped(repr(text), _FULL) if ambiguous else text) + "..." * (len(value) > len(text))
+        return (visible(repr(text)) if ambiguous else text) + "..." * (len(value) > len(text))
 
     def payload(self, payload: bytes, taken: int) -> str:
         """Return the payload as text; nothing of a payload that is not text, unless everything is to be shown."""
@@ -210,7 +211,7 @@ class _Lines:
             text = ""
         if any(ord(char) < 32 and char not in "\t\r\n" for char in text[:limit]) or (payload and not text):
             return payload.hex() if self.full else ""
-        return escaped(text, limit)
+        return fitted(text, limit)
 
 
 def _width() -> int | None:
@@ -227,10 +228,6 @@ def _header_text(value: HeaderValue) -> str:
     if isinstance(value, bytes):
         return value.hex()
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _length_of(message: Message) -> int:
-    return 16 + len(message.headers.raw) + len(message.payload)
 
 
 def _gap_text(name: str, gap: Gap) -> str:

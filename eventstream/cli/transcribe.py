@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._subtitles import SUBTITLES, Cue, cue, printable
-from eventstream.cli._terminal import complaint, json_line, output
+from eventstream.cli._terminal import complaint, fitted_end, json_line, output
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -34,7 +33,7 @@ Examples:
   eventstream transcribe --rate 8000 --encoding g711-ulaw call.raw
   eventstream transcribe mic""",
 )
-@click.argument("audio", metavar="FILE|mic|-")
+@click.argument("audio", type=click.Path(), metavar="FILE|mic|-")
 @_options.output_or_stdout
 @click.option("--srt", "kind", flag_value="srt", help="Write SubRip subtitles.")
 @click.option("--vtt", "kind", flag_value="vtt", help="Write WebVTT subtitles.")
@@ -161,7 +160,7 @@ def _cues(results: Iterable[Result]) -> Iterator[Cue]:
             print(end="\r\x1b[K", file=sys.stderr, flush=True)
         is_shown = bool(result.is_partial and text and width)
         if is_shown:
-            print(f"  {visible(printable(text or ''))[3 - width :]}", end="", file=sys.stderr, flush=True)
+            print(f"  {fitted_end(printable(text or ''), width - 3)}", end="", file=sys.stderr, flush=True)
         if not result.is_partial:
             yield from cue(text, result.start_time, result.end_time)
 

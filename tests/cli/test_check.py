@@ -186,8 +186,7 @@ def test_reason_controls_nothing(run):
 
 def test_progress_is_told(run, response_wire, tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr("eventstream.cli.check._STEP", 2)
-    monkeypatch.setattr("eventstream.cli.check.Progress.update", lambda self, *what: told.append(what))
+    monkeypatch.setattr("eventstream.cli._terminal.Progress.update", lambda self, *what: told.append(what))
     path = tmp_path / "response"
     path.write_bytes(response_wire)
     assert run("check", path).status == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import gzip
+import itertools
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from eventstream import Gap, TruncatedMessage
 from eventstream.cli import _inputs
-from eventstream.cli._inputs import UnusableInput, opened, recognised
+from eventstream.cli._inputs import Recording, Stretch, UnusableInput, opened, recognised
 
 LIMITS = {"max_headers_length": 131_072, "max_payload_length": 25_165_824}
 STREAM = frames.EVENT_FRAME + frames.TEN_FRAME + frames.TAIL_FRAME
@@ -145,6 +146,95 @@ def test_first_message_damaged_is_a_stream_still(written):
 def test_few_bytes_are_a_cut_stream(written, length):
     ((_, parts),) = read(written(STREAM[:length]))
     assert [type(part.error) for part in parts] == [TruncatedMessage] * bool(length)
+
+
+def joined(parts):
+    """Return the parts of a stream as gaps and, of messages that follow one another, their number and bytes."""
+    found = []
+    for part in parts:
+        if isinstance(part, Gap):
+            found.append((part.offset, part.length, type(part.error), str(part.error), len(part.nested)))
+            continue
+        is_stretch = isinstance(part, Stretch)
+        messages, wire = (part.messages, b"".join(part.pieces)) if is_stretch else (1, part.encode())
+        if not messages and not wire:
+            continue
+        if found and len(found[-1]) == 2:
+            messages, wire = found[-1][0] + messages, found.pop()[1] + wire
+        found.append((messages, wire))
+    return found
+
+
+def same_in_stretches(path):
+    with opened(str(path), None) as one, opened(str(path), None) as other:
+        for left, right in zip(one, other, strict=True):
+            assert joined(left.stretches(LIMITS)) == joined(right.parts(LIMITS))
+            assert left.done == right.done
+
+
+DAMAGES = {
+    "sound": lambda data: data,
+    "cut": lambda data: data[:-1],
+    "changed": lambda data: data[:300] + bytes([data[300] ^ 1]) + data[301:],
+    "changed prelude": lambda data: data[:131] + bytes([data[131] ^ 1]) + data[132:],
+    "junk": lambda data: data[:130] + b"junk" + data[130:] + b"junk",
+    "lost": lambda data: data[:200] + data[900:],
+    "two faults": lambda data: data[:1000] + data[1010:2000] + data[2007:],
+}
+
+
+@pytest.mark.parametrize("piece", [5, 100, 1000, 1 << 18])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("form", ["raw", "gzip", "hex", "har"])
+def test_stretches_are_the_bytes_of_the_messages(tmp_path, monkeypatch, form, damage, piece):
+    monkeypatch.setattr(_inputs, "_PIECE", piece)
+    nested = frames.frame(frames.EVENT_BLOCK, STREAM)
+    (tmp_path / "x").write_bytes(
+        FORMS[form](damage(STREAM + nested + STREAM + frames.frame(payload=bytes(700)) + STREAM))
+    )
+    same_in_stretches(tmp_path / "x")
+
+
+@given(st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 300), st.binary(max_size=20)), max_size=4))
+def test_stretches_of_mutated_streams(edits):
+    data = STREAM * 3
+    for start, removed, added in edits:
+        data = data[:start] + added + data[start + removed :]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x"
+        path.write_bytes(frames.EMPTY_FRAME + data)
+        same_in_stretches(path)
+
+
+@pytest.mark.parametrize("form", ["raw", "gzip"])
+def test_stretches_are_as_large_as_what_is_read(tmp_path, form):
+    count = 2000
+    (tmp_path / "x").write_bytes(FORMS[form](frames.frame(payload=bytes(1000)) * count))
+    for fault in (b"", b"junk"):
+        if form == "raw":
+            (tmp_path / "x").write_bytes(fault + frames.frame(payload=bytes(1000)) * count)
+        with opened(str(tmp_path / "x"), None) as recordings:
+            found = [part for part in next(recordings).stretches(LIMITS) if isinstance(part, Stretch)]
+        assert sum(part.messages for part in found) == count
+        sizes = [len(piece) for part in found for piece in part.pieces]
+        assert len(sizes) == -(-1016 * count // _inputs._PIECE)
+        assert fault or {*sizes[:-1]} == {_inputs._PIECE}
+
+
+def test_reading_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(_inputs, "_PIECE", 200)
+    lengths = [1, len(frames.EVENT_FRAME), len(frames.TEN_FRAME), len(frames.TAIL_FRAME)]
+    for data, expected in ((STREAM, [200, len(STREAM)]), (b"?" + STREAM, list(itertools.accumulate(lengths)))):
+        path = tmp_path / "x"
+        path.write_bytes(data)
+        for read_all in (Recording.parts, Recording.stretches):
+            told = []
+            with opened(str(path), None) as recordings:
+                recording = next(recordings)
+                recording.tell = lambda *what, told=told: told.append(what)
+                list(read_all(recording, LIMITS))
+            assert {(name, size) for name, _, size in told} == {(str(path), len(data))}
+            assert [done for _, done, _ in told] == expected
 
 
 def test_pipe_is_read_message_by_message(tmp_path):

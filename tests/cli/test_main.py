@@ -98,20 +98,20 @@ def test_color_needs_a_terminal(run):
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
-@pytest.mark.parametrize("no_color", [False, True])
-def test_color_on_a_terminal(tmp_path, no_color):
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_color_on_a_terminal(tmp_path, variables):
     path = tmp_path / "stream"
     path.write_bytes(frames.EVENT_FRAME)
     ours, theirs = os.openpty()
-    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    process = command("check", str(path), stdout=theirs, env={**environment, **({"NO_COLOR": "1"} if no_color else {})})
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}
+    process = command("check", str(path), stdout=theirs, env=environment | variables)
     try:
         assert process.wait(60) == 0
         printed = os.read(ours, 10_000).decode()
     finally:
         os.close(ours)
         os.close(theirs)
-    assert ("\x1b[32msound\x1b[0m" in printed) != no_color
+    assert ("\x1b[32msound\x1b[0m" in printed) is not bool(variables)
     assert printed.replace("\x1b[32m", "").replace("\x1b[0m", "").strip().endswith("sound: 1 messages, 130 bytes")
 
 
@@ -136,10 +136,60 @@ def test_show_imports_nothing_costly(tmp_path):
     assert done.stdout.splitlines()[-1] == "costly:"
 
 
+def completed(words, shell="zsh", **options):
+    """Return what a shell is offered for the last of the words, one line per kind, value or help."""
+    current = {"bash": str(len(words) - 1), "zsh": str(len(words) - 1), "fish": words[-1]}[shell]
+    environment = {**os.environ, "_EVENTSTREAM_COMPLETE": f"{shell}_complete", "COMP_CWORD": current}
+    environment["COMP_WORDS"] = " ".join(words)
+    program = "import sys; from eventstream.cli import main; sys.exit(main([]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=AWAY,
+        **options,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
 def test_completion_of_subcommands():
     context = click.Context(_main._group)
-    assert [item.value for item in _main._group.shell_complete(context, "sa")] == ["salvage"]
+    assert [item.value for item in _main._group.shell_complete(context, "sa")][1:] == ["salvage"]
     assert _main._group.get_command(context, "unknown") is None
+
+
+def test_completion_needs_no_terminal():
+    """In zsh the standard input of what completes is empty."""
+    found = completed(["eventstream", ""], stdin=subprocess.DEVNULL)
+    assert set(SUBCOMMANDS) < set(found)
+
+
+@pytest.mark.parametrize(
+    "words", [["a"], ["show", "a"], ["--json", "a"], ["salvage", "x", "-o", "a"], ["transcribe", "a"]]
+)
+def test_completion_of_files(words):
+    assert completed(["eventstream", *words]) == ["file", "a", "_"]
+
+
+def test_completion_in_bash_prefers_subcommands():
+    """What is of no kind takes the place of files."""
+    assert completed(["eventstream", "s"], "bash") == ["file,s", "plain,salvage", "plain,show"]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["show", "--fr"], ["--from"]),
+        (["check", "--from", "h"], ["hex", "har"]),
+        (["--vers"], ["--version"]),
+        (["extract", "--as", "v"], ["vtt"]),
+    ],
+)
+def test_completion_of_options(words, offered):
+    assert [line.partition(",")[2] for line in completed(["eventstream", *words], "bash") if "plain" in line] == offered
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import frames
@@ -75,10 +76,24 @@ def test_standard_output(run, damaged, capsysbinary):
 
 def test_progress_is_told(run, damaged, tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr("eventstream.cli.salvage._STEP", 2)
-    monkeypatch.setattr("eventstream.cli.salvage.Progress.update", lambda self, *what: told.append(what))
+    monkeypatch.setattr("eventstream.cli._terminal.Progress.update", lambda self, *what: told.append(what))
     assert run("salvage", damaged, "-o", tmp_path / "out").status == 1
-    assert told == [(str(damaged), len(STREAM), len(STREAM))]
+    assert told[-1] == (str(damaged), len(STREAM), len(STREAM))
+
+
+def test_sound_bytes_are_written_in_large_pieces(run, tmp_path, monkeypatch):
+    """Each write is a call of the system."""
+    sizes = []
+
+    @contextlib.contextmanager
+    def output(*names):
+        yield lambda data: sizes.append(len(data))
+
+    monkeypatch.setattr("eventstream.cli.salvage.output", output)
+    (tmp_path / "sound").write_bytes(frames.EVENT_FRAME * 20_000)
+    assert run("salvage", tmp_path / "sound", "-o", tmp_path / "out").status == 0
+    assert sum(sizes) == 20_000 * len(frames.EVENT_FRAME)
+    assert sizes[:-1] == [1 << 18] * 9
 
 
 def test_nested_messages_are_written_if_they_are_asked_for(run, tmp_path):

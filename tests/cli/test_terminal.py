@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 from eventstream._text import visible
 from eventstream.cli import _terminal
-from eventstream.cli._terminal import Progress, complaint, json_line, line, output, print_json
+from eventstream.cli._terminal import (
+    Progress,
+    complaint,
+    fitted,
+    fitted_end,
+    json_line,
+    line,
+    output,
+    print_json,
+    width_of,
+)
 
 CONTROLS = "\x1b[2J\x07\r\n\x9b\u202e\u2028\u200b\x00"
 
@@ -154,25 +164,130 @@ def test_bytes_do_not_go_to_a_terminal(monkeypatch):
 # Progress
 
 
+def written_with_progress(monkeypatch, work, *, stdout=None):
+    """Return what work with a progress that is shown at once writes to a terminal at standard error."""
+    pytest.importorskip("rich")
+    stderr = Terminal()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setattr(sys, "stdout", stdout or io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(_terminal, "_PATIENCE", 0)
+    with Progress() as progress:
+        work(progress)
+    return stderr.buffer.getvalue().decode()
+
+
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_progress_is_shown_on_a_terminal_only(monkeypatch, is_terminal):
-    pytest.importorskip("rich")
-    stream = Terminal() if is_terminal else io.TextIOWrapper(io.BytesIO())
-    monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(_terminal, "_PATIENCE", 0)
-    monkeypatch.setenv("TERM", "xterm")
-    progress = Progress()
-    progress.update("[name]\x1b", 10, 100)
-    progress.update("[name]\x1b", 20, None)
-    progress.close()
-    written = stream.buffer.getvalue().decode()
+    if not is_terminal:
+        monkeypatch.setattr(Terminal, "isatty", lambda self: False)
+
+    def work(progress):
+        progress.update("[name]\x1b", 10, 100)
+        progress.update("[name]\x1b", 20, None)
+
+    written = written_with_progress(monkeypatch, work)
     assert ("[name]\\x1b" in written) == is_terminal
     assert bool(written) == is_terminal
 
 
 def test_progress_waits(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    progress = Progress()
-    progress.update("name", 10, 100)
-    progress.close()
+    with Progress() as progress:
+        progress.update("name", 10, 100)
     assert sys.stderr.buffer.getvalue() == b""
+
+
+def test_progress_leaves_standard_output_alone(monkeypatch):
+    """It may be a file."""
+    stdout = io.TextIOWrapper(io.BytesIO(), write_through=True)
+
+    def work(progress):
+        progress.update("name", 10, 100)
+        line("a line")
+        print_json([1])
+
+    assert "a line" not in written_with_progress(monkeypatch, work, stdout=stdout)
+    assert stdout.buffer.getvalue() == b"a line\n[1]\n"
+
+
+@pytest.mark.parametrize("say", [line, print_json, complaint, lambda text: _terminal._show(text.encode())])
+def test_progress_makes_way(monkeypatch, say):
+    """It is erased before a line is printed on its terminal, and comes back only after a while."""
+    hidden = []
+
+    def work(progress):
+        progress.update("name", 10, 100)
+        assert progress._bar is not None
+        monkeypatch.setattr(progress._bar, "stop", lambda stop=progress._bar.stop: hidden.append(1) or stop())
+        monkeypatch.setattr(_terminal, "_PATIENCE", 100)
+        say("a line")
+        assert hidden == [1]
+        progress.update("name", 20, 100)
+        assert progress._bar is None
+
+    written_with_progress(monkeypatch, work, stdout=Terminal())
+
+
+def test_progress_stays_where_output_is_elsewhere(monkeypatch):
+    def work(progress):
+        progress.update("name", 10, 100)
+        line("a line")
+        assert progress._bar is not None
+
+    written_with_progress(monkeypatch, work)
+
+
+def test_progress_is_not_shown_beside_a_pager(monkeypatch):
+    """Where standard output is a pipe, what reads it may use the terminal."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "w") as stdout:
+        assert written_with_progress(monkeypatch, lambda progress: progress.update("x", 1, 2), stdout=stdout) == ""
+
+
+def test_progress_ends_with_the_work(monkeypatch):
+    def work(progress):
+        progress.update("name", 10, 100)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written_with_progress(monkeypatch, work)
+    assert Progress.active is None
+    assert sys.stderr.buffer.getvalue().endswith(b"\x1b[2K")  # the line was erased
+
+
+# Columns of a terminal
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("", 0), ("abc", 3), ("é", 1), ("e\u0301", 1), ("日本", 4), ("ﾊ", 1), ("Ａ", 2), ("🎉", 2), ("a\u20dd", 1)],
+)
+def test_width_of_a_text(text, width):
+    assert width_of(text) == width
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "begin", "end"),
+    [
+        ("abcdef", 6, "abcdef", "abcdef"),
+        ("abcdef", 5, "ab...", "bcdef"),
+        ("日本語です", 10, "日本語です", "日本語です"),
+        ("日本語です", 9, "日本語...", "本語です"),
+        ("日本語です", 8, "日本...", "本語です"),
+        ("a\u0301b\u0301c\u0301", 3, "a\u0301b\u0301c\u0301", "a\u0301b\u0301c\u0301"),
+        ("\x1b[2J", 7, "\\x1b[2J", "\\x1b[2J"),
+        ("\x1b[2J", 6, "\\x1...", "x1b[2J"),
+        ("abc", 1, "...", "c"),
+    ],
+)
+def test_text_that_fits(text, columns, begin, end):
+    assert fitted(text, columns) == begin
+    assert fitted_end(text, columns) == end
+
+
+@given(st.text(max_size=30), st.integers(3, 40))
+def test_fitted_text_fits(text, columns):
+    assert width_of(fitted(text, columns)) <= columns
+    assert width_of(fitted_end(text, columns)) <= columns
+    assert visible(text).endswith(fitted_end(text, columns))
