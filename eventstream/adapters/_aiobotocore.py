@@ -223,8 +223,12 @@ class _HTTPSession:
     async def send(self, request: Any) -> Any:
         """Return the response to a prepared request, once it has begun."""
         await self.close()  # what an earlier try has opened
-        auth = self._call.auth_of(request)
-        opening = self._call.open(request, await auth if isawaitable(auth) else auth)
+        call, signer = self._call, None
+        claim = call.claim_of(request)
+        if claim is not None:
+            auth = call.auth_of(claim)
+            signer = call.event_signer(request, claim, await auth if isawaitable(auth) else auth)
+        opening = call.open(request, signer)
         try:
             stream = await opening.__aenter__()
         except ServiceError as error:
@@ -232,11 +236,11 @@ class _HTTPSession:
                 raise
             return AioAWSResponse(request.url, error.status_code, dict(error.headers or {}), _Body(error.payload))
         self._opened = _Opened(opening, stream)
-        if self._call.operation.initial_messages:
-            initial = await self._call.initial_of(stream)
+        if call.operation.initial_messages:
+            initial = await call.initial_of(stream)
             if initial is not None:
                 self._opened = _Opened(opening, stream, initial.encode())
-        return AioAWSResponse(request.url, 200, dict(self._call.headers), self._opened)
+        return AioAWSResponse(request.url, 200, dict(call.headers), self._opened)
 
     async def close(self) -> None:
         """Close the stream that was opened."""

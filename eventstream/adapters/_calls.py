@@ -122,11 +122,12 @@ class Call:
             self.initial = initial_request(self.model, params["body"])
         params["body"] = b""
 
-    def auth_of(self, request: Any) -> Any:
-        """Return botocore's object that has signed a request, of aiobotocore an awaitable of it.
+    @staticmethod
+    def claim_of(request: Any) -> dict[str, str] | None:
+        """Return what a request says about its signature, as `parse_authorization` does.
 
         Returns:
-            None if the request is not signed, or has a bearer token: then its events are not signed.
+            None if it is not signed, or has a bearer token: then its events are not signed.
 
         Raises:
             UnsupportedSignatureVersionError: it is signed in a way in which events cannot be.
@@ -135,22 +136,23 @@ class Call:
         if not text or text.startswith("Bearer "):
             return None
         try:
-            claim = parse_authorization(text)
+            return parse_authorization(text)
         except VerificationError:
             raise UnsupportedSignatureVersionError(signature_version=text.partition(" ")[0]) from None
+
+    def auth_of(self, claim: dict[str, str]) -> Any:
+        """Return botocore's object that has signed a request, of aiobotocore an awaitable of it."""
         given = (self.context.get("signing") or {}).get("request_credentials")
         options = {} if given is None else {"request_credentials": given}
         return self.signer.get_auth_instance(claim["service"], claim["region"], "v4", **options)
 
-    def _event_signer(self, request: Any, auth: Any) -> EventSigner | None:
+    @staticmethod
+    def event_signer(request: Any, claim: dict[str, str], auth: Any) -> EventSigner:
         """Return what signs the events of a request.
 
         Raises:
             ConnectionClosedError: the credentials changed while it was signed; the next try will succeed.
         """
-        if auth is None:
-            return None
-        claim = parse_authorization(_text(request.headers["Authorization"]))
         keys = auth.credentials
         if keys is None or keys.access_key != claim["access_key"]:
             raise ConnectionClosedError(endpoint_url=request.url)
@@ -158,12 +160,12 @@ class Call:
         return EventSigner(credentials, claim["region"], claim["service"], bytes.fromhex(claim["signature"]))
 
     @asynccontextmanager
-    async def open(self, request: Any, auth: Any) -> AsyncIterator[Stream]:
+    async def open(self, request: Any, signer: EventSigner | None) -> AsyncIterator[Stream]:
         """Send botocore's prepared request, and yield the stream, once the service has answered that it is one.
 
         Args:
             request: it is signed.
-            auth: of `auth_of`.
+            signer: signs its events; None: they go unsigned.
 
         Raises:
             ServiceError: the service refused, or answered with something else.
@@ -173,7 +175,6 @@ class Call:
         url = self.url = request.url
         endpoint = Endpoint.parse(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}")
         given = [(name.lower(), _text(value)) for name, value in request.headers.items()]
-        signer = self._event_signer(request, auth)
         parts = urlsplit(url)
         headers = [
             (":method", request.method),
@@ -308,11 +309,13 @@ class HTTPSession:
         """Return the response to a prepared request, once it has begun."""
         self.close()  # what an earlier try has opened
         # What may take a while holds up this thread, and not the one that all streams share.
-        auth = self._call.auth_of(request)
+        call = self._call
+        claim = call.claim_of(request)
+        signer = None if claim is None else call.event_signer(request, claim, call.auth_of(claim))
         if request.url.startswith("https:"):
-            self._call.trust(request.url)
+            call.trust(request.url)
         opened: list[Stream] = []
-        self._stream = stream = sync.Stream(_opening(self._call, request, auth, opened))
+        self._stream = stream = sync.Stream(_opening(call, request, signer, opened))
         try:
             stream.__enter__()
         except ServiceError as error:
@@ -320,10 +323,10 @@ class HTTPSession:
                 raise
             return AWSResponse(request.url, error.status_code, dict(error.headers or {}), _Body(error.payload))
         pieces = []
-        if self._call.operation.initial_messages:
-            initial = sync.RUNNER.run(self._call.initial_of(opened[0]))
+        if call.operation.initial_messages:
+            initial = sync.RUNNER.run(call.initial_of(opened[0]))
             pieces = [] if initial is None else [initial.encode()]
-        return AWSResponse(request.url, 200, dict(self._call.headers), Opened(stream, *pieces))
+        return AWSResponse(request.url, 200, dict(call.headers), Opened(stream, *pieces))
 
     def close(self) -> None:
         """Close the stream that was opened."""
@@ -332,8 +335,8 @@ class HTTPSession:
 
 
 @asynccontextmanager
-async def _opening(call: Call, request: Any, auth: Any, opened: list[Stream]) -> AsyncIterator[Stream]:
+async def _opening(call: Call, request: Any, signer: EventSigner | None, opened: list[Stream]) -> AsyncIterator[Stream]:
     """Open the stream of a call, and append it to a list."""
-    async with call.open(request, auth) as stream:
+    async with call.open(request, signer) as stream:
         opened.append(stream)
         yield stream
