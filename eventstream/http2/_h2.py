@@ -7,10 +7,12 @@ them, and fails when a release drops one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from struct import Struct
+from types import SimpleNamespace
 
 try:
     from h2.config import H2Configuration
-    from h2.connection import H2Connection
+    from h2.connection import ConnectionInputs, H2Connection
     from h2.errors import ErrorCodes as ErrorCodes
     from h2.events import ConnectionTerminated, DataReceived, Event, StreamReset
     from h2.exceptions import (
@@ -22,7 +24,7 @@ try:
         StreamIDTooLowError,
     )
     from h2.settings import SettingCodes
-    from h2.stream import StreamClosedBy
+    from h2.stream import StreamClosedBy, StreamInputs
     from h2.utilities import SizeLimitDict
     from hpack import Decoder, Encoder, HeaderTuple, HPACKDecodingError
     from hyperframe.frame import (
@@ -47,8 +49,13 @@ from eventstream.http2.budget import REFILL, Bucket
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """The first bytes of a client (RFC 9113, 3.4)."""
 
-FRAME_HEADER_LENGTH = 9
-"""Bytes before the payload of a frame; its length is in the first three (RFC 9113, 4.1)."""
+_HEADER = Struct(">LBL")
+"""What is before the payload of a frame: its length and, in the last byte, its type; its flags; its stream (RFC 9113,
+4.1)."""
+
+FRAME_HEADER_LENGTH = _HEADER.size
+
+_MAX_STREAM_ID = (1 << 31) - 1
 
 HEADER_TABLE_SIZE = 4_096
 """Bytes that the compressor of headers remembers of those that were sent: HTTP/2's initial size (RFC 9113, 6.5.2)."""
@@ -117,10 +124,11 @@ class _Encoder(Encoder):
         return super().encode(list(headers), huffman)
 
 
-class _Data(DataFrame):
-    """One that nobody has to read."""
+_END_STREAM, _PADDED = 0x01, 0x08
+"""Flags of DATA (RFC 9113, 6.1)."""
 
-    __repr__ = object.__repr__  # in C: it costs no call of Python
+_FLAGS = (frozenset[str](), frozenset(["END_STREAM"]))
+"""The same without padding, as h2 asks for them."""
 
 
 class Excess(DenialOfServiceError):
@@ -159,8 +167,8 @@ class H2(H2Connection):
 
     65,536 closed streams are remembered, 8 MB. Here it is twice the number that may be open.
 
-    h2 writes every frame out in hexadecimal digits, for a log that is off. Here DATA, as nearly all frames are, is not
-    written out.
+    h2 makes several objects of each frame, and writes it out in hexadecimal digits, for a log that is off. Here DATA,
+    which nearly all frames are, is parsed and written in a shorter way, within the same states and windows.
 
     Args:
         config: h2's configuration.
@@ -182,7 +190,6 @@ class H2(H2Connection):
         super().__init__(config)
         self.decoder = self._decompressor = _Decoder()
         self.encoder = _Encoder()
-        self._frame_dispatch_table[_Data] = self._receive_data_frame
         self._closed_streams = SizeLimitDict(size_limit=max(MIN_REMEMBERED_STREAMS, 2 * max_streams))
         self._handle = handle
         self._resets = resets
@@ -207,18 +214,12 @@ class H2(H2Connection):
 
     # Budgets
 
-    def earn(self) -> None:
-        """Note that a frame with data was sent or received."""
-        idle = self._idle
-        if idle is not None:
-            idle.left = min(idle.left + REFILL, idle.burst)  # as `Bucket.give`, for every frame with data
-
     def _account(self, kind: int, length: int) -> None:
         """Count a frame by its header."""
         idle = self._idle
         if kind == HeadersFrame.type or (kind == DataFrame.type and length):
             if idle is not None:
-                idle.left = min(idle.left + REFILL, idle.burst)
+                idle.left = min(idle.left + REFILL, idle.burst)  # as `Bucket.give`, for every frame with data
         elif kind == RstStreamFrame.type:
             if self._resets is not None:
                 self._resets.take()
@@ -258,10 +259,10 @@ class H2(H2Connection):
         end = min(self._preface, len(data))
         self._preface -= end
         error: ProtocolError | None = None
-        faults: list[tuple[int, int, ErrorCodes]] = []
+        apart: list[tuple[int, int, ErrorCodes | None]] = []  # frames that h2 does not parse
         headers = 0
         while len(data) - end >= FRAME_HEADER_LENGTH and frames:
-            length = int.from_bytes(data[end : end + 3], "big")
+            length = _HEADER.unpack_from(data, end)[0] >> 8
             if length > self.max_inbound_frame_size:
                 error = FrameTooLargeError(f"a frame of {length} bytes")
                 break
@@ -270,8 +271,10 @@ class H2(H2Connection):
             kind = data[end + 3]
             self._account(kind, length)
             start, end = end, end + FRAME_HEADER_LENGTH + length
-            if kind in _OF_STREAMS and (code := _fault_of(data[start:end])) is not None:
-                faults.append((start, end, code))
+            if kind == DataFrame.type:
+                apart.append((start, end, None))
+            elif kind in _OF_STREAMS and (code := _fault_of(data[start:end])) is not None:
+                apart.append((start, end, code))
             frames -= 1
             if kind in _OF_HEADERS:
                 headers += length
@@ -280,11 +283,16 @@ class H2(H2Connection):
         self._receiving = True
         begin = 0
         try:
-            for start, after, code in faults:
-                self.receive_data(data[begin:start])
-                stream_id = int.from_bytes(data[start + 5 : start + FRAME_HEADER_LENGTH], "big") & 0x7FFFFFFF
-                begin = after if self._receive_fault(stream_id, code) else start
-            self.receive_data(data[begin:end])
+            for start, after, code in apart:
+                if begin < start:
+                    self.receive_data(data[begin:start])
+                if code is None:
+                    parsed = self._receive_body(data, start, after)
+                else:
+                    parsed = self._receive_fault(_HEADER.unpack_from(data, start)[2] & _MAX_STREAM_ID, code)
+                begin = after if parsed else start
+            if begin < end:
+                self.receive_data(data[begin:end])
         finally:
             self._receiving = False
         resets, idle = self._resets, self._idle
@@ -297,8 +305,6 @@ class H2(H2Connection):
         return data[end:], not frames
 
     def _receive_frame(self, frame: Frame) -> list[Event]:
-        if frame.__class__ is DataFrame:
-            frame.__class__ = _Data
         for event in super()._receive_frame(frame):
             self._handle(event)
         return []
@@ -316,10 +322,10 @@ class H2(H2Connection):
                 raise
             return self._fail_stream(frame.stream_id, error.error_code)
 
-    def _receive_data_frame(self, frame: DataFrame) -> tuple[list[Frame], list[Event]]:
+    def _receive_data_frame(self, frame: DataFrame | SimpleNamespace) -> tuple[list[Frame], list[Event]]:
         was_reset_here = self._stream_closed_by(frame.stream_id) is StreamClosedBy.SEND_RST_STREAM
         try:
-            frames, events = super()._receive_data_frame(frame)
+            frames, events = super()._receive_data_frame(frame)  # type: ignore[arg-type]
         except NoSuchStreamError:
             raise
         except ProtocolError as error:
@@ -332,6 +338,36 @@ class H2(H2Connection):
         if was_reset_here:
             frames = [answer for answer in frames if not isinstance(answer, RstStreamFrame)]
         return frames, events
+
+    def _receive_body(self, data: bytes, start: int, end: int) -> bool:
+        """Process a DATA frame; False if h2 is to say what is wrong with it."""
+        _, flags, stream_id = _HEADER.unpack_from(data, start)
+        begin = start + FRAME_HEADER_LENGTH
+        length = end - begin
+        if flags & _PADDED:
+            if not length or data[begin] >= length:
+                return False
+            end -= data[begin]
+            begin += 1
+        stream_id &= _MAX_STREAM_ID
+        if not stream_id or self.incoming_buffer._headers_buffer:
+            return False
+        frame = SimpleNamespace(  # what h2 reads of one
+            stream_id=stream_id,
+            data=data[begin:end],
+            flow_controlled_length=length,
+            flags=_FLAGS[flags & _END_STREAM],
+        )
+        try:
+            frames, events = self._receive_data_frame(frame)
+        except ProtocolError as error:
+            self._terminate_connection(error.error_code)
+            raise
+        if frames:
+            self._prepare_for_sending(frames)
+        for event in events:
+            self._handle(event)
+        return True
 
     def _receive_fault(self, stream_id: int, code: ErrorCodes) -> bool:
         """End a stream for a frame that cannot be parsed; False if that is the connection's fault."""
@@ -386,6 +422,29 @@ class H2(H2Connection):
         return [], [event]
 
     # Sending
+
+    def send_body(self, stream_id: int, data: memoryview) -> None:
+        """Send bytes of a body, in one frame: `send_data`, in a shorter way.
+
+        Raises:
+            h2.exceptions.ProtocolError: they may not be sent, or are more than there is room for.
+        """
+        stream = self._get_stream_by_id(stream_id)
+        size = len(data)
+        if size > min(
+            self.outbound_flow_control_window, stream.outbound_flow_control_window, self.max_outbound_frame_size
+        ):
+            self.send_data(stream_id, data)  # says what is wrong
+            return
+        self.state_machine.process_input(ConnectionInputs.SEND_DATA)
+        stream.state_machine.process_input(StreamInputs.SEND_DATA)
+        stream.outbound_flow_control_window -= size
+        self.outbound_flow_control_window -= size
+        self._data_to_send += _HEADER.pack(size << 8 | DataFrame.type, 0, stream_id)
+        self._data_to_send += data
+        idle = self._idle
+        if idle is not None:
+            idle.left = min(idle.left + REFILL, idle.burst)
 
     def send_fields(self, stream_id: int, fields: Iterable[tuple[str, str]], *, end: bool) -> None:
         """Send headers, which begin a stream here at the client.

@@ -237,8 +237,7 @@ class Connection(asyncio.BufferedProtocol):
         self._flush()
 
     def send_data(self, stream_id: int, data: memoryview) -> None:
-        self._h2.send_data(stream_id, data)
-        self._h2.earn()
+        self._h2.send_body(stream_id, data)
         self._unwritten += len(data)
         if self._unwritten >= WRITE_SIZE:
             self._write()  # a task that sends without ever waiting must meet the limit, too

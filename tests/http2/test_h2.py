@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionInputs, H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded
 from h2.exceptions import FlowControlError, ProtocolError
 from h2.settings import SettingCodes
-from h2.stream import StreamClosedBy
+from h2.stream import H2Stream, StreamClosedBy, StreamInputs
 from h2.utilities import SizeLimitDict
 from hpack import Decoder, Encoder
 from hpack.hpack import encode_integer
@@ -45,6 +45,8 @@ from hyperframe.frame import (
     SettingsFrame,
     WindowUpdateFrame,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eventstream import http2
 from eventstream.http2 import Server, StreamError
@@ -52,9 +54,10 @@ from eventstream.http2._h2 import H2, HEADER_TABLE_SIZE, MAX_DECODED_HEADER_LIST
 from eventstream.http2.connection import CONNECTION_WINDOW
 from eventstream.http2.server import ServerConnection
 
+BEGUN = H2Stream(1, H2Configuration(), 65_535, 65_535)
+
 HOOKS = [
     (H2Connection(), "_receive_frame"),
-    (H2Connection(), "_frame_dispatch_table"),
     (H2Connection(), "_receive_headers_frame"),
     (H2Connection(), "_receive_data_frame"),
     (H2Connection(), "_receive_priority_frame"),
@@ -74,6 +77,16 @@ HOOKS = [
     (H2Connection(), "decoder"),
     (H2Connection(), "highest_inbound_stream_id"),
     (H2Connection(), "max_inbound_frame_size"),
+    (H2Connection(), "max_outbound_frame_size"),
+    (H2Connection(), "outbound_flow_control_window"),
+    (H2Connection(), "state_machine"),
+    (H2Connection(), "_data_to_send"),
+    (ConnectionInputs, "SEND_DATA"),
+    (H2Stream, "receive_data"),
+    (BEGUN, "state_machine"),
+    (BEGUN, "outbound_flow_control_window"),
+    (BEGUN.state_machine, "process_input"),
+    (StreamInputs, "SEND_DATA"),
     (Encoder(), "encode"),
     (Decoder(), "decode"),
     (Decoder(), "max_header_list_size"),
@@ -493,14 +506,93 @@ def test_priority_over_itself_says_nothing():
     run(main())
 
 
+class Longer(H2):
+    """An end that leaves DATA to h2."""
+
+    def _receive_body(self, data, start, end):
+        return False
+
+    def send_body(self, stream_id, data):
+        self.send_data(stream_id, data)
+
+
+class End:
+    """A server's end, and all that can be seen of it: stream 1 is open, and 3 with a body of 30 bytes."""
+
+    def __init__(self, kind):
+        self.events = []
+        self.h2 = kind(H2Configuration(client_side=False), self.events.append, max_streams=10, resets=None, idle=None)
+        self.h2.initiate_connection()
+        length = ("content-length", "30")
+        self.h2.receive(PREFACE + SETTINGS + headers(1) + headers(3, [*request(), length]) + headers(7), 10)
+        self.h2.send_fields(1, [(":status", "200")], end=False)
+        self.h2.send_fields(3, [(":status", "200")], end=False)
+
+    def seen(self):
+        said = [
+            {name: value for name, value in vars(event).items() if name != "stream_ended"}
+            | {"": type(event), "ended": getattr(event, "stream_ended", None) is not None}
+            for event in self.events
+        ]
+        self.events.clear()
+        windows = {
+            number: (stream.outbound_flow_control_window, stream.inbound_flow_control_window, stream.closed)
+            for number, stream in self.h2.streams.items()
+        }
+        own = self.h2.outbound_flow_control_window, self.h2.inbound_flow_control_window
+        return said, self.h2.data_to_send(), windows, own
+
+    def do(self, method, *arguments):
+        try:
+            return getattr(self.h2, method)(*arguments)
+        except ProtocolError as error:
+            return type(error), error.error_code
+
+
+def raw(kind, flags, stream_id, payload):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream_id.to_bytes(4, "big") + payload
+
+
+STREAMS = st.sampled_from([1, 1, 1, 3, 7, 5, 9, 2, 0, 0x8000_0001])
+PAYLOADS = st.one_of(st.lists(st.integers(0, 20), max_size=20).map(bytes), st.just(bytes(16_384)))
+FRAMES = st.one_of(
+    st.builds(raw, st.just(0), st.sampled_from([0, 0, 0, 1, 8, 9, 0xF6]), STREAMS, PAYLOADS),
+    st.builds(raw, st.just(8), st.just(0), STREAMS, st.just(b"\0\0\x10\0")),
+    st.builds(raw, st.just(3), st.just(0), STREAMS, st.just(bytes(4))),
+    st.sampled_from(
+        [HeadersFrame(9, data=b"\x82").serialize(), headers(9), headers(1, [("x-trailer", "last")], end=True)]
+    ),
+)
+STEPS = st.one_of(
+    st.tuples(st.just("receive"), st.lists(FRAMES, min_size=1, max_size=6).map(b"".join), st.just(64)),
+    st.tuples(st.just("send_body"), STREAMS, st.integers(1, 16_500).map(lambda size: memoryview(bytes(size)))),
+    st.tuples(st.just("end_stream"), STREAMS),
+    st.tuples(st.just("reset_stream"), STREAMS),
+    st.tuples(st.just("go_away")),
+)
+
+
+@given(st.lists(STEPS, max_size=8))
+def test_data_frames_differ_in_nothing_from_those_of_h2(steps):
+    ours, theirs = End(H2), End(Longer)
+    assert ours.seen() == theirs.seen()
+    for step in steps:
+        outcome = ours.do(*step)
+        assert outcome == theirs.do(*step)
+        assert ours.seen() == theirs.seen()
+        if step[0] == "receive" and isinstance(outcome[0], type):
+            break  # the connection is over
+
+
 def test_data_frames_are_not_written_out_for_a_log(monkeypatch):
     texts = []
 
     async def main():
         connection = settled(SETTINGS, headers(1))
-        connection.data_received(DataFrame(1, b"audio").serialize())
+        padded = DataFrame(1, b" and", pad_length=3, flags=["PADDED"])
+        connection.data_received(DataFrame(1, b"audio").serialize() + padded.serialize())
         await turns()
-        assert [frame.data for frame in written(connection) if isinstance(frame, DataFrame)] == [b"audio"]
+        assert b"".join(frame.data for frame in written(connection) if isinstance(frame, DataFrame)) == b"audio and"
         connection.connection_lost(None)
         await turns()
 
