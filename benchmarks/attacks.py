@@ -37,7 +37,7 @@ from websockets.frames import Frame, Opcode
 from benchmarks.load import REGION, Client, open_client
 from benchmarks.load import REQUEST as TRANSCRIPTION
 from eventstream import Message, http2
-from eventstream.http2.server import ServerConnection
+from eventstream.http2.server import ServerConnection, Shared
 from eventstream.operation import Parts
 from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS
 from eventstream.transcribe.model import AUDIO_EVENT_HEADERS
@@ -350,11 +350,11 @@ async def _after_resets() -> int:
     async def handler(stream: http2.ServerStream) -> None:
         await stream.respond(200, end=True)
 
-    server = http2.Server(handler, resets=None, idle_frames=None)
+    shared = Shared(handler, resets=None, idle_frames=None)
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    connection = ServerConnection(server)
+    connection = ServerConnection(shared)
     connection.connection_made(_Transport())
     connection.data_received(PREFACE)
     for start in range(1, 2 * RESETS, 40):

@@ -197,7 +197,7 @@ FAULTS = [
         tests("tests/http2/test_h2.py"),
     ),
     Fault(
-        *("body-length", "One stream's fault ends one stream", "eventstream/http2/stream.py"),
+        *("body-length", "One stream's fault ends one stream", "eventstream/http2/flow.py"),
         "        if self._declared_length not in (None, self._length):\n",
         "        if False:\n",
         tests("tests/http2/test_h2.py"),

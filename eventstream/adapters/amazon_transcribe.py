@@ -222,6 +222,11 @@ class EventStreamBuffer(_library.EventStreamBuffer):
         (crc,) = CRC.unpack_from(wire, len(wire) - CRC_LENGTH)
         return EventStreamMessage(prelude, self._headers_of(message.headers), message.payload, crc)
 
+    @property
+    def offset(self) -> int:
+        """Bytes of the stream before the next message, which the library's buffer does not tell."""
+        return self._decoder.offset
+
     def close(self) -> None:
         """Say that the stream has ended, which the library's buffer is not told.
 
@@ -274,7 +279,7 @@ class EventStream(_library.EventStream):
         buffer.close()
         if _installation.complete and not _is_sent(getattr(self, _AUDIO, None)):
             error = exceptions.IncompleteStream(
-                buffer._decoder.offset, reason="the response ended before all audio and its end were sent"
+                buffer.offset, reason="the response ended before all audio and its end were sent"
             )
             raise _ERRORS.translate(error) from error
 

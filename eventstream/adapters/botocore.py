@@ -206,6 +206,11 @@ class EventStreamBuffer:
     def __reduce__(self) -> NoReturn:
         raise TypeError("an EventStreamBuffer cannot be copied or pickled")
 
+    @property
+    def offset(self) -> int:
+        """Bytes of the stream before the next message; only ours has this."""
+        return self._decoder.offset
+
     def close(self) -> None:
         """Check, once all messages are taken, that the stream did not end in the middle of one; only ours has this.
 
@@ -226,7 +231,7 @@ def _check_end(stream: Any, buffer: EventStreamBuffer, message: EventStreamMessa
     missing = bytes_missing(stream._raw_stream)
     if missing or (last and event_type not in last):
         reason = f"the response ended {missing} bytes before its Content-Length" if missing else None
-        error = exceptions.IncompleteStream(buffer._decoder.offset, event_type, last, reason)
+        error = exceptions.IncompleteStream(buffer.offset, event_type, last, reason)
         raise _ERRORS.translate(error) from error
 
 

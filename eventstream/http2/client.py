@@ -19,7 +19,8 @@ from eventstream._waiting import Signal, deadline_in, within
 from eventstream.http2._h2 import FRAME_HEADER_LENGTH, MAX_HEADER_LIST_SIZE
 from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.connection import Connection
-from eventstream.http2.stream import ClientStream, NotHTTP2, Stream, StreamError, checked, declared_length, text
+from eventstream.http2.flow import ClientFlow, Flow
+from eventstream.http2.stream import ClientStream, NotHTTP2, StreamError, checked, declared_length, text
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -78,14 +79,14 @@ class ClientConnection(Connection):
         deadline = deadline_in(timeout)
         while True:
             self._check_open()
-            if len(self._streams) < self._h2.remote_settings.max_concurrent_streams:
+            if len(self._flows) < self._h2.remote_settings.max_concurrent_streams:
                 break
             await self._changed.wait(deadline, f"the server has taken no more streams for {timeout} s")
-        stream = ClientStream(self, self._h2.get_next_available_stream_id(), dict(fields)[":method"])
-        stream._unsent = length
-        self.send_headers(stream.id, fields, end=False)
-        self._streams[stream.id] = stream
-        return stream
+        flow = ClientFlow(self, self._h2.get_next_available_stream_id(), dict(fields)[":method"])
+        flow.unsent = length
+        flow.send_headers(fields, end=False)
+        self._flows[flow.id] = flow
+        return ClientStream(flow)
 
     def _check_open(self) -> None:
         if self._closed is not None:
@@ -93,7 +94,7 @@ class ClientConnection(Connection):
         if self._leaving:
             raise StreamError("the server takes no more streams on this connection", ErrorCodes.REFUSED_STREAM)
 
-    async def _opened(self) -> None:
+    async def opened(self) -> None:
         """Wait for the server's settings: they say that it speaks HTTP/2, and how many streams it takes."""
         ssl = self._transport.get_extra_info("ssl_object")
         if ssl is not None and ssl.selected_alpn_protocol() != "h2":
@@ -108,24 +109,24 @@ class ClientConnection(Connection):
         self._changed.wake()
 
     def _response_received(self, event: ResponseReceived) -> None:
-        stream = self._streams.get(event.stream_id)
-        if isinstance(stream, ClientStream) and self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
-            stream._reset(ErrorCodes.ENHANCE_YOUR_CALM)
-        elif isinstance(stream, ClientStream):
-            stream._feed_response(text(event.headers))
+        flow = self._flows.get(event.stream_id)
+        if isinstance(flow, ClientFlow) and self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
+            flow.reset(ErrorCodes.ENHANCE_YOUR_CALM)
+        elif isinstance(flow, ClientFlow):
+            flow.feed_response(text(event.headers))
 
     def _going_away(self, event: ConnectionTerminated) -> None:
         if event.error_code == ErrorCodes.NO_ERROR:
             error = StreamError("the server closes the connection, and did not look", ErrorCodes.REFUSED_STREAM)
-            for stream in list(self._streams.values()):
-                if stream.id > cast("int", event.last_stream_id):
-                    stream._fail(error)
+            for flow in list(self._flows.values()):
+                if flow.id > cast("int", event.last_stream_id):
+                    flow.fail(error)
         super()._going_away(event)
         self._changed.wake()
 
-    def forget(self, stream: Stream) -> None:
+    def forget(self, flow: Flow) -> None:
         """Neither side will say anything more on the stream."""
-        super().forget(stream)
+        super().forget(flow)
         self._changed.wake()
 
     def _fail(self, error: StreamError) -> None:
@@ -200,7 +201,7 @@ async def _open(
             raise
         raise NotHTTP2("the server does not speak HTTP/2 (ALPN)") from None
     try:
-        await connection._opened()
+        await connection.opened()
     except BaseException:
         await connection.close()
         raise

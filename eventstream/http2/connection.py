@@ -23,7 +23,8 @@ from h2.settings import SettingCodes, Settings
 
 from eventstream.http2._h2 import H2, MAX_HEADER_LIST_SIZE, Excess
 from eventstream.http2.budget import Bucket, Budget
-from eventstream.http2.stream import STREAM_WINDOW, Stream, StreamError
+from eventstream.http2.flow import Flow
+from eventstream.http2.stream import STREAM_WINDOW, StreamError
 
 CONNECTION_WINDOW = 1 << 20
 """Bytes that a peer may have under way on all streams together, until they arrive here."""
@@ -68,7 +69,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = _NO_BUFFER
         self._arrived = b""  # and not processed
         self._waits_for_turn = False
-        self._streams: dict[int, Stream] = {}
+        self._flows: dict[int, Flow] = {}
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             DataReceived: self._data_frame_received,
             WindowUpdated: self._window_updated,
@@ -184,31 +185,31 @@ class Connection(asyncio.BufferedProtocol):
         if self._unreturned > CONNECTION_WINDOW // 4:
             self._h2.increment_flow_control_window(self._unreturned)
             self._unreturned = 0
-        stream = self._streams.get(event.stream_id)
-        if stream is not None:
-            stream._feed(event.data, event.flow_controlled_length, last=event.stream_ended is not None)
+        flow = self._flows.get(event.stream_id)
+        if flow is not None:
+            flow.feed(event.data, event.flow_controlled_length, last=event.stream_ended is not None)
 
     def _window_updated(self, event: WindowUpdated) -> None:
         if event.stream_id == 0:
             self._wake_senders()
-        elif event.stream_id in self._streams:
-            self._streams[event.stream_id]._writable.wake()
+        elif event.stream_id in self._flows:
+            self._flows[event.stream_id].writable.wake()
 
     def _stream_ended(self, event: StreamEnded) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is not None:
-            stream._feed_end()
+        flow = self._flows.get(event.stream_id)
+        if flow is not None:
+            flow.feed_end()
 
     def _stream_reset(self, event: StreamReset) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is not None:
+        flow = self._flows.get(event.stream_id)
+        if flow is not None:
             reason = "the stream was reset by the peer" if event.remote_reset else "the peer broke the rules of HTTP/2"
-            stream._fail(StreamError(reason, event.error_code, remote=event.remote_reset))
+            flow.fail(StreamError(reason, event.error_code, remote=event.remote_reset))
 
     def _trailers_received(self, event: TrailersReceived) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is not None and self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
-            stream._reset(ErrorCodes.ENHANCE_YOUR_CALM)
+        flow = self._flows.get(event.stream_id)
+        if flow is not None and self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
+            flow.reset(ErrorCodes.ENHANCE_YOUR_CALM)
 
     def _settings_received(self, event: RemoteSettingsChanged) -> None:
         self._wake_senders()  # the windows of the streams may have grown
@@ -256,11 +257,9 @@ class Connection(asyncio.BufferedProtocol):
         self._h2.increment_flow_control_window(size, stream_id)
         self._flush()
 
-    def forget(self, stream: Stream) -> None:
+    def forget(self, flow: Flow) -> None:
         """Neither side will say anything more on the stream."""
-        del self._streams[stream.id]
-        if stream._linger_timer is not None:
-            stream._linger_timer.cancel()  # which would keep the stream until it is due
+        del self._flows[flow.id]
         self._rest_if_idle()
 
     # To the transport
@@ -282,13 +281,13 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.abort()
 
     def _wake_senders(self) -> None:
-        for stream in self._streams.values():
-            stream._writable.wake()
+        for flow in self._flows.values():
+            flow.writable.wake()
 
     # The end
 
     def _rest_if_idle(self) -> None:
-        if not self._streams:
+        if not self._flows:
             self._rest()
 
     def _rest(self) -> None:
@@ -302,8 +301,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._closed is None:
             self._closed = error
             self._arrived = b""
-        for stream in list(self._streams.values()):
-            stream._fail(error)
+        for flow in list(self._flows.values()):
+            flow.fail(error)
 
     def _disconnect(self, error: StreamError) -> None:
         """Fail the streams, write what is to be written, and close."""
@@ -312,10 +311,14 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.close()
         self._close_timer = self._loop.call_later(CLOSE_TIMEOUT, self._transport.abort)
 
+    def abort(self) -> None:
+        """Close the connection at once, whatever is still to be written."""
+        self._transport.abort()
+
     async def close(self) -> None:
         """Cancel the streams that are open, say goodbye, and wait until the connection is closed, at most 2 s."""
-        for stream in list(self._streams.values()):
-            stream._reset(ErrorCodes.NO_ERROR if stream._lingering else ErrorCodes.CANCEL)
+        for flow in list(self._flows.values()):
+            flow.reset(ErrorCodes.NO_ERROR if flow.lingering else ErrorCodes.CANCEL)
         if self._closed is None:
             self._h2.go_away()
             self._disconnect(StreamError("the connection was closed here", ErrorCodes.NO_ERROR, remote=False))

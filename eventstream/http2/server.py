@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -18,6 +19,7 @@ from eventstream._text import quote
 from eventstream.http2._h2 import MAX_HEADER_LIST_SIZE
 from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.connection import Connection
+from eventstream.http2.flow import Flow
 from eventstream.http2.listener import Complaints, Listener, Place, foreign
 from eventstream.http2.stream import ServerStream, StreamError, text
 
@@ -32,11 +34,15 @@ _log = logging.getLogger(__name__)
 Handler: TypeAlias = "Callable[[ServerStream], Coroutine[Any, Any, None]]"
 
 
-class Server:
-    """A server that listens, as `serve` makes it.
+class Shared:
+    """What the connections of a server share: its handler and its bounds, who is connected, and what runs.
 
     Attributes:
-        port: the port that it listens on.
+        max_concurrent_streams, idle_timeout, resets, idle_frames: see `serve`.
+        connections: those that there are.
+        tasks: the handlers that run.
+        closing: whether no more streams are taken.
+        complaints: about connections that failed.
     """
 
     def __init__(
@@ -49,60 +55,53 @@ class Server:
         idle_frames: Budget | None = IDLE_FRAMES,
     ) -> None:
         self._handler = handler
-        self._idle_timeout = idle_timeout
-        self._max_concurrent_streams = max_concurrent_streams
-        self._resets = resets
-        self._idle_frames = idle_frames
-        self._connections: set[ServerConnection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._cancelled: set[asyncio.Task[None]] = set()
-        self._closing = False
-        self._complaints = Complaints(_log)
         self._failures = Complaints(_log)
+        self.max_concurrent_streams = max_concurrent_streams
+        self.idle_timeout = idle_timeout
+        self.resets = resets
+        self.idle_frames = idle_frames
+        self.connections: set[ServerConnection] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.closing = False
+        self.complaints = Complaints(_log)
 
-    async def _listen(
-        self,
-        host: str | None,
-        port: int,
-        *,
-        ssl: SSLContext | None,
-        backlog: int,
-        max_connections: int | None,
-        max_connections_per_peer: int | None,
-    ) -> None:
-        if ssl is not None:
-            ssl.set_alpn_protocols(["h2"])
-        self._listener = Listener(
-            partial(ServerConnection, self),
-            ssl=ssl,
-            handshake_timeout=self._idle_timeout,
-            max_connections=max_connections,
-            max_connections_per_peer=max_connections_per_peer,
-        )
-        await self._listener.listen(host, port, backlog)
-        self.port: int = self._listener.port
+    def start(self, connection: ServerConnection, flow: Flow, stream: ServerStream) -> None:
+        """Start the handler of a stream."""
+        connection.running += 1
+        task = asyncio.get_running_loop().create_task(self._run(flow, stream))
+        self.tasks.add(task)
+        task.add_done_callback(partial(self._finish, connection, flow, stream))
 
-    def _start(self, connection: ServerConnection, stream: ServerStream) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(stream))
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._finish, connection, stream))
-
-    async def _run(self, stream: ServerStream) -> None:
+    async def _run(self, flow: Flow, stream: ServerStream) -> None:
         """Call the handler, unless the stream was reset in the same breath as it was opened."""
-        if stream._error is None:
+        if flow.error is None:
             await self._handler(stream)
 
-    def _finish(self, connection: ServerConnection, stream: ServerStream, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _finish(self, connection: ServerConnection, flow: Flow, stream: ServerStream, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
         connection.running -= 1
         error = None if task.cancelled() else task.exception()
-        if error is not None and not (isinstance(error, StreamError) and stream._error is not None):
+        if error is not None and not (isinstance(error, StreamError) and flow.error is not None):
             what = quote(f"{stream.method} {stream.path}")
             self._failures(logging.ERROR, "the handler of %s failed", what, exc_info=error)
-        if stream._ended:
-            stream._linger()
+        if flow.ended:
+            flow.linger()
         else:
-            stream._reset(ErrorCodes.CANCEL if task.cancelled() else ErrorCodes.INTERNAL_ERROR)
+            flow.reset(ErrorCodes.CANCEL if task.cancelled() else ErrorCodes.INTERNAL_ERROR)
+
+
+class Server:
+    """A server that listens, as `serve` makes it.
+
+    Attributes:
+        port: the port that it listens on.
+    """
+
+    def __init__(self, shared: Shared, listener: Listener) -> None:
+        self._shared = shared
+        self._listener = listener
+        self._cancelled: set[asyncio.Task[None]] = set()
+        self.port: int = listener.port
 
     async def close(self, timeout: float | None = None) -> None:
         """Take no more connections and streams, let the handlers finish those there are, and close.
@@ -113,29 +112,21 @@ class Server:
         Args:
             timeout: seconds until the handlers that still run are cancelled; None: as long as they take.
         """
-        self._closing = True
+        shared = self._shared
+        shared.closing = True
         self._listener.close()
-        for connection in list(self._connections):
+        for connection in list(shared.connections):
             connection.leave()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout)
-        for task in self._tasks - self._cancelled:  # once each: what it still does then, it can finish
+        if shared.tasks:
+            await asyncio.wait(shared.tasks, timeout=timeout)
+        for task in shared.tasks - self._cancelled:  # once each: what it still does then, it can finish
             task.cancel()
-        self._cancelled = set(self._tasks)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        if self._connections:
-            await asyncio.gather(*(connection.close() for connection in self._connections))
+        self._cancelled = set(shared.tasks)
+        if shared.tasks:
+            await asyncio.wait(shared.tasks)
+        if shared.connections:
+            await asyncio.gather(*(connection.close() for connection in shared.connections))
         await self._listener.wait_closed()
-
-    async def _close_at_once(self) -> None:
-        """Cancel the handlers, and close; if that is cancelled, do not wait for them."""
-        try:
-            await self.close(0)
-        except asyncio.CancelledError:
-            for connection in self._connections:
-                connection._transport.abort()
-            raise
 
 
 class ServerConnection(Connection):
@@ -145,15 +136,15 @@ class ServerConnection(Connection):
         running: the handlers that have not finished.
     """
 
-    def __init__(self, server: Server, place: Place | None = None) -> None:
+    def __init__(self, shared: Shared, place: Place | None = None) -> None:
         super().__init__(
             client=False,
-            settings={SettingCodes.MAX_CONCURRENT_STREAMS: server._max_concurrent_streams},
-            resets=server._resets,
-            idle_frames=server._idle_frames,
+            settings={SettingCodes.MAX_CONCURRENT_STREAMS: shared.max_concurrent_streams},
+            resets=shared.resets,
+            idle_frames=shared.idle_frames,
         )
         self._handlers[RequestReceived] = self._request_received
-        self._server = server
+        self._shared = shared
         self._place = place
         self._idle_timer: asyncio.TimerHandle | None = None
         self.running = 0
@@ -161,42 +152,44 @@ class ServerConnection(Connection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         ssl = transport.get_extra_info("ssl_object")
         if ssl is not None and ssl.selected_alpn_protocol() != "h2":
-            self._server._connections.add(self)
+            self._shared.connections.add(self)
             self._transport = cast("asyncio.Transport", transport)
             self._fail(StreamError("the client does not speak HTTP/2 (ALPN)"))
             self._complain("the client does not speak HTTP/2 (ALPN)")
             self._transport.abort()
             return
         super().connection_made(transport)
-        self._server._connections.add(self)
+        self._shared.connections.add(self)
         if self._place is not None:
             self._place.evict = self._evict
-        self._leaving = self._server._closing
+        self._leaving = self._shared.closing
         self._rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop_idle_timer()
-        self._server._connections.discard(self)
+        self._shared.connections.discard(self)
         if self._place is not None:
             self._place.leave()
 
     def _request_received(self, event: RequestReceived) -> None:
         # A client that resets its streams at once may open as many again, while their handlers have not noticed.
-        bound = self._server._max_concurrent_streams
-        if self._leaving or len(self._streams) >= bound or self.running >= 2 * bound:
+        bound = self._shared.max_concurrent_streams
+        if self._leaving or len(self._flows) >= bound or self.running >= 2 * bound:
             self.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
             return
         self._stop_idle_timer()
         if self._place is not None:
             self._place.work()
-        stream = ServerStream(self, event.stream_id, text(event.headers))
-        self._streams[stream.id] = stream
+        fields = text(event.headers)
+        flow = self._flows[event.stream_id] = Flow(self, event.stream_id)
+        flow.declare_length(fields)
         if self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
-            stream._refuse(431)
+            # Answered with only a status, even if the client is still sending.
+            flow.send_headers([(":status", "431"), ("date", formatdate(usegmt=True))], end=True)
+            flow.linger()
         else:
-            self.running += 1
-            self._server._start(self, stream)
+            self._shared.start(self, flow, ServerStream(flow, fields))
 
     def _broken(self, error: ProtocolError, words: str = "") -> None:
         if not words and not self._h2.highest_inbound_stream_id and (what := foreign(self._arrived)):
@@ -215,7 +208,7 @@ class ServerConnection(Connection):
     def _complain(self, what: str) -> None:
         address = self._transport.get_extra_info("peername")
         peer = address[0] if isinstance(address, tuple) else "a client"
-        self._server._complaints(logging.INFO, "a connection from %s failed: %s", peer, what)
+        self._shared.complaints(logging.INFO, "a connection from %s failed: %s", peer, what)
 
     def _evict(self) -> None:
         self.leave()
@@ -227,8 +220,8 @@ class ServerConnection(Connection):
         self._stop_idle_timer()
         if self._place is not None:
             self._place.rest()
-        if self._closed is None and self._server._idle_timeout is not None:
-            self._idle_timer = self._loop.call_later(self._server._idle_timeout, self._idle)
+        if self._closed is None and self._shared.idle_timeout is not None:
+            self._idle_timer = self._loop.call_later(self._shared.idle_timeout, self._idle)
 
     def _idle(self) -> None:
         self._leaving = True
@@ -284,23 +277,37 @@ async def serve(
     Raises:
         OSError: it cannot listen there.
     """
-    server = Server(
+    if ssl is not None:
+        ssl.set_alpn_protocols(["h2"])
+    shared = Shared(
         handler,
         max_concurrent_streams=max_concurrent_streams,
         idle_timeout=idle_timeout,
         resets=resets,
         idle_frames=idle_frames,
     )
-    await server._listen(
-        *(host, port),
+    listener = Listener(
+        partial(ServerConnection, shared),
         ssl=ssl,
-        backlog=backlog,
+        handshake_timeout=idle_timeout,
         max_connections=max_connections,
         max_connections_per_peer=max_connections_per_peer,
     )
+    await listener.listen(host, port, backlog)
+    server = Server(shared, listener)
     try:
         yield server
         await server.close(drain_timeout)
     except BaseException:
-        await server._close_at_once()
+        await _close_at_once(server, shared)
+        raise
+
+
+async def _close_at_once(server: Server, shared: Shared) -> None:
+    """Cancel the handlers, and close; if that is cancelled, do not wait for them."""
+    try:
+        await server.close(0)
+    except asyncio.CancelledError:
+        for connection in shared.connections:
+            connection.abort()
         raise

@@ -1,32 +1,25 @@
-"""A stream: one request and its response, from either end."""
+"""A stream as its user has it: one request and its response, from either end."""
 
 from __future__ import annotations
 
-import asyncio
-import copy
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from email.utils import formatdate
 from typing import TYPE_CHECKING, NamedTuple
 
 from h2.errors import ErrorCodes
 
 from eventstream._text import quote
-from eventstream._waiting import Deadline, Signal, deadline_in
+from eventstream._waiting import Deadline, deadline_in
 from eventstream.exceptions import StateError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
 
-    from eventstream.http2.connection import Connection
+    from eventstream.http2.flow import ClientFlow, Flow
 
 STREAM_WINDOW = 65_535
 """Bytes that a peer may send on a stream before somebody takes them: HTTP/2's initial window (RFC 9113, 6.9.2)."""
-
-LINGER_TIMEOUT = 1.0
-"""Seconds for which a client may continue to send when its response has ended, before the stream is reset. RFC 9113,
-8.1, allows that at once, but some clients then forget the response."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[^\0\r\n\ud800-\udfff]*")
@@ -85,31 +78,25 @@ class Stream:
         id: its number on the connection.
     """
 
-    def __init__(self, connection: Connection, id: int) -> None:
-        self.id = id
-        self._connection = connection
-        self._received: bytes | bytearray = b""
-        self._unreturned = 0  # bytes that were taken, or were padding, and for which the window is not yet open again
-        self._length = 0  # of the body so far
-        self._declared_length: int | None = None
-        self._unsent: int | None = None  # bytes of the body that its content-length still lacks; None: it has none
-        self.peer_ended = False
+    def __init__(self, flow: Flow) -> None:
+        self.id = flow.id
+        self._flow = flow
         self._responded = True  # a server's stream is not, until `respond` is called
-        self._ended = False
         self._sending = False
-        self._lingering = False
-        self._linger_timer: asyncio.TimerHandle | None = None
-        self._error: StreamError | None = None
-        self._readable = Signal()
-        self._writable = Signal()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
 
     @property
+    def peer_ended(self) -> bool:
+        """Whether the peer has ended its body; some of it may still wait for `receive`."""
+        return self._flow.peer_ended
+
+    @property
     def readable(self) -> bool:
         """Whether `receive` would not wait: bytes have arrived, or the end, or the stream was cut short."""
-        return bool(self._received) or self.peer_ended or self._error is not None
+        flow = self._flow
+        return bool(flow.received) or flow.peer_ended or flow.error is not None
 
     # Receiving
 
@@ -126,17 +113,16 @@ class Stream:
             StreamError: the stream was cut short. What had arrived before has been returned.
             TimeoutError: nothing came; the stream remains usable.
         """
-        if not self._received:
+        flow = self._flow
+        if not flow.received:
             deadline = None if timeout is None else Deadline(timeout)
-            while not self._received:
-                if self.peer_ended:
+            while not flow.received:
+                if flow.peer_ended:
                     return b""
-                if self._error is not None:
-                    self._check()
-                await self._readable.wait(deadline, f"nothing was received for {timeout} s")
-        data, self._received = self._received, b""
-        self._return_window(len(data))
-        return data if isinstance(data, bytes) else bytes(data)
+                if flow.error is not None:
+                    flow.check()
+                await flow.readable.wait(deadline, f"nothing was received for {timeout} s")
+        return flow.take()
 
     def __aiter__(self) -> Self:
         """Iterate over the body, in the pieces that `receive` returns."""
@@ -147,49 +133,6 @@ class Stream:
         if not data:
             raise StopAsyncIteration
         return data
-
-    def _feed(self, data: bytes, flow_controlled_length: int, *, last: bool) -> None:
-        self._length += len(data)
-        self.peer_ended = last  # already here, as no window can be opened any more
-        # What is padding, or what nobody will take, is done with.
-        if self._lingering:
-            data = b""
-        if flow_controlled_length > len(data):
-            self._return_window(flow_controlled_length - len(data))
-        if not self._received:
-            self._received = data  # handed on as it is, if it is taken before more comes
-        elif isinstance(self._received, bytearray):
-            self._received += data
-        else:
-            self._received = bytearray(self._received)  # one buffer, since a peer may send many tiny frames
-            self._received += data
-        self._readable.wake()
-
-    def _return_window(self, size: int) -> None:
-        self._unreturned += size
-        if self._unreturned > STREAM_WINDOW // 2 and not self.peer_ended and self._error is None:
-            self._connection.open_window(self.id, self._unreturned)
-            self._unreturned = 0
-
-    def _declare_length(self, fields: list[tuple[str, str]]) -> None:
-        for name, value in fields:
-            if name == "content-length":
-                self._declared_length = int(value)  # h2 has checked that it is a number, and the same if repeated
-
-    def _feed_end(self) -> None:
-        # h2 compares where the body ends with DATA. It can also end with the headers, or with trailers.
-        if self._declared_length not in (None, self._length):
-            code = ErrorCodes.PROTOCOL_ERROR
-            if not self._ended:
-                self._connection.reset_stream(self.id, code)
-            length, declared = self._length, self._declared_length
-            reason = f"the body has {length} bytes, and its content-length is {quote(str(declared))}"
-            self._fail(StreamError(reason, code, remote=False))
-            return
-        self.peer_ended = True
-        self._readable.wake()
-        if self._ended:
-            self._connection.forget(self)
 
     # Sending
 
@@ -206,20 +149,22 @@ class Stream:
             StateError: `end` was called, another task is sending, or the body would be longer than its
                 ``content-length``; then nothing of the data is sent.
         """
-        if self._error is not None or self._ended or self._sending or not self._responded:
+        flow = self._flow
+        if flow.error is not None or flow.ended or self._sending or not self._responded:
             self._check_sending()
         view = memoryview(data).cast("B")
-        if self._unsent is not None:
-            if len(view) > self._unsent:
-                raise StateError(f"{len(view)} bytes to send, and the body's content-length leaves {self._unsent}")
-            self._unsent -= len(view)
+        if flow.unsent is not None:
+            if len(view) > flow.unsent:
+                raise StateError(f"{len(view)} bytes to send, and the body's content-length leaves {flow.unsent}")
+            flow.unsent -= len(view)
+        connection = flow.connection
         deadline = None
         while True:
-            size = min(len(view), self._connection.room(self.id))
+            size = min(len(view), connection.room(flow.id))
             if size:
-                self._connection.send_data(self.id, view[:size])
-                if self._error is not None:
-                    self._check()  # the peer may have been dropped, as one that does not read
+                connection.send_data(flow.id, view[:size])
+                if flow.error is not None:
+                    flow.check()  # the peer may have been dropped, as one that does not read
                 view = view[size:]
             if not view:
                 return
@@ -228,10 +173,10 @@ class Stream:
             if not size:
                 self._sending = True
                 try:
-                    await self._writable.wait(deadline, f"the peer has taken no more data for {timeout} s")
+                    await flow.writable.wait(deadline, f"the peer has taken no more data for {timeout} s")
                 finally:
                     self._sending = False
-                self._check()
+                flow.check()
 
     async def end(self) -> None:
         """End the body. The other direction stays open until the peer ends it.
@@ -242,15 +187,9 @@ class Stream:
                 ``content-length``.
         """
         self._check_sending()
-        if self._unsent:
-            raise StateError(f"the body ends {self._unsent} bytes before its content-length")
-        self._connection.end_stream(self.id)
-        self._mark_ended()
-
-    def _mark_ended(self) -> None:
-        self._ended = True
-        if self.peer_ended:
-            self._connection.forget(self)
+        if self._flow.unsent:
+            raise StateError(f"the body ends {self._flow.unsent} bytes before its content-length")
+        self._flow.end()
 
     async def reset(self, code: int = ErrorCodes.CANCEL) -> None:
         """Cut the stream short in both directions; nothing happens if both have ended, or it was cut before.
@@ -258,37 +197,11 @@ class Stream:
         Args:
             code: HTTP/2's error code (RFC 9113, section 7): why.
         """
-        self._reset(code)
-
-    def _reset(self, code: int) -> None:
-        if self._error is None and not (self._ended and self.peer_ended):
-            self._connection.reset_stream(self.id, code)
-            self._received = b""
-            self._fail(StreamError("the stream was reset here", code, remote=False))
-
-    def _linger(self) -> None:
-        """All is said here: let the peer finish, or if it takes too long, reset the stream."""
-        if not self.peer_ended and self._error is None:
-            self._lingering = True
-            self._return_window(len(self._received))
-            self._received = b""
-            loop = asyncio.get_running_loop()
-            self._linger_timer = loop.call_later(LINGER_TIMEOUT, self._reset, ErrorCodes.NO_ERROR)
-
-    def _fail(self, error: StreamError) -> None:
-        self._error = error
-        self._connection.forget(self)
-        self._readable.wake()
-        self._writable.wake()
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise copy.copy(self._error)
+        self._flow.reset(code)
 
     def _check_sending(self) -> None:
-        if self._error is not None:
-            self._check()
-        if self._ended:
+        self._flow.check()
+        if self._flow.ended:
             raise StateError("nothing can be sent after the end of the body")
         if self._sending:
             raise StateError("another task is sending on this stream")
@@ -301,10 +214,10 @@ class ClientStream(Stream):
         id: its number on the connection.
     """
 
-    def __init__(self, connection: Connection, id: int, method: str) -> None:
-        super().__init__(connection, id)
-        self._method = method
-        self._response: Response | None = None
+    _flow: ClientFlow
+
+    def __init__(self, flow: ClientFlow) -> None:
+        super().__init__(flow)
 
     async def response(self, timeout: float | None = None) -> Response:
         """Return the beginning of the response, once it has come; the body of the request may still be on its way.
@@ -316,21 +229,12 @@ class ClientStream(Stream):
             StreamError: the stream was cut short before.
             TimeoutError: it did not come; the stream remains usable.
         """
+        flow = self._flow
         deadline = deadline_in(timeout)
-        while self._response is None:
-            self._check()
-            await self._readable.wait(deadline, f"the peer has not responded for {timeout} s")
-        return self._response
-
-    def _feed_response(self, fields: list[tuple[str, str]]) -> None:
-        status = dict(fields)[":status"]
-        if re.fullmatch("[1-9][0-9][0-9]", status):
-            self._response = Response(int(status), [field for field in fields if not field[0].startswith(":")])
-            if has_body(self._method, self._response.status):
-                self._declare_length(fields)
-            self._readable.wake()
-        else:
-            self._reset(ErrorCodes.PROTOCOL_ERROR)
+        while flow.response is None:
+            flow.check()
+            await flow.readable.wait(deadline, f"the peer has not responded for {timeout} s")
+        return flow.response
 
 
 class ServerStream(Stream):
@@ -343,10 +247,9 @@ class ServerStream(Stream):
         headers: names, in lower case, and values, the pseudo-headers among them.
     """
 
-    def __init__(self, connection: Connection, id: int, fields: list[tuple[str, str]]) -> None:
-        super().__init__(connection, id)
+    def __init__(self, flow: Flow, fields: list[tuple[str, str]]) -> None:
+        super().__init__(flow)
         self.headers = fields
-        self._declare_length(fields)
         by_name = dict(fields)
         self.method = by_name[":method"]
         self.path = by_name.get(":path", "")  # CONNECT has none
@@ -355,7 +258,7 @@ class ServerStream(Stream):
     @property
     def connection(self) -> object:
         """What tells the streams of one connection from those of another."""
-        return self._connection
+        return self._flow.connection
 
     async def respond(self, status: int, headers: Iterable[tuple[str, str]] = (), *, end: bool = False) -> None:
         """Send the beginning of the response.
@@ -378,21 +281,11 @@ class ServerStream(Stream):
         if self._responded:
             raise StateError("the response was begun before")
         if has_body(self.method, status):
-            self._unsent = declared_length(fields)
-            if end and self._unsent:
-                raise ValueError(f"a response without a body has the content-length {self._unsent}")
-        self._connection.send_headers(self.id, fields, end)
+            self._flow.unsent = declared_length(fields)
+            if end and self._flow.unsent:
+                raise ValueError(f"a response without a body has the content-length {self._flow.unsent}")
+        self._flow.send_headers(fields, end=end)
         self._responded = True
-        if end:
-            self._mark_ended()
-
-    def _refuse(self, status: int) -> None:
-        """Answer with only a status, even if the client is still sending."""
-        fields = [(":status", f"{status:d}"), ("date", formatdate(usegmt=True))]
-        self._connection.send_headers(self.id, fields, True)
-        self._responded = True
-        self._mark_ended()
-        self._linger()
 
     def _check_sending(self) -> None:
         super()._check_sending()

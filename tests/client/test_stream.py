@@ -61,7 +61,7 @@ def test_abort_is_what_later_calls_raise():
 
 def test_sending_after_a_response_that_may_end_early(monkeypatch):
     """The service wants no more, and says so: the events have ended well, but the rest cannot be sent."""
-    monkeypatch.setattr("eventstream.http2.stream.LINGER_TIMEOUT", 0.0)
+    monkeypatch.setattr("eventstream.http2.flow.LINGER_TIMEOUT", 0.0)
     operation = replace(TALK, complete=Completion(after_input=False))
 
     async def answer_at_once(request, events):

@@ -13,9 +13,9 @@ from hpack.hpack import encode_integer
 from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame, WindowUpdateFrame
 
 from eventstream import http2
-from eventstream.http2 import ClientConnection, Server
+from eventstream.http2 import ClientConnection
 from eventstream.http2._h2 import PREFACE
-from eventstream.http2.server import ServerConnection
+from eventstream.http2.server import ServerConnection, Shared
 
 LIMIT = 20.0
 """Seconds after which a test that hangs fails."""
@@ -199,7 +199,7 @@ class FakeTransport(asyncio.Transport):
 
 def settled(*frames, handler=echo, **options):
     """Return a server's connection that has received these frames, the first of them its client's settings."""
-    connection = ServerConnection(Server(handler, **options))
+    connection = ServerConnection(Shared(handler, **options))
     connection.connection_made(FakeTransport())
     connection.data_received(PREFACE + b"".join(frames))
     return connection

@@ -51,11 +51,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstream import http2
-from eventstream.http2 import ClientConnection, Server, StreamError
+from eventstream.http2 import ClientConnection, StreamError
 from eventstream.http2._h2 import PREFACE
 from eventstream.http2.budget import Budget
 from eventstream.http2.connection import CONNECTION_WINDOW, FRAMES_PER_TURN, MAX_UNWRITTEN, READ_SIZE, WRITE_SIZE
-from eventstream.http2.server import ServerConnection
+from eventstream.http2.server import ServerConnection, Shared
 from eventstream.http2.stream import STREAM_WINDOW
 
 
@@ -149,8 +149,8 @@ def test_peer_whose_socket_is_full():
 
 def test_peer_that_does_not_read_answers_is_dropped():
     async def main():
-        server = Server(echo)
-        connection = ServerConnection(server)
+        shared = Shared(echo)
+        connection = ServerConnection(shared)
         transport = FakeTransport(buffered=MAX_UNWRITTEN + 1)
         connection.connection_made(transport)
         ping = PingFrame(0)
@@ -463,7 +463,7 @@ def test_connection_survives_or_closes_for_any_bytes(wire, is_client, size):
             connection = ClientConnection()
             first = H2Connection(H2Configuration(client_side=False))
         else:
-            connection = ServerConnection(Server(echo))
+            connection = ServerConnection(Shared(echo))
             first = H2Connection(H2Configuration(client_side=True))
         connection.connection_made(FakeTransport())
         first.initiate_connection()
@@ -689,10 +689,10 @@ def test_turn_processes_few_requests_of_many_headers():
         connection.data_received(
             b"".join(HeadersFrame(number, data=block, flags=["END_HEADERS"]).serialize() for number in range(1, 31, 2))
         )
-        begun = [len(connection._streams)]
+        begun = [len(connection._flows)]
         while not connection._transport.reading:
             await asyncio.sleep(0)
-            begun.append(len(connection._streams))
+            begun.append(len(connection._flows))
         assert begun[0] == 1
         assert max(later - before for before, later in pairwise(begun)) == 1
         assert begun[-1] == 15

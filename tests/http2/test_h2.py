@@ -49,10 +49,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstream import http2
-from eventstream.http2 import Server, StreamError
+from eventstream.http2 import StreamError
 from eventstream.http2._h2 import H2, HEADER_TABLE_SIZE, MAX_DECODED_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE, PREFACE
 from eventstream.http2.connection import CONNECTION_WINDOW
-from eventstream.http2.server import ServerConnection
+from eventstream.http2.server import ServerConnection, Shared
 
 BEGUN = H2Stream(1, H2Configuration(), 65_535, 65_535)
 
@@ -201,7 +201,7 @@ def test_peer_cannot_make_the_headers_table_grow():
                 peer.h2.send_headers(number, request(), end_stream=True)
                 response = await peer.until(ResponseReceived)
                 assert dict(response.headers)[b"x-request-id"] == b"%0100d" % number
-            (connection,) = server._connections
+            (connection,) = server._shared.connections
             assert connection._h2.encoder.header_table._current_size <= HEADER_TABLE_SIZE
 
     run(main())
@@ -264,7 +264,7 @@ def test_frame_that_is_too_long_is_refused_at_its_header(size):
     wire = PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x40\x01\x00\x00\x00\x00\x00\x01"
 
     async def main():
-        connection = ServerConnection(Server(echo))
+        connection = ServerConnection(Shared(echo))
         connection.connection_made(FakeTransport())
         for start in range(0, len(wire), size):
             assert connection._closed is None
@@ -376,7 +376,7 @@ def test_stream_fault_ends_its_stream_alone(wire, code):
         window = connection._h2.inbound_flow_control_window
         assert window + connection._unreturned + kept == CONNECTION_WINDOW
         connection.connection_lost(None)
-        for task in connection._server._tasks:
+        for task in connection._shared.tasks:
             task.cancel()
         await turns()
 

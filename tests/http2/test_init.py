@@ -9,6 +9,7 @@ from programs import AWAY
 
 from eventstream import http2
 from eventstream.http2 import ClientStream
+from eventstream.http2.flow import ClientFlow
 
 
 def test_names():
@@ -29,7 +30,7 @@ def test_names():
         "serve",
     ]
     assert all(hasattr(http2, name) for name in http2.__all__)
-    assert repr(ClientStream(None, 3, "POST")) == "<ClientStream 3>"
+    assert repr(ClientStream(ClientFlow(None, 3, "POST"))) == "<ClientStream 3>"
 
 
 def test_missing_extra_is_named():

@@ -91,11 +91,11 @@ def test_connections_can_be_unbounded():
     async def main():
         async with http2.serve(echo, max_connections=None, max_connections_per_peer=None) as server:
             guests = [await silent(server) for _ in range(300)]
-            while len(server._connections) < 300:
+            while len(server._shared.connections) < 300:
                 await asyncio.sleep(0)
             for _, writer in guests:
                 writer.close()
-            while server._connections:
+            while server._shared.connections:
                 await asyncio.sleep(0)
             assert not server._listener._places
             assert not server._listener._by_peer

@@ -55,7 +55,7 @@ def test_machine_notices_an_honest_stream_that_is_not_answered(monkeypatch):
 
 def test_machine_notices_what_is_raised(monkeypatch):
     world = World()
-    monkeypatch.setattr(world.server, "_handler", {}.__getitem__)
+    monkeypatch.setattr(world.shared, "_handler", {}.__getitem__)
     world.loop.call_soon([].pop)
     with pytest.raises(AssertionError, match="pop from empty list"):
         world.attack(Draw(b"\0\0\4"))

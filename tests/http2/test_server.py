@@ -127,7 +127,7 @@ def test_handler_error_after_a_cut_stream_is_logged(caplog, failure, logged):
             stream = await connection.request(request())
             await stream.response()
             await stream.reset()
-            while server._tasks:
+            while server._shared.tasks:
                 await asyncio.sleep(0)
 
     run(main())
@@ -233,7 +233,7 @@ def test_server_that_drains_takes_no_more_connections():
             await stream.response()
             closing = asyncio.create_task(server.close())
             await asyncio.sleep(0)
-            late, transport = ServerConnection(server), FakeTransport()
+            late, transport = ServerConnection(server._shared), FakeTransport()
             late.connection_made(transport)
             assert transport.closed
             late.connection_lost(None)
@@ -260,7 +260,7 @@ def test_server_s_stream_tells_how_its_connection_was_lost():
         connection = settled(SettingsFrame(0).serialize(), headers.serialize(), handler=handler)
         await asyncio.sleep(SOON)
         connection.connection_lost(OSError("gone"))
-        while connection._server._tasks:
+        while connection._shared.tasks:
             await asyncio.sleep(0)
 
     run(main())
@@ -375,7 +375,7 @@ def test_draining_that_is_cancelled_closes_at_once():
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert cleaned == [True]
-            assert not server._tasks
+            assert not server._shared.tasks
             with pytest.raises(StreamError, match="CANCEL"):
                 await stream.receive()
 
@@ -400,13 +400,13 @@ def test_closing_at_once_can_be_cancelled():
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert server._tasks
+            assert server._shared.tasks
             with pytest.raises(StreamError):
                 await stream.receive()
-            while server._connections:
+            while server._shared.connections:
                 await asyncio.sleep(0)
             released.set()
-            while server._tasks:
+            while server._shared.tasks:
                 await asyncio.sleep(0)
 
     run(main())
@@ -426,7 +426,7 @@ def test_client_that_never_sends_is_dropped(sent):
 def test_connection_with_streams_is_not_idle():
     async def main():
         async with pair(echo) as (server, connection):
-            (other_end,) = server._connections
+            (other_end,) = server._shared.connections
             assert other_end._idle_timer is not None
             assert await exchange(connection) == b"hello"
             assert other_end._idle_timer is not None
@@ -451,7 +451,7 @@ def test_resets_at_once_call_no_handler():
                 peer.h2.reset_stream(stream_id)
             peer.h2.ping(b"are you?")
             await peer.until(PingAckReceived)
-            while server._tasks:
+            while server._shared.tasks:
                 await asyncio.sleep(0)
             assert handled == []
 
@@ -564,7 +564,7 @@ def test_header_list_over_the_limit_is_answered(size, status, end):
         assert connection._closed is None
         if not end:
             connection.data_received(DataFrame(1, data=b"body", flags=["END_STREAM"]).serialize())
-        assert not connection._streams
+        assert not connection._flows
         connection.connection_lost(None)
 
     run(main())

@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
+from h2.events import ResponseReceived, StreamEnded
 from http2.loopback import (
     LIMIT,
     RESPONSE,
@@ -17,21 +17,16 @@ from http2.loopback import (
     echo,
     exchange,
     lonely,
-    opened,
     pair,
     raw_client,
     read,
     request,
     run,
 )
-from hyperframe.frame import (
-    DataFrame,
-)
 
 from eventstream import http2
 from eventstream.exceptions import StateError
 from eventstream.http2 import StreamError
-from eventstream.http2 import stream as stream_module
 from eventstream.http2.stream import STREAM_WINDOW
 
 
@@ -94,78 +89,6 @@ def test_bodies_larger_than_all_windows(size):
     async def main():
         async with pair(echo) as (_, connection):
             assert await exchange(connection, body[:size]) == body[:size]
-
-    run(main())
-
-
-def test_tiny_frames_are_one_body():
-    async def main():
-        async with http2.serve(echo) as server, raw_client(server) as peer:
-            peer.h2.send_headers(1, request())
-            for number in range(10_000):
-                peer.h2.send_data(1, number.to_bytes(4, "big"))
-            peer.h2.end_stream(1)
-            received = b""
-            while len(received) < 40_000:
-                received += (await peer.until(DataReceived)).data
-            assert received == b"".join(number.to_bytes(4, "big") for number in range(10_000))
-            await peer.until(StreamEnded)
-
-    run(main())
-
-
-def test_padding_gives_its_window_back():
-    async def handler(stream):
-        await stream.respond(200)
-        await stream.send(str(len(await read(stream))).encode())
-        await stream.end()
-
-    async def main():
-        async with http2.serve(handler) as server, raw_client(server) as peer:
-            peer.h2.send_headers(1, request())
-            await peer.until(ResponseReceived)
-            for _ in range(1_000):  # 256,000 bytes of window
-                while peer.h2.local_flow_control_window(1) < 256:
-                    await peer.flush()
-                    peer.h2.receive_data(await peer.reader.read(65_536))
-                peer.h2.send_data(1, b"", pad_length=255)
-            peer.h2.end_stream(1)
-            assert (await peer.until(DataReceived)).data == b"0"
-
-    run(main())
-
-
-def test_flow_control_returns_only_the_padding():
-    async def main():
-        connection = lonely()
-        stream = await connection.request(request())
-        connection.data_received(RESPONSE)
-        await asyncio.sleep(0)
-        opened(connection._transport)
-        padded = DataFrame(1, data=bytes(10), pad_length=255, flags=["PADDED"]).serialize()  # and a byte for the length
-        for _ in range(127):
-            connection.data_received(padded)
-        await asyncio.sleep(0)
-        assert opened(connection._transport) == []
-        connection.data_received(padded)
-        await asyncio.sleep(0)
-        assert opened(connection._transport) == [(1, 128 * 256)]
-        assert await stream.receive() == bytes(1280)
-
-    run(main())
-
-
-def test_lingering_stream_keeps_nothing():
-    async def main():
-        connection = lonely()
-        stream = await connection.request(request())
-        connection.data_received(RESPONSE)
-        connection.data_received(DataFrame(1, data=bytes(10)).serialize())
-        stream._linger()
-        connection.data_received(DataFrame(1, data=bytes(10)).serialize())
-        assert stream._received == b""
-        assert stream._unreturned == 20
-        stream._linger_timer.cancel()
 
     run(main())
 
@@ -240,7 +163,7 @@ def test_slow_reader_stops_its_own_stream_alone():
             slow = await connection.request(request("/slow"))
             with pytest.raises(TimeoutError, match=r"taken no more data for 0\.05 s"):
                 await slow.send(bytes(1_000_000), timeout=SOON)
-            while len(streams[0]._received) < STREAM_WINDOW:
+            while len(streams[0]._flow.received) < STREAM_WINDOW:
                 await asyncio.sleep(0)
             assert await exchange(connection, bytes(1_000_000)) == bytes(1_000_000)
 
@@ -275,7 +198,7 @@ def test_client_that_does_not_read_stops_its_own_stream_alone():
             stream = await connection.request(request("/unread"))
             await stream.response()
             assert "taken no more data" in await failed
-            assert len(stream._received) <= STREAM_WINDOW
+            assert len(stream._flow.received) <= STREAM_WINDOW
             assert await exchange(connection) == b"hello"
 
     run(main())
@@ -453,122 +376,6 @@ def test_response_that_ends_before_the_request():
             await stream.send(bytes(1_000_000))
             await stream.end()
             assert await stream.receive() == b""
-
-    run(main())
-
-
-def test_last_frame_of_a_request_that_nobody_reads():
-    """It opens no window any more: the stream is closed, and the connection goes on."""
-
-    async def handler(stream):
-        await stream.respond(403, end=True)
-
-    async def main():
-        async with http2.serve(handler) as server, raw_client(server) as peer:
-            peer.h2.send_headers(1, request())
-            await peer.until(StreamEnded)
-            for last in (False, False, True):
-                peer.h2.send_data(1, bytes(16_000), pad_length=100, end_stream=last)
-            peer.h2.ping(b"are you?")
-            await peer.until(PingAckReceived)
-
-    run(main())
-
-
-def test_length_of_a_request_that_ends_wrongly_after_its_response():
-    """Its trailers end it. Both sides have ended, so there is nothing to reset."""
-    streams = []
-
-    async def handler(stream):
-        streams.append(stream)
-        await stream.respond(403, end=True)
-
-    async def main():
-        async with http2.serve(handler) as server, raw_client(server) as peer:
-            peer.h2.send_headers(1, [*request(), ("content-length", "5")])
-            await peer.until(StreamEnded)
-            peer.h2.send_headers(1, [("checksum", "none")], end_stream=True)
-            peer.h2.ping(b"are you?")
-            await peer.until(PingAckReceived)
-            with pytest.raises(StreamError, match="the body has 0 bytes, and its content-length is '5'"):
-                await streams[0].receive()
-
-    run(main())
-
-
-def test_request_that_never_ends_after_its_response(monkeypatch):
-    monkeypatch.setattr(stream_module, "LINGER_TIMEOUT", 0.0)
-
-    async def handler(stream):
-        await stream.respond(403)
-        await stream.send(b"no")
-        await stream.end()
-
-    async def main():
-        async with pair(handler) as (_, connection):
-            stream = await connection.request(request())
-            assert (await stream.response()).status == 403
-            assert await read(stream) == b"no"
-            with pytest.raises(StreamError, match="NO_ERROR"):  # noqa: PT012 (which send meets it, is open)
-                while True:
-                    await stream.send(bytes(1_000))
-                    await asyncio.sleep(0)
-            assert await stream.receive() == b""
-
-    run(main())
-
-
-def test_timeout_does_not_keep_an_ended_stream():
-    streams = []
-
-    async def handler(stream):
-        streams.append(stream)
-        await stream.respond(403, end=True)
-
-    async def main():
-        async with pair(handler) as (server, connection):
-            stream = await connection.request(request())
-            await stream.response()
-            await stream.reset()
-            (other,) = server._connections
-            while other._streams:
-                await asyncio.sleep(0)
-            assert streams[0]._linger_timer.cancelled()
-
-    run(main())
-
-
-def test_stream_whose_request_has_ended_is_not_waited_for():
-    streams = []
-
-    async def handler(stream):
-        assert await read(stream) == b""
-        streams.append(stream)
-        await stream.respond(200, end=True)
-
-    async def main():
-        async with pair(handler) as (server, connection):
-            assert await exchange(connection, b"") == b""
-            while server._tasks:
-                await asyncio.sleep(0)
-            assert streams[0]._linger_timer is None
-
-    run(main())
-
-
-def test_status_that_is_none():
-    async def behave(peer):
-        await peer.until(StreamEnded)
-        peer.h2.send_headers(1, [(":status", "fine")])
-        assert (await peer.until(StreamReset)).error_code == ErrorCodes.PROTOCOL_ERROR
-        await peer.until_closed()
-
-    async def main():
-        async with connected_to(behave) as connection:
-            stream = await connection.request(request())
-            await stream.end()
-            with pytest.raises(StreamError, match="PROTOCOL_ERROR"):
-                await stream.response()
 
     run(main())
 

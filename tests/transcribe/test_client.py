@@ -696,7 +696,7 @@ def test_reset_in_mid_stream():
 def test_connection_that_is_lost():
     async def vanishing(stream, session):
         await stream.receive()
-        stream._connection._transport.abort()
+        stream.connection.abort()
 
     async def main():
         async with served(Service(vanishing)) as client:

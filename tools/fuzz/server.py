@@ -19,10 +19,10 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from eventstream.http2 import Budget, Server, ServerStream, StreamError
+from eventstream.http2 import Budget, ServerStream, StreamError
 from eventstream.http2._h2 import PREFACE
 from eventstream.http2.connection import READ_SIZE
-from eventstream.http2.server import ServerConnection
+from eventstream.http2.server import ServerConnection, Shared
 from fuzz.harness import Draw
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class World:
 
     async def _begin(self) -> None:
         budget = Budget(20, 0)
-        self.server = Server(self._handle, max_concurrent_streams=MAX_STREAMS, resets=budget, idle_frames=budget)
+        self.shared = Shared(self._handle, max_concurrent_streams=MAX_STREAMS, resets=budget, idle_frames=budget)
         self.connections: list[ServerConnection] = []
         self.honest = self._connect(
             PREFACE + SETTINGS + HeadersFrame(1, data=REQUEST, flags=["END_HEADERS"]).serialize()
@@ -108,7 +108,7 @@ class World:
             raise
 
     def _connect(self, data: bytes) -> ServerConnection:
-        connection = ServerConnection(self.server)
+        connection = ServerConnection(self.shared)
         connection.connection_made(Transport())
         connection.data_received(data)
         return connection
@@ -125,8 +125,8 @@ class World:
             connection.connection_lost(None)
         for _ in range(TURNS):
             await asyncio.sleep(0)
-        assert not self.server._tasks, "a handler outlives its stream"
-        assert not self.server._connections
+        assert not self.shared.tasks, "a handler outlives its stream"
+        assert not self.shared.connections
 
     def chunk(self, data: bytes) -> None:
         """Send this on the honest stream, and get it back."""
@@ -194,11 +194,11 @@ class World:
         """Hold everything against its bound."""
         assert not self.faults, self.faults
         for connection in self.connections:
-            assert len(connection._streams) <= MAX_STREAMS
+            assert len(connection._flows) <= MAX_STREAMS
             assert connection.running <= 2 * MAX_STREAMS
             assert len(connection._h2._closed_streams) <= 128
             assert len(connection._arrived) <= 4 * READ_SIZE
-            assert connection._closed is None or not connection._streams
+            assert connection._closed is None or not connection._flows
 
 
 def _number(draw: Draw) -> int:

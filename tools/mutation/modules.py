@@ -31,6 +31,7 @@ MORE_TESTS = {
     "_reference": ("headers", "encode", "message", "decode", "decoder", "twins"),
     "http2/_h2": ("http2/connection",),
     "_waiting": ("http2/stream", "http2/client"),
+    "http2/flow": ("http2/stream", "http2/connection"),
     "http2/stream": ("http2/connection", "http2/server"),
     "http2/connection": ("http2/stream", "http2/client", "http2/server"),
     "http2/client": ("http2/connection",),
@@ -56,7 +57,7 @@ def modules() -> dict[str, tuple[str, ...]]:
 
 TESTS = modules()
 
-SAMPLED = {"http2/connection", "http2/stream", "http2/server"}
+SAMPLED = {"http2/connection", "http2/flow", "http2/stream", "http2/server"}
 
 NEEDED = {"adapters/smithy": "smithy_aws_event_stream"}  # which needs Python 3.12
 

@@ -1009,7 +1009,7 @@ def test_client_that_hangs_up(run, client):
         async with Emulator() as emulator, client(emulator) as peer:
             stream, other = await peer.open(), await peer.open()
             await stream.audio(CHUNK)
-            stream.connection._transport.abort()
+            stream.connection.abort()
             await sound(other)
             await emulator.drain(10)
             assert (emulator.statistics.streams, emulator.statistics.failed) == (2, 1)
