@@ -41,7 +41,7 @@
 # DEPENDENCIES=lowest takes the oldest versions that pyproject.toml allows, and Python 3.10, for `make test` and `make demo`;
 # DEPENDENCIES=newest takes the newest ones, and the newest Python here. Each has an environment of its own.
 #
-# To add a dependency, name it in pyproject.toml (an extra's in the group `demo` too), and run `make lock`.
+# To add a dependency, name it in pyproject.toml (an extra's in the group `extras` too), and run `make lock`.
 
 DEPENDENCIES ?= locked
 BASE ?= main
@@ -51,7 +51,7 @@ ARCHITECTURES ?= arm64 s390x i386
 VENV ?= .venv$(patsubst %,-%,$(filter-out locked,$(DEPENDENCIES)))
 BIN := $(VENV)/bin
 ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
-GROUPS := pip lock build demo http test browser lint coverage mutation adapters peers fuzz bench docs release
+GROUPS := pip lock build extras tls demo http test browser lint coverage mutation adapters peers fuzz bench docs release wheels
 # One process more than there are CPUs, as tests also wait, and half of the examples that CI draws of each property. Where a
 # shell forbids bytecode, pytest and every program that a test starts compile all sources again: a fifth of the time.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)

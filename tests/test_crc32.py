@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 import zlib
 from pathlib import Path
@@ -235,6 +236,8 @@ def test_copy_of_what_another_process_changes(native, kernel, tmp_path):
             process.kill()
 
 
+# On a Python without the GIL, the import of its extension would bring the GIL back for all tests, with a warning.
+@pytest.mark.skipif(bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="crcmod's extension needs the GIL")
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
 def test_against_crcmod(native, kernel, area, alignment):
     crcmod = pytest.importorskip("crcmod")

@@ -16,10 +16,17 @@ from packaging.utils import canonicalize_name
 tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")  # which pytest brings
 
 PROJECT = tomllib.loads((lock.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-GROUPS = {
-    name: [Requirement(item) for item in items if isinstance(item, str)]
-    for name, items in PROJECT["dependency-groups"].items()
-}
+
+
+def requirements(group: str) -> list[Requirement]:
+    """Return what a dependency group asks for, with the groups that it includes."""
+    found: list[Requirement] = []
+    for item in PROJECT["dependency-groups"][group]:
+        found += [Requirement(item)] if isinstance(item, str) else requirements(item["include-group"])
+    return found
+
+
+GROUPS = {name: requirements(name) for name in PROJECT["dependency-groups"]}
 FILES = sorted(lock.REQUIREMENTS.rglob("*.txt"))
 NPM = [lock.ROOT / folder for folder in lock.NPM]
 ENTRY = re.compile(r"[a-z0-9-]+==[^\s;\\]+(?: ; [^\\\n]+?)?(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -113,6 +114,9 @@ def project(tmp_path) -> Path:
     (tmp_path / ".github/workflows").mkdir(parents=True)
     (tmp_path / "eventstream").mkdir()
     (tmp_path / "tools/oss-fuzz").mkdir(parents=True)
+    (tmp_path / "docs").mkdir()
+    for name in todo.INSTALLING:
+        (tmp_path / name).write_text("Install it by its name.\n")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     (tmp_path / "eventstream/__init__.py").write_text('__version__ = "0.3.0"\n')
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## Unreleased\n\n## 0.3.0\n\n- All.\n")
@@ -136,6 +140,7 @@ def release(root: Path, version: str) -> None:
 
 def test_todo_of_a_project_that_is_ready(project):
     assert todo.to_fill_in(project) == []
+    assert todo.to_fill_in_later(project) == []
     assert todo.broken(project) == []
 
 
@@ -145,19 +150,56 @@ def test_todo_of_a_project_that_is_ready(project):
         ("pyproject.toml", '[project]\nurl = "https://host/OWNER/x"\n', "pyproject.toml, line 2: replace OWNER"),
         ("CHANGELOG.md", "## Unreleased\n\n- New.\n", "CHANGELOG.md: give the section Unreleased the version 0.3.0"),
         (".github/workflows/ci.yml", "- uses: a/b@v1 # v1\n", "ci.yml: a/b@v1: pin it by the hash"),
-        ("tools/oss-fuzz/project.yaml", "homepage: h\nmain_repo: r\n", "project.yaml: primary_contact"),
+        ("README.md", "It is not on a package\nindex yet.\n", "README.md: it says that the package is not on an index"),
+        ("docs/installation.md", "It is not on a package index.\n", "docs/installation.md: it says that the package"),
     ],
 )
 def test_todo_names_each_point(project, file, text, point):
     (project / file).write_text(text)
     (found,) = todo.to_fill_in(project)
     assert point in found
+    assert todo.to_fill_in_later(project) == []
+
+
+def test_todo_of_what_holds_up_no_release(project):
+    (project / "tools/oss-fuzz/project.yaml").write_text("homepage: h\nmain_repo: r\n")
+    assert todo.to_fill_in(project) == []
+    (found,) = todo.to_fill_in_later(project)
+    assert "project.yaml: primary_contact" in found
+
+
+def run(project: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, todo.__file__, *arguments, str(project)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_todo_of_a_tag(project):
+    """A tag releases a tree that is ready, and has its version; between releases nothing is an error."""
+    later = "tools/oss-fuzz/project.yaml: main_repo, when OSS-Fuzz is asked to take the project\n"
+    (project / "tools/oss-fuzz/project.yaml").write_text("homepage: h\nprimary_contact: p\n")
+    assert run(project) == run(project, "--tag", "v0.3.0") == (0, later)
+    git(project, "add", "-A")
+    git(project, "commit", "--quiet", "-m", "it")
+    git(project, "tag", "v0.3.0")
+    assert run(project, "--tag", "v0.3.0") == (0, later)
+    wrong = "the tag is v0.3.1, but eventstream/__init__.py has the version 0.3.0\n"
+    assert run(project, "--tag", "v0.3.1") == (1, later + wrong)
+    (project / "CHANGELOG.md").write_text("## Unreleased\n\n- New.\n")
+    status, printed = run(project, "--tag", "v0.3.0")
+    assert (status, printed.count("\n")) == (1, 2)
+    assert "give the section Unreleased the version 0.3.0" in printed
+    assert run(project) == (0, printed.removeprefix(later) + later)
 
 
 def test_todo_of_a_version_that_is_tagged(project):
     release(project, "0.3.0")
     assert todo.to_fill_in(project) == []
     (project / "eventstream/__init__.py").write_text('__version__ = "0.3.0"\n')
+    assert todo.to_fill_in(project) == []  # this commit has the tag
+    git(project, "commit", "--quiet", "--allow-empty", "-m", "more")
     assert todo.to_fill_in(project) == ["eventstream/__init__.py: version 0.3.0 is already tagged; choose the next one"]
 
 
