@@ -33,11 +33,12 @@ def artifacts(job: dict[str, Any], action: str, key: str) -> list[str]:
     named = [step["with"][key] for step in job["steps"] if action in step.get("uses", "") and key in step["with"]]
     matrix = {name: values for name, values in job.get("strategy", {}).get("matrix", {}).items() if name in str(named)}
     entries = [dict(zip(matrix, values, strict=True)) for values in itertools.product(*matrix.values())]
-    return [
-        re.sub(r"\$\{\{ matrix\.(\w+) \}\}", lambda use, entry=entry: str(entry[use[1]]), name)
-        for name in named
-        for entry in entries
-    ]
+    found = []
+    for name, entry in itertools.product(named, entries):
+        for variable, value in entry.items():
+            name = name.replace(f"${{{{ matrix.{variable} }}}}", value)
+        found.append(name)
+    return found
 
 
 def test_workflows_are_there() -> None:
