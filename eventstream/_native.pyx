@@ -32,7 +32,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_Clear, PyErr_ExceptionMatches
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from cpython.object cimport Py_SIZE, PyObject, PyTypeObject
+from cpython.object cimport Py_SIZE, PyObject, PyTypeObject, newfunc
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport SIZE_MAX, UINT32_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
@@ -42,6 +42,7 @@ from collections.abc import Mapping
 from operator import index
 from types import GenericAlias
 
+from eventstream._calls import check_call
 from eventstream._text import header_label
 from eventstream.exceptions import (
     CodecError,
@@ -1033,14 +1034,17 @@ cdef Headers headers_of(object mapping):
         writer_free(&writer)
 
 
-def _construct_headers(mapping=NO_HEADERS, /):
-    return headers_with(headers_of(mapping).raw)
+cdef inline dict named_of(PyObject *named):
+    return {} if named == NULL else <dict> named
 
 
 # The constructors of `Headers` and `Message` are functions. A `__cinit__` would run for those that are made here, too,
 # and take longer than the rest of the making. These are filled before anybody sees them.
 cdef object new_headers(PyTypeObject *class_, PyObject *arguments, PyObject *named):
-    return _construct_headers(*<tuple> arguments, **(<dict> named if named != NULL else {}))
+    cdef tuple given = <tuple> arguments
+    if len(given) > 1 or named != NULL:
+        check_call("Headers", 1, (), len(given), named_of(named))
+    return headers_with(headers_of(given[0] if len(given) else NO_HEADERS).raw)
 
 
 es_set_new(<PyTypeObject *> Headers, new_headers)
@@ -1157,14 +1161,22 @@ cdef inline Message message_with(Headers headers, object payload):
     return message
 
 
-def _construct_message(headers=NO_HEADERS, payload=b""):
-    cdef Headers checked = headers_of(headers)
-    cdef bytes copied = bytes_of(payload)
-    return message_with(checked, copied)
-
-
 cdef object new_message(PyTypeObject *class_, PyObject *arguments, PyObject *named):
-    return _construct_message(*<tuple> arguments, **(<dict> named if named != NULL else {}))
+    cdef tuple given = <tuple> arguments
+    cdef dict options
+    cdef Py_ssize_t known
+    cdef Headers checked
+    cdef object headers = given[0] if len(given) > 0 else NO_HEADERS
+    cdef object payload = given[1] if len(given) > 1 else b""
+    if len(given) > 2 or named != NULL:
+        options = named_of(named)
+        known = (len(given) < 1 and "headers" in options) + (len(given) < 2 and "payload" in options)
+        if len(given) > 2 or known < len(options):
+            check_call("Message", 2, ("headers", "payload"), len(given), options)
+        headers = options.get("headers", headers)
+        payload = options.get("payload", payload)
+    checked = headers_of(headers)
+    return message_with(checked, bytes_of(payload))
 
 
 es_set_new(<PyTypeObject *> Message, new_message)
@@ -1798,13 +1810,11 @@ cdef class Decoder:
 
     def __cinit__(
         self,
-        *positional,
+        *,
         max_headers_length=DEFAULT_MAX_HEADERS_LENGTH,
         max_payload_length=DEFAULT_MAX_PAYLOAD_LENGTH,
         copy=True,
     ):
-        if positional:
-            raise TypeError("a Decoder takes limits by name, as in Decoder(max_payload_length=1000), and bytes by feed()")
         self._max_headers = max_headers_of(max_headers_length)
         self._max_payload = max_payload_of(max_payload_length)
         self._copy = copy
@@ -2257,6 +2267,24 @@ cdef class Decoder:
         return from_buffer + length
 
 
+cdef newfunc made_decoder = (<PyTypeObject *> Decoder).tp_new
+
+
+cdef object new_decoder(PyTypeObject *class_, PyObject *arguments, PyObject *named):
+    """What Cython has made. It would name `__cinit__` in the error of a wrong call."""
+    cdef dict options
+    if len(<tuple> arguments):
+        raise TypeError("a Decoder takes limits by name, as in Decoder(max_payload_length=1000), and bytes by feed()")
+    if named != NULL:
+        options = <dict> named
+        if ("copy" in options) + ("max_headers_length" in options) + ("max_payload_length" in options) < len(options):
+            check_call("Decoder", 0, ("max_headers_length", "max_payload_length", "copy"), 0, options)
+    return made_decoder(<type> class_, arguments, named)
+
+
+es_set_new(<PyTypeObject *> Decoder, new_decoder)
+
+
 @cython.final
 @cython.no_gc_clear
 cdef class DecoderMap:
@@ -2275,8 +2303,10 @@ cdef class DecoderMap:
     cdef object _translate
     cdef Message _unconverted  # as that failed
 
-    def __cinit__(self, Decoder decoder not None, convert, translate, /):
-        self._decoder = decoder
+    def __cinit__(self, decoder, convert, translate, /):
+        if not isinstance(decoder, Decoder):
+            raise TypeError(f"a decoder is a Decoder, not {type(decoder).__name__}")
+        self._decoder = <Decoder> decoder
         self._convert = convert
         self._translate = translate
 

@@ -28,6 +28,7 @@ from operator import index
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, cast, overload
 
+from eventstream._calls import checked
 from eventstream._text import MAX_SHOWN, header_label
 from eventstream.exceptions import (
     CodecError,
@@ -301,6 +302,7 @@ class Headers(Mapping[str, HeaderValue]):
     _raw: bytes
     _parsed: dict[str, HeaderValue] | None
 
+    @checked
     def __new__(cls, mapping: HeadersInput = {}, /) -> Self:  # noqa: B006 (never changed)
         self = object.__new__(cls)
         self._raw = mapping.raw if isinstance(mapping, Headers) else _encode_headers(mapping)
@@ -419,6 +421,7 @@ class Message:
     _headers: Headers
     _payload: bytes | memoryview
 
+    @checked
     def __new__(cls, headers: HeadersInput = {}, payload: Buffer = b"") -> Self:  # noqa: B006 (never changed)
         return cls._of(headers if isinstance(headers, Headers) else Headers(headers), _bytes_of(payload))
 
@@ -708,14 +711,14 @@ def _by_name(new: T) -> T:
     """Name the mistake of positional arguments. Signature and documentation stay those of `new`."""
 
     @wraps(new)  # type: ignore[arg-type]
-    def checked(cls: type, *positional: object, **options: Any) -> Any:
+    def named(cls: type, *positional: object, **options: Any) -> Any:
         if positional:
             raise TypeError(
                 "a Decoder takes limits by name, as in Decoder(max_payload_length=1000), and bytes by feed()"
             )
         return new(cls, **options)  # type: ignore[operator]
 
-    return cast("T", checked)
+    return cast("T", named)
 
 
 @final
@@ -774,6 +777,7 @@ class Decoder:
     _position: int
 
     @_by_name
+    @checked
     def __new__(
         cls,
         *,

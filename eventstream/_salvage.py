@@ -188,9 +188,7 @@ class _Salvage:
         prelude = self.prelude_at(start)
         decoder = self.decoder_at(start)
         decoder.feed(bytes(self.view[start : start + (MAX_SHOWN if prelude is None else PRELUDE_LENGTH)]))
-        message = next(decoder, None)  # raises what is wrong with the prelude
-        if message is not None:
-            return message
+        next(decoder, None)  # raises what is wrong with the prelude, and has too few bytes for a message
         if prelude is None:  # fewer bytes than one has
             decoder.close()
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as _datetime
 from operator import index as _index
 
+from eventstream._calls import checked as _checked
 from eventstream.exceptions import InvalidHeaderValue
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this package
@@ -49,6 +50,7 @@ class _SizedInteger(int):
     __slots__ = ()
     _bits: ClassVar[int]
 
+    @_checked
     def __new__(cls, value: SupportsIndex = 0, /) -> Self:
         self = super().__new__(cls, _index(value))
         if self.bit_length() >= cls._bits and self != -1 << cls._bits - 1:

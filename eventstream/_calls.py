@@ -1,0 +1,55 @@
+"""How a class refuses a call that it does not take: under its own name, and in one wording for both implementations.
+
+Python and Cython each have words of their own, and name the function behind the class.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+
+TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this package
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+
+def check_call(class_: str, most: int, names: tuple[str, ...], given: int, named: Iterable[str]) -> None:
+    """Compare the arguments of a call with those that the class takes, all of which are optional.
+
+    Args:
+        class_: its name.
+        most: how many it takes by position.
+        names: those that it takes by name, the ones that it also takes by position first.
+        given: how many were given by position.
+        named: the names of the others that were given.
+
+    Raises:
+        TypeError: the class does not take these.
+    """
+    if given > most:
+        raise TypeError(f"{class_}() takes at most {most} positional argument{'s' * (most != 1)} ({given} given)")
+    for name in named:
+        if not names:
+            raise TypeError(f"{class_}() takes no keyword arguments")
+        if name not in names:
+            raise TypeError(f"{class_}() got an unexpected keyword argument {name!r}")
+        if names.index(name) < given:
+            raise TypeError(f"{class_}() got multiple values for argument {name!r}")
+
+
+def checked(new: T) -> T:
+    """Check the calls of a class before its `__new__`, whose signature and documentation stay as they are."""
+    function: Any = new
+    code = function.__code__
+    most = code.co_argcount - 1  # without the class
+    names = code.co_varnames[max(code.co_posonlyargcount, 1) : code.co_argcount + code.co_kwonlyargcount]
+
+    @wraps(function)
+    def called(cls: type, *arguments: Any, **named: Any) -> Any:
+        check_call(cls.__name__, most, names, len(arguments), named)
+        return function(cls, *arguments, **named)
+
+    result: Any = called
+    return result  # type: ignore[no-any-return]
