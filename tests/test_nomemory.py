@@ -8,10 +8,15 @@ calls are made without a Python function in between, which would have failures o
 
 from __future__ import annotations
 
+import gc
 import itertools
+import os
 import re
+import sys
+import traceback
+import warnings
 from datetime import datetime, timedelta, timezone
-from functools import partial
+from functools import partial, wraps
 
 import frames
 import pytest
@@ -57,6 +62,38 @@ def repeated(call, alone, unchanged=lambda: None):
         except (DecodeError, ServiceError) as error:
             return error, start
     raise AssertionError("it never succeeds")
+
+
+def undisturbed(test):
+    """Let nothing else run short of memory: nothing that the collector calls, and no other thread.
+
+    A worker of xdist has one, which receives. There the test runs in a forked process, which has not.
+    """
+
+    @wraps(test)
+    def run(**arguments):
+        gc.disable()
+        try:
+            test(**arguments)
+        finally:
+            gc.enable()
+
+    @wraps(test)
+    def fork(**arguments):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, since Python 3.12
+            child = os.fork()
+        if child == 0:
+            try:
+                run(**arguments)
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
+                os._exit(1)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0, "what its process wrote is shown below"
+
+    return fork if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "fork") else run
 
 
 @pytest.fixture(params=[True, False], ids=["one fails", "all fail from there on"])
@@ -128,16 +165,19 @@ def assert_repeatable(call, alone):
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("call", WITH_A_PAYLOAD.values(), ids=WITH_A_PAYLOAD)
+@undisturbed
 def test_call_with_a_payload_can_be_repeated(codec, call, size, alone):
     assert_repeatable(partial(call, codec, bytes(range(256)) * (size // 256 + 1)), alone)
 
 
 @pytest.mark.parametrize("call", WITHOUT.values(), ids=WITHOUT)
+@undisturbed
 def test_call_can_be_repeated(codec, call, alone):
     assert_repeatable(partial(call, codec), alone)
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+@undisturbed
 def test_encode_into_writes_nothing_beside_its_message(codec, size, alone):
     expected = frames.frame(frames.TEN_BLOCK, bytes(size))
     buffer = bytearray(b"\xaa" * (len(expected) + 10))
@@ -179,6 +219,7 @@ def state(decoder):
 @pytest.mark.parametrize("every", [1, 3], ids=["taken at once", "taken after three feeds"])
 @pytest.mark.parametrize(("kind", "copied"), KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("pieces", WAYS.values(), ids=WAYS)
+@undisturbed
 def test_decoder_loses_and_doubles_nothing(codec, first_capacities, pieces, kind, copied, every, alone):
     for _ in first_capacities:
         decoder = codec.Decoder(copy=copied)
@@ -207,6 +248,7 @@ def test_decoder_loses_and_doubles_nothing(codec, first_capacities, pieces, kind
     ],
     ids=["text", "length", "header", "checksum"],
 )
+@undisturbed
 def test_fault_is_raised_in_the_end(codec, data, alone):
     """After the messages before it; and the decoder is dead, though memory was short all the time."""
     decoder = codec.Decoder().feed(frames.TEN_FRAME + data)
@@ -217,6 +259,7 @@ def test_fault_is_raised_in_the_end(codec, data, alone):
     assert [frames.fault(error) for error in errors] == [frames.fault(errors[0])] * 3
 
 
+@undisturbed
 def test_close(codec, alone):
     """It can be repeated.
 
@@ -252,6 +295,7 @@ CHAIN = Credentials("AKIDEXAMPLE", "secret"), "us-east-1", "transcribe", bytes(3
 
 
 @pytest.mark.parametrize("seconds", [1, 2], ids=["in one second", "in two seconds by turns"])
+@undisturbed
 def test_chain_of_signatures_goes_on_where_it_was(seconds):
     """What the events of a second have in common is hashed when the second changes: at the first call, or at each."""
     calls = itertools.count()
@@ -273,6 +317,7 @@ def test_chain_of_signatures_goes_on_where_it_was(seconds):
 
 
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
+@undisturbed
 def test_exchange_ends_once(signed):
     exchange = ClientExchange(EventSigner(*CHAIN) if signed else None, plain)
     wire, failures = repeated(exchange.finish, True)
