@@ -22,7 +22,7 @@ import time
 import zlib
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from eventstream import DecodeError, Gap
 from eventstream._codec import decoder_at, find_prelude
@@ -30,7 +30,7 @@ from eventstream._salvage import salvage_at
 from eventstream._text import describe, visible
 from eventstream.cli._json import loads
 from eventstream.cli._terminal import complaint
-from eventstream.wire import MIN_MESSAGE_LENGTH
+from eventstream.wire import MIN_MESSAGE_LENGTH, PRELUDE_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -310,11 +310,11 @@ def recognised(head: bytes) -> str | None:
 def _form_of(head: bytes, name: str) -> str:
     form = recognised(head)
     if form is None:
-        if len(head) < 12:
-            return "raw"  # cut
         if head.startswith(b"RIFF") and head[8:12] == b"WAVE":
             raise UnusableInput(f"{visible(name)}: it is a WAV file: `eventstream transcribe` takes it")
         what = describe(head[:64])
+        if what is None and len(head) < PRELUDE_LENGTH:
+            return "raw"  # cut
         begin = f"it begins with {what}" if what else f"it begins with the bytes {head[:16].hex(' ')}"
         reason = f"{visible(name)}: not an event stream, nor a known form of one: {begin} (--from names its form)"
         raise UnusableInput(reason, is_text=what is not None)
@@ -670,11 +670,20 @@ def opened(name: str, form: str | None, *, follow: bool = False) -> Generator[It
             recordings.close()  # type: ignore[attr-defined] # a generator
 
 
+def standard_input() -> BinaryIO:
+    """Return standard input.
+
+    Raises:
+        UnusableInput: it was closed before the command began.
+    """
+    if sys.stdin is None:
+        raise UnusableInput("there is no standard input")
+    return sys.stdin.buffer
+
+
 def _open(name: str, stack: contextlib.ExitStack, *, follow: bool) -> Body:
     if name == "-":
-        if sys.stdin is None:
-            raise UnusableInput("there is no standard input")
-        file: Any = sys.stdin.buffer
+        file: Any = standard_input()
     else:
         file = stack.enter_context(open(name, "rb", buffering=0))  # noqa: SIM115 (the stack closes it)
     try:

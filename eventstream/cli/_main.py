@@ -79,6 +79,7 @@ Examples:
   eventstream answer.bin
   eventstream check recordings/ 'captures/*.har'
   curl -i https://... | eventstream show --json - | jq .payload
+
 \b
 `eventstream FILE` is `eventstream show FILE`; a file that is called like a command is `./check`.
 Exit status: 0 sound, 1 faults, 2 wrong usage.

@@ -9,7 +9,7 @@ import click
 
 from eventstream._text import visible
 from eventstream.cli import _inputs
-from eventstream.cli._terminal import Progress, complaint
+from eventstream.cli._terminal import Progress, complaint, counted
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def one(name: str, form: str | None, number: int | None, work: Callable[[_inputs
                 listed += ", ..." if len(found) > _LISTED else ""
                 raise click.UsageError(f"the file holds {len(found)} streams: choose one by --stream ({listed})")
             if number is not None and number > len(found):
-                raise click.UsageError(f"the file holds {len(found)} streams, and no stream {number}")
+                raise click.UsageError(f"the file holds {counted(len(found), 'stream')}, and no stream {number}")
             chosen = found[(number or 1) - 1]
             chosen.tell = progress.update
             return work(chosen)

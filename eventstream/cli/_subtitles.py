@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _MAX_SECONDS = 1e9
+TRANSCRIPTS = (TRANSCRIPT, UTTERANCE) = ("TranscriptEvent", "UtteranceEvent")
+"""The events with results."""
+
+WEBVTT = b"WEBVTT\n\n"
+"""How a file of WebVTT begins."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,11 @@ def cues(event_type: str | None, value: Any) -> Iterator[Cue]:
     """Yield the final results in an event of Transcribe, Transcribe Medical or Call Analytics, given as JSON."""
     if not isinstance(value, dict):
         return
-    if event_type == "UtteranceEvent":
+    if event_type == UTTERANCE:
         if not value.get("IsPartial"):
             times = (value.get("BeginOffsetMillis"), value.get("EndOffsetMillis"))
             yield from cue(value.get("Transcript"), *(_seconds(time) / 1000 for time in times))
-    elif event_type == "TranscriptEvent":
+    elif event_type == TRANSCRIPT:
         transcript = value.get("Transcript")
         results = transcript.get("Results") if isinstance(transcript, dict) else None
         for result in results if isinstance(results, list) else ():
@@ -81,7 +86,7 @@ def _srt(cues: Iterable[Cue]) -> Iterator[bytes]:
 
 
 def _vtt(cues: Iterable[Cue]) -> Iterator[bytes]:
-    yield b"WEBVTT\n\n"
+    yield WEBVTT
     for cue in cues:
         text = cue.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         yield _encoded(f"{_clock(cue.begin, '.')} --> {_clock(cue.end, '.')}\n{text}\n\n")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import stat
 import sys
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NoReturn
 
 import click
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from typing_extensions import Buffer, Self
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things: ``1 message``, ``2 messages``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def line(text: str) -> None:
@@ -108,9 +114,8 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
         return
     if os.path.isdir(path):
         raise click.UsageError(f"{visible(path)} is a folder")
-    for name in inputs:
-        if name != "-" and os.path.exists(name) and os.path.exists(path) and os.path.samefile(name, path):
-            raise click.UsageError(f"{visible(path)} is the input itself")
+    if any(_is_same(name, path) for name in inputs):
+        raise click.UsageError(f"{visible(path)} is the input itself")
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as device:
             if not text and device.isatty():
@@ -122,7 +127,7 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
     folder = os.path.dirname(os.path.realpath(path))
     descriptor, temporary = tempfile.mkstemp(prefix=".eventstream-", dir=folder)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with _ending(), os.fdopen(descriptor, "wb") as file:
             yield file.write
             file.flush()
             os.fsync(file.fileno())
@@ -133,6 +138,37 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _is_same(name: str, path: str) -> bool:
+    """Whether the input of that name, which may be standard input, is the file."""
+    try:
+        source = os.fstat(sys.stdin.fileno()) if name == "-" else os.stat(name)
+        return os.path.samestat(source, os.stat(path))
+    except (OSError, ValueError, AttributeError):  # one of them is not there, or no file of the system's
+        return False
+
+
+_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextlib.contextmanager
+def _ending() -> Iterator[None]:
+    """Let a signal that would kill the process end it in order, so that nothing is left half done."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = {}
+    try:
+        with contextlib.suppress(ValueError):  # another thread than the main one has no signals
+            for number in _ENDS:
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    before[number] = signal.signal(number, end)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _show(data: Buffer) -> None:

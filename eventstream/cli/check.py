@@ -12,7 +12,8 @@ import click
 from eventstream import Gap, Message, TruncatedMessage, VerificationError
 from eventstream._text import visible
 from eventstream.cli import _options
-from eventstream.cli._terminal import line, print_json
+from eventstream.cli._terminal import counted, line, print_json
+from eventstream.wire import PRELUDE_LENGTH
 
 if TYPE_CHECKING:
     from eventstream.cli._inputs import Recording
@@ -114,20 +115,20 @@ class _Report:
         return self.status == "sound"
 
     def text(self) -> str:
-        counted = f"{self.messages} messages, {self.length} bytes"
         status = click.style(self.status, fg="green" if self.is_sound else "red")
-        return f"{status}: {self.reason() or counted}{f'; {counted}' if self.reason() else ''}"
+        size = f"{counted(self.messages, 'message')}, {counted(self.length, 'byte')}"
+        return f"{status}: {'; '.join(filter(None, (self.reason(), size)))}"
 
     def reason(self) -> str:
         """Why it is not sound; or how it ended, and how much was verified."""
         if self.gap is not None:
             error = self.gap.error
             if self.is_cut and isinstance(error, TruncatedMessage):
-                return (
-                    f"{error.needed - error.available} bytes of the message at byte {error.offset} are missing, or more"
-                )
-            more = f"; {self.gaps} gaps" if self.gaps > 1 else ""
-            lost = f"{self.lost} bytes are lost{more} (`salvage` saves the rest)"
+                missing = counted(error.needed - error.available, "byte")
+                least = "" if error.available >= PRELUDE_LENGTH else "at least "
+                return f"the message at byte {error.offset} lacks {least}{missing}"
+            where = f" in {self.gaps} gaps" if self.gaps > 1 else ""
+            lost = f"{counted(self.lost, 'byte')} lost{where} (`salvage` saves the rest)"
             return f"{type(error).__name__}: {visible(str(error))}; {lost}"
         if self.is_incomplete:
             found = "nothing came" if self.last is None else f"the last event is {visible(str(self.last.event_type))}"
@@ -136,7 +137,7 @@ class _Report:
             return visible(self.signature)
         if self.last is not None and self.last.message_type in ("exception", "error"):
             return f"it ends with {visible(str(self.last.exception_type or self.last.error_code))}"
-        return f"{self.verified} signatures are right" if self.verified else ""
+        return f"{counted(self.verified, 'signature')} verified" if self.verified else ""
 
     def as_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"status": self.status, "messages": self.messages, "bytes": self.length}

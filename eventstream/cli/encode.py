@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from eventstream._text import visible
 from eventstream.cli import _options
+from eventstream.cli._inputs import UnusableInput, standard_input
 from eventstream.cli._json import loads, to_message
 from eventstream.cli._terminal import Progress, complaint, output
 
@@ -31,9 +31,12 @@ def command(file: str, output: str) -> int:
     """Turn lines of JSON, as `show --json` prints them, into an event stream: OUT is whole or absent."""
     try:
         if file == "-":
-            return _encode(sys.stdin.buffer, file, output)
+            return _encode(standard_input(), file, output)
         with open(file, "rb") as lines:
             return _encode(lines, file, output)
+    except UnusableInput as error:
+        complaint(str(error))
+        return 1
     except OSError as error:
         if output == "-" and error.filename is None:
             raise

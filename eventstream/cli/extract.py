@@ -15,8 +15,8 @@ from eventstream import Gap, Message
 from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._json import MAX_DEPTH, nested_in
-from eventstream.cli._subtitles import SUBTITLES, cues, parsed, printable
-from eventstream.cli._terminal import complaint, output
+from eventstream.cli._subtitles import SUBTITLES, TRANSCRIPTS, WEBVTT, cues, parsed, printable
+from eventstream.cli._terminal import complaint, counted, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,8 +45,8 @@ Examples:
     type=click.Choice(_KINDS),
     default="text",
     show_default=True,
-    help="The payloads, one after the other; the text of a Bedrock answer, or of payloads that are text; the final "
-    "results of a transcription as text, SubRip or WebVTT; a request's audio as a WAV file.",
+    help="The payloads, one after the other; the text of a Bedrock answer, of a transcription, or of payloads that are "
+    "text; the final results of a transcription as text, SubRip or WebVTT; a request's audio as a WAV file.",
 )
 @click.option(
     "--rate", type=click.IntRange(1, 384_000), help="Sample rate of the audio in Hz, if no recorded header has it."
@@ -67,18 +67,22 @@ def command(
 
     def work(recording: Recording) -> int:
         messages = _Messages(recording, limits)
+        found = False
         try:
             if kind == "wav":
-                _write_wav(recording, messages, file, path, rate, channels)
+                found = _write_wav(recording, messages, file, path, rate, channels)
             else:
-                with output(path, file, text=kind not in ("payloads", "wav")) as write:
+                with output(path, file, text=kind != "payloads") as write:
                     for piece in _WRITERS[kind](messages):
                         write(piece)
+                        found = found or piece not in (b"", WEBVTT)
         except OSError as error:
             if path == "-":
                 raise
             complaint(f"{visible(path)}: {error.strerror}")
             return 1
+        if not found:
+            complaint(f"{recording.name}: there is nothing to extract as {kind}: --as names another kind")
         return 0 if messages.is_sound else 1
 
     return _options.one(file, form, number, work)
@@ -96,15 +100,14 @@ class _Messages:
         for part in self.recording.parts(self.limits):
             if isinstance(part, Gap):
                 self.is_sound = False
-                complaint(
-                    f"{visible(self.recording.name)}: {part.length} bytes lost at byte {part.offset}: {part.error}"
-                )
+                lost = f"{counted(part.length, 'byte')} lost at byte {part.offset}"
+                complaint(f"{self.recording.name}: {lost}: {part.error}")
                 yield from map(_innermost, part.nested)
             elif part.message_type in ("exception", "error"):
                 self.is_sound = False
                 code = part.exception_type or part.error_code
                 text = bytes(part.payload).decode("utf-8", "replace")
-                complaint(f"{visible(self.recording.name)}: it ends with {code}: {part.error_message or text}")
+                complaint(f"{self.recording.name}: it ends with {code}: {part.error_message or text}")
             else:
                 yield _innermost(part)
 
@@ -145,6 +148,8 @@ def _text_of(message: Message, decoder: codecs.IncrementalDecoder) -> str:
     if event in ("Records", "PayloadChunk") or (message.content_type or "").startswith("text/"):
         return decoder.decode(payload)
     value = parsed(payload)
+    if event in TRANSCRIPTS:
+        return "".join(f"{cue.text}\n" for cue in cues(event, value))
     if event == "chunk" and isinstance(value, dict) and isinstance(value.get("bytes"), str):
         try:
             value = parsed(base64.b64decode(value["bytes"], validate=True))
@@ -194,7 +199,8 @@ def _write_wav(
     path: str,
     rate: int | None,
     channels: int | None,
-) -> None:
+) -> bool:
+    """Write the audio as a WAV file; whether there is any."""
     from tempfile import TemporaryFile
 
     encoding = recording.headers.get("x-amzn-transcribe-media-encoding", "pcm")
@@ -216,6 +222,7 @@ def _write_wav(
             write(_wav_head(channels, rate, length))
             while piece := audio.read(1 << 18):
                 write(piece)
+    return length > 0
 
 
 def _wav_head(channels: int, rate: int, length: int) -> bytes:

@@ -10,7 +10,7 @@ from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._inputs import Stretch
 from eventstream.cli._json import from_gap
-from eventstream.cli._terminal import complaint, output, print_json
+from eventstream.cli._terminal import complaint, counted, output, print_json
 
 if TYPE_CHECKING:
     from eventstream.cli._inputs import Recording
@@ -64,7 +64,7 @@ def _salvage(
                 else:
                     inside = f", {len(part.nested)} nested in it" if part.nested else ""
                     error = f"{type(part.error).__name__}: {part.error}"
-                    complaint(f"gap of {part.length} bytes at byte {part.offset}{inside}: {error}")
+                    complaint(f"gap of {counted(part.length, 'byte')} at byte {part.offset}{inside}: {error}")
                 if nested:
                     for message in part.nested:
                         write(message.encode())
@@ -74,5 +74,5 @@ def _salvage(
             raise
         complaint(f"{visible(path)}: {error.strerror}")
         return 1
-    complaint(f"{messages} messages written, {lost} bytes lost in {gaps} gaps")
+    complaint(f"{counted(messages, 'message')} written, {counted(lost, 'byte')} lost in {counted(gaps, 'gap')}")
     return 1 if gaps else 0

@@ -15,7 +15,7 @@ from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._inputs import length_of
 from eventstream.cli._json import MAX_DEPTH, from_gap, from_message, nested_in, timestamp_text
-from eventstream.cli._terminal import complaint, fitted, line, print_json, width_of
+from eventstream.cli._terminal import complaint, counted, fitted, line, print_json, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,7 +167,9 @@ class _Lines:
                 nested += self.message(part, f"{offset:>9}  ") - 1
                 _flush_to_reader()
             offset += length_of(part)
-        line(f"{messages} messages ({nested} nested in them), {offset} bytes, {payloads} of them payload")
+        inside = f" (and {nested} nested in {'it' if messages == 1 else 'them'})" if nested else ""
+        size = f"{counted(payloads, 'byte')} of payload in {counted(offset, 'byte')}"
+        line(f"{counted(messages, 'message')}{inside}, {size}")
         sys.stdout.flush()  # while a reader that is gone is still expected
         return sound
 
@@ -179,7 +181,7 @@ class _Lines:
         payload = bytes(message.payload)
         inner = nested_in(payload) if depth < MAX_DEPTH else None
         color = {"event": None, None: None}.get(message.message_type, "red")
-        head = f"{margin}{headers or '(no headers)'} | {len(payload)} bytes"
+        head = f"{margin}{headers or '(no headers)'} | {counted(len(payload), 'byte')}"
         what = "a message:" if inner is not None else self.payload(payload, width_of(head) + 1)
         line((click.style(head, fg=color) if color else head) + (f" {what}" if what else ""))
         return 1 if inner is None else 1 + self.message(inner, " " * (len(margin) + 2), depth + 1)
@@ -232,7 +234,7 @@ def _header_text(value: HeaderValue) -> str:
 
 def _gap_text(name: str, gap: Gap) -> str:
     nested = f"; {len(gap.nested)} nested in it" if gap.nested else ""
-    lost = f"{visible(name)}: {gap.length} bytes lost at byte {gap.offset}"
+    lost = f"{visible(name)}: {counted(gap.length, 'byte')} lost at byte {gap.offset}"
     return f"{lost}: {type(gap.error).__name__}: {gap.error}{nested}"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eventstream.cli import _options
+from eventstream.cli._inputs import UnusableInput, standard_input
 from eventstream.cli._subtitles import SUBTITLES, Cue, cue, printable
 from eventstream.cli._terminal import complaint, fitted_end, json_line, output
 
@@ -95,6 +96,9 @@ def command(
             raise
         complaint(str(error))
         return 1
+    except UnusableInput as error:
+        complaint(str(error))
+        return 1
     except (CodecError, IncompleteStream, ServiceError, InvalidRequest, InvalidAudio) as error:
         complaint(f"{type(error).__name__}: {error}")
         return 1
@@ -109,7 +113,7 @@ def command(
 
 def _source(audio: str, rate: int, stack: contextlib.ExitStack) -> Any:
     if audio == "-":
-        return sys.stdin.buffer
+        return standard_input()
     return audio if audio != "mic" else stack.enter_context(_microphone(rate))
 
 

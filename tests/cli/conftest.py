@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import pytest
 
@@ -36,11 +36,11 @@ class Input(io.TextIOWrapper):
 
 @pytest.fixture
 def run(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command with arguments, and bytes on standard input."""
+    """Run the command with arguments, and bytes on standard input, or another one in its place."""
     from eventstream.cli import main
 
-    def run(*arguments: object, stdin: bytes | None = None) -> Done:
-        monkeypatch.setattr(sys, "stdin", Input(stdin or b""))
+    def run(*arguments: object, stdin: bytes | TextIO | None = b"") -> Done:
+        monkeypatch.setattr(sys, "stdin", Input(stdin) if isinstance(stdin, bytes) else stdin)
         status = main([str(argument) for argument in arguments])
         out, err = capsysbinary.readouterr()
         return Done(status, out.decode(), err.decode())

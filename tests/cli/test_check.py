@@ -46,7 +46,9 @@ def test_cut_stream_says_how_much_is_missing(run, cut, missing):
     found, line = check(run, wire[:-cut])
     assert (found["status"], found["missing"], found["offset"]) == ("cut", missing, len(frames.EVENT_FRAME))
     assert (found["messages"], found["bytes"]) == (1, len(wire) - cut)
-    assert f"{missing} bytes of the message at byte {len(frames.EVENT_FRAME)} are missing" in line
+    least = "" if cut < 119 else "at least "
+    lacked = f"lacks {least}{missing} byte{'' if missing == 1 else 's'};"
+    assert f"cut: the message at byte {len(frames.EVENT_FRAME)} {lacked}" in line
 
 
 def test_damaged_stream_says_where_and_why(run):
@@ -62,7 +64,7 @@ def test_damaged_stream_says_where_and_why(run):
         "gaps": 2,
         "lost": 260,
     }
-    assert "260 bytes are lost; 2 gaps (`salvage` saves the rest)" in line
+    assert "260 bytes lost in 2 gaps (`salvage` saves the rest)" in line
 
 
 def test_cut_behind_damage_is_damaged(run):
@@ -123,7 +125,7 @@ KEY = ("--verify", "--region", "us-east-1", "--service", "transcribe", "--seed")
 def test_signatures_of_a_recorded_request(run, secret, request_wire):
     _, seed = seed_of("amazon-transcribe-0.6.4")
     found, _ = check(run, request_wire, *KEY, seed)
-    assert (found["status"], found["reason"]) == ("sound", "9 signatures are right")
+    assert (found["status"], found["reason"]) == ("sound", "9 signatures verified")
 
 
 def test_wrong_signature(run, secret, request_wire):
@@ -151,7 +153,7 @@ def test_seed_of_a_recorded_header(run, secret, request_wire, response_wire, tmp
     done = run("check", "--verify", tmp_path / "x.har")
     assert done.status == 0
     first, second = done.out.splitlines()
-    assert "9 signatures are right" in first
+    assert "9 signatures verified" in first
     assert "#1 response: sound: 4 messages" in second
 
 

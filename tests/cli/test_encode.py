@@ -53,6 +53,15 @@ def test_missing_file(run, tmp_path):
     assert (done.status, done.err) == (1, f"{tmp_path}/nothing: No such file or directory\n")
 
 
+@pytest.mark.parametrize("subcommand", ["encode", "transcribe", "salvage", "extract"])
+def test_standard_input_that_is_closed(run, tmp_path, monkeypatch, subcommand):
+    pytest.importorskip("h2")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    done = run(subcommand, "-", "-o", tmp_path / "out", stdin=None)
+    assert done == (1, "", "there is no standard input\n")
+    assert not (tmp_path / "out").exists()
+
+
 def test_output_is_never_the_input(run, tmp_path):
     (tmp_path / "lines").write_text('{"text": ""}')
     assert run("encode", tmp_path / "lines", "-o", tmp_path / "lines").status == 2

@@ -86,7 +86,8 @@ def test_text_controls_nothing(run):
     ],
 )
 def test_text_of_nothing_is_nothing(run, wire):
-    assert run("extract", "-", stdin=wire) == (0, "", "")
+    nothing = "-: there is nothing to extract as text: --as names another kind\n"
+    assert run("extract", "-", stdin=wire) == (0, "", nothing)
 
 
 def test_exception_is_said(run):
@@ -125,6 +126,18 @@ TALK = (
 
 def test_transcript_as_text(run):
     assert run("extract", "--as", "transcript", "-", stdin=TALK).out == "Hello <there>.\nSo long & fare\ufffdwell.\n"
+
+
+def test_transcript_is_text_by_default(run):
+    assert run("extract", "-", stdin=TALK) == run("extract", "--as", "transcript", "-", stdin=TALK)
+
+
+@pytest.mark.parametrize("kind", ["payloads", "text", "transcript", "srt", "vtt", "wav"])
+def test_nothing_to_extract_is_said(run, tmp_path, kind):
+    wire = event("messageStop", b"")
+    done = run("extract", "--as", kind, "--rate", 8000, "-", "-o", tmp_path / "out", stdin=wire)
+    assert (done.status, done.out) == (0, "")
+    assert f"nothing to extract as {kind}" in done.err
 
 
 def test_transcript_as_srt(run):

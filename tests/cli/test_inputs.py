@@ -285,6 +285,8 @@ def test_memory_does_not_grow_with_a_compressed_stream(tmp_path):
         (b"interactions:\n- a: [", None, "not a sound vcr file"),
         (b"5:4:abc;}", None, "not a sound mitmproxy file|none of the"),
         (b"", "har", "not a sound har file"),
+        (b"# hi\n", None, "it begins with text: '# hi"),
+        (b"{}", None, "it begins with JSON: '{}'"),
     ],
 )
 def test_unusable_inputs(tmp_path, data, form, reason):

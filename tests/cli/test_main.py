@@ -31,6 +31,7 @@ def test_help_lists_the_subcommands(run):
     for option in ("--help", "-h"):
         done = run(option)
         assert done.status == 0
+        assert all(line.isprintable() for line in done.out.splitlines())
         assert all(f"  {name} " in done.out for name in SUBCOMMANDS)
 
 
@@ -49,7 +50,7 @@ def test_file_alone_is_show(run, tmp_path, monkeypatch):
     assert run("stream").out == run("show", "stream").out
     assert run("--json", "stream").out == run("show", "--json", "stream").out
     assert run("./check").out.startswith("./check:\n")
-    assert run("check", "check").out == "check: sound: 1 messages, 130 bytes\n"
+    assert run("check", "check").out == "check: sound: 1 message, 130 bytes\n"
 
 
 def test_wrong_usage_is_status_2(run):
@@ -112,7 +113,7 @@ def test_color_on_a_terminal(tmp_path, variables):
         os.close(ours)
         os.close(theirs)
     assert ("\x1b[32msound\x1b[0m" in printed) is not bool(variables)
-    assert printed.replace("\x1b[32m", "").replace("\x1b[0m", "").strip().endswith("sound: 1 messages, 130 bytes")
+    assert printed.replace("\x1b[32m", "").replace("\x1b[0m", "").strip().endswith("sound: 1 message, 130 bytes")
 
 
 def test_shell_completion(run):

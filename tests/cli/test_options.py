@@ -81,7 +81,7 @@ def test_streams_of_one_input_are_all_checked(run, har):
     assert done.status == 0
     assert [line.rpartition("#")[2] for line in done.out.splitlines()] == [
         f"1 response: sound: 2 messages, {len(STREAM)} bytes",
-        f"2 response: sound: 1 messages, {len(frames.TAIL_FRAME)} bytes",
+        f"2 response: sound: 1 message, {len(frames.TAIL_FRAME)} bytes",
     ]
 
 

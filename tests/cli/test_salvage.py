@@ -27,7 +27,7 @@ def test_messages_are_written_and_gaps_reported(run, damaged, tmp_path):
     assert out.read_bytes() == frames.EVENT_FRAME + frames.TAIL_FRAME
     gap, total = done.err.splitlines()
     assert gap.startswith(f"gap of {len(frames.TEN_FRAME)} bytes at byte 130: PreludeChecksumMismatch: ")
-    assert total == f"2 messages written, {len(frames.TEN_FRAME)} bytes lost in 1 gaps"
+    assert total == f"2 messages written, {len(frames.TEN_FRAME)} bytes lost in 1 gap"
 
 
 def test_sound_stream_is_copied(run, tmp_path):
@@ -57,6 +57,15 @@ def test_nested_messages_if_they_are_wanted(run, request_wire, tmp_path):
 def test_output_is_never_the_input(run, damaged):
     before = damaged.read_bytes()
     done = run("salvage", damaged, "-o", damaged)
+    assert done.status == 2
+    assert "is the input itself" in done.err
+    assert damaged.read_bytes() == before
+
+
+def test_output_is_never_the_standard_input(run, damaged):
+    before = damaged.read_bytes()
+    with damaged.open() as source:
+        done = run("salvage", "-", "-o", damaged, stdin=source)
     assert done.status == 2
     assert "is the input itself" in done.err
     assert damaged.read_bytes() == before

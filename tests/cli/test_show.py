@@ -31,13 +31,13 @@ def test_messages_are_lines(run, request_wire):
         == "        0  :date=2026-11-22T06:03:17.708Z, :chunk-signature=5c0606c07f5a9b79... | 3304 bytes a message:"
     )
     assert lines[2].startswith(" " * 13 + ":message-type=event, :event-type=AudioEvent")
-    assert lines[-1] == "9 messages (8 nested in them), 27179 bytes, 26432 of them payload"
+    assert lines[-1] == "9 messages (and 8 nested in them), 26432 bytes of payload in 27179 bytes"
 
 
 def test_several_files_and_forms(run, tmp_path):
     (tmp_path / "hex").write_text(frames.EVENT_FRAME.hex())
     done = run("show", tmp_path / "hex", CAPTURES / "capo-0.11.0.response.bin")
-    assert done.out.count(" messages (") == 2
+    assert done.out.count(" of payload in ") == 2
 
 
 def test_damage_is_said_and_the_rest_is_shown(run, response_wire):
@@ -174,7 +174,7 @@ def test_where_looks_as_deep_as_is_shown(run, options):
     if options:
         assert json.loads(done.out)["headers"] == json.loads(shown)["headers"]
     else:
-        assert f"1 messages ({MAX_DEPTH} nested in them)" in done.out
+        assert f"1 message (and {MAX_DEPTH} nested in it), " in done.out
 
 
 @pytest.mark.parametrize("condition", ["", "=x", "a~("])

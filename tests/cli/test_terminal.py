@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import stat
 import sys
+import threading
 
 import click
 import pytest
@@ -18,6 +20,7 @@ from eventstream.cli import _terminal
 from eventstream.cli._terminal import (
     Progress,
     complaint,
+    counted,
     fitted,
     fitted_end,
     json_line,
@@ -97,6 +100,47 @@ def test_output_is_never_an_input(tmp_path, monkeypatch):
         with pytest.raises(click.UsageError, match="the input itself"), output(name, "in"):
             pytest.fail("it is opened")
     assert path.read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_output_of_a_process_that_is_ended(tmp_path, name):
+    """Nothing is left, and the status is that of the signal."""
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip("the system has no such signal")
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as raised, output(str(tmp_path / "out")):
+        signal.raise_signal(number)
+    assert raised.value.code == 128 + number
+    assert os.listdir(tmp_path) == []
+    assert signal.getsignal(number) == before
+
+
+def test_output_keeps_a_handler_that_is_set(tmp_path):
+    got = []
+    before = signal.signal(signal.SIGTERM, lambda *_: got.append(1))
+    try:
+        with output(str(tmp_path / "out")) as write:
+            signal.raise_signal(signal.SIGTERM)
+            write(b"all")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (got, (tmp_path / "out").read_bytes()) == ([1], b"all")
+
+
+def test_output_of_another_thread(tmp_path):
+    def work():
+        with output(str(tmp_path / "out")) as write:
+            write(b"all")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(10)
+    assert (tmp_path / "out").read_bytes() == b"all"
+
+
+def test_number_of_things():
+    assert [counted(number, "gap") for number in range(3)] == ["0 gaps", "1 gap", "2 gaps"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
