@@ -29,7 +29,7 @@
 # make release-check  all of a release that needs no account: sdist, wheels for each Python here and for arm64, built twice,
 #                   tested from empty folders; it lists what is still to fill in. Before that, what takes too long for
 #                   each change: coverage, sanitizers, all planted faults, soak, portability
-# make oss-fuzz     what OSS-Fuzz builds, built here, and each of its fuzz targets started
+# make oss-fuzz     what OSS-Fuzz builds, built here with each sanitizer, and each of its fuzz targets started: some five minutes
 # make lock         write requirements/ after a change of a dependency in pyproject.toml; what is locked stays as it is,
 #                   unless UPGRADE=1 or UPGRADE="NAME ..."
 # make clean
