@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,6 +33,21 @@ def test_planted_fault_can_be_planted(fault):
     assert fault.new not in (fault.old, "")
     files = [argument for argument in fault.check if argument.startswith("tests/")]
     assert all((ROOT / name).is_file() for name in files)
+
+
+PATCHES = sorted((ROOT / "tools" / "sanitize" / "faults").glob("*.patch"))
+
+
+@pytest.mark.skipif(shutil.which("patch") is None, reason="patch is not here")
+@pytest.mark.parametrize("path", PATCHES, ids=lambda path: path.stem)
+def test_planted_patch_can_be_planted(path):
+    """It fits the sources, and names a check that exists."""
+    command = ["patch", "--dry-run", "--strip=1", "--quiet", "--input", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    fields = dict(re.findall(r"^(check|tests|report): (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(fields) == {"check", "tests", "report"}
+    assert (ROOT / "tools" / "sanitize" / f"{fields['check']}.sh").is_file()
 
 
 def test_planted_faults_have_names_of_their_own():

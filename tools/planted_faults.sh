@@ -21,7 +21,7 @@ field() { sed -n "s/^$1: //p" "$patches/$2.patch"; }
 copy() { # the sources, as they are
   rm -rf "$work/tree"
   mkdir "$work/tree"
-  cp -a eventstream setup.py pyproject.toml README.md LICENSE tests tools "$work/tree"
+  cp -a eventstream setup.py pyproject.toml README.md LICENSE requirements tests tools "$work/tree"
   rm -f "$work"/tree/eventstream/_native*.so
 }
 
