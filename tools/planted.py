@@ -192,8 +192,8 @@ FAULTS = [
     ),
     Fault(
         *("window-of-zero", "One stream's fault ends one stream", "eventstream/http2/_h2.py"),
-        "            if kind in _OF_STREAMS and ",
-        "            if False and ",
+        "            elif kind in _OF_STREAMS and ",
+        "            elif False and ",
         tests("tests/http2/test_h2.py"),
     ),
     Fault(
@@ -407,7 +407,7 @@ FAULTS = [
             (
                 "lost-input",
                 "_terminal",
-                "os.path.samefile(name, path)",
+                "os.path.samestat(source, os.stat(path))",
                 "name == path",
                 "tests/cli/test_terminal.py",
                 "never_an_input",
