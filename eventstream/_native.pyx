@@ -42,7 +42,7 @@ from collections.abc import Mapping
 from operator import index
 from types import GenericAlias
 
-from eventstream._calls import check_call
+from eventstream._arguments import check_call
 from eventstream._text import header_label
 from eventstream.exceptions import (
     CodecError,

@@ -28,7 +28,7 @@ from operator import index
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, cast, overload
 
-from eventstream._calls import checked
+from eventstream._arguments import checked
 from eventstream._text import MAX_SHOWN, header_label
 from eventstream.exceptions import (
     CodecError,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as _datetime
 from operator import index as _index
 
-from eventstream._calls import checked as _checked
+from eventstream._arguments import checked as _checked
 from eventstream.exceptions import InvalidHeaderValue
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this package

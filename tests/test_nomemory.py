@@ -12,7 +12,9 @@ import gc
 import itertools
 import os
 import re
+import signal
 import sys
+import time
 import traceback
 import warnings
 from datetime import datetime, timedelta, timezone
@@ -32,6 +34,10 @@ _testcapi = pytest.importorskip("_testcapi", reason="this Python comes without C
 LOST = re.compile(r"error return without exception set|<function .* returned NULL without setting an exception")
 """CPython drops what a Python function raised where it has no memory for the frame object of its caller
 (`take_ownership`, seen in 3.11 and 3.13). It names the function, as it would name another callable that failed so."""
+
+
+PATIENCE = 120
+"""Seconds after which the process of a test is taken to hang."""
 
 
 def short_of_memory(call, start, alone):
@@ -91,7 +97,14 @@ def undisturbed(test):
                 sys.stderr.flush()
                 os._exit(1)
             os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0, "what its process wrote is shown below"
+        until = time.monotonic() + PATIENCE
+        while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+            if time.monotonic() > until:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                pytest.fail(f"its process still ran after {PATIENCE} s")
+            time.sleep(0.002)
+        assert ended[1] == 0, "what its process wrote is shown below"
 
     return fork if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "fork") else run
 

@@ -239,6 +239,12 @@ FAULTS = [
         tests("tests/http2/test_listener.py"),
     ),
     Fault(
+        *("places-given-twice", "Fair under attack", "eventstream/http2/listener.py"),
+        "        if place in self._places:\n            self.resting[place] = None\n",
+        "        self.resting[place] = None\n",
+        tests("tests/http2/test_listener.py", "-k", "for_ever"),
+    ),
+    Fault(
         *("endless-failures-http2", "Fair under attack", "eventstream/http2/server.py"),
         'self._failures(logging.ERROR, "the handler of %s failed", what, exc_info=error)',
         '_log.error("the handler of %s failed", what, exc_info=error)',

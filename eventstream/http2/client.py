@@ -94,7 +94,7 @@ class ClientConnection(Connection):
         if self._leaving:
             raise StreamError("the server takes no more streams on this connection", ErrorCodes.REFUSED_STREAM)
 
-    async def opened(self) -> None:
+    async def _opened(self) -> None:
         """Wait for the server's settings: they say that it speaks HTTP/2, and how many streams it takes."""
         ssl = self._transport.get_extra_info("ssl_object")
         if ssl is not None and ssl.selected_alpn_protocol() != "h2":
@@ -201,7 +201,7 @@ async def _open(
             raise
         raise NotHTTP2("the server does not speak HTTP/2 (ALPN)") from None
     try:
-        await connection.opened()
+        await connection._opened()
     except BaseException:
         await connection.close()
         raise

@@ -28,7 +28,7 @@ class Flow:
         id: its number on the connection.
         connection: the connection.
         received: bytes of the body that have arrived and nobody has taken.
-        unsent: bytes that the body lacks of its content-length; None: it has none.
+        unsent: bytes still to send before the content-length is reached; None: there is none.
         peer_ended: whether the peer has ended its direction.
         ended: whether this side has.
         lingering: whether what the peer still sends is dropped.
@@ -53,14 +53,14 @@ class Flow:
         self._linger_timer: asyncio.TimerHandle | None = None
 
     def check(self) -> None:
-        """Do nothing unless the stream was cut short; raise an equal error then."""
+        """Raise a copy of the error of the stream, if it was cut short."""
         if self.error is not None:
             raise copy.copy(self.error)
 
     # Receiving
 
     def declare_length(self, fields: list[tuple[str, str]]) -> None:
-        """Take the length of the body from its headers, if they say it."""
+        """Remember the content-length, if the headers have one."""
         for name, value in fields:
             if name == "content-length":
                 self._declared_length = int(value)  # h2 has checked that it is a number, and the same if repeated
@@ -143,7 +143,7 @@ class Flow:
             self.fail(StreamError("the stream was reset here", code, remote=False))
 
     def linger(self) -> None:
-        """All is said here: let the peer finish, or if it takes too long, reset the stream."""
+        """Let the peer finish, after this side has; if it takes too long, reset the stream."""
         if not self.peer_ended and self.error is None:
             self.lingering = True
             self._return_window(len(self.received))

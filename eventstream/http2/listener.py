@@ -68,7 +68,7 @@ class Place:
 
     def rest(self) -> None:
         """Note that the connection has no open stream; those that have rested longest give way first."""
-        self._listener.resting[self] = None
+        self._listener.rest(self)
 
     def work(self) -> None:
         """Note that the connection has an open stream."""
@@ -135,7 +135,7 @@ class Listener:
             raise
         self.port = self._sockets[0].getsockname()[1]
         for listening in self._sockets:
-            self._begin(self._accept(listening), listening.close)
+            self._begin(self._accept(listening)).add_done_callback(partial(_close, listening))
 
     def close(self) -> None:
         """Accept no more, and drop those whose handshake is not finished."""
@@ -147,17 +147,11 @@ class Listener:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _begin(self, work: Coroutine[Any, Any, None], clean_up: Callable[[], object]) -> asyncio.Task[None]:
-        """Start a task, after which is cleaned up if it is cancelled: before its first step, it cannot do so itself."""
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(partial(self._finish, clean_up))
+        task.add_done_callback(self._tasks.discard)
         return task
-
-    def _finish(self, clean_up: Callable[[], object], task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():
-            clean_up()
 
     async def _accept(self, listening: socket.socket) -> None:
         while True:
@@ -190,7 +184,9 @@ class Listener:
         self._places.add(place)
         self._by_peer[peer] += 1
         place.rest()
-        place.evict = self._begin(self._start(accepted, place), partial(_drop, accepted, place)).cancel
+        task = self._begin(self._start(accepted, place))
+        task.add_done_callback(partial(_drop_if_cancelled, accepted, place))
+        place.evict = task.cancel
 
     async def _start(self, accepted: socket.socket, place: Place) -> None:
         loop = asyncio.get_running_loop()
@@ -208,6 +204,11 @@ class Listener:
             _drop(accepted, place)
             raise
 
+    def rest(self, place: Place) -> None:
+        """Note that the connection has no open stream, unless it was told to go: it has no place to give then."""
+        if place in self._places:
+            self.resting[place] = None
+
     def leave(self, place: Place) -> None:
         """Note that the connection is lost, or was told to go."""
         if place in self._places:
@@ -218,9 +219,19 @@ class Listener:
                 del self._by_peer[place.peer]
 
 
+def _close(listening: socket.socket, _: object) -> None:
+    listening.close()
+
+
 def _drop(accepted: socket.socket, place: Place) -> None:
     place.leave()
     accepted.close()
+
+
+def _drop_if_cancelled(accepted: socket.socket, place: Place, task: asyncio.Task[None]) -> None:
+    """Do what a task that is cancelled before its first step cannot do itself."""
+    if task.cancelled():
+        _drop(accepted, place)
 
 
 async def _next(listening: socket.socket) -> tuple[socket.socket, Any]:
@@ -240,7 +251,7 @@ async def _next(listening: socket.socket) -> tuple[socket.socket, Any]:
 
 
 async def _readable(watched: socket.socket, timeout: float | None) -> bool:
-    """Wait until something has come; False: the event loop cannot tell, as Windows' proactor.
+    """Wait until something has come; False: the event loop cannot tell, e.g. Windows' proactor.
 
     asyncio's TLS takes 256 KiB for a connection before that.
     """

@@ -39,7 +39,7 @@ class Shared:
 
     Attributes:
         max_concurrent_streams, idle_timeout, resets, idle_frames: see `serve`.
-        connections: those that there are.
+        connections: the open ones.
         tasks: the handlers that run.
         closing: whether no more streams are taken.
         complaints: about connections that failed.

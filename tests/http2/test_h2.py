@@ -114,6 +114,11 @@ def test_hooks_are_still_in_h2(owner, name):
     )
 
 
+def test_bytes_to_send_are_collected_in_a_bytearray():
+    """To which those of DATA are added."""
+    assert type(H2Connection()._data_to_send) is bytearray
+
+
 def test_hooks_list_is_complete():
     """No other private part of h2's connection is used, and none in another module."""
     h2s = {name for name in dir(H2Connection()) if name.startswith("_") and not name.endswith("__")}

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 from http2.loopback import LIMIT, SOON, echo, exchange, pair, raw_client, request, run, server_context, turns
+from hyperframe.frame import SettingsFrame
 
 from eventstream import http2
 from eventstream.http2 import StreamError
@@ -60,6 +61,29 @@ def test_connection_over_the_bound_replaces_a_silent_one(option):
             await stream.send(b"still there")
             assert await stream.receive() == b"still there"
             for _, writer in (first, second, third):
+                writer.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("option", ["max_connections", "max_connections_per_peer"])
+@pytest.mark.parametrize("greeting", [b"", PREFACE + SettingsFrame(0).serialize()])
+def test_bound_of_connections_holds_for_ever(option, greeting):
+    """One that has had to give way has no place to give any more, whether it has said anything or not."""
+
+    async def main():
+        async with http2.serve(echo, **{option: 2}) as server:
+            clients = []
+            for _ in range(12):
+                reader, writer = await silent(server)
+                writer.write(greeting)
+                clients.append((reader, writer))
+                await turns()
+                assert len(server._listener._places) <= 2
+                assert server._listener.resting.keys() <= server._listener._places
+            assert all([await is_dropped(reader) for reader, _ in clients[:-2]])
+            assert not any(reader.at_eof() for reader, _ in clients[-2:])
+            for _, writer in clients:
                 writer.close()
 
     run(main())
@@ -426,6 +450,29 @@ def test_close_drops_what_was_accepted_just_then(later):
             client.settimeout(1)
             with suppress(ConnectionError):
                 assert client.recv(1) == b""
+
+    run(main())
+
+
+def test_port_is_free_after_accepting_has_failed(monkeypatch):
+    """By an error that nobody expects."""
+
+    async def failing(_):
+        raise ZeroDivisionError
+
+    async def main():
+        monkeypatch.setattr("eventstream.http2.listener._next", failing)
+        listener = Listener(
+            Taken, ssl=None, handshake_timeout=None, max_connections=None, max_connections_per_peer=None
+        )
+        await listener.listen("127.0.0.1", 0, 1)
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.gather(*listener._tasks)
+        await turns()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", listener.port)
+        listener.close()
+        await listener.wait_closed()
 
     run(main())
 

@@ -21,7 +21,7 @@ def check_call(class_: str, most: int, names: tuple[str, ...], given: int, named
     Args:
         class_: its name.
         most: how many it takes by position.
-        names: those that it takes by name, the ones that it also takes by position first.
+        names: those that it takes by name; if some are also taken by position, those are all that are, and come first.
         given: how many were given by position.
         named: the names of the others that were given.
 
