@@ -62,7 +62,7 @@ pip() {
   if grep -qi 'do not match the hashes' "$log"; then
     stop "a package is not the one that $requirements/ names (wrong hash): empty pip's cache (pip cache purge) and try" \
       "again; if that does not help, the index or a proxy changes packages, so do not install them ($kept names them)."
-  elif grep -qiE 'connection|retrying|resolve|timed out|unreachable|proxy' "$log"; then
+  elif grep -q '^WARNING: Retrying ' "$log" && ! grep -q subprocess-exited-with-error "$log"; then
     stop "the package index cannot be reached: check the network and pip's settings (pip config list), and try again" \
       "($kept has pip's own words)."
   elif [[ $mode != newest ]] && grep -qi 'no matching distribution' "$log"; then

@@ -152,6 +152,24 @@ def test_environment_of_a_failure_that_is_not_known(project):
     ]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "copying src/websockets/asyncio/connection.py",
+        "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: 'urllib3/connection.py'",
+        'File "/home/me/proxy/setup.py", line 1, in resolve',
+        "WARNING: Retrying (Retry(total=0))\nerror: subprocess-exited-with-error",
+    ],
+)
+def test_environment_of_a_failure_that_is_no_network(project, words):
+    script(project / "environment/bin/python", f"cat <<'END'\n{words}\nEND", "exit 1")
+    done = run(project, "group", "environment", "group")
+    assert done.stderr.splitlines() == [
+        *words.splitlines(),
+        "make: pip failed with the messages above; after mending that, run make again.",
+    ]
+
+
 def test_environment_of_a_group_without_versions(project):
     text = said(project, "group", "environment", "lint", DEPENDENCIES="lowest")
     assert text == (

@@ -63,7 +63,7 @@ def to_fill_in(root: Path) -> list[str]:
 
 
 def to_fill_in_later(root: Path) -> list[str]:
-    """Return what is still open, but no matter for a release."""
+    """Return what is still open, but does not block a release."""
     fuzzed = (root / FUZZED).read_text(encoding="utf-8")
     return [
         f"{FUZZED}: {name}, when OSS-Fuzz is asked to take the project"

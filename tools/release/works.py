@@ -1,6 +1,6 @@
 """Check that the package that is installed, and no sources beside it, works natively: works.py CAPTURE
 
-It needs nothing but the package. For machines where what the tests use is not to be had, this is the whole test.
+It needs nothing but the package. On machines without the test dependencies it is the only test.
 """
 
 from __future__ import annotations
