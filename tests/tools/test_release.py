@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -111,6 +112,8 @@ def test_readme_without_its_neighbours(text, fault):
 @pytest.fixture
 def project(tmp_path) -> Path:
     """Return a project that is ready for its first release."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not here")
     (tmp_path / ".github/workflows").mkdir(parents=True)
     (tmp_path / "eventstream").mkdir()
     (tmp_path / "tools/oss-fuzz").mkdir(parents=True)
