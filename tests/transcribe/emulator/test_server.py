@@ -423,6 +423,8 @@ def test_websocket_events_expire_if_they_are_signed(run, signed):
 
 
 def test_websocket_over_tls(run):
+    pytest.importorskip("trustme")
+
     async def main():
         async with Emulator(tls=True) as emulator:
             assert emulator.websocket_endpoint.startswith("wss://")
@@ -721,6 +723,8 @@ def test_page_presigns_where_nobody_verifies(run):
 
 
 def test_page_is_served_with_tls(run):
+    pytest.importorskip("trustme")
+
     async def main():
         async with Emulator(page=True, tls=True) as emulator:
             assert emulator.page_endpoint == f"{emulator.websocket_endpoint.replace('wss', 'https')}/"
