@@ -16,7 +16,9 @@ SCRIPT = Path(__file__).parents[2] / "tools/environment.sh"
 NO_COMPILER = {"CC": "there-is-no-compiler", "EVENTSTREAM_PURE_PYTHON": ""}
 NO_INDEX = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels"}
 
-pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="the Makefile needs bash")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32" or shutil.which("bash") is None, reason="the Makefile needs bash, and not that of Windows"
+)
 
 
 @pytest.fixture
