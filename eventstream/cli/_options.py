@@ -94,8 +94,9 @@ def each(
 ) -> int:
     """Do the work with each recording, report what cannot be read, and return the exit status."""
     sound = True
-    with Progress(wanted=not follow) as progress:
-        for name, is_found in _inputs.paths(names or ["-"]):
+    given = list(names) or ["-"]
+    with Progress("-" if "-" in given else "", wanted=not follow) as progress:
+        for name, is_found in _inputs.paths(given):
             try:
                 if isinstance(name, _inputs.UnusableInput):
                     raise name
@@ -112,7 +113,7 @@ def each(
 def one(name: str, form: str | None, number: int | None, work: Callable[[_inputs.Recording], int]) -> int:
     """Do the work with the one recording that the file holds, or that was chosen. Return its status."""
     try:
-        with Progress() as progress, _inputs.opened(name, form) as recordings:
+        with Progress(name) as progress, _inputs.opened(name, form) as recordings:
             found = list(recordings)
             if number is None and len(found) > 1:
                 listed = ", ".join(

@@ -125,19 +125,20 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
     import tempfile  # here: it takes long to import, and not every subcommand writes a file
 
     folder = os.path.dirname(os.path.realpath(path))
-    descriptor, temporary = tempfile.mkstemp(prefix=".eventstream-", dir=folder)
-    try:
-        with _ending(), os.fdopen(descriptor, "wb") as file:
-            yield file.write
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, os.path.realpath(path))
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with _ending():
+        descriptor, temporary = tempfile.mkstemp(prefix=".eventstream-", dir=folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file.write
+                file.flush()
+                os.fsync(file.fileno())
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            os.replace(temporary, os.path.realpath(path))
+        except BaseException:
+            os.unlink(temporary)
+            raise
 
 
 def _is_same(name: str, path: str) -> bool:
@@ -145,7 +146,7 @@ def _is_same(name: str, path: str) -> bool:
     try:
         source = os.fstat(sys.stdin.fileno()) if name == "-" else os.stat(name)
         return os.path.samestat(source, os.stat(path))
-    except (OSError, ValueError, AttributeError):  # one of them is not there, or no file of the system's
+    except (OSError, ValueError, AttributeError):  # one of them is not there, or not a real file
         return False
 
 
@@ -179,21 +180,27 @@ def _show(data: Buffer) -> None:
 
 
 _PATIENCE = 1.0  # seconds before progress is shown, and after output before it is shown again
+_PACE = 0.1  # seconds between two updates: one takes as long as reading a hundred messages
 
 
 class Progress:
     """A bar on standard error for work that takes long: it waits for a while without output, and makes way for any.
 
     There is none where standard error is not a terminal, nor where standard output is a pipe, whose reader may be a
-    pager on this terminal. Use it in a ``with`` statement.
+    pager on this terminal, nor while the input is typed there. Use it in a ``with`` statement.
+
+    Args:
+        name: the input; `-` is standard input.
+        wanted: False: there is none.
     """
 
     active: ClassVar[Progress | None] = None
 
-    def __init__(self, *, wanted: bool = True) -> None:
-        self._wanted = wanted and sys.stderr is not None and sys.stderr.isatty() and not _is_pipe(sys.stdout)
+    def __init__(self, name: str = "", *, wanted: bool = True) -> None:
+        is_typed = name == "-" and _is_terminal(sys.stdin)
+        self._wanted = wanted and not is_typed and _is_terminal(sys.stderr) and not _is_pipe(sys.stdout)
         self._shares_output = sys.stdout.isatty()
-        self._begin = time.monotonic() + _PATIENCE
+        self._next = time.monotonic() + _PATIENCE
         self._bar: Any = None
         self._task: Any = None
 
@@ -207,8 +214,9 @@ class Progress:
 
     def update(self, name: str, done: int, total: int | None) -> None:
         """Show that so many bytes of so many are done."""
-        if not self._wanted or time.monotonic() < self._begin:
+        if not self._wanted or (now := time.monotonic()) < self._next:
             return
+        self._next = now + _PACE
         from rich.markup import escape
 
         if self._bar is None:
@@ -229,7 +237,7 @@ class Progress:
         """Hide the bar before a line is printed where it is."""
         active = cls.active
         if active is not None and active._wanted and (active._shares_output or not for_output):
-            active._begin = time.monotonic() + _PATIENCE
+            active._next = time.monotonic() + _PATIENCE
             active._hide()
 
     def _hide(self) -> None:
@@ -238,8 +246,12 @@ class Progress:
             self._bar = None
 
 
+def _is_terminal(stream: Any) -> bool:
+    return stream is not None and bool(stream.isatty())  # Python has None for one that is closed
+
+
 def _is_pipe(stream: Any) -> bool:
     try:
         return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
-    except (OSError, ValueError):  # it is no file of the system's
+    except (OSError, ValueError):  # it is not a real file
         return False

@@ -47,7 +47,7 @@ def command(file: str, output: str) -> int:
 def _encode(lines: Iterable[bytes], name: str, path: str) -> int:
     number = done = 0
     try:
-        with Progress() as progress, output(path, name) as write:
+        with Progress(name) as progress, output(path, name) as write:
             for text in lines:
                 number += 1  # and not `enumerate`, as errors need it
                 done += len(text)

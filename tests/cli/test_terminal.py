@@ -9,6 +9,7 @@ import signal
 import stat
 import sys
 import threading
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -108,24 +109,28 @@ def test_output_of_a_process_that_is_ended(tmp_path, name):
     number = getattr(signal, name, None)
     if number is None:
         pytest.skip("the system has no such signal")
-    before = signal.getsignal(number)
-    with pytest.raises(SystemExit) as raised, output(str(tmp_path / "out")):
-        signal.raise_signal(number)
+    before = signal.signal(number, signal.SIG_DFL)  # nohup has it ignored
+    try:
+        with pytest.raises(SystemExit) as raised, output(str(tmp_path / "out")):
+            signal.raise_signal(number)
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
     assert raised.value.code == 128 + number
     assert os.listdir(tmp_path) == []
-    assert signal.getsignal(number) == before
 
 
-def test_output_keeps_a_handler_that_is_set(tmp_path):
-    got = []
-    before = signal.signal(signal.SIGTERM, lambda *_: got.append(1))
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda *_: None])
+def test_output_keeps_a_handler_that_is_set(tmp_path, handler):
+    before = signal.signal(signal.SIGTERM, handler)
     try:
         with output(str(tmp_path / "out")) as write:
             signal.raise_signal(signal.SIGTERM)
             write(b"all")
+            assert signal.getsignal(signal.SIGTERM) == handler
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert (got, (tmp_path / "out").read_bytes()) == ([1], b"all")
+    assert (tmp_path / "out").read_bytes() == b"all"
 
 
 def test_output_of_another_thread(tmp_path):
@@ -208,7 +213,7 @@ def test_bytes_do_not_go_to_a_terminal(monkeypatch):
 # Progress
 
 
-def written_with_progress(monkeypatch, work, *, stdout=None):
+def written_with_progress(monkeypatch, work, *, stdout=None, name=""):
     """Return what work with a progress that is shown at once writes to a terminal at standard error."""
     pytest.importorskip("rich")
     stderr = Terminal()
@@ -216,7 +221,7 @@ def written_with_progress(monkeypatch, work, *, stdout=None):
     monkeypatch.setattr(sys, "stdout", stdout or io.TextIOWrapper(io.BytesIO()))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(_terminal, "_PATIENCE", 0)
-    with Progress() as progress:
+    with Progress(name) as progress:
         work(progress)
     return stderr.buffer.getvalue().decode()
 
@@ -233,6 +238,28 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch, is_terminal):
     written = written_with_progress(monkeypatch, work)
     assert ("[name]\\x1b" in written) == is_terminal
     assert bool(written) == is_terminal
+
+
+def test_progress_of_what_is_typed_is_not_shown(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    assert not written_with_progress(monkeypatch, lambda progress: progress.update("-", 10, None), name="-")
+
+
+def test_progress_is_updated_ten_times_a_second(monkeypatch):
+    """However often there is any: after damage, that is for every message."""
+    now, shown = [0.0], []
+    monkeypatch.setattr(_terminal, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def work(progress):
+        progress.update("name", 0, None)
+        monkeypatch.setattr(progress._bar, "update", lambda *_, completed, **__: shown.append(completed))
+        for number in range(1_280):
+            progress.update("name", number, None)
+            now[0] += 1 / 1_280
+
+    written_with_progress(monkeypatch, work)
+    assert 9 <= len(shown) <= 10
+    assert shown == sorted(shown)
 
 
 def test_progress_waits(monkeypatch):
