@@ -11,6 +11,7 @@ Where the speed comes from, beside the checksum kernels of `_crc32/`:
   there the `Headers` that nobody else has are given the next block.
 * A `Decoder` works in the caller's ``bytes`` as long as whole messages are there, and buffers no more than the tail of
   an unfinished one.
+* The bytes of a small payload or message that nobody else has any more are made into those of the next one.
 * A small payload is checksummed in one run with its headers, and copied; a large one is copied and checksummed in one
   pass, with the GIL released.
 
@@ -114,6 +115,9 @@ cdef extern from "_shim.h":
     void store_u32 "es_store_u32"(uint8_t *data, uint32_t value) noexcept nogil
     PyObject *es_resize_bytes(PyObject *bytes_, Py_ssize_t size)
     bint es_rewrite_bytes(PyObject *bytes_, const void *data) noexcept
+    ctypedef struct es_spares:
+        pass
+    bytes es_new_bytes(es_spares *spares, Py_ssize_t size)
     object es_owned(PyObject *owned)
     void es_set_new(PyTypeObject *type, object (*new)(PyTypeObject *, PyObject *, PyObject *))
     bint es_test_and_set(int *flag) noexcept
@@ -278,6 +282,12 @@ def _crc32_copy(str kernel, target, data, uint32_t crc=0) -> int:
             PyBuffer_Release(&source)
     finally:  # pragma: no cover (see pyproject.toml)
         PyBuffer_Release(&destination)
+
+
+# Bytes for the caller: small ones that nobody has any more are reused, see `_shim.h`.
+
+cdef es_spares spare_payloads
+cdef es_spares spare_frames
 
 
 # Bytes from the caller
@@ -1303,7 +1313,7 @@ cdef inline bytes new_frame(
     size_t payload_length,
     Headers remembered,
 ):
-    cdef bytes frame = PyBytes_FromStringAndSize(NULL, MIN_MESSAGE_LENGTH + headers_length + payload_length)
+    cdef bytes frame = es_new_bytes(&spare_frames, MIN_MESSAGE_LENGTH + headers_length + payload_length)
     write_frame(<uint8_t *> PyBytes_AS_STRING(frame), headers, headers_length, payload, payload_length, remembered)
     return frame
 
@@ -1637,7 +1647,7 @@ cdef Message read_frame(_HeaderCache cache, const uint8_t *frame, Prelude *prelu
     if ES_ADDRESS_SANITIZER:
         owner = exactly(&frame, prelude.total_length)
     if payload is None:
-        payload = PyBytes_FromStringAndSize(NULL, length)
+        payload = es_new_bytes(&spare_payloads, length)
         target = <uint8_t *> PyBytes_AS_STRING(payload)
     computed = check_frame_releasing(frame, head_length, target, length)
     return checked_message(
@@ -1711,7 +1721,7 @@ cdef Message decode_mutable(const uint8_t *data, size_t length, uint64_t max_hea
         memcpy(head, own, PRELUDE_LENGTH)
     memcpy(head + PRELUDE_LENGTH, data + PRELUDE_LENGTH, prelude.headers_length)
     memcpy(end, data + head_length + payload_length, CRC_LENGTH)
-    payload = PyBytes_FromStringAndSize(NULL, payload_length)
+    payload = es_new_bytes(&spare_payloads, payload_length)
     computed = copy_payload(
         crc32(0, head, head_length), <uint8_t *> PyBytes_AS_STRING(payload), data + head_length, payload_length
     )

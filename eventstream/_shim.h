@@ -1,6 +1,6 @@
 /*
  * What `_native.pyx` needs of C that Cython does not have: what it is compiled for, a number in the wire's byte order, bytes
- * that grow or change in place, constructors that are functions, and a flag that two threads cannot both set.
+ * that grow, change or are reused in place, constructors that are functions, and a flag that two threads cannot both set.
  */
 #ifndef EVENTSTREAM_SHIM_H
 #define EVENTSTREAM_SHIM_H
@@ -73,11 +73,8 @@ static inline PyObject *es_resize_bytes(PyObject *bytes, Py_ssize_t size) {
     return resized;
 }
 
-/* Overwrites a bytes object with as many bytes, and returns 1; does nothing, and returns 0, if somebody else has it. */
-static inline int es_rewrite_bytes(PyObject *bytes, const void *data) {
-    if (Py_REFCNT(bytes) != 1)
-        return 0;
-    memcpy(PyBytes_AS_STRING(bytes), data, PyBytes_GET_SIZE(bytes));
+/* Bytes whose content changes have another hash. */
+static inline void es_forget_hash(PyObject *bytes) {
 #if defined(_MSC_VER)
 #  pragma warning(push)
 #  pragma warning(disable : 4996)
@@ -91,7 +88,71 @@ static inline int es_rewrite_bytes(PyObject *bytes, const void *data) {
 #elif defined(__GNUC__)
 #  pragma GCC diagnostic pop
 #endif
+}
+
+/* Overwrites a bytes object with as many bytes, and returns 1; does nothing, and returns 0, if somebody else has it. */
+static inline int es_rewrite_bytes(PyObject *bytes, const void *data) {
+    if (Py_REFCNT(bytes) != 1)
+        return 0;
+    memcpy(PyBytes_AS_STRING(bytes), data, PyBytes_GET_SIZE(bytes));
+    es_forget_hash(bytes);
     return 1;
+}
+
+/*
+ * The last bytes of at most ES_MAX_SPARE that were made from it, for reuse: once nobody else has them, they are made into
+ * the next ones, which spares freeing and allocating. There are two, as a loop still has one message while it takes the
+ * next. `pause` counts the bytes that are made without it: a program that keeps what it gets has no use for it.
+ */
+typedef struct {
+    PyObject *bytes[2];
+    Py_ssize_t room[2];
+    int next;
+    int pause;
+    int last_pause;
+} es_spares;
+
+enum { ES_MAX_SPARE = 4096, ES_MAX_PAUSE = 63 };
+
+static PyObject *es_replace_spare(es_spares *spares, int i, Py_ssize_t size) {
+    PyObject *before = spares->bytes[i];
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, size);
+    if (bytes == NULL)
+        return NULL;
+    Py_INCREF(bytes);
+    spares->bytes[i] = bytes;
+    spares->room[i] = size;
+    if (before != NULL) {
+        Py_DECREF(before);
+        spares->last_pause = Py_MIN(2 * spares->last_pause + 1, ES_MAX_PAUSE);
+        spares->pause = spares->last_pause;
+    }
+    return bytes;
+}
+
+/* As PyBytes_FromStringAndSize(NULL, size); what is in the bytes is still to be written. They must not be resized. At least
+   half of the memory is used, so whoever keeps them keeps at most twice what they hold. Without the GIL nobody can say
+   that nobody else has an object; and the address sanitizer is to see who still uses one. */
+static inline PyObject *es_new_bytes(es_spares *spares, Py_ssize_t size) {
+    PyObject *bytes;
+    int i;
+    if (ES_FREE_THREADED || ES_ADDRESS_SANITIZER || size < 2 || size > ES_MAX_SPARE)
+        return PyBytes_FromStringAndSize(NULL, size);
+    if (spares->pause) {
+        spares->pause--;
+        return PyBytes_FromStringAndSize(NULL, size);
+    }
+    i = spares->next;
+    spares->next = !i;
+    bytes = spares->bytes[i];
+    if (bytes == NULL || Py_REFCNT(bytes) != 1 || size > spares->room[i] || size < spares->room[i] / 2)
+        return es_replace_spare(spares, i, size);
+    spares->last_pause = 0;
+    Py_SET_SIZE((PyVarObject *) bytes, size);
+    PyBytes_AS_STRING(bytes)[size] = 0;
+    es_forget_hash(bytes);
+    Py_INCREF(bytes);
+    return bytes;
 }
 
 /* A reference that the caller owns, as Cython takes it from a function; NULL where an exception is set. */

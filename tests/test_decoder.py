@@ -589,6 +589,58 @@ def test_headers_of_blocks_that_all_differ_stay_as_they_were(codec, keep):
         assert keep == "raw" or one["number"] == f"{number:03}"
 
 
+REUSED_LENGTHS = (0, 1, 2, 3, 142, 70, 142, 142, 71, 500, 600, 3200, 3200, 1600, 1599, 4095, 4096, 4097, 2048, 2047)
+
+
+@pytest.mark.parametrize("kept_of_ten", [0, 1, 5, 9, 10])
+def test_payloads_stay_as_they_were(codec, kept_of_ten):
+    """The bytes of one that nobody has any more may be those of the next; nobody else's change."""
+    decoder = codec.Decoder()
+    kept = []
+    for number in range(1000):
+        payload = bytes([33 + number % 89]) * REUSED_LENGTHS[number * 7 // 5 % len(REUSED_LENGTHS)]
+        wire = frames.frame(b"", payload)
+        given = codec.decode(wire) if number % 3 == 0 else next(decoder.feed(wire))
+        if number % 4 == 0:
+            given = codec.decode(bytearray(wire))
+        assert given.payload == payload
+        assert hash(given.payload) == hash(bytes(bytearray(payload)))
+        if number * 3 // 7 % 10 < kept_of_ten:
+            kept.append((given.payload, payload))
+        if number % 11 == 0:
+            with pytest.raises(DecodeError):
+                codec.decode(wire[:-1] + bytes([wire[-1] ^ 1]))
+    for found, payload in kept:
+        assert found == payload
+
+
+def test_payload_of_any_length_ends_with_a_zero(codec):
+    """As all ``bytes`` do for functions in C, here ``float``, which must not find the rest of what was there before."""
+    for digits in (900, 600, 450, 900):
+        number = b"0" * (digits - 1) + b"1"
+        for _ in range(100):
+            assert float(codec.decode(frames.frame(b"", number)).payload) == 1
+
+
+@pytest.mark.untraced
+def test_memory_that_is_kept_for_reuse_is_bounded(codec):
+    def use(length):
+        for _ in range(200):
+            codec.decode(codec.encode({}, bytes(length)))
+
+    use(100)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for length in (4000, 4080, 4096, 4097, 8000, 100_000, 4000, 2000, 300):
+            use(length)
+            gc.collect()
+            assert tracemalloc.get_traced_memory()[0] - before <= 4 * (4096 + 64) + 1024
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(("length", "shared"), [(1024, True), (1025, False)])
 def test_blocks_of_up_to_1_kib_are_shared(codec, length, shared):
     decoder = codec.Decoder()

@@ -460,6 +460,23 @@ def test_mapping_that_resizes_the_payload(codec):
     assert codec.decode(wire).payload in (b"", b"p" * 64)
 
 
+@pytest.mark.parametrize("kept_of_ten", [0, 1, 5, 9, 10])
+def test_messages_stay_as_they_were(codec, kept_of_ten):
+    """The bytes of one that nobody has any more may be those of the next; nobody else's change."""
+    lengths = (0, 1, 142, 70, 142, 3200, 3200, 1600, 1592, 1591, 4079, 4080, 4081)
+    headers = codec.Headers({})
+    kept = []
+    for number in range(1000):
+        payload = bytes([number % 256]) * lengths[number * 7 // 5 % len(lengths)]
+        wire = codec.encode(headers if number % 2 else {}, payload)
+        assert wire == frames.frame(b"", payload)
+        assert hash(wire) == hash(frames.frame(b"", payload))
+        if number * 3 // 7 % 10 < kept_of_ten:
+            kept.append((wire, payload))
+    for wire, payload in kept:
+        assert wire == frames.frame(b"", payload)
+
+
 def test_encoding_within_an_encoding(codec):
     inner = []
     outer = codec.encode(Mapping(lambda: inner.append(codec.encode({"b": 2}, b"inner"))), b"outer")

@@ -248,3 +248,23 @@ assert next(decoder).payload == payload  # nothing is lost
 def test_memory_that_is_short_is_a_memory_error(native, program):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "EVENTSTREAM_PURE_PYTHON": "0"}
     subprocess.run([sys.executable, "-c", LITTLE_MEMORY + program], check=True, env=environment, cwd="/")
+
+
+OF_ALL_LENGTHS = """
+import eventstream
+for length in (*range(2, 4300, 61), *range(4300, 2, -61)) * 2:
+    for _ in range(70):  # more than it rests after lengths that do not fit
+        payload = bytes([length % 256]) * length
+        assert eventstream.decode(eventstream.encode({}, payload)).payload == payload
+"""
+
+
+def test_reused_memory_is_not_overrun(native):
+    """The debug allocator of Python puts bytes around each block, and aborts where they were written to."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "EVENTSTREAM_PURE_PYTHON": "0",
+        "PYTHONMALLOC": "debug",
+    }
+    subprocess.run([sys.executable, "-c", OF_ALL_LENGTHS], check=True, env=environment, cwd="/")
