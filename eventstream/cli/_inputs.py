@@ -46,6 +46,7 @@ _POLL_SECONDS = 0.2
 _MAX_LAYERS = 4  # of compression and encoding
 _MAX_UNPACKED = 64 << 20  # bytes of a file of several bodies that was compressed, as it is read whole
 _MAX_STORED = 4 << 30  # bytes that follow the first fault of a stream that is not mapped
+_MAX_AWAITED = 64 << 20  # bytes at the end of a file that grows, which may be a message of which more comes
 _LOOKS = 64  # pieces after each of which it is tried to tell what it is; then only when they have doubled
 _MEBIBYTE = 1 << 20
 
@@ -64,10 +65,17 @@ class UnusableInput(Exception):
 
 @dataclass
 class Body:
-    """Bytes that are mapped or in memory, or that come in pieces."""
+    """Bytes that are mapped or in memory, or that come in pieces.
+
+    Attributes:
+        pieces: the bytes, where they are not in `whole`.
+        whole: all of them.
+        grows: the pieces never end; one is empty where there is nothing new yet.
+    """
 
     pieces: Iterable[bytes] = ()
     whole: memoryview | None = None
+    grows: bool = False
 
     def head(self) -> bytes:
         """Return the first bytes, without using them up."""
@@ -82,8 +90,8 @@ class Body:
                 looked = len(head)
                 if recognised(head) not in (None, "empty"):
                     break
-            piece = next(pieces, None)
-            if piece is None:
+            piece = next(pieces, b"")
+            if not piece:
                 break
             first.append(piece)
             head += piece
@@ -171,7 +179,8 @@ class Recording:
     def parts(self, limits: dict[str, int | None]) -> Iterator[Message | Gap]:
         """Yield messages and gaps, as `salvage` does; each message as soon as its last byte has been read.
 
-        What follows the first fault of a stream that is not mapped is stored in a file.
+        What follows the first fault of a stream that is not mapped is stored in a file. Of a file that grows, a gap is
+        yielded when a message follows it.
         """
         decoder, kept, pieces = decoder_at(0, **limits), _Kept(), self.body.chunks()
         try:
@@ -180,7 +189,11 @@ class Recording:
                     yield message
             decoder.close()
         except DecodeError:
-            yield from self._salvaged(self._rest(decoder, kept, pieces), decoder.offset, limits)
+            if self.body.grows:
+                kept.cut(decoder.buffered)
+                yield from self._grown(b"".join(kept.cut(0)), pieces, decoder.offset, limits)
+            else:
+                yield from self._salvaged(self._rest(decoder, kept, pieces), decoder.offset, limits)
 
     def stretches(self, limits: dict[str, int | None]) -> Iterator[Stretch | Gap]:
         """Yield the same, but bytes in place of messages."""
@@ -203,7 +216,7 @@ class Recording:
 
     def _fed(self, decoder: Decoder, kept: _Kept, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Feed the decoder piece by piece, and yield each; then the decoder is emptied."""
-        for piece in pieces:
+        for piece in filter(None, pieces):
             self.done += len(piece)
             kept.add(piece)
             decoder.feed(piece)
@@ -216,6 +229,30 @@ class Recording:
             offset += part.length if isinstance(part, Gap) else length_of(part)
             self.tell(self.name, offset, self.size)
             yield part
+
+    def _grown(
+        self, data: bytes, pieces: Iterable[bytes], offset: int, limits: dict[str, int | None]
+    ) -> Iterator[Message | Gap]:
+        """Yield what is left of a damaged file that grows. A gap at its end may be a message of which more comes."""
+        judged = 0  # as many bytes have been judged
+        gathered = [data]
+        size = len(data)
+        for piece in pieces:
+            gathered.append(piece)
+            size += len(piece)
+            if size == judged or (piece and size < _MAX_AWAITED):
+                continue
+            data = b"".join(gathered)
+            begin = 0
+            for part in salvage_at(offset, data, **limits):
+                length = part.length if isinstance(part, Gap) else length_of(part)
+                if isinstance(part, Gap) and begin + length == size and length < _MAX_AWAITED:
+                    break
+                yield part
+                begin += length
+            gathered = [data[begin:]]
+            offset += begin
+            size = judged = size - begin
 
     def _rest(self, decoder: Decoder, kept: _Kept, pieces: Iterable[bytes]) -> memoryview:
         """Return what the decoder has not delivered, and what is still to be read."""
@@ -409,7 +446,7 @@ def _response_of_curl(body: Body, name: str) -> Recording:
                 raise UnusableInput(f"{visible(name)}: the HTTP headers do not end")
         if not data.startswith(_HTTP, rest):
             headers = _http_headers(data[begin : blank.start()])
-            return Recording(name, Body(itertools.chain([bytes(data[rest:])], chunks)), headers)
+            return Recording(name, Body(filter(None, itertools.chain([bytes(data[rest:])], chunks))), headers)
         begin = looked = rest
 
 
@@ -602,7 +639,7 @@ def _recordings(body: Body, name: str, form: str | None, headers: Mapping[str, s
     if form == "gzip":
         yield from _recordings(Body(_gunzipped(body.chunks(), name)), name, None, headers, layer + 1)
     elif form in ("base64", "hex"):
-        yield from _recordings(Body(_decoded(body.chunks(), name, form)), name, None, headers, layer + 1)
+        yield from _recordings(Body(filter(None, _decoded(body.chunks(), name, form))), name, None, headers, layer + 1)
     elif form == "curl":
         response = _response_of_curl(body, name)
         yield from _recordings(response.body, name, None, response.headers, layer + 1)
@@ -663,7 +700,11 @@ def opened(name: str, form: str | None, *, follow: bool = False) -> Generator[It
             body = _open(name, stack, follow=follow)
         except OSError as error:
             raise UnusableInput(f"{visible(name)}: {error.strerror}") from None
-        recordings = _recordings(body, name, "raw" if follow and form is None else form, {}, 0)
+        if body.grows and form is None:
+            form = _form_of(body.head(), name)
+            if form not in ("raw", "empty"):
+                raise UnusableInput(f"{visible(name)}: --follow takes a raw stream, and this file's form is {form}")
+        recordings = _recordings(body, name, form, {}, 0)
         try:
             yield recordings
         finally:
@@ -692,7 +733,7 @@ def _open(name: str, stack: contextlib.ExitStack, *, follow: bool) -> Body:
     except (OSError, io.UnsupportedOperation):
         regular = False
     if follow and name != "-":
-        return Body(_followed(file))
+        return Body(_followed(file, name), grows=True)
     if regular and name != "-":
         return Body(whole=memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
     read = getattr(file, "read1", file.read)
@@ -709,11 +750,19 @@ def _read(read: Callable[[int], bytes | None], name: str) -> bytes:
     return data
 
 
-def _followed(file: Any) -> Iterator[bytes]:
-    """Yield what is there, and then what is written to the file, for ever."""
+def _followed(file: Any, name: str) -> Iterator[bytes]:
+    """Yield what is there, and then what is written to the file, for ever; an empty piece where there is nothing new.
+
+    Raises:
+        UnusableInput: the file has become shorter.
+    """
+    position = 0
     while True:
-        data = file.read(_PIECE)
-        if data:
-            yield data
-        else:
+        data = _read(file.read, name)
+        position += len(data)
+        yield data
+        if not data:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size < position:
+                raise UnusableInput(f"{visible(name)}: it was cut to {status.st_size} bytes after more had been read")
             time.sleep(_POLL_SECONDS)

@@ -48,14 +48,20 @@ class _Group(click.Group):
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete subcommands, and the files of `show`. Bash offers these if they come first and nothing else fits."""
+        """Complete subcommands, and what `show` takes, which need not be named.
+
+        Files come first: otherwise bash would offer nothing else. They are left out where nothing has been typed: the
+        function for zsh would drop the empty word, and misread what follows.
+        """
         from click.shell_completion import CompletionItem  # here: it is needed for nothing else
 
-        commands = [
-            CompletionItem(name, help=what) for name, what in SUBCOMMANDS.items() if name.startswith(incomplete)
-        ]
+        show: click.Command = importlib.import_module("eventstream.cli.show").command
+        files = [CompletionItem(incomplete, type="file")] if incomplete else []
+        commands = [CompletionItem(name, help=what) for name, what in SUBCOMMANDS.items()]
         options = click.Command.shell_complete(self, ctx, incomplete)
-        return [CompletionItem(incomplete, type="file"), *commands, *options]
+        options += show.shell_complete(click.Context(show, parent=ctx), incomplete)
+        named = {item.value: item for item in (*commands, *options) if item.value.startswith(incomplete)}
+        return [*files, *named.values()]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

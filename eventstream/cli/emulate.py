@@ -5,17 +5,33 @@
 
 from __future__ import annotations
 
+import re
+
 import click
+from click.shell_completion import CompletionItem
 
 from eventstream.cli._options import needed
 
 
+class _Emulate(click.Command):
+    """Leaves its options to the emulator's own parser."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        try:
+            from eventstream.transcribe.emulator.options import parser
+        except ModuleNotFoundError:  # of the extra, which the command itself names
+            return []
+        names = dict.fromkeys(re.findall(r"--[a-z0-9-]+", parser("").format_usage()))
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 @click.command(
     "emulate",
+    cls=_Emulate,
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
     add_help_option=False,
 )
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("arguments", nargs=-1, type=click.Path())
 def command(arguments: tuple[str, ...]) -> int:
     """Serve an emulator of Amazon Transcribe on this machine."""
     with needed("emulator"):

@@ -68,6 +68,10 @@ def command(
     """
     if follow and len(files) != 1:
         raise click.UsageError("--follow takes one file")
+    if follow and os.path.isdir(files[0]):
+        raise click.UsageError(f"--follow takes a file, and {visible(files[0])} is a folder")
+    if follow and form not in (None, "raw"):
+        raise click.UsageError(f"--follow takes a raw stream, not {form}")
     tests = [_test_of(condition) for condition in conditions]
     limits = _options.limits(no_limits)
     show = _Json() if as_json else _Lines(full)

@@ -19,9 +19,9 @@ from cli.test_mitmproxy import dumped
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstream import Gap, TruncatedMessage
+from eventstream import Gap, PreludeChecksumMismatch, TruncatedMessage
 from eventstream.cli import _inputs
-from eventstream.cli._inputs import Recording, Stretch, UnusableInput, opened, recognised
+from eventstream.cli._inputs import Body, Recording, Stretch, UnusableInput, opened, recognised
 
 LIMITS = {"max_headers_length": 131_072, "max_payload_length": 25_165_824}
 STREAM = frames.EVENT_FRAME + frames.TEN_FRAME + frames.TAIL_FRAME
@@ -238,6 +238,77 @@ def test_reading_is_told(tmp_path, monkeypatch):
                 list(read_all(recording, LIMITS))
             assert {(name, size) for name, _, size in told} == {(str(path), len(data))}
             assert [done for _, done, _ in told] == expected
+
+
+def grown(*pieces):
+    """Return the parts of a file that grows by these pieces, each with the number of pieces read before it."""
+    read = []
+
+    def reading():
+        for piece in pieces:
+            read.append(piece)
+            yield piece
+
+    recording = Recording("x", Body(reading(), grows=True))
+    return [(len(read), *joined([part])) for part in recording.parts(LIMITS)]
+
+
+def test_file_that_grows_after_damage():
+    event, tail = frames.EVENT_FRAME, frames.TAIL_FRAME
+    junk = b"junk" * 10
+    gap = (130, 40, PreludeChecksumMismatch)
+    found = grown(event, b"", junk, b"", b"", event[:50], b"", event[50:] + tail[:9], b"", tail[9:], b"", tail)
+    assert [(count, *part[:3]) if len(part) == 5 else (count, *part) for count, part in found] == [
+        (1, 1, event),
+        (9, *gap),
+        (9, 1, event),
+        (11, 1, tail),
+    ]
+
+
+def test_damage_of_a_file_that_grows_is_not_awaited_for_ever(monkeypatch):
+    monkeypatch.setattr(_inputs, "_MAX_AWAITED", 1000)
+    found = grown(*[b"junk" * 100] * 8, frames.EVENT_FRAME, b"")
+    assert [(count, part[1]) for count, part in found[:-1]] == [(3, 1200), (6, 1200), (10, 800)]
+    assert found[-1] == (10, (1, frames.EVENT_FRAME))
+
+
+@given(st.lists(st.integers(0, 400), max_size=12), st.integers(0, 310), st.binary(min_size=1, max_size=20))
+def test_file_that_grows_gives_what_salvage_gives(cuts, start, junk):
+    """Nothing that follows the last message is given, as it may be one that is not all there yet."""
+    data = STREAM[:start] + junk + STREAM[start:] + STREAM
+    cuts = sorted(min(cut, len(data)) for cut in cuts)
+    pieces = [data[begin:end] for begin, end in itertools.pairwise([0, *cuts, len(data)])]
+    found = [part for _, part in grown(*itertools.chain.from_iterable((piece, b"") for piece in pieces))]
+    messages = [wire for count, wire in (part for part in found if len(part) == 2)]
+    assert {frames.EVENT_FRAME, frames.TEN_FRAME, frames.TAIL_FRAME} == set(messages)
+    assert messages[-3:] == [frames.EVENT_FRAME, frames.TEN_FRAME, frames.TAIL_FRAME]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"just some text", "it begins with text"),
+        (gzip.compress(STREAM), "--follow takes a raw stream, and this file's form is gzip"),
+        (base64.b64encode(STREAM), "--follow takes a raw stream, and this file's form is base64"),
+    ],
+)
+def test_files_that_cannot_be_followed(tmp_path, data, reason):
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(UnusableInput, match=reason), opened(str(tmp_path / "x"), None, follow=True) as recordings:
+        next(recordings)
+
+
+def test_file_that_is_cut_while_it_is_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr(_inputs, "_POLL_SECONDS", 0)
+    path = tmp_path / "x"
+    path.write_bytes(STREAM)
+    with opened(str(path), None, follow=True) as recordings:
+        parts = next(recordings).parts(LIMITS)
+        assert joined([next(parts), next(parts), next(parts)]) == [(3, STREAM)]
+        path.write_bytes(b"")
+        with pytest.raises(UnusableInput, match="it was cut to 0 bytes after more had been read"):
+            next(parts)
 
 
 @NAMED_PIPES

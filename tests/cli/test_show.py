@@ -214,8 +214,19 @@ def test_follow_shows_what_is_written_next(run, tmp_path, monkeypatch):
     assert seen == [frames.EVENT_FRAME, frames.TAIL_FRAME]
 
 
-def test_follow_takes_one_file(run):
-    assert run("show", "--follow", "a", "b").status == 2
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["a", "b"], "takes one file"),
+        ([], "takes one file"),
+        (["."], "takes a file, and . is a folder"),
+        (["--from", "gzip", "a"], "takes a raw stream, not gzip"),
+    ],
+)
+def test_follow_takes_one_raw_file(run, arguments, reason):
+    done = run("show", "--follow", *arguments)
+    assert done.status == 2
+    assert f"--follow {reason}" in done.err
 
 
 def test_width_of_the_terminal(monkeypatch):
