@@ -45,7 +45,7 @@ from hyperframe.frame import (
     SettingsFrame,
     WindowUpdateFrame,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventstream import http2
@@ -568,9 +568,10 @@ FRAMES = st.one_of(
         [HeadersFrame(9, data=b"\x82").serialize(), headers(9), headers(1, [("x-trailer", "last")], end=True)]
     ),
 )
+SIZES = st.one_of(st.integers(1, 500), st.sampled_from([16_383, 16_384, 16_385]))
 STEPS = st.one_of(
     st.tuples(st.just("receive"), st.lists(FRAMES, min_size=1, max_size=6).map(b"".join), st.just(64)),
-    st.tuples(st.just("send_body"), STREAMS, st.integers(1, 16_500).map(lambda size: memoryview(bytes(size)))),
+    st.tuples(st.just("send_body"), STREAMS, SIZES.map(lambda size: memoryview(bytes(size)))),
     st.tuples(st.just("end_stream"), STREAMS),
     st.tuples(st.just("reset_stream"), STREAMS),
     st.tuples(st.just("go_away")),
@@ -578,6 +579,14 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, max_size=8))
+@example([("send_body", 1, memoryview(bytes(16_385)))])  # more than a frame
+@example([("send_body", 1, memoryview(bytes(16_384)))] * 4)  # more than the window
+@example([("receive", raw(0, 0, 1, bytes(16_384)) * 4, 64)])
+@example([("receive", raw(0, 8, 1, b"\2ab\0"), 64), ("receive", raw(0, 8, 1, b"\2ab"), 64)])  # padding
+@example([("receive", raw(0, 8, 1, b"\2a"), 64)])  # of more than there is
+@example([("receive", raw(0, 8, 1, b""), 64)])
+@example([("receive", raw(0, 0, 0, b"a"), 64)])  # of no stream
+@example([("receive", HeadersFrame(9, data=b"\x82").serialize() + raw(0, 0, 1, b"a"), 64)])  # amid headers
 def test_data_frames_differ_in_nothing_from_those_of_h2(steps):
     ours, theirs = End(H2), End(Longer)
     assert ours.seen() == theirs.seen()
