@@ -31,7 +31,7 @@ hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("brisk", max_examples=25, deadline=None)  # for `make test`
 hypothesis.settings.register_profile("quick", max_examples=5, deadline=None)  # for emulated CPUs
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
-hypothesis.settings.register_profile("traced", max_examples=10, deadline=None)
+hypothesis.settings.register_profile("traced", max_examples=10, deadline=None, derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("EVENTSTREAM_HYPOTHESIS", "default"))
 
 

@@ -292,6 +292,7 @@ def test_checksum_comes_before_the_headers(codec):
 # Every truncation, and every flipped bit
 
 
+@pytest.mark.untraced
 def test_truncation_at_every_byte(codec):
     for length in range(1, len(frames.TEN_FRAME)):
         data = frames.TEN_FRAME[:length]

@@ -12,7 +12,7 @@ import zlib
 
 import frames
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import eventstream
@@ -465,6 +465,8 @@ def test_memory_does_not_grow_with_a_sound_input():
 # The primitives
 
 
+@example(bytes(11), 0, 11, [])
+@example(bytes(12), 1, 12, [])
 @given(st.binary(max_size=60), st.integers(0, 70), st.integers(0, 70), st.lists(st.integers(0, 60), max_size=3))
 def test_find_prelude(codec, data, start, stop, places):
     data = bytearray(data)
