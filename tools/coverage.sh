@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # What the tests reach: tools/coverage.sh PYTHON [PYTEST OPTION ...]
 #
-# The tests run twice, on the native core and beside it on the reference, on a copy of the project whose extension is built
-# with line tracing and for gcov. It fails unless they reach every line and branch of the Python code, every line of
-# `_native.pyx`, and every line of the checksum kernels. The tests of tools, examples and documents are left out. What
-# cannot be reached is marked where it stands, with the reason: `# pragma: no cover` in Python and Cython, GCOVR_EXCL_LINE
-# in C. Header blocks are parsed as with sanitizers.
+# The tests run on the native core in two halves, beside each other, and those of the codec also on the reference, on a copy
+# of the project whose extension is built with line tracing and for gcov. It fails unless they reach every line and branch
+# of the Python code, every line of `_native.pyx`, and every line of the checksum kernels. The tests of tools, examples and
+# documents are left out. What cannot be reached is marked where it stands, with the reason: `# pragma: no cover` in Python
+# and Cython, GCOVR_EXCL_LINE in C. Header blocks are parsed as with sanitizers.
 #
 # The copy, because Cython's plug-in for coverage finds a .pyx by what lies beside its extension; if it does not, the .pyx
 # silently leaves the report, which is therefore searched for it. Kernels for other CPUs run in an emulator (Debian:
@@ -37,17 +37,24 @@ EVENTSTREAM_TRACE=1 EVENTSTREAM_REQUIRE_NATIVE=1 CC=gcc CFLAGS=$cflags \
 export PYTHONPATH=$tree COVERAGE_CORE=ctrace EVENTSTREAM_HYPOTHESIS=traced
 loaded=$("$python" -c 'import eventstream._native as native; print(native.__file__)')
 [[ $loaded == "$tree"/* ]] || { echo "the extension under test is not the one built here: $loaded" >&2; exit 1; }
+traced() { "$python" -m coverage run -m pytest -q -p no:cacheprovider -m "not untraced" "$@"; }
 # Each module has tests of its own, which must reach it.
-others=()
-for name in browser examples tools test_docs.py test_examples.py test_planted.py test_typing.py; do
-  others+=("--ignore=tests/$name")
+modules=() folders=()
+for path in tests/test_*.py tests/*/; do
+  case $path in
+    tests/test_docs.py | tests/test_examples.py | tests/test_planted.py | tests/test_typing.py) ;;
+    tests/browser/ | tests/captures/ | tests/door/ | tests/examples/ | tests/tools/) ;;
+    *.py) modules+=("$path") ;;
+    *) folders+=("$path") ;;
+  esac
 done
-traced() { "$python" -m coverage run -m pytest -q -p no:cacheprovider -m "not untraced" "${others[@]}" "$@"; }
-EVENTSTREAM_PURE_PYTHON=1 traced "$@" > "$base/reference.log" 2>&1 &
-reference=$!
-trap 'kill "$reference" 2> /dev/null || true' EXIT
-traced -k "not reference" "$@"
-wait "$reference" || { cat "$base/reference.log" >&2; exit 1; }
+codec=(tests/test_{calls,codec,decode,decoder,encode,headers,message,salvage,streams,twins}.py)
+traced "${folders[@]}" -k "not reference" "$@" > "$base/folders.log" 2>&1 &
+beside=$!
+trap 'kill "$beside" 2> /dev/null || true' EXIT
+traced "${modules[@]}" -k "not reference" "$@"
+EVENTSTREAM_PURE_PYTHON=1 traced "${codec[@]}" "$@"
+wait "$beside" || { cat "$base/folders.log" >&2; exit 1; }
 "$python" -m coverage combine --quiet
 
 status=0
