@@ -53,11 +53,12 @@ BIN := $(VENV)/bin
 ENVIRONMENT := DEPENDENCIES=$(DEPENDENCIES) tools/environment.sh
 GROUPS := pip lock build extras tls demo http test browser lint coverage mutation adapters peers fuzz bench docs release wheels
 # One process more than there are CPUs, as tests also wait, and half of the examples that CI draws of each property. Where a
-# shell forbids bytecode, pytest and every program that a test starts compile all sources again: a fifth of the time.
+# shell forbids bytecode, pytest and every program that a test starts compile all sources again: a fifth of the time. anyio
+# comes with httpx, and its plugin looks at each fixture of each test.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 EVENTSTREAM_HYPOTHESIS ?= brisk
 PARALLEL := PYTHONDONTWRITEBYTECODE= EVENTSTREAM_HYPOTHESIS=$(EVENTSTREAM_HYPOTHESIS) \
-  $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+  $(BIN)/pytest -p no:anyio --numprocesses $(WORKERS) --dist worksteal
 NATIVE := setup.py pyproject.toml $(wildcard eventstream/*.p[xy][xd] eventstream/*.h eventstream/_crc32/*)
 
 .PHONY: demo check test test-reference speech lint sanitize planted coverage coverage-here mutation portability soak interop browser adapters adapters-here conformance fuzz bench bench-once bench-compare instructions docs dist release-check oss-fuzz lock clean

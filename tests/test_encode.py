@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import contextlib
 import ctypes
-import itertools
 import mmap
 import struct
 import sys
@@ -56,17 +55,15 @@ def test_encode_gives_bytes(codec):
     assert type(codec.encode({"a": 1}, bytearray(b"payload"))) is bytes
 
 
-@pytest.mark.parametrize(
-    "length", [*range(70), 127, 128, 255, 256, 1000, 4095, 4096, 65_535, 65_536, 1 << 20, 5_000_001]
-)
-def test_round_trip_of_every_payload_length(codec, length):
-    payload = bytes(itertools.islice(itertools.cycle(b"0123456789abcdefghijklmnopqrstuvw"), length))
-    wire = codec.encode(frames.TEN_HEADERS, payload)
-    assert wire == frames.frame(frames.TEN_BLOCK, payload)
-    message = codec.decode(wire)
-    assert message.payload == payload
-    assert frames.same_headers(message.headers, frames.TEN_HEADERS)
-    assert message.encode() == wire
+def test_round_trip_of_every_payload_length(codec):
+    for length in (*range(70), 127, 128, 255, 256, 1000, 4095, 4096, 65_535, 65_536, 1 << 20, 5_000_001):
+        payload = (b"0123456789abcdefghijklmnopqrstuvw" * (length // 33 + 1))[:length]
+        wire = codec.encode(frames.TEN_HEADERS, payload)
+        assert wire == frames.frame(frames.TEN_BLOCK, payload), length
+        message = codec.decode(wire)
+        assert message.payload == payload, length
+        assert frames.same_headers(message.headers, frames.TEN_HEADERS), length
+        assert message.encode() == wire, length
 
 
 @pytest.mark.parametrize("make", BUFFERS.values(), ids=BUFFERS)

@@ -8,18 +8,22 @@ import types
 import frames
 import fuzz
 import pytest
+from cases import case
 
 FILES = sorted(path for path in fuzz.CORPUS.glob("*/*") if path.is_file())
 
 
 @pytest.mark.filterwarnings("ignore:language code")  # that it is not known, and passed on
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_invariant_holds(path):
-    if path.parent.name in ("requests", "transcripts"):
+@pytest.mark.parametrize("name", fuzz.TARGETS)
+def test_invariant_holds(name):
+    if name in ("requests", "transcripts"):
         pytest.importorskip("msgspec")
-    target = importlib.import_module(f"fuzz.{path.parent.name}")
-    target.quick(path.read_bytes())
-    target.thorough(path.read_bytes())
+    target = importlib.import_module(f"fuzz.{name}")
+    for path in FILES:
+        if path.parent.name == name:
+            with case(path):
+                target.quick(path.read_bytes())
+                target.thorough(path.read_bytes())
 
 
 def test_targets_have_a_corpus():

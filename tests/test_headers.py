@@ -704,17 +704,16 @@ def test_repr_shows_the_headers(ten):
 # get_as
 
 
-@pytest.mark.parametrize("name", frames.TEN_HEADERS)
 @pytest.mark.parametrize("class_", [bool, int, Byte, Short, Long, bytes, str, Timestamp, uuid.UUID])
-def test_get_as_gives_the_value_only_of_that_type(codec, name, class_):
-    value = frames.TEN_HEADERS[name]
-    for headers in (codec.Headers(frames.TEN_HEADERS), codec.decode(frames.TEN_FRAME).headers):
-        for _ in range(10):  # the first are found in the wire form
-            got = headers.get_as(name, class_)
-            if isinstance(value, class_) and (class_ is not int or type(value) is not bool):
-                assert frames.same_value(got, value)
-            else:
-                assert got is None
+def test_get_as_gives_the_value_only_of_that_type(codec, class_):
+    for name, value in frames.TEN_HEADERS.items():
+        for headers in (codec.Headers(frames.TEN_HEADERS), next(codec.Decoder().feed(frames.TEN_FRAME)).headers):
+            for _ in range(10):  # the first are found in the wire form
+                got = headers.get_as(name, class_)
+                if isinstance(value, class_) and (class_ is not int or type(value) is not bool):
+                    assert frames.same_value(got, value), name
+                else:
+                    assert got is None, name
 
 
 def test_get_as_of_no_such_header(codec):

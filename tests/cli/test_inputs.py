@@ -15,6 +15,7 @@ from pathlib import Path
 
 import frames
 import pytest
+from cases import case
 from cli.test_mitmproxy import dumped
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,16 +187,17 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("piece", [5, 100, 1000, 1 << 18])
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 @pytest.mark.parametrize("form", ["raw", "gzip", "hex", "har"])
-def test_stretches_are_the_bytes_of_the_messages(tmp_path, monkeypatch, form, damage, piece):
-    monkeypatch.setattr(_inputs, "_PIECE", piece)
+def test_stretches_are_the_bytes_of_the_messages(tmp_path, monkeypatch, form, damage):
     nested = frames.frame(frames.EVENT_BLOCK, STREAM)
     (tmp_path / "x").write_bytes(
         FORMS[form](damage(STREAM + nested + STREAM + frames.frame(payload=bytes(700)) + STREAM))
     )
-    same_in_stretches(tmp_path / "x")
+    for piece in (5, 100, 1000, 1 << 18):
+        monkeypatch.setattr(_inputs, "_PIECE", piece)
+        with case(piece):
+            same_in_stretches(tmp_path / "x")
 
 
 @given(st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 300), st.binary(max_size=20)), max_size=4))
@@ -693,12 +695,13 @@ def test_json_that_is_nested_too_deep(tmp_path):
 def test_yaml_that_is_nested_too_deep(tmp_path, monkeypatch):
     """Some versions of the parser in C have a bound of their own; the one in Python has not."""
     path = tmp_path / "cassette.yaml"
-    for reasons in ("not YAML in line 2|it is nested too deep", "it is nested too deep"):
-        for depth in (1_500, 200_000):
-            path.write_bytes(b"interactions:\n- a: " + b"[" * depth + b"]" * depth)
-            with pytest.raises(UnusableInput, match=f"not a sound vcr file: ({reasons})$"):
-                read(path, "vcr")
-        monkeypatch.delattr("yaml.CBaseLoader", raising=False)
+    for depth in (1_500, 200_000):
+        path.write_bytes(b"interactions:\n- a: " + b"[" * depth + b"]" * depth)
+        with pytest.raises(UnusableInput, match=r"not a sound vcr file: (not YAML in line 2|it is nested too deep)$"):
+            read(path, "vcr")
+    monkeypatch.delattr("yaml.CBaseLoader", raising=False)
+    with pytest.raises(UnusableInput, match=r"not a sound vcr file: it is nested too deep$"):
+        read(path, "vcr")
 
 
 def test_headers_of_a_cassette_that_are_none(tmp_path):

@@ -69,7 +69,7 @@ def test_changed_byte_may_be_any(kind, places):
     for place in (places[0], places[-1]):
         assert some(corrupted, lambda corruption, place=place: changed(corruption) == [place])
 
-    @settings(max_examples=100, database=None)
+    @settings(max_examples=2 * settings().max_examples, database=None)
     @given(corrupted)
     def test(corruption):
         [place] = changed(corruption)
@@ -92,7 +92,7 @@ INSERTED = [
 def test_faulty_header_is_inserted_anywhere(kind):
     before = frames.TEN_FRAME
 
-    @settings(max_examples=100, database=None)
+    @settings(max_examples=2 * settings().max_examples, database=None)
     @given(testing.corruptions(before, kinds=[kind]))
     def test(corruption):
         wire, at = corruption.wire, corruption.offset

@@ -44,7 +44,7 @@ def test_strategies_can_be_drawn_from_without_arguments():
     """With every health check on, and no example thrown away."""
     made = [getattr(testing, name)() for name in testing.__all__ if name[0].islower() and name not in BUILDERS]
 
-    @settings(max_examples=50, database=None, suppress_health_check=[])
+    @settings(database=None, suppress_health_check=[])
     @given(st.tuples(*made))
     def draw(values: tuple[object, ...]) -> None:
         assert len(values) == len(made)

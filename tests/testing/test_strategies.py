@@ -73,7 +73,7 @@ def test_integers_reach_both_ends_of_their_type(type_, bits):
     for end in (least, most):
         assert some(values, lambda value, end=end: value == end) == end
 
-    @settings(max_examples=100, database=None)
+    @settings(max_examples=2 * settings().max_examples, database=None)
     @given(values)
     def test(value):
         assert least <= value <= most
@@ -98,7 +98,7 @@ def test_texts_have_few_long_or_many_short_characters(strategy, size):
     if size >= 4:
         assert some(texts, lambda text: len(text.encode()) >= size and not text.isascii())
 
-    @settings(max_examples=50, database=None, phases=[Phase.generate])
+    @settings(database=None, phases=[Phase.generate])
     @given(st.lists(texts, min_size=20, max_size=20))
     def test(many):
         assert all(len(text.encode()) <= size for text in many)

@@ -85,12 +85,12 @@ REBOUND = [
 ]
 
 
-@pytest.mark.parametrize("host", REBOUND)
 @pytest.mark.parametrize("target", ["/", "/app.js", "/presign?language-code=en-US"])
-def test_hosts_that_are_not_loopback_are_refused(target, host):
-    answer = ask(target, {**ASKED, "Host": host})
-    assert answer.status == HTTPStatus.FORBIDDEN
-    assert b"localhost" in answer.body
+def test_hosts_that_are_not_loopback_are_refused(target):
+    for host in REBOUND:
+        answer = ask(target, {**ASKED, "Host": host})
+        assert answer.status == HTTPStatus.FORBIDDEN, host
+        assert b"localhost" in answer.body, host
 
 
 @pytest.mark.parametrize("headers", [[], [("host", HOST), ("host", HOST)]], ids=["none", "two"])
