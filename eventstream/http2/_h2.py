@@ -435,16 +435,16 @@ class H2(H2Connection):
             self.outbound_flow_control_window, stream.outbound_flow_control_window, self.max_outbound_frame_size
         ):
             self.send_data(stream_id, data)  # says what is wrong
-            return
-        self.state_machine.process_input(ConnectionInputs.SEND_DATA)
-        stream.state_machine.process_input(StreamInputs.SEND_DATA)
-        stream.outbound_flow_control_window -= size
-        self.outbound_flow_control_window -= size
-        self._data_to_send += _HEADER.pack(size << 8 | DataFrame.type, 0, stream_id)
-        self._data_to_send += data
-        idle = self._idle
-        if idle is not None:
-            idle.left = min(idle.left + REFILL, idle.burst)
+        else:
+            self.state_machine.process_input(ConnectionInputs.SEND_DATA)
+            stream.state_machine.process_input(StreamInputs.SEND_DATA)
+            stream.outbound_flow_control_window -= size
+            self.outbound_flow_control_window -= size
+            self._data_to_send += _HEADER.pack(size << 8 | DataFrame.type, 0, stream_id)
+            self._data_to_send += data
+            idle = self._idle
+            if idle is not None:
+                idle.left = min(idle.left + REFILL, idle.burst)
 
     def send_fields(self, stream_id: int, fields: Iterable[tuple[str, str]], *, end: bool) -> None:
         """Send headers, which begin a stream here at the client.
