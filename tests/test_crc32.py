@@ -297,6 +297,17 @@ def test_long_data(native, kernel, length):
     assert target[0] == target[-1] == 0
 
 
+@pytest.mark.parametrize("length", [8191, 8192, 8255, 16_383, 16_384, 16_447])
+def test_copy_to_every_place_in_a_cache_line(native, kernel, length):
+    """From some length on the first bytes are copied apart, so that the stores of the others are aligned."""
+    data = random.Random(length).randbytes(length)
+    crc = zlib.crc32(data, 99)
+    for place in range(64):
+        target = bytearray(b"." * (length + 128))
+        assert native._crc32_copy(kernel, memoryview(target)[place : place + length], data, 99) == crc
+        assert target == b"." * place + data + b"." * (128 - place)
+
+
 def test_target_may_be_longer_but_not_shorter(native, kernel):
     target = bytearray(b"." * 20)
     assert native._crc32_copy(kernel, target, b"123456789") == CHECK
