@@ -6,11 +6,13 @@ import errno
 import importlib
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from eventstream._text import visible
+from eventstream.cli._terminal import complaint
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -103,6 +105,17 @@ def run(arguments: list[str] | None) -> int:
     if sys.stdout is None:
         print("there is no standard output", file=sys.stderr)
         return 1
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _run(arguments)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Say a warning as the command says anything; Python adds a line of our code."""
+    complaint(f"warning: {message}")
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         color = False if is_plain else None  # None: where there is a terminal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,7 +14,7 @@ from eventstream.cli._terminal import Progress, complaint, counted
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,6 +69,11 @@ def service(function: F) -> F:
         "--endpoint", metavar="URL", help="Another endpoint, for example that of `eventstream emulate`."
     )
     return region(profile(endpoint(function)))
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """Return a text about a request with the names that the user knows in place of the fields' names."""
+    return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), text)
 
 
 def limits(no_limits: bool) -> dict[str, int | None]:

@@ -126,7 +126,10 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
 
     folder = os.path.dirname(os.path.realpath(path))
     with _ending():
-        descriptor, temporary = tempfile.mkstemp(prefix=".eventstream-", dir=folder)
+        try:
+            descriptor, temporary = tempfile.mkstemp(prefix=".eventstream-", dir=folder)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None  # and not the name that nobody knows
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield file.write

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,7 +45,7 @@ def _in_names_of_the_query(text: str, operation: Operation[Any, Any, Any, Any]) 
         field: parameter.header.removeprefix(operation.websocket_prefix)
         for field, parameter in request.type.parameters.items()
     }
-    return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), text)
+    return _options.renamed(text, names)
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

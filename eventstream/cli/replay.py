@@ -85,7 +85,7 @@ def command(
         except KeyboardInterrupt:
             return 0
         except OSError as error:
-            complaint(str(error))
+            complaint(f"{host}, port {port}: {error.strerror or error}")
             return 1
         return 0
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_RATE = 16_000
 _MIC_SECONDS = 0.1  # of audio in a piece
+_OPTIONS = {"language_code": "--language", "media_encoding": "--encoding", "media_sample_rate_hertz": "--rate"}
 
 
 @click.command(
@@ -94,19 +95,22 @@ def command(
     except BrokenPipeError as error:
         if type(error) is BrokenPipeError and path == "-":  # the reader of standard output has seen enough
             raise
-        complaint(str(error))
+        complaint(error.strerror or str(error))
         return 1
     except UnusableInput as error:
         complaint(str(error))
         return 1
-    except (CodecError, IncompleteStream, ServiceError, InvalidRequest, InvalidAudio) as error:
-        complaint(f"{type(error).__name__}: {error}")
+    except ServiceError as error:
+        complaint(str(error))
+        return 1
+    except (CodecError, IncompleteStream, InvalidRequest, InvalidAudio) as error:
+        complaint(f"{type(error).__name__}: {_options.renamed(str(error), _OPTIONS)}")
         return 1
     except ConfigurationError as error:
         complaint(_options.NO_REGION if isinstance(error, NoRegion) else str(error))
         return 2
     except OSError as error:
-        complaint(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        complaint(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
         return 1
     return 0
 

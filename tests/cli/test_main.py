@@ -8,6 +8,7 @@ import io
 import os
 import subprocess
 import sys
+import warnings
 
 import click
 import frames
@@ -51,6 +52,21 @@ def test_file_alone_is_show(run, tmp_path, monkeypatch):
     assert run("--json", "stream").out == run("show", "--json", "stream").out
     assert run("./check").out.startswith("./check:\n")
     assert run("check", "check").out == "check: sound: 1 message, 130 bytes\n"
+
+
+def test_warning_is_a_line(run, monkeypatch, tmp_path):
+    """It has no file and line of ours."""
+    before = warnings.showwarning
+
+    def warn(*_):
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("it is odd\x1b", UserWarning, stacklevel=1)
+        return iter(())
+
+    monkeypatch.setattr("eventstream.cli._inputs.paths", warn)
+    assert run("check", tmp_path).err == "warning: it is odd\\x1b\n"
+    assert warnings.showwarning is before
 
 
 def test_wrong_usage_is_status_2(run):

@@ -218,6 +218,8 @@ def test_port_that_is_taken(run, path):
         done = run("replay", path, "--port", listener.getsockname()[1])
     assert done.status == 1
     assert "in use" in done.err
+    assert "Errno" not in done.err
+    assert done.err.startswith("127.0.0.1, port ")
 
 
 @pytest.mark.parametrize("body", [b"5\r\nabc", b"x\r\n", b""], ids=["cut chunk", "no length", "nothing"])

@@ -149,6 +149,8 @@ def test_missing_extras(run, talk, monkeypatch):
         (["--endpoint", "http://127.0.0.1:9"], 1, "refused|Connect call failed"),
         (["--endpoint", "nonsense"], 2, "endpoint"),
         (["--language", "x" * 300, "--rate", "9000"], 1, "InvalidRequest|InvalidAudio"),
+        (["--encoding", "mp9"], 1, "^InvalidRequest: --encoding: 'mp9' \\(allowed: pcm or "),
+        (["-o", "/nowhere/out"], 1, "^/nowhere/out: No such file or directory\n$"),
     ],
 )
 def test_errors_are_reported(run, talk, endpoint, options, status, reason):
@@ -162,7 +164,14 @@ def test_refusal_of_the_service(run, talk, endpoint, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     done = run("transcribe", talk, "--endpoint", endpoint)
     assert done.status == 1
-    assert "Exception: " in done.err
+    assert done.err.count("Exception: ") == 1
+
+
+def test_audio_that_is_no_wav_file(run, endpoint, tmp_path):
+    (tmp_path / "text").write_text("some text, longer than a head")
+    done = run("transcribe", tmp_path / "text", "--endpoint", endpoint)
+    assert (done.status, done.out) == (1, "")
+    assert "InvalidAudio: --encoding and --rate are required" in done.err
 
 
 def test_missing_file(run, endpoint, tmp_path):
@@ -189,7 +198,7 @@ def test_pipe_that_breaks(run, monkeypatch, tmp_path, to_file):
     monkeypatch.setattr("eventstream.transcribe.sync.TranscribeClient.transcribe", transcribe)
     arguments = ["transcribe", "--region", "us-east-1", tmp_path / "talk.wav"]
     if to_file:
-        assert run(*arguments, "-o", tmp_path / "out") == (1, "", "[Errno 32] Broken pipe\n")
+        assert run(*arguments, "-o", tmp_path / "out") == (1, "", "Broken pipe\n")
     else:
         with pytest.raises(SystemExit, match="1"):
             run(*arguments)
