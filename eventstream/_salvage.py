@@ -128,8 +128,13 @@ def _parts(salvage: _Salvage) -> Iterator[Message | Gap]:
             yield Gap(salvage.offset + position, end - position, error, nested)
             position = end
         else:
-            position += MIN_MESSAGE_LENGTH + len(message.headers.raw) + len(message.payload)
+            position += length_of(message)
             yield message
+
+
+def length_of(message: Message) -> int:
+    """Return the message's length in wire form."""
+    return MIN_MESSAGE_LENGTH + len(message.headers.raw) + len(message.payload)
 
 
 _FIRST_PIECE = 4096

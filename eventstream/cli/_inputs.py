@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from eventstream import DecodeError, Gap
 from eventstream._codec import decoder_at, find_prelude
-from eventstream._salvage import salvage_at
+from eventstream._salvage import length_of, salvage_at
 from eventstream._text import describe, visible
 from eventstream.cli._json import loads
 from eventstream.cli._terminal import complaint
-from eventstream.wire import MIN_MESSAGE_LENGTH, PRELUDE_LENGTH
+from eventstream.wire import PRELUDE_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -296,11 +296,6 @@ def _stretches(view: memoryview, parts: Iterable[Message | Gap]) -> Iterator[Str
             end += length_of(part)
     if messages:
         yield Stretch(messages, [view[begin:end]])
-
-
-def length_of(message: Message) -> int:
-    """Return the message's length in wire form."""
-    return MIN_MESSAGE_LENGTH + len(message.headers.raw) + len(message.payload)
 
 
 # Which form it is

@@ -66,11 +66,18 @@ def width_of(text: str) -> int:
     return sum(0 if category(char) in ("Mn", "Me") else 1 + (east_asian_width(char) in "WF") for char in text)
 
 
-def fitted(text: str, columns: int) -> str:
-    """Return the beginning of a text that fits into so many columns, and three dots where that is not all."""
+def fitted(text: str, columns: int, *, more: bool = False) -> str:
+    """Return the beginning of a text that fits into so many columns, and three dots where that is not all.
+
+    Args:
+        text: the text, or its beginning.
+        columns: as many as the text and the dots may take, at least 3.
+        more: the text goes on.
+    """
     text = visible(text)
-    if 2 * len(text) <= columns or width_of(text) <= columns:
-        return text
+    room = columns - 3 if more else columns
+    if 2 * len(text) <= room or width_of(text) <= room:
+        return text + "..." * more
     left, end = columns - 3, 0
     while (left := left - width_of(text[end])) >= 0:
         end += 1

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from eventstream import Gap, Message, Timestamp
+from eventstream._salvage import length_of
 from eventstream.cli import _options
-from eventstream.cli._inputs import length_of
 from eventstream.cli._json import nested_in
 from eventstream.cli._terminal import Progress, complaint, line
 

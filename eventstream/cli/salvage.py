@@ -35,7 +35,8 @@ def command(
 ) -> int:
     """Write the whole messages of a damaged event stream to OUT, and report the gaps.
 
-    OUT is whole or absent, and never the input. The exit status is 1 if there were gaps.
+    OUT is whole or absent, and never the input, which must not change meanwhile. The exit status is 1 if there were
+    gaps.
     """
     if as_json and output == "-":
         raise click.UsageError("--json and -o - both take standard output")

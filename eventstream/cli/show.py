@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eventstream import Gap, Message, Timestamp
+from eventstream._salvage import length_of
 from eventstream._text import visible
 from eventstream.cli import _options
-from eventstream.cli._inputs import length_of
 from eventstream.cli._json import MAX_DEPTH, from_gap, from_message, nested_in, timestamp_text
 from eventstream.cli._terminal import complaint, counted, fitted, line, print_json, width_of
 
@@ -217,7 +217,7 @@ class _Lines:
             text = ""
         if any(ord(char) < 32 and char not in "\t\r\n" for char in text[:limit]) or (payload and not text):
             return payload.hex() if self.full else ""
-        return fitted(text, limit)
+        return fitted(text, limit, more=len(beginning) < len(payload))
 
 
 def _width() -> int | None:

@@ -72,6 +72,12 @@ def test_binary_is_shown_only_if_all_is_wanted(run):
     assert full.endswith(f"name={bytes(range(20)).hex()} | 20 bytes {'ff00' * 10}")
 
 
+def test_text_without_width_is_cut_with_dots(run):
+    """Of marks, more than can be shown fit into any width."""
+    wire = event("กิิิิ".encode() * 600)
+    assert run("show", "-", stdin=wire).out.splitlines()[1].endswith("...")
+
+
 def test_text_cut_in_a_character(run):
     wire = event("é".encode() * 600)
     assert run("show", "-", stdin=wire).out.splitlines()[1].endswith("é" * 10 + "...")

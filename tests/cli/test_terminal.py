@@ -357,8 +357,15 @@ def test_text_that_fits(text, columns, begin, end):
     assert fitted_end(text, columns) == end
 
 
+@pytest.mark.parametrize(("columns", "begin"), [(9, "abcdef..."), (8, "abcde..."), (6, "abc..."), (5, "ab...")])
+def test_text_that_goes_on_ends_in_dots(columns, begin):
+    assert fitted("abcdef", columns, more=True) == begin
+
+
 @given(st.text(max_size=30), st.integers(3, 40))
 def test_fitted_text_fits(text, columns):
     assert width_of(fitted(text, columns)) <= columns
+    assert width_of(fitted(text, columns, more=True)) <= columns
+    assert fitted(text, columns, more=True).endswith("...")
     assert width_of(fitted_end(text, columns)) <= columns
     assert visible(text).endswith(fitted_end(text, columns))
