@@ -401,8 +401,12 @@ def _decoded(pieces: Iterable[bytes], name: str, form: str) -> Iterator[bytes]:
         end = len(compact) - len(compact) % size
         rest = compact[end:]
         yield _decoded_group(compact[:end], decode, name, form)
-    if form == "base64":
+    if form == "base64" and len(rest) > 1:
         rest += b"=" * (-len(rest) % size)
+    elif rest:  # a digit that gives no byte
+        _decoded_group(rest + b"0" * (size - 1), decode, name, form)
+        complaint(f"{name}: the {form} is cut")
+        rest = b""
     yield _decoded_group(rest, decode, name, form)
 
 

@@ -129,7 +129,7 @@ def _run(arguments: list[str] | None) -> int:
     except OSError as error:
         _drop_output()
         if error.errno != errno.EPIPE:  # whose reader has seen enough
-            print(f"eventstream: {visible(str(error))}", file=sys.stderr)
+            print(f"eventstream: {visible(error.strerror or str(error))}", file=sys.stderr)
         return 1
     return status if isinstance(status, int) else 0
 

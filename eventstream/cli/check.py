@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eventstream import Gap, Message, TruncatedMessage, VerificationError
+from eventstream import DecodeLimitExceeded, Gap, Message, TruncatedMessage, VerificationError
 from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._terminal import counted, line, print_json
@@ -128,7 +128,10 @@ class _Report:
                 least = "" if error.available >= PRELUDE_LENGTH else "at least "
                 return f"the message at byte {error.offset} lacks {least}{missing}"
             where = f" in {self.gaps} gaps" if self.gaps > 1 else ""
-            lost = f"{counted(self.lost, 'byte')} lost{where} (`salvage` saves the rest)"
+            remedy = (
+                "`--no-limits` accepts it" if isinstance(error, DecodeLimitExceeded) else "`salvage` saves the rest"
+            )
+            lost = f"{counted(self.lost, 'byte')} lost{where} ({remedy})"
             return f"{type(error).__name__}: {visible(str(error))}; {lost}"
         if self.is_incomplete:
             found = "nothing came" if self.last is None else f"the last event is {visible(str(self.last.event_type))}"

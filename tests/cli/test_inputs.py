@@ -542,6 +542,20 @@ def test_gzip_that_is_cut_gives_what_it_has(tmp_path, capsys):
     assert "the gzip file is cut" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("form", "data"), [("base64", base64.b64encode(STREAM + b"\0" * 3)), ("hex", STREAM.hex().encode() + b"000000")]
+)
+def test_digits_that_are_cut_give_what_they_have(tmp_path, capsys, form, data):
+    data = data.rstrip(b"=")
+    for cut in range(4):
+        (tmp_path / "x").write_bytes(data[: len(data) - cut])
+        ((_, parts),) = read(tmp_path / "x")
+        assert [part.encode() for part in parts[:3]] == [frames.EVENT_FRAME, frames.TEN_FRAME, frames.TAIL_FRAME]
+        size = 4 if form == "base64" else 2
+        is_odd = (len(data) - cut) % size == 1
+        assert (f"the {form} is cut" in capsys.readouterr().err) == is_odd
+
+
 def test_gzip_that_lacks_only_its_checksum_gives_all(tmp_path, capsys):
     """Its last bytes inflate to more than a piece."""
     message = frames.frame(payload=bytes(3 << 20))

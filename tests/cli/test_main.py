@@ -245,4 +245,4 @@ def test_output_that_is_full(arguments, capsys, monkeypatch, tmp_path):
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", io.TextIOWrapper(Full()))
         assert _main.run([*arguments, str(path), "-o", "-"]) == 1
-    assert capsys.readouterr().err.endswith("No space left on device\n")
+    assert capsys.readouterr().err.endswith(": No space left on device\n")

@@ -91,6 +91,7 @@ def test_limits_can_be_lifted(run, tmp_path):
     done = run("check", path)
     assert done.status == 1
     assert "DecodeLimitExceeded" in done.out
+    assert "(`--no-limits` accepts it)" in done.out
     assert run("check", "--no-limits", path).status == 0
 
 
