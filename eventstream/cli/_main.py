@@ -44,6 +44,8 @@ class _Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in {*SUBCOMMANDS, "-h", "--help", "--version"}:
+            if not ctx.resilient_parsing and not os.path.lexists(args[0]):
+                _refuse_misspelt(args[0])
             args = ["show", *args]
         elif not args and not ctx.resilient_parsing and sys.stdin is not None and not sys.stdin.isatty():
             args = ["show"]
@@ -68,6 +70,14 @@ class _Group(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(SUBCOMMANDS.items()))
+
+
+def _refuse_misspelt(name: str) -> None:
+    """Refuse what is not a file, but is called nearly like a subcommand."""
+    from difflib import get_close_matches
+
+    for known in get_close_matches(name, SUBCOMMANDS, 1):
+        raise click.UsageError(f"{visible(name)} is neither a command nor a file; did you mean `{known}`?")
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -54,6 +54,20 @@ def test_file_alone_is_show(run, tmp_path, monkeypatch):
     assert run("check", "check").out == "check: sound: 1 message, 130 bytes\n"
 
 
+@pytest.mark.parametrize(("word", "meant"), [("chek", "check"), ("shwo", "show"), ("salvge", "salvage")])
+def test_misspelt_subcommand(run, tmp_path, monkeypatch, word, meant):
+    monkeypatch.chdir(tmp_path)
+    done = run(word, "x")
+    assert done.status == 2
+    assert f"{word} is neither a command nor a file; did you mean `{meant}`?" in done.err
+    (tmp_path / word).write_bytes(frames.EVENT_FRAME)
+    assert run(word).out.startswith(f"{word}:")
+
+
+def test_missing_file_is_not_a_misspelt_subcommand(run):
+    assert run("missing.bin") == (1, "", "missing.bin: No such file or directory\n")
+
+
 def test_warning_is_a_line(run, monkeypatch, tmp_path):
     """It has no file and line of ours."""
     before = warnings.showwarning
