@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import subprocess
 import sys
 
+import click
 import pytest
 from programs import AWAY
 
@@ -23,6 +25,15 @@ def test_wrong_usage(run):
     done = run("emulate", "--port", "x")
     assert done.status == 2
     assert "eventstream emulate: error: argument --port" in done.err
+
+
+def test_completion_of_options(monkeypatch):
+    command = importlib.import_module("eventstream.cli.emulate").command
+    context = click.Context(command)
+    assert [item.value for item in command.shell_complete(context, "--pa")] == ["--page"]
+    assert "--no-one-stream-per-connection" in [item.value for item in command.shell_complete(context, "-")]
+    monkeypatch.setitem(sys.modules, "eventstream.transcribe.emulator.options", None)
+    assert command.shell_complete(context, "--pa") == []
 
 
 def test_emulate_serves_until_it_is_stopped():

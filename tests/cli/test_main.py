@@ -219,7 +219,6 @@ def test_completion_in_bash_prefers_subcommands():
         (["--vers"], ["--version"]),
         (["--f"], ["--from", "--full", "--follow"]),
         (["--h"], ["--help"]),
-        (["emulate", "--pa"], ["--page"]),
         (["extract", "--as", "v"], ["vtt"]),
     ],
 )
