@@ -69,6 +69,8 @@ from eventstream.values import Byte, Long, Short, Timestamp, uuid_bytes
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
 cdef extern from "Python.h":
+    PyObject *Py_True  # `<PyObject *> True` is the number 1, as a pointer
+    PyObject *Py_False
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *length)  # NULL with an exception set: see `utf8_of`
     bint PyUnicode_CheckExact(PyObject *value)
     bint PyUnicode_IS_COMPACT_ASCII(PyObject *text)
@@ -574,9 +576,9 @@ cdef bint write_plain(Writer *writer, dict mapping) except -1:
             target[2 + name_length] = <uint8_t> (length >> 8)
             target[3 + name_length] = <uint8_t> length
             memcpy(target + 4 + name_length, data, length)
-        elif value == <PyObject *> True or value == <PyObject *> False:
+        elif value == Py_True or value == Py_False:
             target = extend(writer, 2 + name_length)
-            target[1 + name_length] = TYPE_TRUE if value == <PyObject *> True else TYPE_FALSE
+            target[1 + name_length] = TYPE_TRUE if value == Py_True else TYPE_FALSE
         else:
             type_ = integer_type(value)
             if type_ < 0:

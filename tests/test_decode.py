@@ -295,6 +295,19 @@ def test_checksum_comes_before_the_headers(codec):
     check(codec, data, MessageChecksumMismatch, offset=0, expected=1, computed=zlib.crc32(data[:-4]))
 
 
+def test_large_message_that_may_change(codec):
+    """Its head is copied, and its payload, each once."""
+    for block in (frames.EVENT_BLOCK, frames.string("long", "x" * 5000)):
+        wire = frames.frame(block, bytes(range(256)) * 20)
+        assert codec.decode(bytearray(wire)).encode() == wire
+        with pytest.raises(TruncatedMessage) as truncated:
+            codec.decode(bytearray(wire[:-1]))
+        assert (truncated.value.available, truncated.value.needed) == (len(wire) - 1, len(wire))
+        with pytest.raises(TrailingData) as trailing:
+            codec.decode(bytearray(wire + b"more"))
+        assert (trailing.value.offset, trailing.value.length) == (len(wire), 4)
+
+
 # Every truncation, and every flipped bit
 
 

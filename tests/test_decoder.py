@@ -1458,6 +1458,23 @@ def test_mapping_takes_only_a_decoder(codec, decoder):
         codec.DecoderMap(decoder, list, KeyError)
 
 
+# A large first piece that may change
+
+
+def test_large_piece_whose_message_is_not_valid(codec):
+    """It is buffered as it is, and refused when the decoder is iterated over."""
+    payload = bytes(20_000)
+    for wire, class_ in [
+        (b"\xff" + frames.frame(b"", payload)[1:], PreludeChecksumMismatch),
+        (frames.prelude(15, 0) + payload, InvalidLength),
+        (frames.frame(frames.string("n", "x" * 50), payload), DecodeLimitExceeded),
+    ]:
+        decoder = codec.Decoder(max_headers_length=40).feed(bytearray(wire))
+        assert decoder.buffered == len(wire)
+        with pytest.raises(class_):
+            next(decoder)
+
+
 # The garbage collector
 
 

@@ -269,8 +269,24 @@ def test_server_without_http2(answer, text):
     run(main())
 
 
-def test_server_that_refuses_alpn(certificate):
-    """OpenSSL's name of the alert is what tells it from other failures."""
+def test_server_that_refuses_alpn():
+    """By an alert. OpenSSL's name of it is what tells it from other failures."""
+
+    async def handle(reader, writer):
+        await reader.read(1)
+        writer.write(bytes.fromhex("15 0303 0002 02 78"))  # fatal: no application protocol
+        writer.close()
+
+    async def main():
+        async with listening(handle) as port:
+            with pytest.raises(NotHTTP2, match=r"the server does not speak HTTP/2 \(ALPN\)"):
+                async with http2.connect("localhost", port, ssl=ssl.create_default_context()):
+                    pytest.fail("it was opened")
+
+    run(main())
+
+
+def test_server_that_takes_another_protocol(certificate):
     server_ssl = server_context(certificate)
     server_ssl.set_alpn_protocols(["http/1.1"])
     client_ssl = ssl.create_default_context(cafile=certificate)

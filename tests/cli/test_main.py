@@ -186,6 +186,18 @@ def completed(words, shell="zsh", **options):
     return done.stdout.splitlines()
 
 
+def test_subcommands_are_listed_as_click_asks_for_them():
+    assert _main._group.list_commands(click.Context(_main._group)) == sorted(SUBCOMMANDS)
+
+
+def test_fault_of_an_import_is_no_missing_extra(monkeypatch):
+    from eventstream.cli import main
+
+    monkeypatch.setitem(sys.modules, "eventstream.cli._main", None)
+    with pytest.raises(ModuleNotFoundError):
+        main(["show"])
+
+
 def test_completion_of_subcommands():
     context = click.Context(_main._group)
     assert [item.value for item in _main._group.shell_complete(context, "sa")][1:] == ["salvage"]

@@ -228,3 +228,12 @@ def test_request_that_is_cut_is_not_answered(path, body):
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) == b""
+
+
+def test_fault_of_ours_has_its_traceback(capsys):
+    server = object.__new__(replay._Server)
+    try:
+        raise LookupError("a fault")
+    except LookupError:
+        server.handle_error(None, ("127.0.0.1", 1))
+    assert "LookupError: a fault" in capsys.readouterr().err
