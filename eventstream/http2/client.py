@@ -197,7 +197,7 @@ async def _open(
         connection: ClientConnection
         _, connection = await proxies.connect(make, host, port, ssl=ssl, proxy=proxy)
     except SSLError as error:
-        if error.reason != _NO_ALPN:
+        if _NO_ALPN not in f"{error.reason} {error}".lower().replace("_", " "):
             raise
         raise NotHTTP2("the server does not speak HTTP/2 (ALPN)") from None
     try:
@@ -208,5 +208,6 @@ async def _open(
     return connection
 
 
-_NO_ALPN = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
-"""OpenSSL's name for the alert of a server that takes none of the protocols (RFC 7301, 3.2)."""
+_NO_ALPN = "alert no application protocol"
+"""OpenSSL's name for the alert of a server that takes none of the protocols (RFC 7301, 3.2). Some builds of Python give
+it as the reason, in capitals, and others only in the text."""
