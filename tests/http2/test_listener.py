@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import socket
@@ -473,6 +474,52 @@ def test_port_is_free_after_accepting_has_failed(monkeypatch):
             await asyncio.open_connection("127.0.0.1", listener.port)
         listener.close()
         await listener.wait_closed()
+
+    run(main())
+
+
+def test_listening_on_all_addresses_or_none(monkeypatch):
+    """Those that it listened on are closed when another fails."""
+
+    async def main():
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))]
+            found += [(socket.AF_INET, socket.SOCK_STREAM, 0, "", taken.getsockname())]
+
+            async def getaddrinfo(*_, **__):
+                return found
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+            listener = Listener(
+                Taken, ssl=None, handshake_timeout=None, max_connections=None, max_connections_per_peer=None
+            )
+            with pytest.raises(OSError, match="the address 127"):
+                await listener.listen(None, 0, 1)
+            assert [listening.fileno() for listening in listener._sockets] == [-1]
+
+    run(main())
+
+
+def test_connection_is_dropped_after_a_fault_of_ours():
+    def failing(place):
+        raise ZeroDivisionError
+
+    async def main():
+        faults = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context["exception"]))
+        listener = Listener(
+            failing, ssl=None, handshake_timeout=None, max_connections=None, max_connections_per_peer=None
+        )
+        await listener.listen("127.0.0.1", 0, 1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        assert await is_dropped(reader)
+        writer.close()
+        await turns()
+        assert not listener._places
+        listener.close()
+        await listener.wait_closed()
+        gc.collect()
+        assert [type(fault) for fault in faults] == [ZeroDivisionError]
 
     run(main())
 
