@@ -48,7 +48,7 @@ for path in tests/test_*.py tests/*/; do
     *) folders+=("$path") ;;
   esac
 done
-codec=(tests/test_{calls,codec,decode,decoder,encode,headers,message,salvage,streams,twins}.py)
+codec=(tests/test_{arguments,codec,decode,decoder,encode,headers,message,salvage,streams,twins}.py)
 traced "${folders[@]}" -k "not reference" "$@" > "$base/folders.log" 2>&1 &
 beside=$!
 trap 'kill "$beside" 2> /dev/null || true' EXIT
