@@ -54,7 +54,7 @@ def test_file_alone_is_show(run, tmp_path, monkeypatch):
     assert run("check", "check").out == "check: sound: 1 message, 130 bytes\n"
 
 
-@pytest.mark.parametrize(("word", "meant"), [("checkk", "check"), ("shwow", "show"), ("salvge", "salvage")])
+@pytest.mark.parametrize(("word", "meant"), [("checq", "check"), ("shwow", "show"), ("salvge", "salvage")])
 def test_misspelt_subcommand(run, tmp_path, monkeypatch, word, meant):
     monkeypatch.chdir(tmp_path)
     done = run(word, "x")
