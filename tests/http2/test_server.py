@@ -615,7 +615,9 @@ def test_tls_client_without_alpn_is_refused(certificate, caplog):
     assert "the client does not speak HTTP/2 (ALPN)" in caplog.text
 
 
-def test_connection_that_fails_is_logged(caplog):
+def test_connection_that_fails_is_logged(caplog, monkeypatch):
+    monkeypatch.setattr("eventstream.http2.listener.time", SimpleNamespace(monotonic=lambda: 100.0))
+
     async def main():
         async with http2.serve(echo) as server:
             for _ in range(3):
