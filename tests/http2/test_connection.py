@@ -234,13 +234,15 @@ def test_peer_that_takes_large_frames_is_sent_what_it_reads():
     ids=["receive, empty DATA", "send, WINDOW_UPDATE", "request, SETTINGS"],
 )
 def test_flood_holds_up_no_timeout(call, frame):
+    """Even without the budget for such frames, which a fast machine would exceed in that time."""
+
     async def flood(connection):
         while True:
             connection.data_received(frame)
             await asyncio.sleep(0)
 
     async def main():
-        connection = lonely()
+        connection = lonely(idle_frames=None)
         stream = await connection.request(request())
         connection.data_received(RESPONSE)
         flooding = asyncio.create_task(flood(connection))
