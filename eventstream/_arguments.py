@@ -52,4 +52,4 @@ def checked(new: T) -> T:
         return function(cls, *arguments, **named)
 
     result: Any = called
-    return result  # type: ignore[no-any-return]
+    return result  # type: ignore[no-any-return] # `cast` would import `typing`

@@ -132,9 +132,9 @@ def _parts(salvage: _Salvage) -> Iterator[Message | Gap]:
             yield message
 
 
-def length_of(message: Message) -> int:
-    """Return the message's length in wire form."""
-    return MIN_MESSAGE_LENGTH + len(message.headers.raw) + len(message.payload)
+def length_of(part: Message | Gap) -> int:
+    """Return how many bytes of the wire form a part takes."""
+    return part.length if isinstance(part, Gap) else MIN_MESSAGE_LENGTH + len(part.headers.raw) + len(part.payload)
 
 
 _FIRST_PIECE = 4096

@@ -226,7 +226,7 @@ class Recording:
 
     def _salvaged(self, rest: memoryview, offset: int, limits: dict[str, int | None]) -> Iterator[Message | Gap]:
         for part in salvage_at(offset, rest, **limits):
-            offset += part.length if isinstance(part, Gap) else length_of(part)
+            offset += length_of(part)
             self.tell(self.name, offset, self.size)
             yield part
 
@@ -245,7 +245,7 @@ class Recording:
             data = b"".join(gathered)
             begin = 0
             for part in salvage_at(offset, data, **limits):
-                length = part.length if isinstance(part, Gap) else length_of(part)
+                length = length_of(part)
                 if isinstance(part, Gap) and begin + length == size and length < _MAX_AWAITED:
                     break
                 yield part

@@ -101,7 +101,7 @@ def _pieces(
     offset = 0
     last: int | None = None
     for part in recording.parts(limits):
-        length = part.length if isinstance(part, Gap) else length_of(part)
+        length = length_of(part)
         pause = interval or 0.0
         date = None if isinstance(part, Gap) else _date_of(part)
         if date is not None:

@@ -35,7 +35,7 @@ Handler: TypeAlias = "Callable[[ServerStream], Coroutine[Any, Any, None]]"
 
 
 class Shared:
-    """What the connections of a server share: its handler and its bounds, who is connected, and what runs.
+    """The state that all connections of a server share.
 
     Attributes:
         max_concurrent_streams, idle_timeout, resets, idle_frames: see `serve`.

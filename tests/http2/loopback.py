@@ -270,6 +270,14 @@ RESPONSE = b"\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88"
 """HEADERS of the first stream: 200."""
 
 
+async def answered():
+    """Return a `lonely` connection, and its stream, whose response has begun."""
+    connection = lonely()
+    stream = await connection.request(request())
+    connection.data_received(RESPONSE)
+    return connection, stream
+
+
 def server_context(certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)

@@ -8,11 +8,10 @@ import pytest
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
 from http2.loopback import (
-    RESPONSE,
+    answered,
     connected_to,
     echo,
     exchange,
-    lonely,
     opened,
     pair,
     raw_client,
@@ -65,9 +64,7 @@ def test_padding_gives_its_window_back():
 
 def test_flow_control_returns_only_the_padding():
     async def main():
-        connection = lonely()
-        stream = await connection.request(request())
-        connection.data_received(RESPONSE)
+        connection, stream = await answered()
         await asyncio.sleep(0)
         opened(connection._transport)
         padded = DataFrame(1, data=bytes(10), pad_length=255, flags=["PADDED"]).serialize()  # and a byte for the length
@@ -85,9 +82,7 @@ def test_flow_control_returns_only_the_padding():
 
 def test_lingering_stream_keeps_nothing():
     async def main():
-        connection = lonely()
-        stream = await connection.request(request())
-        connection.data_received(RESPONSE)
+        connection, stream = await answered()
         connection.data_received(DataFrame(1, data=bytes(10)).serialize())
         stream._flow.linger()
         connection.data_received(DataFrame(1, data=bytes(10)).serialize())

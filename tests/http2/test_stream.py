@@ -13,6 +13,7 @@ from http2.loopback import (
     LIMIT,
     RESPONSE,
     SOON,
+    answered,
     connected_to,
     echo,
     exchange,
@@ -243,9 +244,7 @@ def test_timeout_allows_what_arrives_in_the_same_turn(timeout):
 
 def test_stream_is_readable_when_receive_does_not_wait():
     async def main():
-        connection = lonely()
-        stream = await connection.request(request())
-        connection.data_received(RESPONSE)
+        connection, stream = await answered()
         assert not stream.readable
         connection.data_received(b"\x00\x00\x05\x00\x00\x00\x00\x00\x01hello")
         assert stream.readable

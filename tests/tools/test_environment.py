@@ -159,7 +159,7 @@ def test_environment_of_a_failure_that_is_not_known(project):
     [
         "copying src/websockets/asyncio/connection.py",
         "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: 'urllib3/connection.py'",
-        'File "/home/me/proxy/setup.py", line 1, in resolve',
+        'File "proxy/setup.py", line 1, in resolve',
         "WARNING: Retrying (Retry(total=0))\nerror: subprocess-exited-with-error",
     ],
 )
