@@ -85,8 +85,8 @@ cdef class _HeaderCache:  # private
 
     cdef Headers find(self, const uint8_t *block, size_t length, uint64_t offset)
     cdef bint _is_block(self, unsigned int i, const uint8_t *block, size_t length) noexcept
-    cdef bint _reuse(self, unsigned int i, const uint8_t *block, size_t length) noexcept
-    cdef int _replace(self, unsigned int i, Headers headers) noexcept
+    cdef bint _rewrite(self, unsigned int i, const uint8_t *block, size_t length) noexcept
+    cdef object _replace(self, unsigned int i, Headers headers)
 
 
 @cython.final

@@ -1543,6 +1543,8 @@ cdef class _HeaderCache:
         """Return the headers of a block whose first byte is at `offset` of the stream; a new block is checked."""
         cdef uint64_t key
         cdef unsigned int i = self._recent
+        cdef Headers headers
+        cdef object dropped  # last of all: a weak reference to a value may call code of the caller, and that `decode`
         if length == 0:
             return NO_HEADERS
         if self._is_block(i, block, length):
@@ -1556,35 +1558,35 @@ cdef class _HeaderCache:
         if length > MAX_CACHED_BLOCK_LENGTH:
             return headers_with(PyBytes_FromStringAndSize(<const char *> block, length))
         i = self._oldest
-        if not self._reuse(i, block, length):
-            self._replace(i, headers_with(PyBytes_FromStringAndSize(<const char *> block, length)))
+        if self._rewrite(i, block, length):
+            headers = <Headers> self._headers[i]
+            dropped = headers._parsed
+            headers._parsed = None
+            headers._searches = 0
+            headers._total_length = 0
+        else:
+            headers = headers_with(PyBytes_FromStringAndSize(<const char *> block, length))
+            dropped = self._replace(i, headers)
         self._keys[i] = key
         self._recent = i
         self._oldest = (i + 1) % CACHED_BLOCKS
-        return <Headers> self._headers[i]
+        return headers
 
-    cdef inline bint _reuse(self, unsigned int i, const uint8_t *block, size_t length) noexcept:
+    cdef inline bint _rewrite(self, unsigned int i, const uint8_t *block, size_t length) noexcept:
         """Give `Headers` that only the cache has another block, if it is as long. In a signed stream, whose blocks all
         differ, that spares making and freeing two objects for each message."""
-        cdef Headers headers
         if ES_FREE_THREADED or self._lengths[i] != length or Py_REFCNT(self._headers[i]) != 1:
             return False
-        headers = <Headers> self._headers[i]
-        if not es_rewrite_bytes(<PyObject *> headers.raw, block):
-            return False
-        headers._parsed = None
-        headers._searches = 0
-        headers._total_length = 0
-        return True
+        return es_rewrite_bytes(<PyObject *> (<Headers> self._headers[i]).raw, block)
 
-    cdef int _replace(self, unsigned int i, Headers headers) noexcept:
+    cdef object _replace(self, unsigned int i, Headers headers):
+        """Return the `Headers` that were there before."""
         cdef PyObject *before = self._headers[i]
         Py_INCREF(headers)
         self._headers[i] = <PyObject *> headers
         self._lengths[i] = PyBytes_GET_SIZE(headers.raw)
         self._data[i] = <const uint8_t *> PyBytes_AS_STRING(headers.raw)
-        Py_XDECREF(before)
-        return 0
+        return None if before == NULL else es_owned(before)
 
     cdef inline bint _is_block(self, unsigned int i, const uint8_t *block, size_t length) noexcept:
         return self._lengths[i] == length and not memcmp(self._data[i], block, length)

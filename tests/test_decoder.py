@@ -17,6 +17,8 @@ import sysconfig
 import threading
 import time
 import tracemalloc
+import uuid
+import weakref
 
 import frames
 import pytest
@@ -1094,6 +1096,24 @@ def test_collector_decodes_while_a_message_is_decoded(codec):
     finally:
         gc.set_threshold(*threshold)
     assert all(message.headers.raw == blocks[number % 50] for number, message in enumerate(inner))
+
+
+def test_weakref_to_a_header_value_decodes(codec):
+    """The value is freed with the headers that the next message replaces, of the same length or another."""
+    inner = []
+    references = []  # or they are not called
+    for number in range(100):
+        wire = codec.encode({"id": uuid.UUID(int=number), "n": "x" * (number // 50 * number)}, b"outer")
+        other = codec.encode({"id": uuid.UUID(int=1000 + number), "n": "x" * (number // 50 * number)}, b"inner")
+        message = codec.decode(wire)
+        assert message.encode() == wire
+        assert dict(message.headers)["id"] == uuid.UUID(int=number)
+        references.append(
+            weakref.ref(message.headers["id"], lambda _, wire=other: inner.append((wire, codec.decode(wire))))
+        )
+        del message
+    assert len(inner) >= 90  # the last blocks are still kept
+    assert all(message.encode() == wire for wire, message in inner)
 
 
 def test_limit_whose_index_calls_back(codec):
