@@ -74,8 +74,8 @@ else:
                 import warnings
 
                 if _in_subinterpreter():  # pragma: no cover (tests reach it, but no tracer follows them there)
-                    advice = "This is a subinterpreter, and a native module of Cython serves only the interpreter that"
-                    advice += " imports it first: use eventstream in the main interpreter"
+                    advice = "This is a subinterpreter, and Cython modules work only in the interpreter that"
+                    advice += " imported them first: use eventstream in the main interpreter"
                 elif os.path.exists(os.path.join(os.path.dirname(__file__), "_native.pyx")):
                     advice = (
                         "This is the source tree: `pip install -e .` builds it here, and elsewhere what is installed"
@@ -84,8 +84,8 @@ else:
                 else:
                     advice = "Install a wheel, or a C compiler and install again"
                 warnings.warn(
-                    f"eventstream runs on its slow Python implementation: the native one cannot be imported ({error}). "
-                    f"{advice}; EVENTSTREAM_PURE_PYTHON=1 accepts this.",
+                    f"eventstream uses its slow Python implementation, as the native one cannot be imported ({error}). "
+                    f"{advice}; set EVENTSTREAM_PURE_PYTHON=1 to accept this.",
                     RuntimeWarning,
                     stacklevel=2,
                 )

@@ -403,10 +403,10 @@ cdef int write_name(Writer *writer, object name, set names) except -1:
     cdef const uint8_t *data
     cdef uint8_t *target
     if not isinstance(name, str):
-        raise TypeError(f"a header name is a str, not {type(name).__name__}")
+        raise TypeError(f"a header name must be a str, not {type(name).__name__}")
     data = utf8_of(name, &length)
     if data == NULL:
-        raise InvalidHeaderName(name, "lone surrogates have no UTF-8")
+        raise InvalidHeaderName(name, "lone surrogates cannot be encoded as UTF-8")
     if not 1 <= length <= MAX_NAME_LENGTH:
         raise InvalidHeaderName(name, f"{length} bytes; 1 to {MAX_NAME_LENGTH} are allowed")
     raw = data[:length]
@@ -435,7 +435,7 @@ cdef int write_text(Writer *writer, object name, object text) except -1:
     cdef Py_ssize_t length
     cdef const uint8_t *data = utf8_of(text, &length)
     if data == NULL:
-        raise InvalidHeaderValue(name, "lone surrogates have no UTF-8")
+        raise InvalidHeaderValue(name, "lone surrogates cannot be encoded as UTF-8")
     return write_sized(writer, name, TYPE_STRING, data, length)
 
 
@@ -612,7 +612,7 @@ cdef int write_headers(Writer *writer, object mapping) except -1:
             write_name(writer, name, names)
             write_value(writer, name, value)
     else:
-        raise TypeError(f"headers are a mapping, not {type(mapping).__name__}")
+        raise TypeError(f"headers must be a mapping, not {type(mapping).__name__}")
     return 0
 
 
@@ -2288,7 +2288,7 @@ cdef object new_decoder(PyTypeObject *class_, PyObject *arguments, PyObject *nam
     """What Cython has made. It would name `__cinit__` in the error of a wrong call."""
     cdef dict options
     if len(<tuple> arguments):
-        raise TypeError("a Decoder takes limits by name, as in Decoder(max_payload_length=1000), and bytes by feed()")
+        raise TypeError("Decoder() takes limits by keyword, e.g. max_payload_length=1000; pass bytes to feed()")
     if named != NULL:
         options = <dict> named
         if ("copy" in options) + ("max_headers_length" in options) + ("max_payload_length" in options) < len(options):
@@ -2319,7 +2319,7 @@ cdef class DecoderMap:
 
     def __cinit__(self, decoder, convert, translate, /):
         if not isinstance(decoder, Decoder):
-            raise TypeError(f"a decoder is a Decoder, not {type(decoder).__name__}")
+            raise TypeError(f"expected a Decoder, not {type(decoder).__name__}")
         self._decoder = <Decoder> decoder
         self._convert = convert
         self._translate = translate

@@ -137,11 +137,11 @@ def _limit_of(name: str, limit: SupportsIndex | None) -> int:
 
 def _encode_name(name: str) -> bytes:
     if not isinstance(name, str):
-        raise TypeError(f"a header name is a str, not {type(name).__name__}")
+        raise TypeError(f"a header name must be a str, not {type(name).__name__}")
     try:
         raw = str.encode(name)
     except UnicodeEncodeError:
-        raise InvalidHeaderName(name, "lone surrogates have no UTF-8") from None
+        raise InvalidHeaderName(name, "lone surrogates cannot be encoded as UTF-8") from None
     if not 1 <= len(raw) <= MAX_NAME_LENGTH:
         raise InvalidHeaderName(name, f"{len(raw)} bytes; 1 to {MAX_NAME_LENGTH} are allowed")
     return raw
@@ -173,7 +173,7 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
         try:
             return _encode_sized(name, HeaderType.STRING, str.encode(value))
         except UnicodeEncodeError:
-            raise InvalidHeaderValue(name, "lone surrogates have no UTF-8") from None
+            raise InvalidHeaderValue(name, "lone surrogates cannot be encoded as UTF-8") from None
     if isinstance(value, int):
         for type_, (_, class_) in reversed(_INTEGERS.items()):
             if class_ is not int and isinstance(value, class_):
@@ -197,7 +197,7 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
 
 def _encode_headers(mapping: Mapping[str, HeaderInput]) -> bytes:
     if not isinstance(mapping, Mapping):
-        raise TypeError(f"headers are a mapping, not {type(mapping).__name__}")
+        raise TypeError(f"headers must be a mapping, not {type(mapping).__name__}")
     if type(mapping) is dict:
         mapping = mapping.copy()  # values may run code of the caller's, which may change it
     raw = bytearray()
@@ -713,9 +713,7 @@ def _by_name(new: T) -> T:
     @wraps(new)  # type: ignore[arg-type]
     def named(cls: type, *positional: object, **options: Any) -> Any:
         if positional:
-            raise TypeError(
-                "a Decoder takes limits by name, as in Decoder(max_payload_length=1000), and bytes by feed()"
-            )
+            raise TypeError("Decoder() takes limits by keyword, e.g. max_payload_length=1000; pass bytes to feed()")
         return new(cls, **options)  # type: ignore[operator]
 
     return cast("T", named)
@@ -1011,7 +1009,7 @@ class DecoderMap:
         self, decoder: Decoder, convert: Callable[[Message], Any], translate: Callable[[CodecError], Exception], /
     ) -> None:
         if not isinstance(decoder, Decoder):
-            raise TypeError(f"a decoder is a Decoder, not {type(decoder).__name__}")
+            raise TypeError(f"expected a Decoder, not {type(decoder).__name__}")
         self._decoder = decoder
         self._convert = convert
         self._translate = translate

@@ -136,7 +136,7 @@ def describe(data: bytes) -> str | None:
 
 def _kind_of(text: str) -> str:
     if text.startswith("HTTP/1."):
-        return "an HTTP/1 response, of which only the body may be an event stream"
+        return "an HTTP/1 response; only its body can be an event stream"
     if text.startswith("AA") and _BASE64.issuperset(text):  # the first byte of a length below 16 MiB is 0
         return "base64, which must be decoded first"
     begin = text.lstrip()[:16].lower()

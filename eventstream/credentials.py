@@ -66,7 +66,7 @@ async def resolve(source: Source) -> Credentials:
         if callable(freeze := getattr(found, "get_frozen_credentials", None)):
             found = await _call(freeze)
     if found is None:
-        raise NoCredentials("the source of the credentials has none")
+        raise NoCredentials("the source of credentials returned none")
     return found if isinstance(found, Credentials) else _converted(found)
 
 
@@ -91,7 +91,7 @@ def check_source(source: object) -> None:
         or hasattr(source, "access_key")
     ):
         what = type(source).__name__
-        raise TypeError(f"credentials are Credentials, botocore's, or a function that returns them, not {what}")
+        raise TypeError(f"credentials must be Credentials, botocore's, or a function that returns them, not {what}")
 
 
 def _converted(found: Any) -> Credentials:
@@ -153,7 +153,7 @@ class CredentialChain:
                 frozen = None if found is None else found.get_frozen_credentials()
         except ImportError as error:
             raise NoCredentials(
-                "no credentials were given, and looking for some needs botocore: install eventstream-codec[client]"
+                "no credentials were given, and finding some needs botocore: install eventstream-codec[client]"
             ) from error
         except self._error as error:
             raise NoCredentials(f"no credentials were given, and botocore cannot get any with {self._named}") from error

@@ -382,7 +382,7 @@ class ServerExchange(Generic[T]):
         """
         self._incoming.check()
         if self._unwrap is not None:
-            raise StateError("the request was received before")
+            raise StateError("a request was already received")
         if self._credentials is None:
             given = {name.lower(): value for name, value in headers}
             self._has_token = given.get("authorization", "").lower().startswith("bearer ")
@@ -513,7 +513,7 @@ class _Unsigned:
         if self._ended:
             raise UnexpectedMessage(self._index, "it comes after the end of the stream")
         if _SIGNATURE in message.headers:
-            raise UnexpectedMessage(self._index, "it is signed, and those before it are not")
+            raise UnexpectedMessage(self._index, "it is signed, but earlier events are not")
         self._index += 1
         self._ended = not message.payload
         return None if self._ended else message

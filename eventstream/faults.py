@@ -43,7 +43,7 @@ class Fault:
         if self.kind not in _AT_EVENTS + _ANYWHERE:
             raise ValueError(f"unknown fault {self.kind!r}: expected one of {', '.join(_AT_EVENTS + _ANYWHERE)}")
         if self.event < 0 or (self.event == 0 and self.kind in _AT_EVENTS):
-            raise ValueError(f"{self.kind} strikes at events, which are counted from 1, not at {self.event}")
+            raise ValueError(f"{self.kind} applies to an event, counted from 1, not to {self.event}")
         if self.kind == "exception" and not self.argument:
             raise ValueError("an exception needs a name, e.g. exception:ConflictException@3")
         if self.kind == "slow" and not 0 <= self.delay <= 3600:

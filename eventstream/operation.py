@@ -332,7 +332,7 @@ class Events(Generic[_T]):
                 ", ".join(kind.type.__name__ for kind in self.kinds.values()) if name is None else ", ".join(self.kinds)
             )
             what = type(event).__name__ if name is None else quote(name)
-            raise TypeError(f"an event is one of {known}, not {what}")
+            raise TypeError(f"an event must be one of {known}, not {what}")
         return kind.serialise(event)
 
 

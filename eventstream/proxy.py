@@ -75,7 +75,7 @@ class Proxy:
             parts, port = urlsplit(""), None
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
             raise ValueError(
-                f"the proxy {quote(url.rpartition('@')[2])}: it must be http or https, a host, and possibly a port"
+                f"the proxy {quote(url.rpartition('@')[2])}: expected http or https, a host and optionally a port"
             )
         # asyncio's TLS inside TLS fails with a traceback where a side hangs up, before that release.
         if parts.scheme == "https" and sys.version_info < (3, 13):

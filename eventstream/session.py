@@ -312,7 +312,7 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
         event: Any = self.operation.parse_input(message)
         if self._request is None and self._parts is not None:
             if message.event_type != _INITIAL_REQUEST:
-                raise InvalidEvent(message.event_type, f"an {_INITIAL_REQUEST} comes first")
+                raise InvalidEvent(message.event_type, f"an {_INITIAL_REQUEST} must come first")
             self._read_request(self._parts._replace(initial=message))
             return None
         if self._check is not None and event is not message:
@@ -363,4 +363,4 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
     def _check_opened(self) -> None:
         if self._request is None and not (self.operation.initial_messages and self._parts is not None):
             self._exchange.check_opened()
-            raise StateError("no request was accepted: its parameters were invalid")
+            raise StateError("the request was not accepted: its parameters are invalid")

@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 READ_SIZE = 65_536
 """How many bytes are asked of a file or stream at a time."""
 
-NO_DATA = "the source does not block, and has no data now: read it when it has, piece by piece"
+NO_DATA = "the source is non-blocking and has no data yet: wait until it has some, and pass it on in chunks"
 
 
 # Messages
@@ -170,10 +170,10 @@ def _last_events(last: Collection[str] | None) -> frozenset[str] | None:
     if last is None:
         return None
     if isinstance(last, str):
-        raise TypeError(f"last is a collection of event types, such as {{{last!r}}}, not a str")
+        raise TypeError(f"last must be a collection of event types, such as {{{last!r}}}, not a str")
     events = frozenset(last)
     if not events:
-        raise ValueError("last names no event type; None accepts any end")
+        raise ValueError("last is empty: name an event type, or pass None to accept any end")
     return events
 
 
@@ -194,12 +194,12 @@ def _feed(decoder: Decoder, chunk: Buffer) -> None:
 
 def _not_bytes(chunk: object) -> str:
     if isinstance(chunk, str):
-        return f"the source gives text, not bytes; {_BINARY}"
+        return f"the source yields text, not bytes; {_BINARY}"
     if hasattr(chunk, "__await__"):
         if hasattr(chunk, "close"):
             chunk.close()  # a coroutine that nobody will wait for
         return _ASYNCHRONOUS
-    return f"the source gives {type(chunk).__name__}, not bytes"
+    return f"the source yields {type(chunk).__name__}, not bytes"
 
 
 # Sources
@@ -225,7 +225,9 @@ def _chunks(source: Any) -> Iterable[Buffer]:
         if _is_async(source):
             raise TypeError(_ASYNCHRONOUS)
         if not hasattr(source, "__iter__"):
-            raise TypeError(f"a source is bytes, an iterable of them, a binary file or a response, not {_name(source)}")
+            raise TypeError(
+                f"a source must be bytes, an iterable of them, a binary file or a response, not {_name(source)}"
+            )
         return source  # type: ignore[no-any-return]
     # botocore.response.StreamingBody, whose own `read` waits for all the bytes it is asked for
     return _file_chunks(getattr(source, "_raw_stream", source))
@@ -334,7 +336,7 @@ async def aread_chunks(read: Callable[[int], Awaitable[Buffer | None]], size: in
 
 def _refuse_path(source: object) -> None:
     if isinstance(source, str) or hasattr(source, "__fspath__"):
-        raise TypeError(f"a source is bytes or an open file, not {_name(source)}; {_BINARY}")
+        raise TypeError(f"a source must be bytes or an open file, not {_name(source)}; {_BINARY}")
 
 
 def _name(source: object) -> str:
@@ -458,7 +460,7 @@ class _PayloadText:
 
     def __init__(self, encoding: str, event_types: Collection[str] | None) -> None:
         if isinstance(event_types, str):
-            raise TypeError(f"event_types is a collection, such as {{{event_types!r}}}, not a str")
+            raise TypeError(f"event_types must be a collection, such as {{{event_types!r}}}, not a str")
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._encoding = encoding
         self._event_types = None if event_types is None else frozenset(event_types)

@@ -127,7 +127,7 @@ def encode_struct(event: msgspec.Struct) -> bytes:
     try:
         payload = _ENCODER.encode(event)
     except TypeError:
-        raise TypeError(f"{name}: a value has a type that its JSON does not have") from None
+        raise TypeError(f"{name}: a value has a type that the event's JSON does not have") from None
     except (msgspec.MsgspecError, ValueError, OverflowError):
         reason = reason_not_encoded(event) or "a number is out of range"
     else:

@@ -124,7 +124,7 @@ class Runner:
             if self._stopped:
                 raise RuntimeError("the interpreter is exiting: no stream can be used any more")
             if self._thread is not None and not self._thread.is_alive():
-                raise RuntimeError("this process was forked: the streams of its parent cannot be used here")
+                raise RuntimeError("this process was forked: it cannot use its parent's streams")
             if self._thread is threading.current_thread():
                 raise RuntimeError("this thread runs the streams: it cannot wait for one")
             if self._loop is None:
@@ -227,7 +227,7 @@ class BlockingStream(Generic[_Stream]):
     def __enter__(self) -> Self:
         """Open the stream."""
         if self._stream is not None:
-            raise RuntimeError("the stream was opened before")
+            raise RuntimeError("the stream was already opened")
         self._stream = self._runner.run(_enter(self._opening))
         self._runner.keep(self._opening, partial(_exit, self._opening))
         self._closing = weakref.finalize(self, _discard, self._runner, self._opening)

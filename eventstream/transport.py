@@ -74,7 +74,7 @@ class Endpoint(NamedTuple):
         host = parts.hostname
         scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
         if scheme not in ("http", "https") or not host or parts.path not in ("", "/") or "@" in parts.netloc:
-            raise ValueError(f"the endpoint {quote(url)}; it must be http or https, a host, and if need be a port")
+            raise ValueError(f"the endpoint {quote(url)}: expected http or https, a host and optionally a port")
         authority = f"[{host}]" if ":" in host else host
         default = 443 if scheme == "https" else 80
         return cls(scheme, authority if port in (None, default) else f"{authority}:{port}", host, port or default)
@@ -231,7 +231,7 @@ def websocket_url(
     """
     if not 1 <= expires <= operation.max_expires:
         raise ValueError(
-            f"a URL of {operation.name} can expire after 1 to {operation.max_expires} seconds, not {expires}"
+            f"a URL of {operation.name} must expire after 1 to {operation.max_expires} seconds, not {expires}"
         )
     authority, port = endpoint.authority, endpoint.port
     if authority == operation.host(region) and endpoint.scheme == "https":

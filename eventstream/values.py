@@ -32,12 +32,12 @@ def uuid_bytes(value: uuid.UUID) -> bytes:
     """Return the 16 bytes of a UUID. `int` itself converts its integer, so a subclass cannot change the result.
 
     Raises:
-        TypeError: its integer is not one of 128 bits.
+        TypeError: its integer does not fit into 128 bits.
     """
     try:
         return int.to_bytes(value.int, 16, "big")
     except (AttributeError, OverflowError):
-        raise TypeError(f"{type(value).__name__}: its integer is not one of 128 bits") from None
+        raise TypeError(f"{type(value).__name__}: its integer does not fit into 128 bits") from None
 
 
 _EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
@@ -54,7 +54,7 @@ class _SizedInteger(int):
     def __new__(cls, value: SupportsIndex = 0, /) -> Self:
         self = super().__new__(cls, _index(value))
         if self.bit_length() >= cls._bits and self != -1 << cls._bits - 1:
-            raise InvalidHeaderValue(None, f"{cls.__name__} holds {cls._bits} bits, signed; the value needs more")
+            raise InvalidHeaderValue(None, f"the value does not fit a {cls.__name__} ({cls._bits} bits, signed)")
         return self
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class Timestamp(_SizedInteger):
             TypeError: it is not a datetime.
         """
         if not isinstance(moment, _datetime.datetime):
-            raise TypeError(f"a Timestamp is made from a datetime, not {type(moment).__name__}")
+            raise TypeError(f"a Timestamp must be made from a datetime, not {type(moment).__name__}")
         if moment.utcoffset() is None:
             raise InvalidHeaderValue(None, "naive datetime: attach a time zone")
         return cls((moment - _EPOCH) // _MILLISECOND)

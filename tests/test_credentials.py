@@ -65,7 +65,7 @@ def test_resolve_calls_a_function_in_a_thread():
 
 
 def test_resolve_of_nothing():
-    with pytest.raises(NoCredentials, match="the source of the credentials has none"):
+    with pytest.raises(NoCredentials, match="the source of credentials returned none"):
         asyncio.run(resolve(lambda: None))
 
 
@@ -73,7 +73,7 @@ def test_resolve_of_something_else():
     with pytest.raises(TypeError, match="returned a str"):
         asyncio.run(resolve(lambda: "secret"))
     for source in ("secret", 5, ("a", "b")):
-        with pytest.raises(TypeError, match="credentials are Credentials, botocore's, or a function"):
+        with pytest.raises(TypeError, match="credentials must be Credentials, botocore's, or a function"):
             check_source(source)
 
 

@@ -1474,7 +1474,7 @@ def test_mapping_of_a_message_is_tried_again(codec, failure):
 
 @pytest.mark.parametrize("decoder", [None, b"", iter(())], ids=frames.type_name)
 def test_mapping_takes_only_a_decoder(codec, decoder):
-    with pytest.raises(TypeError, match=f"^a decoder is a Decoder, not {type(decoder).__name__}$"):
+    with pytest.raises(TypeError, match=f"^expected a Decoder, not {type(decoder).__name__}$"):
         codec.DecoderMap(decoder, list, KeyError)
 
 

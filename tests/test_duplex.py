@@ -519,7 +519,7 @@ def test_request_comes_first_and_once(accounts):
         with pytest.raises(StateError, match=r"^the request comes first: call receive_request$"):
             call()
     _, server = opened(accounts=accounts)
-    with pytest.raises(StateError, match=r"^the request was received before$"):
+    with pytest.raises(StateError, match=r"^a request was already received$"):
         server.receive_request("POST", PATH, [])
 
 

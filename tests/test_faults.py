@@ -55,8 +55,8 @@ def test_texts_that_are_not_faults(text):
     [
         ("reset:1@1", "reset takes no argument, but was given '1'"),
         ("bad-crc:x@1", "bad-crc takes no argument, but was given 'x'"),
-        ("bad-crc@0", "bad-crc strikes at events, which are counted from 1, not at 0"),
-        ("truncate@0", "truncate strikes at events, which are counted from 1, not at 0"),
+        ("bad-crc@0", "bad-crc applies to an event, counted from 1, not to 0"),
+        ("truncate@0", "truncate applies to an event, counted from 1, not to 0"),
         ("explode@1", "unknown fault 'explode': expected one of bad-crc, truncate, early-end, exception, reset, slow"),
         ("exception@1", "an exception needs a name, e.g. exception:ConflictException@3"),
         ("slow:soon@1", "could not convert string to float: 'soon'"),

@@ -129,12 +129,12 @@ def test_events_that_are_dictionaries():
     message = events.serialise({"b": b"payload"})
     assert (message.event_type, message.payload) == ("b", b"payload")
     assert events.parse(message) == {"b": b"payload"}
-    with pytest.raises(TypeError, match="an event is one of a, b, not 'c'"):
+    with pytest.raises(TypeError, match="an event must be one of a, b, not 'c'"):
         events.serialise({"c": b""})
 
 
 def test_events_of_another_class_are_a_type_error():
-    with pytest.raises(TypeError, match=r"^an event is one of Text, not Answer$"):
+    with pytest.raises(TypeError, match=r"^an event must be one of Text, not Answer$"):
         TALK.inputs.serialise(Answer("so"))
 
 
@@ -233,4 +233,4 @@ def test_invalid_frame_stays_what_it_is_in_copies():
     error = InvalidFrame("a frame of more than 1 byte", too_large=True)
     for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (str(again), again.too_large, again.event_type) == ("a frame of more than 1 byte", True, None)
-    assert not InvalidFrame("a frame of text").too_large
+    assert not InvalidFrame("a text frame").too_large

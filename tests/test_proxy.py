@@ -122,7 +122,7 @@ def test_proxy_password_is_sent_and_not_shown():
     "url", ["socks5://p:1080", "http://", "http://p:x", "http://p/path", "http://user:secret@p:99999", "://"]
 )
 def test_proxy_url_refused(url):
-    with pytest.raises(ValueError, match="it must be http or https, a host") as raised:
+    with pytest.raises(ValueError, match="expected http or https, a host") as raised:
         Proxy.parse(url)
     assert "secret" not in str(raised.value)
 

@@ -157,7 +157,7 @@ def test_parameters_in_initial_messages():
 
 def test_event_before_the_initial_request_is_refused():
     client, server = opened(RPC)
-    with pytest.raises(InvalidEvent, match="an initial-request comes first"):
+    with pytest.raises(InvalidEvent, match="an initial-request must come first"):
         list(server.receive(client.send(Text("hello"))))
 
 

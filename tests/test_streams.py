@@ -401,7 +401,7 @@ def test_source_that_does_not_block_is_an_error_and_no_end():
         def read(self, size):
             return None
 
-    with pytest.raises(BlockingIOError, match="has no data now"):
+    with pytest.raises(BlockingIOError, match="has no data yet"):
         list(iter_messages(Reader()))
 
 
@@ -414,7 +414,7 @@ def test_nonblocking_pipe_ends_when_it_is_closed(buffering, part):
         writer.write(frames.TEN_FRAME + part)
         messages = iter_messages(reader)
         assert next(messages).encode() == frames.TEN_FRAME
-        with pytest.raises(BlockingIOError, match="has no data now"):
+        with pytest.raises(BlockingIOError, match="has no data yet"):
             next(messages)
         writer.write(frames.EVENT_FRAME)
         writer.close()
@@ -458,7 +458,7 @@ def test_nonblocking_asynchronous_source_is_an_error():
         async for message in aiter_messages(Reader()):
             received.append(message.encode())  # noqa: PERF401 (those before the error are kept)
 
-    with pytest.raises(BlockingIOError, match="has no data now"):
+    with pytest.raises(BlockingIOError, match="has no data yet"):
         asyncio.run(read_all())
     assert received == [frames.TEN_FRAME]
 
@@ -550,8 +550,8 @@ def test_last_event_is_not_looked_for_when_left_early():
 @pytest.mark.parametrize(
     ("last", "class_", "text"),
     [
-        ("End", TypeError, "last is a collection of event types, such as {'End'}, not a str"),
-        (set(), ValueError, "last names no event type"),
+        ("End", TypeError, "last must be a collection of event types, such as {'End'}, not a str"),
+        (set(), ValueError, "last is empty: name an event type"),
         (5, TypeError, "not iterable"),
     ],
 )
@@ -588,9 +588,9 @@ class Awaitable:
         (PATH_LIKE, r"not PosixPath; open a file in binary mode: open\(path, 'rb'\)|not WindowsPath"),
         ("stream.bin", "not str; open a file in binary mode"),
         (io.StringIO("text"), "a text file; open a file in binary mode"),
-        (["text"], "gives text, not bytes; open a file in binary mode"),
-        ([5], "gives int, not bytes"),
-        ([None], "gives NoneType, not bytes"),
+        (["text"], "yields text, not bytes; open a file in binary mode"),
+        ([5], "yields int, not bytes"),
+        ([None], "yields NoneType, not bytes"),
         (5, "not int"),
         (None, "not None"),
         (feeding([]), "asynchronous: use aiter_messages"),

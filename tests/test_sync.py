@@ -82,7 +82,7 @@ def test_errors_are_raised_here():
                 with pytest.raises(IncompleteStream):
                     next(stream)
         with client.open(TALK, REQUEST) as stream:
-            with pytest.raises(TypeError, match="an event is one of Text"):
+            with pytest.raises(TypeError, match="an event must be one of Text"):
                 stream.send(5)
             stream.end()
             with pytest.raises(StateError):
@@ -96,7 +96,7 @@ def test_stream_that_is_not_open():
             stream.send(Text("early"))
         with stream:
             stream.end()
-        with pytest.raises(RuntimeError, match="opened before"), stream:
+        with pytest.raises(RuntimeError, match="already opened"), stream:
             pass
 
 
@@ -344,7 +344,7 @@ def test_forked_process_has_streams_of_its_own():
         assert os.waitpid(child, 0)[1] == 0
         talk(stream, "parent")
     """
-    refused = "this process was forked: the streams of its parent cannot be used here"
+    refused = "this process was forked: it cannot use its parent's streams"
     assert printed_by(program) == [refused, "CHILD (en)", "PARENT (en)"]
 
 

@@ -133,7 +133,7 @@ def test_text_of_data_that_are_cut():
         (b"<Error/>", "XML: '<Error/>'"),
         (b"event: a", "server-sent events: 'event: a'"),
         (b":\n\n", "server-sent events: ':\\n\\n'"),
-        (b"HTTP/1.0 200 OK", "an HTTP/1 response, of which only the body may be an event stream: 'HTTP/1.0 200 OK'"),
+        (b"HTTP/1.0 200 OK", "an HTTP/1 response; only its body can be an event stream: 'HTTP/1.0 200 OK'"),
         (b"HTTP/2 200", "text: 'HTTP/2 200'"),
         (b"\x1f\x8b\x08", "gzip, which must be decompressed first"),
         (b"\x1f\x8c\x08", None),

@@ -104,7 +104,7 @@ def test_transport_in_memory_without_signatures():
 
 
 def test_transport_that_is_none():
-    with pytest.raises(ConfigurationError, match="no transport 'carrier pigeon'"):
+    with pytest.raises(ConfigurationError, match="unknown transport 'carrier pigeon'"):
         Client("us-east-1", credentials=CREDENTIALS, transport="carrier pigeon")
 
 
@@ -168,7 +168,7 @@ def test_websocket_that_is_refused():
                     await anext(stream)
                 assert raised.value.code == "InvalidSignatureException"
             other = replace(TALK, websocket_path="/other")
-            with pytest.raises(ServiceError, match="There is no WebSocket at '/other'") as raised:
+            with pytest.raises(ServiceError, match="No WebSocket is served at '/other'") as raised:
                 async with socket_client(server).open(other, REQUEST):
                     pytest.fail("it was opened")
             assert raised.value.status_code == 404
@@ -182,7 +182,7 @@ def test_websocket_that_is_refused():
 def test_websocket_over_what_is_not_one():
     async def main():
         async with served() as server:
-            with pytest.raises(OSError, match="the server hung up without an answer"):
+            with pytest.raises(OSError, match="the server hung up without answering"):
                 async with socket_client(server, endpoint=server.endpoint).open(TALK, REQUEST):
                     pytest.fail("it was opened")
         with pytest.raises(OSError, match=r"127.0.0.1:\d+"):

@@ -152,5 +152,5 @@ def test_naive_datetime_is_refused():
 
 @pytest.mark.parametrize("moment", [0, "2026-01-01", None, datetime.date(2026, 1, 1)], ids=repr)
 def test_other_objects_than_datetimes_are_a_type_error(moment):
-    with pytest.raises(TypeError, match=f"^a Timestamp is made from a datetime, not {type(moment).__name__}$"):
+    with pytest.raises(TypeError, match=f"^a Timestamp must be made from a datetime, not {type(moment).__name__}$"):
         Timestamp.from_datetime(moment)

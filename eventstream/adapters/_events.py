@@ -71,7 +71,9 @@ def events_of(stream: StructureShape, content_type: str, *, strict: bool = False
     def select(event: Any) -> str:
         validate(event, stream)
         if len(event) != 1 or not names:
-            raise ParamValidationError(report=f"an event has one of the keys {', '.join(names)}, not {len(event)}")
+            raise ParamValidationError(
+                report=f"an event must have one of the keys {', '.join(names)}, not {len(event)}"
+            )
         [name] = event
         if name not in names:
             raise ParamValidationError(report=f"{name} is an exception, which cannot be sent as an event")
@@ -181,7 +183,7 @@ class EventShape:
                 except Mismatch as error:
                     raise InvalidEvent(self.name, f"its header {name!r} is {error.reason}") from None
                 if self._strict and _VALIDATOR.validate(found[name], self._shape.members[name]).has_errors():
-                    raise InvalidEvent(self.name, f"its header {name!r} has another type than the model says")
+                    raise InvalidEvent(self.name, f"its header {name!r} does not have the type that the model gives")
             elif self._strict and name in self._shape.required_members:
                 raise InvalidEvent(self.name, f"it has no header {name!r}")
         return found

@@ -53,7 +53,7 @@ def make_operation(model: OperationModel, *, strict: bool = False) -> ModelOpera
         ValueError: it has none, or its protocol is not known here.
     """
     if not has_input_stream(model):
-        raise ValueError(f"the operation {model.name} has no event stream in its input, or not in JSON")
+        raise ValueError(f"the operation {model.name} has no event stream in its input, or one that is not JSON")
     service = model.service_model
     protocol = service.resolved_protocol
     content_type = _content_type(model)

@@ -435,5 +435,5 @@ def from_text(shape: Shape, text: str) -> Any:
 
 def _short(text: str) -> str:
     if len(text) > _MAX_TEXT:
-        raise ValueError("a number has fewer characters")
+        raise ValueError("too long for a number")
     return text

@@ -37,7 +37,7 @@ for an event, and for the service to take one.
 
 Errors of a call are those of botocore:
 
-* ``ParamValidationError``: a parameter, or an event, has another type than the model says. Nothing is sent.
+* ``ParamValidationError``: a parameter, or an event, does not have the type that the model gives. Nothing is sent.
 * ``client.exceptions.X``, a ``ClientError``: the service refused, or gave up in mid-stream; then it is also an
   ``EventStreamError``.
 * ``EndpointConnectionError``, ``ConnectTimeoutError``, ``ReadTimeoutError``, ``ConnectionClosedError``,

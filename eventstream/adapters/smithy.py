@@ -429,7 +429,7 @@ async def _receive(self: Any) -> Any:
     if event is None and not self.closed and _installation.complete:
         publisher = getattr(self, _INPUT, None)
         if publisher is not None and not publisher.closed:
-            raise EventError("the response ended before the client had closed its events")
+            raise EventError("the response ended before the client had closed its event stream")
     return event
 
 

@@ -275,7 +275,7 @@ class Recording:
                 if stored > _MAX_STORED:
                     raise UnusableInput(
                         f"{visible(self.name)}: over {_MAX_STORED >> 30} GiB follow its first fault: "
-                        "unpack it, or store it in a file, first"
+                        "unpack it or store it in a file first"
                     )
             file.flush()
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -494,7 +494,7 @@ def _of_cassette(body: Body) -> Iterator[_Http]:
             if isinstance(content, (str, bytes)):
                 left -= len(content)
                 if left < 0:
-                    raise ValueError(f"its aliases make over {_MAX_UNPACKED >> 20} MiB of it")
+                    raise ValueError(f"its aliases expand to over {_MAX_UNPACKED >> 20} MiB")
                 yield _Http(f"{number} {what}", _pairs(message.get("headers")), _bytes(content))
 
 
@@ -612,9 +612,9 @@ def _of_container(form: str, body: Body, name: str) -> Iterator[Recording]:
                 found += 1
                 yield from _recordings(Body(whole=memoryview(content)), f"{name}#{http.what}", None, http.headers, 1)
     except RecursionError:
-        raise UnusableInput(f"{visible(name)}: not a sound {form} file: it is nested too deep") from None
+        raise UnusableInput(f"{visible(name)}: not a valid {form} file: it is nested too deeply") from None
     except ValueError as error:
-        raise UnusableInput(f"{visible(name)}: not a sound {form} file: {visible(str(error))}") from None
+        raise UnusableInput(f"{visible(name)}: not a valid {form} file: {visible(str(error))}") from None
     if not found:
         raise UnusableInput(f"{visible(name)}: none of the {total} bodies in this {form} file is an event stream")
 
@@ -625,14 +625,14 @@ def _bounded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     for piece in pieces:
         size += len(piece)
         if size > _MAX_UNPACKED:
-            raise UnusableInput(f"{visible(name)}: unpacked it has over {_MAX_UNPACKED >> 20} MiB: unpack it first")
+            raise UnusableInput(f"{visible(name)}: over {_MAX_UNPACKED >> 20} MiB when unpacked: unpack it first")
         yield piece
 
 
 def _recordings(body: Body, name: str, form: str | None, headers: Mapping[str, str], layer: int) -> Iterator[Recording]:
     """Yield the event streams in a body; what is compressed or encoded is recognised again."""
     if layer > _MAX_LAYERS:
-        raise UnusableInput(f"{visible(name)}: encoded more than {_MAX_LAYERS} times over")
+        raise UnusableInput(f"{visible(name)}: more than {_MAX_LAYERS} layers of encoding")
     if form is None:
         form = _form_of(body.head(), name) if layer == 0 or not headers else recognised(body.head()) or "raw"
     if form == "gzip":
@@ -717,7 +717,7 @@ def standard_input() -> BinaryIO:
         UnusableInput: it was closed before the command began.
     """
     if sys.stdin is None:
-        raise UnusableInput("there is no standard input")
+        raise UnusableInput("standard input is closed")
     return sys.stdin.buffer
 
 
@@ -745,7 +745,7 @@ def _read(read: Callable[[int], bytes | None], name: str) -> bytes:
     except OSError as error:
         raise UnusableInput(f"{visible(name)}: {error.strerror}") from None
     if data is None:
-        raise UnusableInput(f"{visible(name)}: it is non-blocking, and has no data now")
+        raise UnusableInput(f"{visible(name)}: it is non-blocking and has no data yet")
     return data
 
 
@@ -763,5 +763,5 @@ def _followed(file: Any, name: str) -> Iterator[bytes]:
         if not data:
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size < position:
-                raise UnusableInput(f"{visible(name)}: it was cut to {status.st_size} bytes after more had been read")
+                raise UnusableInput(f"{visible(name)}: it shrank to {status.st_size} bytes after more had been read")
             time.sleep(_POLL_SECONDS)

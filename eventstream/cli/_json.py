@@ -55,13 +55,13 @@ def loads(data: bytes | str) -> Any:
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:
-        raise InvalidJson(f"it is not JSON from character {error.pos + 1} on") from None
+        raise InvalidJson(f"invalid JSON at character {error.pos + 1}") from None
     except UnicodeDecodeError:
-        raise InvalidJson("it is not JSON, as it is not UTF-8") from None
+        raise InvalidJson("invalid JSON: it is not UTF-8") from None
     except ValueError:
         raise InvalidJson("it has a number that is too long") from None
     except RecursionError:
-        raise InvalidJson("it is nested too deep") from None
+        raise InvalidJson("it is nested too deeply") from None
 
 
 def nested_in(payload: bytes | memoryview) -> Message | None:
@@ -149,15 +149,15 @@ def to_message(value: object, depth: int = 0) -> Message:
         InvalidJson: it is not a message.
     """
     if not isinstance(value, dict):
-        raise InvalidJson(f"a message is an object, not {type(value).__name__}")
+        raise InvalidJson(f"a message must be an object, not {type(value).__name__}")
     if "error" in value and "length" in value:
-        raise InvalidJson("it is a gap, whose bytes are not in the JSON")
+        raise InvalidJson("it is a gap: its bytes are not in the JSON")
     headers = value.get("headers", {})
     if not isinstance(headers, dict):
-        raise InvalidJson("headers are an object")
+        raise InvalidJson("headers must be an object")
     kinds = [kind for kind in _PAYLOADS if kind in value]
     if len(kinds) != 1:
-        raise InvalidJson(f"a message has one of {', '.join(_PAYLOADS)}")
+        raise InvalidJson(f"a message must have exactly one of {', '.join(_PAYLOADS)}")
     if kinds[0] == "message":
         if depth > MAX_DEPTH:
             raise InvalidJson(f"messages are nested more than {MAX_DEPTH} deep")
@@ -172,7 +172,7 @@ def to_message(value: object, depth: int = 0) -> Message:
 
 def _payload_of_text(value: object) -> bytes:
     if not isinstance(value, str):
-        raise InvalidJson("text is a string")
+        raise InvalidJson("text must be a string")
     try:
         return value.encode()
     except UnicodeEncodeError:
@@ -188,7 +188,7 @@ def _payload_of_json(value: object) -> bytes:
 
 def _payload_of_base64(value: object) -> bytes:
     if not isinstance(value, str):
-        raise InvalidJson("base64 is a string")
+        raise InvalidJson("base64 must be a string")
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
@@ -205,10 +205,10 @@ _PAYLOADS: dict[str, Callable[[Any], bytes]] = {
 
 def _to_header(name: str, header: object) -> HeaderValue:
     if not isinstance(header, dict) or set(header) != {"type", "value"}:
-        raise InvalidJson(f"header {name!r}: it has a type and a value")
+        raise InvalidJson(f"header {name!r}: it must have a type and a value")
     class_ = next((class_ for known, class_ in _TYPES if known == header["type"]), None)
     if class_ is None:
-        raise InvalidJson(f"header {name!r}: its type is one of {', '.join(known for known, _ in _TYPES)}")
+        raise InvalidJson(f"header {name!r}: its type must be one of {', '.join(known for known, _ in _TYPES)}")
     value = header["value"]
     try:
         return _to_value(class_, value)
@@ -221,11 +221,11 @@ def _to_value(class_: type, value: object) -> HeaderValue:
         try:
             moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
         except ValueError:
-            raise InvalidJson("its value is not a moment in ISO 8601") from None
+            raise InvalidJson("its value is not an ISO 8601 timestamp") from None
         return Timestamp.from_datetime(moment)
     if class_ in (bytes, uuid.UUID):
         if not isinstance(value, str):
-            raise InvalidJson("its value is a string")
+            raise InvalidJson("its value must be a string")
         if class_ is bytes:
             return _payload_of_base64(value)
         try:
@@ -234,6 +234,6 @@ def _to_value(class_: type, value: object) -> HeaderValue:
             raise InvalidJson("its value is not a UUID") from None
     kind = int if issubclass(class_, int) and class_ is not bool else class_
     if type(value) is not kind:
-        raise InvalidJson(f"its value is of type {kind.__name__}")
+        raise InvalidJson(f"its value must be of type {kind.__name__}")
     converted: HeaderValue = class_(value)
     return converted

@@ -21,7 +21,7 @@ SUBCOMMANDS = {
     "check": "Tell whether recordings are sound.",
     "emulate": "Serve an emulator of Amazon Transcribe on this machine.",
     "encode": "Turn the JSON of `show --json` back into an event stream.",
-    "extract": "Take out payloads, texts, transcripts or audio.",
+    "extract": "Extract payloads, text, transcripts or audio.",
     "presign": "Print the URL that opens a WebSocket of Amazon Transcribe.",
     "replay": "Serve a recorded response to a client.",
     "salvage": "Write what is left of a damaged recording.",
@@ -113,7 +113,7 @@ def _group() -> None:
 
 def run(arguments: list[str] | None) -> int:
     if sys.stdout is None:
-        print("there is no standard output", file=sys.stderr)
+        print("standard output is closed", file=sys.stderr)
         return 1
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning

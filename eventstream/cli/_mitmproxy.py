@@ -28,7 +28,7 @@ def flows(data: bytes | memoryview) -> Iterator[dict[str, Any]]:
     while position < len(view):
         flow, position = _value(view, position, len(view), 0)
         if not isinstance(flow, dict):
-            raise ValueError(f"a flow is a dictionary (at byte {position})")
+            raise ValueError(f"a flow must be a dictionary (at byte {position})")
         yield flow
 
 
@@ -37,7 +37,7 @@ def _value(view: memoryview, start: int, end: int, depth: int) -> tuple[Any, int
     head = bytes(view[start : min(start + _MAX_DIGITS + 1, end)])
     digits, colon, _ = head.partition(b":")
     if not colon or not digits.isdigit():
-        raise ValueError(f"a length was expected (at byte {start})")
+        raise ValueError(f"expected a length (at byte {start})")
     first = start + len(digits) + 1
     stop = first + int(digits)
     if stop >= end:

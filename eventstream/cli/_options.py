@@ -56,7 +56,7 @@ def inputs(function: F) -> F:
 def stream(function: F) -> F:
     """Add what chooses one of several streams."""
     number = click.option(
-        "--stream", "number", type=click.IntRange(1), help="The number of the stream in the file, from 1."
+        "--stream", "number", type=click.IntRange(1), help="The number of the stream in the file, counted from 1."
     )
     return number(function)
 
@@ -126,9 +126,9 @@ def one(name: str, form: str | None, number: int | None, work: Callable[[_inputs
                     f"{index} is {visible(recording.name)}" for index, recording in enumerate(found[:_LISTED], 1)
                 )
                 listed += ", ..." if len(found) > _LISTED else ""
-                raise click.UsageError(f"the file holds {len(found)} streams: choose one by --stream ({listed})")
+                raise click.UsageError(f"the file holds {len(found)} streams: choose one with --stream ({listed})")
             if number is not None and number > len(found):
-                raise click.UsageError(f"the file holds {counted(len(found), 'stream')}, and no stream {number}")
+                raise click.UsageError(f"the file holds {counted(len(found), 'stream')}; there is no stream {number}")
             chosen = found[(number or 1) - 1]
             chosen.tell = progress.update
             return work(chosen)

@@ -94,7 +94,7 @@ def fitted_end(text: str, columns: int) -> str:
     return text
 
 
-_NO_TERMINAL = "these bytes are not for a terminal: name a file with -o, or redirect the output"
+_NO_TERMINAL = "binary data is not written to a terminal: name a file with -o, or redirect the output"
 
 
 @contextlib.contextmanager

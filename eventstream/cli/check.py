@@ -43,9 +43,9 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per stream.")
 @click.option("--last", multiple=True, metavar="TYPE", help="A type of event with which a complete stream ends.")
 @click.option("--verify", is_flag=True, help="Verify signed events, with the key in AWS_SECRET_ACCESS_KEY.")
-@click.option("--region", help="The region of the signatures, if no Authorization header was recorded.")
-@click.option("--service", help="The signing name of the service, likewise.")
-@click.option("--seed", help="The signature of the request, 64 hex digits, likewise.")
+@click.option("--region", help="The region of the signatures; needed if no Authorization header was recorded.")
+@click.option("--service", help="The signing name of the service; needed in the same case.")
+@click.option("--seed", help="The signature of the request, 64 hex digits; needed in the same case.")
 def command(
     files: tuple[str, ...],
     form: str | None,
@@ -57,11 +57,11 @@ def command(
     service: str | None,
     seed: str | None,
 ) -> int:
-    """Tell of each event stream whether it is sound, cut, damaged or incomplete."""
+    """Report for each event stream whether it is sound, cut, damaged or incomplete."""
     if verify and not os.environ.get("AWS_SECRET_ACCESS_KEY"):
         raise click.UsageError("--verify needs the secret key in the environment: AWS_SECRET_ACCESS_KEY")
     if seed is not None and not re.fullmatch("[0-9a-fA-F]{64}", seed):
-        raise click.UsageError("--seed is 64 hex digits")
+        raise click.UsageError("--seed must be 64 hex digits")
     limits = _options.limits(no_limits)
 
     def work(recording: Recording) -> bool:

@@ -48,10 +48,8 @@ Examples:
     help="The payloads, one after the other; the text of a Bedrock answer, of a transcription, or of payloads that are "
     "text; the final results of a transcription as text, SubRip or WebVTT; a request's audio as a WAV file.",
 )
-@click.option(
-    "--rate", type=click.IntRange(1, 384_000), help="Sample rate of the audio in Hz, if no recorded header has it."
-)
-@click.option("--channels", type=click.IntRange(1, 32), help="Channels of the audio, likewise (default: 1).")
+@click.option("--rate", type=click.IntRange(1, 384_000), help="Sample rate of the audio in Hz, if not recorded.")
+@click.option("--channels", type=click.IntRange(1, 32), help="Channels of the audio, if not recorded (default: 1).")
 def command(
     file: str,
     path: str,
@@ -82,7 +80,7 @@ def command(
             complaint(f"{visible(path)}: {error.strerror}")
             return 1
         if not found:
-            complaint(f"{recording.name}: there is nothing to extract as {kind}: --as names another kind")
+            complaint(f"{recording.name}: nothing to extract as {kind}: choose another kind with --as")
         return 0 if messages.is_sound else 1
 
     return _options.one(file, form, number, work)
@@ -205,11 +203,11 @@ def _write_wav(
 
     encoding = recording.headers.get("x-amzn-transcribe-media-encoding", "pcm")
     if encoding != "pcm":
-        raise click.UsageError(f"the audio is {visible(encoding)}, not PCM: take it out with --as payloads")
+        raise click.UsageError(f"the audio is {visible(encoding)}, not PCM: extract it with --as payloads")
     rate = rate or _number(recording.headers.get("x-amzn-transcribe-sample-rate"))
     channels = channels or _number(recording.headers.get("x-amzn-transcribe-number-of-channels")) or 1
     if rate is None:
-        raise click.UsageError("no recorded header says the sample rate: give --rate")
+        raise click.UsageError("no recorded header gives the sample rate: give --rate")
     with TemporaryFile() as audio:
         length = 0
         for message in messages:

@@ -74,10 +74,10 @@ Examples:
     default=_OPERATIONS[0],
     show_default=True,
     is_eager=True,
-    help="What is called.",
+    help="The operation to call.",
 )
 @click.option(
-    "--expires", type=click.IntRange(1, 300), default=300, show_default=True, help="Seconds that the URL is valid."
+    "--expires", type=click.IntRange(1, 300), default=300, show_default=True, help="Seconds for which the URL is valid."
 )
 @_options.service
 def command(
@@ -104,7 +104,7 @@ def command(
         request = called.request.read(Parts(headers=_given(parameters, _headers(called))))
         client = TranscribeClient(region, profile=profile, endpoint=endpoint)
         if client.endpoint_of(called).lower().startswith("http:"):  # AWS's begin with https:, and take WebSockets, too
-            where = "the endpoint of the environment is not for WebSockets: give --endpoint"
+            where = "the endpoint in the environment does not take WebSockets: give --endpoint"
             raise click.UsageError(f"{where}; {_NO_WEBSOCKET}")
         click.echo(client.presign(request, expires=expires))
     except InvalidRequest as error:

@@ -55,9 +55,9 @@ Examples:
 @click.option(
     "--interval",
     type=click.FloatRange(0, _MAX_PAUSE),
-    help="Seconds between two messages (default: as their dates say).",
+    help="Seconds between two messages (default: the pace of their dates).",
 )
-@click.option("--requests", "count", type=click.IntRange(1), help="Exit after so many requests.")
+@click.option("--requests", "count", type=click.IntRange(1), help="Exit after this many requests.")
 def command(
     file: str,
     form: str | None,
@@ -146,7 +146,7 @@ class _Server(ThreadingHTTPServer):
         """Say in a line that a client broke off; of a fault of ours the traceback."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
-            complaint(f"{client_address[0]}: it broke off: {error.strerror or type(error).__name__}")
+            complaint(f"{client_address[0]}: disconnected: {error.strerror or type(error).__name__}")
         else:
             super().handle_error(request, client_address)
 

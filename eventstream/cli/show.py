@@ -43,14 +43,14 @@ Examples:
 @_options.files
 @_options.inputs
 @click.option("--full", is_flag=True, help="Show headers and payloads in full.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per message; `encode` turns them back.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per message; `encode` reverses it.")
 @click.option(
     "--where",
     "conditions",
     multiple=True,
     metavar="CONDITION",
     help="Show only messages with a header NAME, or a field .PATH of a JSON payload: NAME, NAME=VALUE, NAME!=VALUE or "
-    "NAME~REGEX. Those nested in a message count, too.",
+    "NAME~REGEX. Messages nested in one are tested, too.",
 )
 @click.option("--follow", is_flag=True, help="Keep reading while the file grows. It must be a raw stream.")
 def command(
@@ -84,13 +84,13 @@ def command(
 def _test_of(condition: str) -> Test:
     match = re.fullmatch(r"([^=~!]+)(?:(!?=|~)(.*))?", condition, re.DOTALL)
     if match is None:
-        raise click.UsageError(f"--where {visible(condition)}: NAME, NAME=VALUE, NAME!=VALUE or NAME~REGEX is expected")
+        raise click.UsageError(f"--where {visible(condition)}: expected NAME, NAME=VALUE, NAME!=VALUE or NAME~REGEX")
     name, operator, wanted = match.groups()
     if operator == "~":
         try:
             pattern = re.compile(wanted)
         except re.error as error:
-            place = "" if error.pos is None else f" from character {error.pos + 1} on"
+            place = "" if error.pos is None else f" at character {error.pos + 1}"
             raise click.UsageError(f"--where {visible(condition)}: {visible(wanted)} is not a pattern{place}") from None
         return lambda message: any(pattern.search(found) for found in _values(message, name))
     if operator == "!=":

@@ -46,11 +46,11 @@ Examples:
     "--encoding",
     default=None,
     metavar="NAME",
-    help="Encoding of such audio: pcm, flac, ogg-opus, g711-alaw, g711-ulaw.",
+    help="Encoding of audio that is not a WAV file: pcm, flac, ogg-opus, g711-alaw, g711-ulaw.",
 )
 @click.option("--fast", is_flag=True, help="Send audio as fast as possible, not in real time.")
 @_options.service
-@click.option("--ca-file", type=click.Path(), help="The certificates to trust, in PEM.")
+@click.option("--ca-file", type=click.Path(), help="File of the certificates to trust, in PEM.")
 @click.option("--retries", type=click.IntRange(0), default=0, help="How many temporary errors in a row to survive.")
 def command(
     audio: str,
@@ -78,7 +78,7 @@ def command(
     from eventstream.transcribe import InvalidAudio
 
     if audio == "mic" and encoding not in (None, "pcm"):
-        raise click.UsageError("a microphone gives PCM")
+        raise click.UsageError("a microphone records only PCM")
     parameters: dict[str, Any] = {"language_code": language}
     if audio == "mic" or rate is not None or encoding is not None:
         parameters |= {"media_encoding": encoding or "pcm", "media_sample_rate_hertz": rate or _DEFAULT_RATE}
@@ -140,7 +140,7 @@ def _microphone(rate: int) -> Generator[Iterator[bytes]]:
     before = signal.signal(signal.SIGINT, stop)
     try:
         with sounddevice.RawInputStream(samplerate=rate, channels=1, dtype="int16") as stream:
-            complaint("listening; Ctrl-C ends")
+            complaint("listening; press Ctrl-C to stop")
             yield heard(stream)
     except sounddevice.PortAudioError as error:
         raise OSError("the microphone cannot be read") from error

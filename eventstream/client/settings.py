@@ -32,7 +32,7 @@ def transport_of(transport: Literal["http2", "websocket"] | Transport) -> Transp
         return over_websocket
     if callable(transport):
         return transport
-    raise ConfigurationError(f"no transport {transport!r}: it is 'http2', 'websocket', or a function")
+    raise ConfigurationError(f"unknown transport {transport!r}: expected 'http2', 'websocket' or a function")
 
 
 def proxy_of(proxy: str | Literal[False] | None, endpoint: Endpoint | None = None) -> Proxy | None:
@@ -56,5 +56,5 @@ def trust(ca_bundle: str | os.PathLike[str] | None) -> ssl.SSLContext:
             return ssl.create_default_context(capath=ca_bundle)
         return ssl.create_default_context(cafile=ca_bundle)
     except OSError as error:
-        reason = "it has no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        reason = "it holds no PEM certificates" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigurationError(f"the CA bundle {os.fspath(ca_bundle)} cannot be used: {reason}") from error

@@ -110,7 +110,7 @@ class _Decoder(Decoder):
     def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
         self.list_size = None
         if all(octet & 0xE0 == 0x20 for octet in data[: MAX_TABLE_SIZE_UPDATES + 1]) and len(data) > 2:
-            raise HPACKDecodingError("more updates of the table's size than the two that are allowed")
+            raise HPACKDecodingError("more than the two allowed updates of the table size")
         self.max_header_list_size = MAX_DECODED_HEADER_LIST_SIZE
         headers = list(super().decode(data, raw))
         self.list_size = sum(len(name) + len(value) + 32 for name, value in headers)
@@ -233,9 +233,9 @@ class H2(H2Connection):
     def _excess(self) -> ProtocolError | None:
         """Return what the peer has too much of to be kept."""
         if self._header_block > MAX_DECODED_HEADER_LIST_SIZE:
-            return Excess("a block of headers that is too long")
+            return Excess("a header block that is too long")
         if self._resets is not None and self._resets.is_overdrawn:
-            return Excess("too many streams that were reset")
+            return Excess("too many reset streams")
         if self._idle is not None and self._idle.is_overdrawn:
             return Excess("too many frames that carry nothing")
         return None

@@ -81,7 +81,7 @@ class ClientConnection(Connection):
             self._check_open()
             if len(self._flows) < self._h2.remote_settings.max_concurrent_streams:
                 break
-            await self._changed.wait(deadline, f"the server has taken no more streams for {timeout} s")
+            await self._changed.wait(deadline, f"the server accepted no more streams for {timeout} s")
         flow = ClientFlow(self, self._h2.get_next_available_stream_id(), dict(fields)[":method"])
         flow.unsent = length
         flow.send_headers(fields, end=False)
@@ -92,7 +92,7 @@ class ClientConnection(Connection):
         if self._closed is not None:
             raise copy.copy(self._closed)
         if self._leaving:
-            raise StreamError("the server takes no more streams on this connection", ErrorCodes.REFUSED_STREAM)
+            raise StreamError("the server accepts no more streams on this connection", ErrorCodes.REFUSED_STREAM)
 
     async def _opened(self) -> None:
         """Wait for the server's settings: they say that it speaks HTTP/2, and how many streams it takes."""
@@ -117,7 +117,7 @@ class ClientConnection(Connection):
 
     def _going_away(self, event: ConnectionTerminated) -> None:
         if event.error_code == ErrorCodes.NO_ERROR:
-            error = StreamError("the server closes the connection, and did not look", ErrorCodes.REFUSED_STREAM)
+            error = StreamError("the server closed the connection without processing it", ErrorCodes.REFUSED_STREAM)
             for flow in list(self._flows.values()):
                 if flow.id > cast("int", event.last_stream_id):
                     flow.fail(error)

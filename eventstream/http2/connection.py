@@ -144,7 +144,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _broken(self, error: ProtocolError, words: str = "") -> None:
         """End the connection with a peer that broke the rules; h2 has prepared the GOAWAY."""
-        fault = StreamError(f"the peer broke the rules of HTTP/2{words}", error.error_code, remote=False)
+        fault = StreamError(f"the peer violated HTTP/2{words}", error.error_code, remote=False)
         fault.__cause__ = error
         self._disconnect(fault)
 
@@ -203,7 +203,7 @@ class Connection(asyncio.BufferedProtocol):
     def _stream_reset(self, event: StreamReset) -> None:
         flow = self._flows.get(event.stream_id)
         if flow is not None:
-            reason = "the stream was reset by the peer" if event.remote_reset else "the peer broke the rules of HTTP/2"
+            reason = "the stream was reset by the peer" if event.remote_reset else "the peer violated HTTP/2"
             flow.fail(StreamError(reason, event.error_code, remote=event.remote_reset))
 
     def _trailers_received(self, event: TrailersReceived) -> None:
@@ -277,7 +277,7 @@ class Connection(asyncio.BufferedProtocol):
         if data and not self._transport.is_closing():
             self._transport.write(data)
             if self._transport.get_write_buffer_size() > MAX_UNWRITTEN:
-                self._fail(StreamError("the peer does not read", ErrorCodes.ENHANCE_YOUR_CALM, remote=False))
+                self._fail(StreamError("the peer is not reading", ErrorCodes.ENHANCE_YOUR_CALM, remote=False))
                 self._transport.abort()
 
     def _wake_senders(self) -> None:
@@ -321,7 +321,7 @@ class Connection(asyncio.BufferedProtocol):
             flow.reset(ErrorCodes.NO_ERROR if flow.lingering else ErrorCodes.CANCEL)
         if self._closed is None:
             self._h2.go_away()
-            self._disconnect(StreamError("the connection was closed here", ErrorCodes.NO_ERROR, remote=False))
+            self._disconnect(StreamError("this side closed the connection", ErrorCodes.NO_ERROR, remote=False))
         try:
             await asyncio.wait([self._lost])
         except asyncio.CancelledError:

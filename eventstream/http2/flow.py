@@ -91,7 +91,7 @@ class Flow:
             if not self.ended:
                 self.connection.reset_stream(self.id, code)
             length, declared = self._length, self._declared_length
-            reason = f"the body has {length} bytes, and its content-length is {quote(str(declared))}"
+            reason = f"the body has {length} bytes, but its content-length is {quote(str(declared))}"
             self.fail(StreamError(reason, code, remote=False))
             return
         self.peer_ended = True
@@ -140,7 +140,7 @@ class Flow:
         if self.error is None and not (self.ended and self.peer_ended):
             self.connection.reset_stream(self.id, code)
             self.received = b""
-            self.fail(StreamError("the stream was reset here", code, remote=False))
+            self.fail(StreamError("this side reset the stream", code, remote=False))
 
     def linger(self) -> None:
         """Let the peer finish, after this side has; if it takes too long, reset the stream."""

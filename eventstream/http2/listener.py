@@ -319,7 +319,7 @@ def _fault(error: BaseException) -> str:
         return "it did not finish the TLS handshake in time"
     if isinstance(error, ConnectionError):
         # asyncio's clients do so without an alert when they do not trust the certificate.
-        return "it hung up during the TLS handshake; perhaps it does not trust this server's certificate"
+        return "it hung up during the TLS handshake, perhaps because it does not trust this server's certificate"
     return str(error) or type(error).__name__
 
 

@@ -155,7 +155,7 @@ class Stream:
         view = memoryview(data).cast("B")
         if flow.unsent is not None:
             if len(view) > flow.unsent:
-                raise StateError(f"{len(view)} bytes to send, and the body's content-length leaves {flow.unsent}")
+                raise StateError(f"cannot send {len(view)} bytes: the body's content-length leaves {flow.unsent}")
             flow.unsent -= len(view)
         connection = flow.connection
         deadline = None
@@ -173,7 +173,7 @@ class Stream:
             if not size:
                 self._sending = True
                 try:
-                    await flow.writable.wait(deadline, f"the peer has taken no more data for {timeout} s")
+                    await flow.writable.wait(deadline, f"the peer took no more data for {timeout} s")
                 finally:
                     self._sending = False
                 flow.check()
@@ -279,7 +279,7 @@ class ServerStream(Stream):
         fields = [(":status", f"{status:d}"), *checked(headers)]
         super()._check_sending()
         if self._responded:
-            raise StateError("the response was begun before")
+            raise StateError("the response has already begun")
         if has_body(self.method, status):
             self._flow.unsent = declared_length(fields)
             if end and self._flow.unsent:
@@ -308,7 +308,7 @@ def declared_length(fields: Iterable[tuple[str, str]]) -> int | None:
     if not values:
         return None
     if len(values) > 1 or not re.fullmatch("[0-9]{1,18}", value := values.pop()):
-        raise ValueError("the content-length is not one number")
+        raise ValueError("the content-length is not a single number")
     return int(value)
 
 

@@ -183,7 +183,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             else:
                 await cast("Awaitable[None]", handler(self))
             if not self._responded:
-                raise RuntimeError("the handler returned before it called respond")
+                raise RuntimeError("the handler returned before calling respond")
             await self._channel.end()
         except ServiceError as error:
             return error
@@ -225,7 +225,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             try:
                 wire = self._session.send_exception(error)
             except InvalidHeaderValue:  # a handler's own, with a code that no header can hold
-                wire = self._session.send_exception(self.failure("its error cannot be told"))
+                wire = self._session.send_exception(self.failure("its error cannot be sent"))
             await self._send(wire)
         await channel.end()
 
@@ -246,7 +246,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
     def failure(self, what: str) -> ServiceError:
         """Return the operation's error for a fault of the server; the log gets the exception that is being handled."""
         self._service.failures(logging.ERROR, "request %s: %s", self.request_id, what, exc_info=True)
-        text = f"The {self._service.what} failed to process {self._service.input}; its log says why."
+        text = f"The {self._service.what} failed to process {self._service.input}; see its log."
         return self.operation.make_error(self.operation.codes.internal, text)
 
     # The request
@@ -416,7 +416,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             await self._channel.end()
         else:
             await self._channel.reset(ErrorCodes.INTERNAL_ERROR)
-        raise Cut(f"{fault.kind}, as was asked for")
+        raise Cut(f"{fault.kind}, as requested")
 
     async def _send(self, wire: bytes, seconds: float | None = None) -> None:
         """Send bytes of the response.
@@ -434,7 +434,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             await self._channel.send(wire, timeout=seconds)
         except TimeoutError:
             await self._channel.reset(ErrorCodes.CANCEL)
-            raise Cut(f"the client took nothing for {seconds:g} seconds") from None
+            raise Cut(f"the client read nothing for {seconds:g} seconds") from None
 
 
 def _yields(handler: Handler) -> bool:

@@ -33,7 +33,7 @@ class ConnectionLimits:
         max_connections_per_peer: at once from one address; None: no bound.
         backlog: connections that wait to be accepted.
         idle_timeout: seconds after which a connection with no open stream is closed; None: never.
-        resets: budget of a connection for streams that are reset; None: no bound.
+        resets: budget of each connection for reset streams; None: no bound.
         idle_frames: budget of a connection for frames that carry nothing; None: no bound.
     """
 

@@ -118,8 +118,9 @@ class Service:
             return None
         paths = [operation.websocket_path for operation in self.handlers if operation.websocket_path is not None]
         none = [operation.name for operation in self.handlers if operation.websocket_path is None]
-        text = f"There is no WebSocket at {quote(path.partition('?')[0])}, but at {', '.join(paths) or 'no path'}."
-        return f"{text} {', '.join(none)}: over HTTP/2 only." if none else text
+        only = f", only at {', '.join(paths)}" if paths else ""
+        text = f"No WebSocket is served at {quote(path.partition('?')[0])}{only}."
+        return f"{text} {', '.join(none)}: HTTP/2 only." if none else text
 
     def enter(
         self, key: str, conversation: Conversation[Any, Any, Any, Any], conflict: ServiceError | None = None
@@ -140,7 +141,7 @@ class Service:
             raise self._shutting_down(operation)
         other = self._present.get(key)
         if len(self._there) - (other is not None) >= self.limits.max_streams:
-            text = f"There are {self.limits.max_streams} concurrent streams, the limit."
+            text = f"The limit of {self.limits.max_streams} concurrent streams has been reached."
             raise operation.make_error(operation.codes.throttled, text)
         bound = operation.streams_per_connection if self.limits.as_operations_say else None
         if bound is not None and sum(there.shares(conversation) for there in self._there) >= bound:

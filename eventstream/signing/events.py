@@ -89,7 +89,7 @@ class ChunkSigner:
     def __init__(self, region: str, service: str) -> None:
         for name, value in (("region", region), ("service", service)):
             if not isinstance(value, str):
-                raise TypeError(f"the {name} is a str, not {type(value).__name__}")
+                raise TypeError(f"the {name} must be a str, not {type(value).__name__}")
         self._region = region
         self._service = service
         self._keys = lru_cache(maxsize=4)(SigningKey)  # around midnight two days alternate, as clocks differ
@@ -174,7 +174,7 @@ def _secret(credentials: CredentialsSource) -> str:
 def _seed(seed_signature: bytes | str) -> bytes:
     seed = bytes.fromhex(seed_signature) if isinstance(seed_signature, str) else bytes(memoryview(seed_signature))
     if len(seed) != SIGNATURE_LENGTH:
-        raise ValueError(f"the seed is a signature: {SIGNATURE_LENGTH} bytes or {2 * SIGNATURE_LENGTH} hex digits")
+        raise ValueError(f"the seed must be a signature: {SIGNATURE_LENGTH} bytes or {2 * SIGNATURE_LENGTH} hex digits")
     return seed
 
 
@@ -234,7 +234,7 @@ class EventSigner:
             OverflowError: the clock's time is outside the years 1 to 9999 in UTC.
         """
         if self._finished:
-            raise StateError("the stream was finished: nothing can be signed after its end")
+            raise StateError("the stream was finished: nothing more can be signed")
         # A clock's time is always within 64 bits, and a check would take a tenth of the whole.
         date = int.__new__(Timestamp, self._now() // NANOSECONDS)
         secret = self._secret
@@ -344,15 +344,15 @@ class EventVerifier:
 
     def _verify(self, message: Message) -> Message | None:
         if not isinstance(message, Message):
-            raise TypeError(f"a Message is verified, not {type(message).__name__}: decode the bytes first")
+            raise TypeError(f"expected a Message, not {type(message).__name__}: decode the bytes first")
         if self.ended:
             raise UnexpectedMessage(self._index, "it comes after the end of the stream")
         headers, payload = message.headers, message.payload
         date, signature = headers.get(":date"), headers.get(":chunk-signature")
         if not (isinstance(date, Timestamp) and isinstance(signature, bytes) and len(signature) == SIGNATURE_LENGTH):
-            raise UnexpectedMessage(self._index, "a signed event has a :date and a :chunk-signature of 32 bytes")
+            raise UnexpectedMessage(self._index, "a signed event must have a :date, and a :chunk-signature of 32 bytes")
         if len(headers) != 2:
-            raise UnexpectedMessage(self._index, "a signed event has no other headers than :date and :chunk-signature")
+            raise UnexpectedMessage(self._index, "a signed event must have no headers but :date and :chunk-signature")
         # The clock first, and the signatures in one go: code of the caller's in between could verify the message, too.
         now = 0 if self._max_skew is None else self._now() // NANOSECONDS
         try:

@@ -134,7 +134,7 @@ def request_signature(
         if name not in values:
             raise ValueError(f"the header {in_quotes(name)} is missing")
         if _LINE.search(values[name]):
-            raise ValueError(f"the header {in_quotes(name)} has a value of several lines")
+            raise ValueError(f"the header {in_quotes(name)} has a value of more than one line")
     stamp = values["x-amz-date"]
     canonical_path, canonical_query = _canonical_target(path)
     canonical_request = "\n".join(
@@ -232,7 +232,7 @@ def sign_request(
     if credentials.session_token is not None:
         sent.append(("x-amz-security-token", credentials.session_token))
     if not _is_one_host(_by_name(sent)):
-        raise ValueError("host and :authority differ: it is not clear which is meant")
+        raise ValueError("host and :authority differ: pass only one of them")
     names = sorted(_signable(sent))
     signature = request_signature(credentials, region, service, method, path, sent, signed_headers=names)
     authorization = (
@@ -326,7 +326,7 @@ def presign_url(
         TypeError: the clock gave a naive datetime.
     """
     if not 1 <= expires <= MAX_EXPIRES:
-        raise ValueError(f"it can expire after 1 to {MAX_EXPIRES} seconds, not {expires}")
+        raise ValueError(f"it must expire after 1 to {MAX_EXPIRES} seconds, not {expires}")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -334,9 +334,7 @@ def presign_url(
         raise ValueError(f"{in_quotes(url)} is not a URL") from None
     host = parts.hostname
     if parts.scheme not in _DEFAULT_PORTS or not host or "@" in parts.netloc or "#" in url:
-        raise ValueError(
-            f"the URL {in_quotes(url)}; it must have https, wss, http or ws, a host, and no user or fragment"
-        )
+        raise ValueError(f"the URL {in_quotes(url)}: expected https, wss, http or ws, a host, and no user or fragment")
     if _NO_URL.search(parts.netloc + parts.path):
         raise ValueError(f"the host and path of {in_quotes(url)} must be encoded: they hold spaces, or are not ASCII")
     authority = f"[{host}]" if ":" in host else host
@@ -344,14 +342,14 @@ def presign_url(
         authority = f"{authority}:{port}"
     sent = list(headers)
     if {"host", ":authority"} & {name.lower() for name, _ in sent}:
-        raise ValueError("the host is that of the URL, and not a header")
+        raise ValueError("the host is taken from the URL: do not pass it as a header")
     sent.append(("host", authority))
     parameters = parse_qsl(parts.query, keep_blank_values=True)
     twice = _repeated(name for name, _ in parameters)
     if twice is not None:
         raise ValueError(f"the parameter {in_quotes(twice)} occurs twice")
     if any(name.lower().startswith("x-amz-") for name, _ in parameters):
-        raise ValueError("the URL is already signed, or has parameters whose names begin as those of a signature")
+        raise ValueError("the URL is already signed, or has parameters with names that only a signature may add")
 
     stamp = amz_date(EPOCH + (clock() - EPOCH))
     names = sorted(_signable(sent))
@@ -529,11 +527,11 @@ def _check_signed(needed: set[str], signed: set[str], values: Mapping[str, str])
         if name not in values:
             raise _refusal(VerificationError, f"the header {in_quotes(name)} is missing")
         if _LINE.search(values[name]):
-            raise _refusal(VerificationError, f"the header {in_quotes(name)} has a value of several lines")
+            raise _refusal(VerificationError, f"the header {in_quotes(name)} has a value of more than one line")
     if "host" not in signed and ":authority" not in signed:
         raise _refusal(VerificationError, "its host is not signed")
     if not _is_one_host(values):
-        raise _refusal(VerificationError, "its host is not its :authority")
+        raise _refusal(VerificationError, "its host differs from its :authority")
     for name in values:
         if name.strip().startswith(("x-amz-", "x-amzn-")) and name not in signed and name not in _NOT_SIGNED:
             raise _refusal(VerificationError, f"the header {in_quotes(name)} is not signed")
@@ -547,7 +545,7 @@ def _parse_date(stamp: str, day: str) -> datetime:
     except ValueError:
         raise _refusal(VerificationError, f"x-amz-date: {in_quotes(stamp)} is not a date YYYYMMDDTHHMMSSZ") from None
     if not stamp.startswith(day):
-        raise _refusal(VerificationError, "the day of its credential is not that of its date")
+        raise _refusal(VerificationError, "the day of its credential differs from that of its date")
     return date
 
 

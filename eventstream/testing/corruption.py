@@ -283,7 +283,7 @@ def corruptions(
     if kinds is None:
         kinds = CORRUPTION_KINDS
     if not kinds or not set(kinds) <= set(CORRUPTION_KINDS):
-        raise InvalidArgument(f"kinds={kinds!r}: some of {', '.join(CORRUPTION_KINDS)} are expected")
+        raise InvalidArgument(f"kinds={kinds!r}: expected some of {', '.join(CORRUPTION_KINDS)}")
     return _corruptions(strategy_of(wire), [kind for kind in CORRUPTION_KINDS if kind in kinds])
 
 
@@ -294,7 +294,7 @@ def _corruptions(draw: DrawFn, wires: SearchStrategy[bytes], kinds: list[str]) -
     try:
         decode(valid)
     except DecodeError as fault:
-        raise InvalidArgument(f"a corruption begins with a valid message, not this: {fault}") from fault
+        raise InvalidArgument(f"a corruption needs a valid message to begin with: {fault}") from fault
     error, corrupt = _CORRUPTIONS[kind]
     wire, offset = corrupt(draw, _parts_of(valid))
     return Corruption(kind, error, offset, wire)

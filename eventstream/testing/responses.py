@@ -56,7 +56,7 @@ def fake_response(
     items = list(events)
     for item in items:
         if not isinstance(item, (Message, bytes, Pause)):
-            raise TypeError(f"events are messages, bytes and pauses, not {type(item).__name__}")
+            raise TypeError(f"events must be messages, bytes or pauses, not {type(item).__name__}")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"chunk_size={chunk_size}: at least 1 is needed")
     name = client.meta.method_to_api_mapping.get(operation, operation)

@@ -68,7 +68,7 @@ def header_values(
     if types is None:
         types = every
     if not types or not set(types) <= set(every):
-        raise InvalidArgument(f"types={types!r}: some of {', '.join(type_.__name__ for type_ in every)} are expected")
+        raise InvalidArgument(f"types={types!r}: expected some of {', '.join(type_.__name__ for type_ in every)}")
     return st.one_of([strategy for type_, strategy in every.items() if type_ in types])
 
 
@@ -161,7 +161,7 @@ def chunkings(
         allow_empty: whether pieces may be empty. If not, an empty stream has none.
     """
     if max_size is not None and max_size < 1:
-        raise InvalidArgument(f"max_size={max_size}: a stream is at least one piece")
+        raise InvalidArgument(f"max_size={max_size}: a stream has at least one piece")
     return _chunkings(strategy_of(stream), max_size, allow_empty)
 
 

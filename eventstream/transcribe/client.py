@@ -246,7 +246,7 @@ class TranscribeClient(Client):
         kind = StartStreamTranscriptionRequest if request is None else type(request)
         operation = _OPERATIONS.get(kind)
         if operation is None:
-            raise TypeError(f"a request of Transcribe is presigned, not {kind.__name__}")
+            raise TypeError(f"expected a request of Transcribe to presign, not {kind.__name__}")
         return await self.presign_url(operation, _requested(kind, request, {**parameters}), expires=expires)
 
     def _started(

@@ -119,7 +119,7 @@ def _after_configuration(request: StartCallAnalyticsStreamTranscriptionRequest) 
         if isinstance(event, ConfigurationEvent):
             configured = True
         elif event.audio_chunk and not configured:
-            raise InvalidAudio("audio before the configuration: a ConfigurationEvent comes first")
+            raise InvalidAudio("audio before the configuration: a ConfigurationEvent must come first")
         check_audio(event)
 
     return check
@@ -136,11 +136,11 @@ def _within_session(request: StartMedicalScribeStreamRequest) -> Callable[[Medic
             configured = True
         elif isinstance(event, MedicalScribeSessionControlEvent):
             if event.type != END_OF_SESSION:
-                raise ValueError(f"a session control event has the type {END_OF_SESSION}")
+                raise ValueError(f"a session control event must have the type {END_OF_SESSION}")
             ended = True
         elif event.audio_chunk:
             if not configured:
-                raise InvalidAudio("audio before the configuration: a MedicalScribeConfigurationEvent comes first")
+                raise InvalidAudio("audio before the configuration: a MedicalScribeConfigurationEvent must come first")
             if ended:
                 raise InvalidAudio("audio after the end of the session")
             check_chunk(event.audio_chunk)

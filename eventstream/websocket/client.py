@@ -52,7 +52,7 @@ class ClientSocket(Connection):
             for event in self._protocol.events_received():
                 self._opened(cast("Handshake", event))
             if self._response is None:
-                self._fail(StreamError("the server hung up without an answer to the handshake of a WebSocket"))
+                self._fail(StreamError("the server hung up without answering the WebSocket handshake"))
 
     def _opened(self, event: Request | Handshake) -> None:
         assert isinstance(event, Handshake)
@@ -70,7 +70,7 @@ class ClientSocket(Connection):
     def _process(self) -> None:
         super()._process()
         if self._client_protocol.handshake_exc is not None and self._response is None:
-            self._fail(StreamError("the server does not speak HTTP/1.1, as a WebSocket's does"))
+            self._fail(StreamError("the server does not speak HTTP/1.1, which a WebSocket needs"))
 
     def _close_received(self, frame: Frame) -> None:
         close = self._protocol.close_rcvd
@@ -92,7 +92,7 @@ class ClientSocket(Connection):
         while self._response is None:
             if self._error is not None:
                 raise copy.copy(self._error)
-            await self._changed.wait(deadline, f"there was no response for {timeout} s")
+            await self._changed.wait(deadline, f"the server did not respond for {timeout} s")
         return self._response
 
     async def send(self, data: Buffer, *, timeout: float | None = None) -> None:

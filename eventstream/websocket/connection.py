@@ -58,7 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         self._arrived = bytearray()  # and not processed
         self._turn_is_planned = False
         self._received = bytearray()
-        self._unread = 0  # bytes of answers to pings, while the peer does not read
+        self._unread = 0  # bytes of answers to pings, while the peer is not reading
         self._error: Exception | None = None
         self._farewell: list[bytes] | None = None  # the answer to the peer's close frame, which is held back
         self._closing = False
@@ -153,7 +153,7 @@ class Connection(asyncio.BufferedProtocol):
         """Do what an end does when the peer has closed the transport, and all that came is processed."""
 
     def pause_writing(self) -> None:
-        """Wait: the peer does not read what was written."""
+        """Wait: the peer is not reading what was written."""
         self._write_paused = True
 
     def resume_writing(self) -> None:
@@ -172,8 +172,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._opened(event)
         self._flush()
         if self._protocol.state in (State.CLOSING, State.CLOSED) and not (self.peer_ended or self._closing):
-            self.complain("it broke the WebSocket protocol")
-            self._fail(StreamError("the peer broke the WebSocket protocol", remote=False))
+            self.complain("it violated the WebSocket protocol")
+            self._fail(StreamError("the peer violated the WebSocket protocol", remote=False))
             self._close_soon()
         if self._idle is not None and self._idle.is_spent:
             self._give_up("it sends frames that carry nothing, faster than the budget allows")
@@ -188,9 +188,7 @@ class Connection(asyncio.BufferedProtocol):
             self._close_received(frame)
             return
         if frame.opcode is Opcode.TEXT:
-            self._refuse(
-                InvalidFrame("a frame of text, where events come in binary frames"), CloseCode.UNSUPPORTED_DATA
-            )
+            self._refuse(InvalidFrame("a text frame; events come in binary frames"), CloseCode.UNSUPPORTED_DATA)
         elif frame.opcode in (Opcode.BINARY, Opcode.CONT) and frame.data:
             if self._error is None:
                 self._received += frame.data

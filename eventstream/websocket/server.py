@@ -118,7 +118,7 @@ class ServerSocket(Connection):
                 self._place.work()
                 self._server.start(self)
                 return
-            answer = Answer.text(426, "This is the path of a WebSocket: the request must be a handshake of one.")
+            answer = Answer.text(426, "This path takes WebSockets: the request must be a WebSocket handshake.")
             answer.headers.append(("upgrade", "websocket"))
         self._server_protocol.send_response(response_of(answer))
         self.peer_ended = self._closing = True
@@ -136,7 +136,7 @@ class ServerSocket(Connection):
     def _process(self) -> None:
         super()._process()
         if self._server_protocol.handshake_exc is not None and not self._has_request:
-            self._give_up("it sent something else than a request of HTTP/1.1")
+            self._give_up("it did not send an HTTP/1.1 request")
         if self._server_protocol.too_large:
             error = InvalidFrame(f"a frame of more than {MAX_FRAME} bytes", too_large=True)
             self._refuse(error, CloseCode.MESSAGE_TOO_BIG)
@@ -225,7 +225,7 @@ class Server:
                 return route(socket.path, socket.headers, socket.peer)
             except Exception:
                 self._failures(logging.ERROR, "GET %s failed", quote(path), exc_info=True)
-                return Answer.text(500, "The server failed; its log says why.")
+                return Answer.text(500, "The server failed; see its log.")
         reason = self._refuse(socket.path)
         if reason is None:
             return None

@@ -652,7 +652,7 @@ def test_incomplete_stream_is_an_error_by_an_option():
     with adapter.install(complete=True):
         count, error = asyncio.run(received(ended=False))
         assert (count, type(error)) == (2, exceptions.EventError)
-        assert str(error) == "the response ended before the client had closed its events"
+        assert str(error) == "the response ended before the client had closed its event stream"
         assert asyncio.run(received(ended=True)) == (2, None)
         adapter.install()  # which changes nothing
         assert asyncio.run(received(ended=False, data=b""))[0] == 0

@@ -27,11 +27,11 @@ def test_header_types_come_back(run, tmp_path):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{", "line 2: it is not JSON from character 2 on"),
-        ("[]", "line 2: a message is an object, not list"),
+        ("{", "line 2: invalid JSON at character 2"),
+        ("[]", "line 2: a message must be an object, not list"),
         ('{"offset": 0, "length": 5, "error": "x"}', "line 2: it is a gap"),
-        ("[" * 200_000, "line 2: it is nested too deep"),
-        ('{"text": "\x1b"}', "line 2: it is not JSON from character 11 on"),
+        ("[" * 200_000, "line 2: it is nested too deeply"),
+        ('{"text": "\x1b"}', "line 2: invalid JSON at character 11"),
     ],
 )
 def test_lines_that_are_not_messages(run, tmp_path, line, reason):
@@ -58,7 +58,7 @@ def test_standard_input_that_is_closed(run, tmp_path, monkeypatch, subcommand):
     pytest.importorskip("h2")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     done = run(subcommand, "-", "-o", tmp_path / "out", stdin=None)
-    assert done == (1, "", "there is no standard input\n")
+    assert done == (1, "", "standard input is closed\n")
     assert not (tmp_path / "out").exists()
 
 

@@ -86,7 +86,7 @@ def test_text_controls_nothing(run):
     ],
 )
 def test_text_of_nothing_is_nothing(run, wire):
-    nothing = "-: there is nothing to extract as text: --as names another kind\n"
+    nothing = "-: nothing to extract as text: choose another kind with --as\n"
     assert run("extract", "-", stdin=wire) == (0, "", nothing)
 
 

@@ -309,7 +309,7 @@ def test_file_that_is_cut_while_it_is_followed(tmp_path, monkeypatch):
         parts = next(recordings).parts(LIMITS)
         assert joined([next(parts), next(parts), next(parts)]) == [(3, STREAM)]
         path.write_bytes(b"")
-        with pytest.raises(UnusableInput, match="it was cut to 0 bytes after more had been read"):
+        with pytest.raises(UnusableInput, match="it shrank to 0 bytes after more had been read"):
             next(parts)
 
 
@@ -357,11 +357,11 @@ def test_memory_does_not_grow_with_a_compressed_stream(tmp_path):
         (STREAM.hex().encode() + b"x", None, "damaged hex"),
         (b'{"log": {"entries": []}}', None, "none of the 0 bodies"),
         (b'{"log": {"entries": 1}}', None, "it has no list of entries"),
-        (b'{"log": {"entries": [', None, "not a sound har file"),
-        (b'{"log": [' + b"[" * 200_000, None, "nested too deep|not a sound har"),
-        (b"interactions:\n- a: [", None, "not a sound vcr file"),
-        (b"5:4:abc;}", None, "not a sound mitmproxy file|none of the"),
-        (b"", "har", "not a sound har file"),
+        (b'{"log": {"entries": [', None, "not a valid har file"),
+        (b'{"log": [' + b"[" * 200_000, None, "nested too deeply|not a valid har"),
+        (b"interactions:\n- a: [", None, "not a valid vcr file"),
+        (b"5:4:abc;}", None, "not a valid mitmproxy file|none of the"),
+        (b"", "har", "not a valid har file"),
         (b"# hi\n", None, "it begins with text: '# hi"),
         (b"{}", None, "it begins with JSON: '{}'"),
     ],
@@ -430,7 +430,7 @@ def test_compressed_file_of_bodies_is_bounded(tmp_path, monkeypatch):
     (tmp_path / "x").write_bytes(gzip.compress(har(STREAM) + b" " * (6 << 20)))
     tracemalloc.start()
     try:
-        with pytest.raises(UnusableInput, match="unpacked it has over 5 MiB: unpack it first"):
+        with pytest.raises(UnusableInput, match="over 5 MiB when unpacked: unpack it first"):
             read(tmp_path / "x")
         assert tracemalloc.get_traced_memory()[1] < 8 << 20
     finally:
@@ -469,7 +469,7 @@ def test_aliases_of_interactions_are_bounded(tmp_path):
     with pytest.raises(UnusableInput, match="none of the 64 bodies"):
         read(tmp_path / "x", "vcr")
     (tmp_path / "x").write_text(text % ("x" * (1 << 20), ", *a" * 64))
-    with pytest.raises(UnusableInput, match="aliases make over 64 MiB of it"):
+    with pytest.raises(UnusableInput, match="aliases expand to over 64 MiB"):
         read(tmp_path / "x", "vcr")
 
 
@@ -489,7 +489,7 @@ def test_cassette_has_only_texts_bytes_and_nulls():
 @pytest.mark.parametrize("text", ["- a: " + "[" * 200_000, "- &a [*a]", "- ? {a: b}\n  : c", "- *a", "- !!binary [{}]"])
 def test_cassette_that_is_not_sound(tmp_path, text):
     (tmp_path / "x").write_text(f"interactions:\n{text}")
-    with pytest.raises(UnusableInput, match=r"not a sound vcr file|none of the 0 bodies"):
+    with pytest.raises(UnusableInput, match=r"not a valid vcr file|none of the 0 bodies"):
         read(tmp_path / "x")
 
 
@@ -530,7 +530,7 @@ def test_layers_are_bounded(tmp_path):
     for _ in range(8):
         data = gzip.compress(data)
     (tmp_path / "x").write_bytes(data)
-    with pytest.raises(UnusableInput, match="more than 4 times"):
+    with pytest.raises(UnusableInput, match="more than 4 layers"):
         read(tmp_path / "x")
 
 
@@ -651,8 +651,8 @@ class Source:
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        (None, "there is no standard input"),
-        (Source(None), "-: it is non-blocking, and has no data now"),
+        (None, "standard input is closed"),
+        (Source(None), "-: it is non-blocking and has no data yet"),
         (Source(OSError(5, "Input/output error")), "-: Input/output error"),
     ],
 )
@@ -702,7 +702,7 @@ def test_http_response_without_a_body(tmp_path):
 def test_json_that_is_nested_too_deep(tmp_path):
     path = tmp_path / "session.har"
     path.write_bytes(b'{"log": {"entries": ' + b"[" * 200_000)
-    with pytest.raises(UnusableInput, match="not a sound har file: it is nested too deep"):
+    with pytest.raises(UnusableInput, match="not a valid har file: it is nested too deeply"):
         read(path, "har")
 
 
@@ -711,10 +711,10 @@ def test_yaml_that_is_nested_too_deep(tmp_path, monkeypatch):
     path = tmp_path / "cassette.yaml"
     for depth in (1_500, 200_000):
         path.write_bytes(b"interactions:\n- a: " + b"[" * depth + b"]" * depth)
-        with pytest.raises(UnusableInput, match=r"not a sound vcr file: (not YAML in line 2|it is nested too deep)$"):
+        with pytest.raises(UnusableInput, match=r"not a valid vcr file: (not YAML in line 2|it is nested too deeply)$"):
             read(path, "vcr")
     monkeypatch.delattr("yaml.CBaseLoader", raising=False)
-    with pytest.raises(UnusableInput, match=r"not a sound vcr file: it is nested too deep$"):
+    with pytest.raises(UnusableInput, match=r"not a valid vcr file: it is nested too deeply$"):
         read(path, "vcr")
 
 

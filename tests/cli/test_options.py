@@ -58,7 +58,7 @@ def test_name_of_a_file_controls_nothing(run, tmp_path):
 def test_stream_is_chosen_of_several(run, har, tmp_path):
     done = run("salvage", har, "-o", tmp_path / "out")
     assert done.status == 2
-    assert "holds 2 streams: choose one by --stream (1 is" in done.err
+    assert "holds 2 streams: choose one with --stream (1 is" in done.err
     assert run("salvage", har, "--stream", 2, "-o", tmp_path / "out").status == 0
     assert (tmp_path / "out").read_bytes() == frames.TAIL_FRAME
     assert "no stream 3" in run("salvage", har, "--stream", 3, "-o", tmp_path / "out").err

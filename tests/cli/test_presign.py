@@ -121,7 +121,7 @@ def test_presign_at_the_endpoint_of_the_environment(run, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8080")
     done = run("presign", *PCM)
     assert (done.status, done.out) == (2, "")
-    assert "the endpoint of the environment is not for WebSockets: give --endpoint" in " ".join(done.err.split())
+    assert "the endpoint in the environment does not take WebSockets: give --endpoint" in " ".join(done.err.split())
     assert run("presign", "--endpoint", "ws://127.0.0.1:8081", *PCM).out.startswith("ws://127.0.0.1:8081/")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "wss://127.0.0.1:8081")
     assert run("presign", *PCM).out.startswith("wss://127.0.0.1:8081/")

@@ -168,7 +168,7 @@ def test_bytes_do_not_go_to_the_device_of_a_terminal():
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
     try:
-        with pytest.raises(click.UsageError, match="not for a terminal"), output(os.ttyname(theirs)):
+        with pytest.raises(click.UsageError, match="not written to a terminal"), output(os.ttyname(theirs)):
             pytest.fail("it is opened")
     finally:
         os.close(ours)
@@ -203,7 +203,7 @@ class Terminal(io.TextIOWrapper):
 
 def test_bytes_do_not_go_to_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Terminal())
-    with pytest.raises(click.UsageError, match="not for a terminal"), output("-"):
+    with pytest.raises(click.UsageError, match="not written to a terminal"), output("-"):
         pytest.fail("it is opened")
     with output("-", text=True) as write:
         write(b"text")

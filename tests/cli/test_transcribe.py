@@ -118,7 +118,7 @@ def test_microphone(run, endpoint, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     done = run("transcribe", "mic", "--fast", "--endpoint", endpoint)
     assert (done.status, done.out.splitlines()[0]) == (0, "Hello there.")
-    assert done.err == "listening; Ctrl-C ends\n"
+    assert done.err == "listening; press Ctrl-C to stop\n"
     assert signal.getsignal(signal.SIGINT) == before
 
 

@@ -65,7 +65,7 @@ def test_proxy_of_environment_is_used(monkeypatch):
             assert [request.split()[1] for request in proxy.requests] == ["echo.us-east-1.amazonaws.com:443"]
 
             monkeypatch.setenv("HTTPS_PROXY", "socks5://localhost:1080")
-            with pytest.raises(ConfigurationError, match="it must be http or https"):
+            with pytest.raises(ConfigurationError, match="expected http or https"):
                 await client.open(ECHO, {}).__aenter__()
 
     run(main)

@@ -53,7 +53,7 @@ def test_request_waits_until_the_server_takes_it():
     async def main():
         async with pair(echo, max_concurrent_streams=2) as (_, connection):
             first, _ = [await connection.request(request()) for _ in range(2)]
-            with pytest.raises(TimeoutError, match="taken no more streams"):
+            with pytest.raises(TimeoutError, match="accepted no more streams"):
                 await connection.request(request(), timeout=SOON)
             waiting = asyncio.create_task(connection.request(request()))
             await first.end()
@@ -93,7 +93,7 @@ def test_connection_that_was_left_says_so():
     async def main():
         async with pair(echo) as (_, connection):
             pass
-        with pytest.raises(StreamError, match=r"^the connection was closed here \(NO_ERROR\)$") as raised:
+        with pytest.raises(StreamError, match=r"^this side closed the connection \(NO_ERROR\)$") as raised:
             await connection.request(request())
         assert not raised.value.remote
 
@@ -146,7 +146,7 @@ def test_server_that_says_goaway_refuses_what_it_has_not_seen():
             with pytest.raises(StreamError, match="REFUSED_STREAM") as raised:
                 await second.response()
             assert raised.value.unprocessed
-            with pytest.raises(StreamError, match=r"^the server takes no more streams on this connection") as raised:
+            with pytest.raises(StreamError, match=r"^the server accepts no more streams on this connection") as raised:
                 await connection.request(request())
             assert raised.value.unprocessed
             assert await first.receive() == b"all of it"

@@ -188,7 +188,7 @@ def test_send_raises_when_peer_is_dropped(size):
         connection.data_received(WindowUpdateFrame(0, window_increment=2**30).serialize())
         stream = await connection.request(request())
         transport.buffered = MAX_UNWRITTEN + 1
-        with pytest.raises(StreamError, match="the peer does not read"):
+        with pytest.raises(StreamError, match="the peer is not reading"):
             await stream.send(bytes(size))
         assert transport.aborted
 
@@ -266,13 +266,13 @@ def test_flood_holds_up_no_timeout(call, frame):
         ),
         (
             lambda connection: connection.data_received(WindowUpdateFrame(1, window_increment=2**31 - 1).serialize()),
-            "the peer broke the rules of HTTP/2 (FLOW_CONTROL_ERROR)",
+            "the peer violated HTTP/2 (FLOW_CONTROL_ERROR)",
             ErrorCodes.FLOW_CONTROL_ERROR,
             False,
         ),
         (
             lambda connection: connection.data_received(GoAwayFrame(0, last_stream_id=0).serialize()),
-            "the server closes the connection, and did not look (REFUSED_STREAM)",
+            "the server closed the connection without processing it (REFUSED_STREAM)",
             ErrorCodes.REFUSED_STREAM,
             True,
         ),

@@ -126,7 +126,7 @@ def test_length_of_a_request_that_ends_wrongly_after_its_response():
             peer.h2.send_headers(1, [("checksum", "none")], end_stream=True)
             peer.h2.ping(b"are you?")
             await peer.until(PingAckReceived)
-            with pytest.raises(StreamError, match="the body has 0 bytes, and its content-length is '5'"):
+            with pytest.raises(StreamError, match="the body has 0 bytes, but its content-length is '5'"):
                 await streams[0].receive()
 
     run(main())

@@ -237,9 +237,9 @@ def test_frames_before_a_broken_one_are_delivered():
             stream = await connection.request(request())
             await stream.end()
             assert await stream.receive() == b"half"
-            with pytest.raises(StreamError, match="broke the rules"):
+            with pytest.raises(StreamError, match="the peer violated HTTP/2"):
                 await stream.receive()
-            with pytest.raises(StreamError, match="broke the rules"):
+            with pytest.raises(StreamError, match="the peer violated HTTP/2"):
                 await connection.request(request())
 
     run(main())
@@ -397,7 +397,7 @@ def test_stream_fault_of_a_response_ends_its_stream_alone():
         connection.data_received(headers(3, [(":status", "200"), ("content-length", "3")]))
         connection.data_received(DataFrame(3, data=b"no", flags=["END_STREAM"]).serialize())
         for stream in (first, second):
-            with pytest.raises(StreamError, match="broke the rules") as raised:
+            with pytest.raises(StreamError, match="the peer violated HTTP/2") as raised:
                 await stream.receive()
             assert raised.value.code == ErrorCodes.PROTOCOL_ERROR
         connection.data_received(headers(5, [(":status", "200")]) + DataFrame(5, data=b"body").serialize())
@@ -638,7 +638,7 @@ def test_header_block_that_never_ends_ends_the_connection():
         connection = settled(SETTINGS, HeadersFrame(3, data=bytes(16_000)).serialize(), *pieces)
         await processed(connection)
         assert connection._closed.code == ErrorCodes.ENHANCE_YOUR_CALM
-        assert "a block of headers that is too long" in str(connection._closed)
+        assert "a header block that is too long" in str(connection._closed)
         connection.data_received(headers(5))  # nobody looks at it
         connection.connection_lost(None)
         await turns()

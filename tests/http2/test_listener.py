@@ -302,7 +302,7 @@ def test_client_of_another_protocol_is_logged(begun, said, caplog):
     caplog.set_level(logging.INFO, "eventstream.http2")
     run(main())
     [record] = caplog.records
-    words = "the peer broke the rules of HTTP/2" + (f": {said}" if said else "")
+    words = "the peer violated HTTP/2" + (f": {said}" if said else "")
     assert record.getMessage() == f"a connection from 127.0.0.1 failed: {words} (PROTOCOL_ERROR)"
 
 

@@ -193,7 +193,7 @@ def test_closing_a_server_drains_it():
             while not connection._leaving:
                 await stream.send(b"hello")
                 assert await stream.receive()
-            with pytest.raises(StreamError, match=r"^the server takes no more streams on this connection"):
+            with pytest.raises(StreamError, match=r"^the server accepts no more streams on this connection"):
                 await connection.request(request())
             with pytest.raises(OSError):  # noqa: PT011 (refused, or reset)
                 async with http2.connect("127.0.0.1", server.port):
@@ -629,7 +629,7 @@ def test_connection_that_fails_is_logged(caplog, monkeypatch):
     caplog.set_level(logging.INFO, "eventstream.http2")
     run(main())
     (record,) = caplog.records  # and no more in this second
-    assert record.getMessage().startswith("a connection from 127.0.0.1 failed: the peer broke the rules of HTTP/2")
+    assert record.getMessage().startswith("a connection from 127.0.0.1 failed: the peer violated HTTP/2")
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.OK, HTTPStatus.NOT_FOUND])

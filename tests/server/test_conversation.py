@@ -165,7 +165,7 @@ def test_handler_that_never_responds_is_told(caplog):
             assert raised.value.status_code == 500
 
     run(main)
-    assert "the handler returned before it called respond" in caplog.text
+    assert "the handler returned before calling respond" in caplog.text
 
 
 # Faults, and the end
@@ -232,7 +232,7 @@ def test_log_has_each_stream(caplog):
                 await talk(client_of(serving))
 
     run(main)
-    assert "early-end, as was asked for" in caplog.text
+    assert "early-end, as requested" in caplog.text
 
 
 def test_operation_may_say_nothing_at_all():

@@ -173,7 +173,7 @@ def test_signer_signs_nothing_after_the_end():
     by.finish()
     signature = by.signature
     for call in (by.finish, lambda: by.sign(EVENTS[0])):
-        with pytest.raises(StateError, match=r"^the stream was finished: nothing can be signed after its end$"):
+        with pytest.raises(StateError, match=r"^the stream was finished: nothing more can be signed$"):
             call()
     assert by.signature == signature
 
@@ -219,7 +219,7 @@ def test_seed_that_is_not_a_signature_is_refused(seed):
 
 
 def test_seed_of_another_length_is_told_what_it_should_be():
-    with pytest.raises(ValueError, match=r"^the seed is a signature: 32 bytes or 64 hex digits$"):
+    with pytest.raises(ValueError, match=r"^the seed must be a signature: 32 bytes or 64 hex digits$"):
         signer(seed=SEED[:31])
 
 
@@ -251,9 +251,9 @@ def test_view_that_was_released_is_a_buffer_error():
 
 def test_region_or_service_that_is_no_text_is_a_type_error():
     for make in (signer, verifier):
-        with pytest.raises(TypeError, match=r"^the region is a str, not NoneType$"):
+        with pytest.raises(TypeError, match=r"^the region must be a str, not NoneType$"):
             make(region=None)
-        with pytest.raises(TypeError, match=r"^the service is a str, not bytes$"):
+        with pytest.raises(TypeError, match=r"^the service must be a str, not bytes$"):
             make(service=b"transcribe")
     for region, service, prior in ((None, SERVICE, SEED), (REGION, None, SEED), (REGION, SERVICE, SEED.hex())):
         with pytest.raises(TypeError):
@@ -530,7 +530,7 @@ UNSIGNED = {
 def test_message_without_exactly_the_two_headers_is_refused(fault, payload):
     by, messages = verifier(), signed()
     by.verify(messages[0])
-    with pytest.raises(UnexpectedMessage, match=r"event 1: a signed event has") as raised:
+    with pytest.raises(UnexpectedMessage, match=r"event 1: a signed event must have") as raised:
         by.verify(decode(encode(UNSIGNED[fault], payload)))
     assert raised.value.index == 1
     assert_dead(by, messages[1], raised.value)

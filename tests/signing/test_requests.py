@@ -204,7 +204,7 @@ def test_credentials_are_one_account_or_many_or_asked_for():
 
 def test_host_and_authority_must_be_the_same():
     """Only one of them is signed: whoever adds the other must not say where it goes."""
-    with pytest.raises(VerificationError, match=r"\bits host is not its :authority$"):
+    with pytest.raises(VerificationError, match=r"\bits host differs from its :authority$"):
         verify([("host", "localhost:8443"), *replaced(signed_request(), **{":authority": "elsewhere"})])
     assert verify([("host", "localhost:8443"), *signed_request()])
     both = [(":authority", "localhost:8443"), ("Host", "elsewhere")]
@@ -337,7 +337,7 @@ def test_date_that_is_none_is_refused(date):
 
 
 def test_credentials_day_must_be_the_dates():
-    with pytest.raises(VerificationError, match=r"\bthe day of its credential is not that of its date$"):
+    with pytest.raises(VerificationError, match=r"\bthe day of its credential differs from that of its date$"):
         verify(replaced(signed_request(), x_amz_date="20261123T120000Z"))
 
 
@@ -392,7 +392,7 @@ def test_verifier_survives_any_text_of_a_request():
 
 def test_other_objects_are_a_type_error():
     verifier = EventVerifier(Credentials("AKIDEXAMPLE", "secret"), "us-east-1", "transcribe", bytes(32))
-    with pytest.raises(TypeError, match=r"^a Message is verified, not bytes: decode the bytes first$"):
+    with pytest.raises(TypeError, match=r"^expected a Message, not bytes: decode the bytes first$"):
         verifier.verify(b"bytes")
 
 
@@ -482,7 +482,7 @@ def test_signed_value_cannot_be_exchanged_for_white_space(value):
 
 @pytest.mark.parametrize("value", ["line\nbreak", "line\rbreak", "nul\0"])
 def test_signed_value_has_one_line(value):
-    with pytest.raises(ValueError, match=r"^the header 'x-value' has a value of several lines$"):
+    with pytest.raises(ValueError, match=r"^the header 'x-value' has a value of more than one line$"):
         signed_request(headers=[*HEADERS, ("x-value", value)])
 
 
@@ -560,7 +560,7 @@ def test_repeated_host_is_none_of_them():
     headers = [("host", "localhost:8443"), *signed_request()]
     assert verify(headers)
     for added in ([("host", "elsewhere"), *headers], [*headers, ("Host", "elsewhere")]):
-        with pytest.raises(VerificationError, match="its host is not its :authority"):
+        with pytest.raises(VerificationError, match="its host differs from its :authority"):
             verify(added)
         plain = [(name, value) for name, value in added if name != ":authority"]
         with pytest.raises(SignatureMismatch):
@@ -724,7 +724,7 @@ def test_presign_bounds_the_expiry(expires):
 
 def test_presign_takes_the_host_of_the_url():
     for name in ("Host", ":authority"):
-        with pytest.raises(ValueError, match="the host is that of the URL"):
+        with pytest.raises(ValueError, match="the host is taken from the URL"):
             presign(headers=[(name, "elsewhere")])
     assert "SignedHeaders=host&" in presign("wss://example.com:443/") != presign("wss://example.com/")
     assert verify_url(presign("wss://example.com:443/")), "as every client does, the scheme's own port is left out"

@@ -198,5 +198,5 @@ def test_corruption_says_what_it_is():
 
 def test_corruption_of_what_is_not_valid_is_refused():
     for wire in (b"", EMPTY[:-1], 2 * EMPTY, testing.streams(min_size=2, max_size=2)):
-        with pytest.raises(InvalidArgument, match="begins with a valid message, not this: "):
+        with pytest.raises(InvalidArgument, match="needs a valid message to begin with: "):
             least(testing.corruptions(wire))

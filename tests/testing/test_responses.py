@@ -264,7 +264,7 @@ def test_stream_that_is_closed_ends(caller):
             ValueError,
             "InvokeModelWithBidirectionalStream streams in both directions: serve it with .*boto3.serve",
         ),
-        ("converse_stream", [{}], {}, TypeError, "events are messages, bytes and pauses, not dict"),
+        ("converse_stream", [{}], {}, TypeError, "events must be messages, bytes or pauses, not dict"),
         ("converse_stream", [], {"chunk_size": 0}, ValueError, "chunk_size=0: at least 1 is needed"),
     ],
 )

@@ -204,8 +204,8 @@ def test_streams_are_cut_in_every_way():
     assert len(least(chunkings, lambda chunks: len({len(chunk) for chunk in chunks}) > 2)) == 3
 
 
-TYPES_EXPECTED = "some of bool, str, int, bytes, Byte, Short, Long, Timestamp, UUID are expected"
-KINDS_EXPECTED = f"some of {', '.join(CORRUPTION_KINDS)} are expected"
+TYPES_EXPECTED = "expected some of bool, str, int, bytes, Byte, Short, Long, Timestamp, UUID"
+KINDS_EXPECTED = f"expected some of {', '.join(CORRUPTION_KINDS)}"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ KINDS_EXPECTED = f"some of {', '.join(CORRUPTION_KINDS)} are expected"
         (lambda: testing.header_values(max_size=32_768), "max_size=32768: a value has at most 32767 bytes"),
         (lambda: testing.header_values(types=[]), f"types=[]: {TYPES_EXPECTED}"),
         (lambda: testing.header_values(types=[float]), f"types=[<class 'float'>]: {TYPES_EXPECTED}"),  # type: ignore[list-item]
-        (lambda: testing.chunkings(b"", max_size=0), "max_size=0: a stream is at least one piece"),
+        (lambda: testing.chunkings(b"", max_size=0), "max_size=0: a stream has at least one piece"),
         (lambda: testing.corruptions(kinds=[]), f"kinds=[]: {KINDS_EXPECTED}"),
         (lambda: testing.corruptions(kinds=["all"]), f"kinds=['all']: {KINDS_EXPECTED}"),
     ],

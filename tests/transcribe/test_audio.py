@@ -125,7 +125,7 @@ def test_duration_out_of_its_bounds(format, duration):
 def test_durations():
     assert MONO.duration(32_000) == 1.0
     assert STEREO.duration(32_000) == 0.5
-    with pytest.raises(InvalidAudio, match="bytes of flac do not tell how long they last"):
+    with pytest.raises(InvalidAudio, match="the length of flac audio does not tell its duration"):
         AudioFormat(16000, media_encoding="flac").duration(1)
 
 
@@ -531,15 +531,15 @@ class Slow(io.BytesIO):
 def test_file_without_data_now_has_not_ended():
     data = wav(b"abcdef")
     for script in ([None], [12, 4, None]):
-        with pytest.raises(BlockingIOError, match="has no data now"):
+        with pytest.raises(BlockingIOError, match="has no data yet"):
             open_wav(Slow(data, script))
     audio = open_wav(Slow(data, [12, 8, 16, 8, 4, None, 2, None]))
     assert audio.read(4) == b"abcd"
-    with pytest.raises(BlockingIOError, match="has no data now"):
+    with pytest.raises(BlockingIOError, match="has no data yet"):
         audio.read(4)
     assert audio.read(4) == b"ef"
     chunks = []
-    with pytest.raises(BlockingIOError, match="has no data now"):
+    with pytest.raises(BlockingIOError, match="has no data yet"):
         drain(iter_chunks(Slow(b"abcdef", [4, None]), AudioFormat(16000)), chunks)
     assert chunks == [b"abcd"]
 
@@ -547,7 +547,7 @@ def test_file_without_data_now_has_not_ended():
 def test_wav_read_so_far_comes_before_no_data_now():
     audio = open_wav(Slow(wav(samples(50_000)), [12, 8, 16, 8, 32_768, None, None]))
     assert audio.read(-1) == samples(50_000)[:32_768]
-    with pytest.raises(BlockingIOError, match="no data now"):
+    with pytest.raises(BlockingIOError, match="no data yet"):
         audio.read(-1)
     assert audio.read(-1) == samples(50_000)[32_768:]
 
@@ -672,13 +672,13 @@ def test_asynchronous_source_without_data_now():
         async for chunk in aiter_chunks(Source(), AudioFormat(16000)):
             chunks.append(chunk)  # noqa: PERF401
 
-    with pytest.raises(BlockingIOError, match="has no data now"):
+    with pytest.raises(BlockingIOError, match="has no data yet"):
         asyncio.run(main())
     assert chunks == [b"abcd"]
 
 
 def test_piece_that_is_not_contiguous():
-    with pytest.raises(BufferError, match=r"^a piece of audio is not C-contiguous$"):
+    with pytest.raises(BufferError, match=r"^a chunk of audio is not C-contiguous$"):
         list(iter_chunks([memoryview(b"abcdef")[::2]], AudioFormat(16000)))
 
 
@@ -736,7 +736,7 @@ def test_half_a_sample_at_the_end_of_a_wav():
         (wav(b"ab", channels=6), "6 channels"),
         (wav(b"ab", block=4), "a WAV whose samples take 4 bytes; 2 are needed"),
         (wav(b"ab", block=0), "a WAV whose samples take 0 bytes; 2 are needed"),
-        (wav(b"ab", fmt=b"\1\0\1\0"), r"a WAV with a fmt chunk of 4 bytes; it has at least 16$"),
+        (wav(b"ab", fmt=b"\1\0\1\0"), r"a WAV with a fmt chunk of 4 bytes; at least 16 are needed$"),
         (b"RIFF\0\0\0\0WAVEdata\2\0\0\0ab", r"a WAV without a format: no fmt chunk comes before its audio$"),
         (b"RIFF\0\0\0\0WAVE", r"the WAV ends before its audio begins$"),
         (b"RIFF\0\0\0\0WAVELIST\xff\xff\xff\xff...", r"the WAV ends before its audio begins$"),
@@ -893,7 +893,7 @@ def test_error_of_the_audio_comes_through():
 
 @pytest.mark.parametrize("encoding", ["flac", "ogg-opus", "g729"])
 def test_pace_needs_a_format_that_tells_the_time(encoding):
-    with pytest.raises(InvalidAudio, match="do not tell how long they last"):
+    with pytest.raises(InvalidAudio, match="does not tell its duration"):
         pace(TEN, AudioFormat(16000, 1, encoding))
 
 

@@ -160,7 +160,7 @@ def test_ends_talk_to_each_other():
 @pytest.mark.parametrize(
     ("events", "text"),
     [
-        ([], "audio before the configuration: a ConfigurationEvent comes first"),
+        ([], "audio before the configuration: a ConfigurationEvent must come first"),
         ([ConfigurationEvent()], "The channel definitions must say which of the channels 0 and 1 is the agent's."),
         (
             [ConfigurationEvent(channel_definitions=[ChannelDefinition(channel_id=0, participant_role="AGENT")] * 2)],
@@ -225,7 +225,7 @@ def test_client_sends_no_audio_before_the_configuration():
             client = client_of(emulator)
             async with client.start_call_analytics_stream_transcription(**REQUIRED) as stream:
                 for send in (stream.send_audio, lambda chunk: stream.send(AudioEvent(chunk))):
-                    with pytest.raises(InvalidAudio, match="a ConfigurationEvent comes first"):
+                    with pytest.raises(InvalidAudio, match="a ConfigurationEvent must come first"):
                         await send(CHUNK)
                 await stream.send(CONFIGURATION)
                 await stream.send_audio(CHUNK)

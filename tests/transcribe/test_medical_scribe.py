@@ -184,9 +184,9 @@ NEEDED = "The configuration needs ResourceAccessRoleArn and OutputBucketName."
 @pytest.mark.parametrize(
     ("events", "text"),
     [
-        ([], "audio before the configuration: a MedicalScribeConfigurationEvent comes first"),
+        ([], "audio before the configuration: a MedicalScribeConfigurationEvent must come first"),
         ([configuration(), END], "audio after the end of the session"),
-        ([MedicalScribeSessionControlEvent(type="PAUSE")], "a session control event has the type END_OF_SESSION"),
+        ([MedicalScribeSessionControlEvent(type="PAUSE")], "a session control event must have the type END_OF_SESSION"),
         ([configuration("PATIENT")], ROLES),
         ([configuration("PATIENT", "PATIENT")], ROLES),
         ([configuration(resource_access_role_arn=None)], NEEDED),
@@ -215,7 +215,7 @@ def test_client_checks_what_it_sends():
         async with Emulator() as emulator, client_of(emulator).start_medical_scribe_stream(**REQUIRED) as stream:
             with pytest.raises(ValueError, match="END_OF_SESSION"):
                 await stream.send(MedicalScribeSessionControlEvent(type="PAUSE"))
-            with pytest.raises(InvalidAudio, match="a MedicalScribeConfigurationEvent comes first"):
+            with pytest.raises(InvalidAudio, match="a MedicalScribeConfigurationEvent must come first"):
                 await stream.send_audio(CHUNK)
             await stream.send(configuration())
             with pytest.raises(InvalidAudio, match="sample"):

@@ -644,12 +644,12 @@ def parsed_configuration(payload):
 
 @pytest.mark.parametrize("value", [None, "event", Transcript(), b"audio", Message()], ids=repr)
 def test_event_of_another_class_is_a_type_error(value):
-    with pytest.raises(TypeError, match=f"^an event is one of .*, TranscriptEvent, not {type(value).__name__}$"):
+    with pytest.raises(TypeError, match=f"^an event must be one of .*, TranscriptEvent, not {type(value).__name__}$"):
         event_to_message(value)
 
 
 def test_values_of_other_types_are_a_type_error():
-    with pytest.raises(TypeError, match=r"^TranscriptEvent: a value has a type that its JSON does not have$"):
+    with pytest.raises(TypeError, match=r"^TranscriptEvent: a value has a type that the event's JSON does not have$"):
         event_to_message(TranscriptEvent(Transcript(results=[Result(result_id=object())])))
 
 

@@ -400,7 +400,7 @@ def test_request_with_bad_parameters_opens_nothing():
             lambda server=server: server.send_exception(BadRequestException()),
         ):
             with pytest.raises(
-                StateError, match="parameters were invalid$" if "headers" in fault else "receive_request$"
+                StateError, match="its parameters are invalid$" if "headers" in fault else "receive_request$"
             ):
                 call()
 
@@ -442,7 +442,7 @@ def test_request_comes_first_and_once():
             with pytest.raises(StateError, match="receive_request"):
                 call()
     for method, path in (("POST", "/stream-transcription"), ("GET", "/")):
-        with pytest.raises(StateError, match="before"):
+        with pytest.raises(StateError, match="a request was already received"):
             a_server().receive_request(method, path, [])
 
 
@@ -583,7 +583,7 @@ def test_unsigned_audio_that_ends_before_its_end_was_cut():
 
 
 def test_transcripts_are_all_that_is_sent_as_transcripts():
-    with pytest.raises(TypeError, match=r"^an event is one of TranscriptEvent, not AudioEvent$"):
+    with pytest.raises(TypeError, match=r"^an event must be one of TranscriptEvent, not AudioEvent$"):
         a_server().send_transcript(AUDIO[0])
 
 

@@ -49,7 +49,7 @@ def test_server_answers_plain_gets(caplog):
             assert headers["content-length"] == "3"
             assert headers["date"].endswith("GMT")
             status, _, body = await asyncio.to_thread(get, server.port, "/broken")
-            assert (status, body) == (500, b"The server failed; its log says why.\n")
+            assert (status, body) == (500, b"The server failed; see its log.\n")
             status, headers, body = await asyncio.to_thread(get, server.port, "/other")
             assert (status, body) == (404, b"There is nothing at /other.\n")
             status, headers, body = await asyncio.to_thread(get, server.port, "/socket?a=1")

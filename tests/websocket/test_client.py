@@ -83,7 +83,7 @@ def test_client_tells_a_server_that_is_none():
 
         for handler, error, text in (
             (other, StreamError, "does not speak HTTP/1.1"),
-            (silent, TimeoutError, "no response for 0.05 s"),
+            (silent, TimeoutError, "the server did not respond for 0.05 s"),
         ):
             async with await asyncio.start_server(handler, "127.0.0.1", 0) as server:
                 port = server.sockets[0].getsockname()[1]
@@ -145,7 +145,7 @@ def test_client_tells_a_server_that_hangs_up(answer):
         async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             async with connected(port) as channel:
-                with pytest.raises(StreamError, match="the server hung up without an answer"):
+                with pytest.raises(StreamError, match="the server hung up without answering"):
                     await channel.response(5)
 
     run(main())

@@ -230,7 +230,7 @@ def test_nothing_is_taken_after_a_frame_of_text():
             await asyncio.sleep(0)
         assert await channel.receive() == b"one"
         for _ in range(2):
-            with pytest.raises(InvalidFrame, match="a frame of text"):
+            with pytest.raises(InvalidFrame, match="a text frame"):
                 await channel.receive()
         ended.append(True)
 

@@ -88,8 +88,8 @@ def test_server_closes_what_its_handler_leaves(caplog):
 @pytest.mark.parametrize(
     ("message", "text", "code"),
     [
-        ("text", b"a frame of text, where events come in binary frames", 1003),
-        ("", b"a frame of text, where events come in binary frames", 1003),
+        ("text", b"a text frame; events come in binary frames", 1003),
+        ("", b"a text frame; events come in binary frames", 1003),
         (
             b"x" * (websocket.MAX_FRAME + 1),
             b"a frame of more than 262144 bytes",
@@ -148,7 +148,7 @@ def test_server_breaks_off_with_a_peer_that_does(name):
 
     run(main())
     assert errors == [
-        "the connection was lost" if name in ("cut", "reset") else "the peer broke the WebSocket protocol"
+        "the connection was lost" if name in ("cut", "reset") else "the peer violated the WebSocket protocol"
     ]
 
 
@@ -245,8 +245,8 @@ def test_connection_is_forgotten_even_if_the_library_fails():
     ("request_", "text"),
     [
         (b"GET / HTTP/1.1\r\n" + b"X-Header: " + b"x" * 8_000 + b"\r\n", "its request has more than 65536 bytes"),
-        (b"\x16\x03\x01\x00\xa5\x01\r\n\r\n", "it sent something else than a request of HTTP/1.1"),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "it sent something else than a request of HTTP/1.1"),
+        (b"\x16\x03\x01\x00\xa5\x01\r\n\r\n", "it did not send an HTTP/1.1 request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "it did not send an HTTP/1.1 request"),
     ],
     ids=["large", "TLS", "HTTP/2"],
 )

@@ -116,7 +116,7 @@ class AudioFormat:
             InvalidAudio: the encoding does not tell.
         """
         if self.bytes_per_second is None:
-            raise InvalidAudio(f"bytes of {self.media_encoding} do not tell how long they last")
+            raise InvalidAudio(f"the length of {self.media_encoding} audio does not tell its duration")
         return length / self.bytes_per_second
 
     def check_chunk(self, chunk: bytes | bytearray | memoryview) -> None:
@@ -152,7 +152,7 @@ class AudioFormat:
         """
         view = memoryview(piece)
         if not view.c_contiguous:
-            raise BufferError("a piece of audio is not C-contiguous")
+            raise BufferError("a chunk of audio is not C-contiguous")
         if view.format not in _OCTETS and not (self.media_encoding == "pcm" and view.format in _PCM):
             needed = "16-bit little-endian integers" if self.media_encoding == "pcm" else "bytes"
             raise InvalidAudio(

@@ -265,7 +265,7 @@ def _pieces(audio: Any, expected: AudioFormat | None) -> AsyncIterator[Buffer]:
         return aiter(apieces_of(audio, size))
     if not (is_buffer(audio) or hasattr(audio, "read") or isinstance(audio, Iterable)):
         what = type(audio).__name__
-        raise TypeError(f"audio is a path, bytes, pieces of bytes, a queue, or something with read, not {what}")
+        raise TypeError(f"audio must be a path, bytes, an iterable of them, a queue or something with read, not {what}")
     return _each(pieces_of(audio, size))
 
 

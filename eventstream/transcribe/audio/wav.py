@@ -173,7 +173,7 @@ def _read_wav(file: BytesReadable, expected: AudioFormat | None, opened: BinaryI
 
 def _wav_format(head: bytes) -> AudioFormat:
     if len(head) < _FMT.size:
-        raise InvalidAudio(f"a WAV with a fmt chunk of {len(head)} bytes; it has at least {_FMT.size}")
+        raise InvalidAudio(f"a WAV with a fmt chunk of {len(head)} bytes; at least {_FMT.size} are needed")
     tag, channels, rate, _, block, bits = _FMT.unpack_from(head)
     if tag == _EXTENSIBLE and len(head) == _EXTENSIBLE_LENGTH and head[26:] == _GUID_TAIL:
         tag = int.from_bytes(head[24:26], "little")

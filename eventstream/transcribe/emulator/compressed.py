@@ -113,7 +113,7 @@ class CompressedDecoder:
         if frame is not None:
             self._heard = True
             if self._channels > frame.layout.nb_channels:
-                raise self._invalid("it has one channel, and two were announced")
+                raise self._invalid("it has one channel, but two were announced")
         resampled = self._resampler.resample(frame)
         return b"".join(bytes(part.planes[0])[: part.samples * self._frame_length] for part in resampled)
 

@@ -120,14 +120,14 @@ def parser(program: str) -> argparse.ArgumentParser:
         type=_argument(_seconds),
         default=normal.audio_timeout,
         metavar="SECONDS",
-        help="end a stream after so many seconds without audio (default: %(default)g)",
+        help="end a stream after this many seconds without audio (default: %(default)g)",
     )
     add(
         "--clock-offset",
         type=_argument(_offset),
         default=0.0,
         metavar="SECONDS",
-        help="shift the emulator's clock, so that a client's is wrong (default: 0; negative: backwards)",
+        help="shift the emulator's clock, to test clients with a wrong clock (default: 0; negative: backwards)",
     )
     add(
         "--strict",
@@ -144,7 +144,7 @@ def parser(program: str) -> argparse.ArgumentParser:
         type=_argument(_optional(_seconds)),
         default=argparse.SUPPRESS,
         metavar="SECONDS",
-        help="answer audio that runs ahead of real time by more as an expired signature; or none "
+        help="treat audio that runs further ahead of real time as an expired signature; or none "
         f"(default: none, {strict.max_lead:g} with --strict)",
     )
     add(
@@ -169,18 +169,18 @@ def parser(program: str) -> argparse.ArgumentParser:
         type=_argument(_seconds),
         default=10.0,
         metavar="SECONDS",
-        help="let streams finish for so many seconds after SIGTERM (default: %(default)g)",
+        help="let streams finish for this many seconds after SIGTERM (default: %(default)g)",
     )
     bounds = made.add_argument_group(
-        "limits of connections", "none: no limit. A budget is BURST/RATE: so many at once, and so many more per second."
+        "connection limits", "none means no limit. A budget is BURST/RATE: BURST at once, and RATE more per second."
     )
     for name, convert, metavar, said in (
         ("--max-connections", _positive, "N", "maximum number of connections; the one idle for longest gives way"),
         ("--max-connections-per-peer", _positive, "N", "maximum number of connections from one address"),
         ("--backlog", _positive, "N", "maximum number of connections that wait to be accepted"),
-        ("--idle-timeout", _seconds, "SECONDS", "close a connection after so many seconds without a stream"),
-        ("--resets", _budget, "BUDGET", "budget of a connection for streams that are reset"),
-        ("--idle-frames", _budget, "BUDGET", "budget of a connection for frames that carry no data"),
+        ("--idle-timeout", _seconds, "SECONDS", "close a connection after this many seconds without a stream"),
+        ("--resets", _budget, "BUDGET", "budget of each connection for reset streams"),
+        ("--idle-frames", _budget, "BUDGET", "budget of each connection for frames without data"),
     ):
         default = getattr(cost, name[2:].replace("-", "_"))
         shown = "/".join(f"{part:g}" for part in (default if isinstance(default, Budget) else [default]))
@@ -260,5 +260,5 @@ def _budget(text: str) -> Budget:
 
 def _rule(text: str) -> str:
     if text not in RULES:
-        raise ValueError(f"no rule {text!r}: there are {', '.join(RULES)}")
+        raise ValueError(f"unknown rule {text!r}: expected one of {', '.join(RULES)}")
     return text

@@ -221,7 +221,7 @@ class _Parser:
             if part is None:
                 raise ValueError(
                     f"{quote(line[position:].strip())} is neither a word, {{TYPE words}} nor [words|words]; "
-                    "\\ before a character of these makes it a plain one"
+                    "write \\ before one of these characters to mean the character itself"
                 )
             position = part.end()
             if part["type"] is not None:
@@ -307,7 +307,7 @@ class _Parser:
         [text] = _expected(arguments, "@at SECONDS", 1)
         time = _number(text, 0, _DAY)
         if time < self._time:
-            raise ValueError(f"@at {text} comes too late: the script has reached {self._time:g} seconds")
+            raise ValueError(f"@at {text} is too late: the script has already reached {self._time:g} seconds")
         self._time = time
 
     def _read_error(self, arguments: list[str]) -> None:

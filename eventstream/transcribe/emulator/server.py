@@ -149,7 +149,7 @@ def _page(accounts: Iterable[Credentials] | None, clock: Callable[[], datetime],
 
     credentials = next(iter((DOCUMENTATION_CREDENTIALS,) if accounts is None else accounts), None)
     if credentials is None:
-        raise ValueError("the page needs credentials, with which its streams are signed")
+        raise ValueError("the page needs credentials to sign its streams")
     operation = START_STREAM_TRANSCRIPTION
     assert operation.websocket_path is not None
 

@@ -100,7 +100,7 @@ class Limits:
     def __post_init__(self) -> None:
         unknown = sorted(self.allowed - RULES.keys())
         if unknown:
-            raise ValueError(f"no rule {unknown[0]!r}: there are {', '.join(RULES)}")
+            raise ValueError(f"unknown rule {unknown[0]!r}: expected one of {', '.join(RULES)}")
 
     @classmethod
     def strict(cls) -> Limits:

@@ -270,7 +270,7 @@ def test_samples_of_g711_are_bytes():
 @pytest.mark.parametrize("audio", [None, 5, object()])
 def test_source_of_something_else(audio):
     with pytest.raises(
-        TypeError, match=r"audio is a path, bytes, pieces of bytes, a queue, or something with read, not "
+        TypeError, match=r"audio must be a path, bytes, an iterable of them, a queue or something with read, not "
     ):
         Source(audio, PCM)
 
@@ -279,5 +279,5 @@ def test_silence():
     assert PCM.silence(0.1) == bytes(3_200)
     assert AudioFormat(8_000, media_encoding="g711-ulaw").silence(0.01) == b"\xff" * 80
     assert AudioFormat(8_000, media_encoding="g711-alaw").silence(0.01) == b"\xd5" * 80
-    with pytest.raises(InvalidAudio, match="do not tell"):
+    with pytest.raises(InvalidAudio, match="does not tell"):
         AudioFormat(8_000, media_encoding="flac").silence()

@@ -160,7 +160,7 @@ def test_broken_opus_packet_is_refused(samples):
 
 @pytest.mark.parametrize("encoding", ["flac", "g729"])
 def test_channel_that_is_missing_is_refused(samples, encoding):
-    with pytest.raises(BadRequestException, match="it has one channel, and two were announced"):
+    with pytest.raises(BadRequestException, match="it has one channel, but two were announced"):
         decoded(encoding, samples[encoding], 5000, channels=2)
 
 

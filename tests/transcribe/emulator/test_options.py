@@ -70,7 +70,7 @@ def test_bounds_of_connections_have_their_switches():
         (["--credentials", ":alone"], "not ACCESS_KEY:SECRET_KEY\n"),
         (["--max-streams", "0"], "at least 1 is needed\n"),
         (["--max-streams", "many"], "at least 1 is needed\n"),
-        (["--allow", "anything"], "no rule 'anything': there are language-options, one-variant, "),
+        (["--allow", "anything"], "unknown rule 'anything': expected one of language-options, one-variant, "),
         (["--max-lead", "soon"], "'soon'"),
         (["--backlog", "none"], "at least 1 is needed\n"),
         (["--clock-offset", "1e9"], "'1e9' is not a number of seconds between -31536000 and 31536000\n"),
@@ -122,28 +122,28 @@ def test_options_help(capsys, monkeypatch):
         "--script FILE script in UTF-8 that the scripted recogniser returns "
         "--max-streams N maximum number of concurrent streams (default: 25) "
         "--max-audio SECONDS maximum seconds of audio per stream (default: 14400) "
-        "--audio-timeout SECONDS end a stream after so many seconds without audio (default: 15) "
-        "--clock-offset SECONDS shift the emulator's clock, so that a client's is wrong (default: 0; negative: "
+        "--audio-timeout SECONDS end a stream after this many seconds without audio (default: 15) "
+        "--clock-offset SECONDS shift the emulator's clock, to test clients with a wrong clock (default: 0; negative: "
         "backwards) "
         "--strict be as strict as the service; the next two switches still override it "
         "--one-stream-per-connection, --no-one-stream-per-connection "
         "refuse a second stream on a connection (default: only with --strict) "
-        "--max-lead SECONDS answer audio that runs ahead of real time by more as an expired signature; or none "
+        "--max-lead SECONDS treat audio that runs further ahead of real time as an expired signature; or none "
         "(default: none, 300 with --strict) "
         "--allow RULE let requests break a rule of the service: language-options, one-variant, identified-language, "
         "speakers-or-channels, identification-or-redaction, pii-entity-types; repeatable "
         "--fault KIND@N[*STREAMS] "
         "fail at the Nth event of each stream, or of the first STREAMS: bad-crc, truncate, early-end, reset, "
         "exception:NAME, slow[:SECONDS]; event 1 has no results, 0 is the response itself; repeatable "
-        "--grace SECONDS let streams finish for so many seconds after SIGTERM (default: 10) "
+        "--grace SECONDS let streams finish for this many seconds after SIGTERM (default: 10) "
         "--quiet log only problems "
-        "limits of connections: none: no limit. A budget is BURST/RATE: so many at once, and so many more per second. "
+        "connection limits: none means no limit. A budget is BURST/RATE: BURST at once, and RATE more per second. "
         "--max-connections N maximum number of connections; the one idle for longest gives way (default: 1000) "
         "--max-connections-per-peer N maximum number of connections from one address (default: 250) "
         "--backlog N maximum number of connections that wait to be accepted (default: 100) "
-        "--idle-timeout SECONDS close a connection after so many seconds without a stream (default: 60) "
-        "--resets BUDGET budget of a connection for streams that are reset (default: 1000/33) "
-        "--idle-frames BUDGET budget of a connection for frames that carry no data (default: 1000/33) "
+        "--idle-timeout SECONDS close a connection after this many seconds without a stream (default: 60) "
+        "--resets BUDGET budget of each connection for reset streams (default: 1000/33) "
+        "--idle-frames BUDGET budget of each connection for frames without data (default: 1000/33) "
         "Examples: python -m eventstream.transcribe.emulator --port 8080 "
         "python -m eventstream.transcribe.emulator --tls ca.pem --recogniser moonshine"
     )

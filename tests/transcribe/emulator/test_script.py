@@ -171,7 +171,7 @@ def test_script_without_words(script):
         ("@pause -1", "-1 is out of range (0 to 86400)"),
         ("@language", "@language CODE [SCORE] is expected"),
         ("@language de-DE 2", "2 is out of range (0 to 1)"),
-        ("@at 0.2", "@at 0.2 comes too late: the script has reached 0.3 seconds"),
+        ("@at 0.2", "@at 0.2 is too late: the script has already reached 0.3 seconds"),
         ("@error", "@error CODE [TEXT] is expected"),
         ("@error 4xx", "'4xx' is not the code of an exception: letters and digits"),
         ("@filter rude", "@filter NAME WORD… is expected"),

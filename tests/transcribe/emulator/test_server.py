@@ -484,8 +484,8 @@ def test_websocket_paths_that_are_none(run, path):
                     pass
             assert raised.value.response.status_code == 404
             text = raised.value.response.body.decode()
-            assert text.startswith(f"There is no WebSocket at '{path}', but at /stream-transcription-websocket, ")
-            assert text.endswith("StartMedicalScribeStream: over HTTP/2 only.\n")
+            assert text.startswith(f"No WebSocket is served at '{path}', only at /stream-transcription-websocket, ")
+            assert text.endswith("StartMedicalScribeStream: HTTP/2 only.\n")
 
     run(main)
 
@@ -593,7 +593,7 @@ async def send_after_end(socket):
         (send_large_event, "Your stream is too big. Reduce the frame size and try your request again."),
         (send_large_frame, "Your stream is too big. Reduce the frame size and try your request again."),
         (send_garbage, ""),
-        (send_signed_late, "it is signed, and those before it are not"),
+        (send_signed_late, "it is signed, but earlier events are not"),
         (send_unsigned_late, "event 1"),
         (send_forged, "event 0"),
     ],

@@ -548,7 +548,7 @@ def test_audio_that_runs_ahead(run, client):
 
 
 def test_rules_that_there_are_not():
-    with pytest.raises(ValueError, match="no rule 'speakers': there are language-options, "):
+    with pytest.raises(ValueError, match="unknown rule 'speakers': expected one of language-options, "):
         Limits(allowed=frozenset({"speakers"}))
 
 
@@ -876,7 +876,7 @@ def test_client_that_does_not_read(run, client, caplog):
             return stream
 
     [message] = logged(run(main), caplog)
-    assert message.endswith(" bytes of audio; the client took nothing for 0.2 seconds")
+    assert message.endswith(" bytes of audio; the client read nothing for 0.2 seconds")
 
 
 @pytest.mark.parametrize(
@@ -948,7 +948,7 @@ def after_the_end(first, _, signer):
         (repeated, "signature does not match", 1),
         (garbage, "expected a message, found text", 1),
         (over_the_limit, TOO_BIG, 1),
-        (unsigned, "a signed event has", 1),
+        (unsigned, "a signed event must have", 1),
         (another_event, "The audio stream has an event that is neither audio nor configuration.", 1),
         (an_exception, "a client sends only events", 1),
         (after_the_end, "after the end", 1),
@@ -1092,7 +1092,7 @@ def test_recogniser_that_fails(run, client, factory, caplog):
             await stream.audio(b"well", b"fail")
             error = await stream.receive_error()
             assert type(error) is InternalFailureException
-            assert error.message == "The emulator failed to process the audio; its log says why."
+            assert error.message == "The emulator failed to process the audio; see its log."
             assert len(texts(stream.events)) == 1
             await other.audio(b"well")
             await other.end()
@@ -1161,7 +1161,7 @@ def test_exception_of_a_recogniser_that_cannot_be_sent(run, client, caplog):
             assert emulator.statistics.failed == 1
             return stream
 
-    assert "its error cannot be told" in logged(run(main), caplog)
+    assert "its error cannot be sent" in logged(run(main), caplog)
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -1310,7 +1310,7 @@ def test_event_that_is_cut(run, client, caplog):
             assert emulator.statistics.failed == 1
             return stream
 
-    assert logged(run(main), caplog) == ["3200 bytes of audio; truncate, as was asked for"]
+    assert logged(run(main), caplog) == ["3200 bytes of audio; truncate, as requested"]
 
 
 def test_reset(run, client):

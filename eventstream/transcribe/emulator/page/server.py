@@ -128,7 +128,7 @@ class Page:
         if len(hosts) != 1 or not _is_loopback_authority(hosts[0]):
             raise _Refused("This page is served to this machine only: open it at localhost or 127.0.0.1.")
         if not _is_loopback(peer.partition("%")[0]):  # without the zone
-            raise _Refused(f"This page is served to this machine only, and {quote(peer)} is another one.")
+            raise _Refused(f"This page is served to this machine only, not to {quote(peer)}.")
         return hosts[0]
 
     def _check_page(self, headers: list[tuple[str, str]], host: str) -> None:
@@ -162,13 +162,13 @@ class Page:
 def _parameters(query: str) -> str:
     """Return the query of a stream's URL. What its parameters say is left to the stream's own answer."""
     if len(query) > MAX_QUERY:
-        raise _Refused(f"The parameters of a stream have at most {MAX_QUERY} characters.")
+        raise _Refused(f"The parameters of a stream may have at most {MAX_QUERY} characters.")
     if not query.isascii():
-        raise _Refused("The parameters of a stream are ASCII, with all else encoded.")
+        raise _Refused("The parameters of a stream must be ASCII, with everything else encoded.")
     pairs = parse_qsl(query, keep_blank_values=True)
     names = [name for name, _ in pairs]
     if not all(map(_NAME.fullmatch, names)) or len(set(names)) < len(names):
-        raise _Refused("The parameters of a stream have names in lower case, each of them once.")
+        raise _Refused("The parameters of a stream must have names in lower case, and occur once.")
     return urlencode(pairs)
 
 
