@@ -14,7 +14,7 @@ try:
     from h2.config import H2Configuration
     from h2.connection import ConnectionInputs, H2Connection
     from h2.errors import ErrorCodes as ErrorCodes
-    from h2.events import ConnectionTerminated, DataReceived, Event, StreamReset
+    from h2.events import ConnectionTerminated, DataReceived, Event, InformationalResponseReceived, StreamReset
     from h2.exceptions import (
         DenialOfServiceError,
         FrameTooLargeError,
@@ -81,6 +81,9 @@ _KNOWN_SETTINGS = frozenset(SettingCodes)
 
 
 _OF_HEADERS = frozenset([HeadersFrame.type, ContinuationFrame.type])
+
+_OF_BODIES = frozenset([DataFrame.type, ContinuationFrame.type])
+"""Frames that carry nothing where they are empty."""
 
 _OF_STREAMS = frozenset([WindowUpdateFrame.type, PriorityFrame.type])
 """Frames whose faults are their stream's, and which h2 cannot parse then."""
@@ -215,16 +218,12 @@ class H2(H2Connection):
     # Budgets
 
     def _account(self, kind: int, length: int) -> None:
-        """Count a frame by its header."""
-        idle = self._idle
-        if kind == HeadersFrame.type or (kind == DataFrame.type and length):
-            if idle is not None:
-                idle.left = min(idle.left + REFILL, idle.burst)  # as `Bucket.give`, for every frame with data
-        elif kind == RstStreamFrame.type:
+        """Count a frame by its header; what headers and data carry is known only when they are processed."""
+        if kind == RstStreamFrame.type:
             if self._resets is not None:
                 self._resets.take()
-        elif idle is not None and (kind != ContinuationFrame.type or not length):
-            idle.take()
+        elif self._idle is not None and kind != HeadersFrame.type and (kind not in _OF_BODIES or not length):
+            self._idle.take()
         if kind == ContinuationFrame.type:
             self._header_block += length
         else:
@@ -311,16 +310,25 @@ class H2(H2Connection):
 
     def _receive_headers_frame(self, frame: HeadersFrame) -> tuple[list[Frame], list[Event]]:
         was_reset_here = self._is_reset_here(frame.stream_id)
+        idle = self._idle
         try:
-            return super()._receive_headers_frame(frame)
+            frames, events = super()._receive_headers_frame(frame)
         except (NoSuchStreamError, StreamIDTooLowError):
             if was_reset_here:
+                if idle is not None:
+                    idle.take()
                 return [], []
             raise  # the stream is closed: h2 knows what that means
         except ProtocolError as error:
             if self._decompressor.list_size is None or frame.stream_id not in self.streams:
                 raise
             return self._fail_stream(frame.stream_id, error.error_code)
+        if idle is not None:
+            if isinstance(events[0], InformationalResponseReceived):
+                idle.take()
+            else:
+                idle.give(REFILL)
+        return frames, events
 
     def _receive_data_frame(self, frame: DataFrame | SimpleNamespace) -> tuple[list[Frame], list[Event]]:
         was_reset_here = self._stream_closed_by(frame.stream_id) is StreamClosedBy.SEND_RST_STREAM
@@ -363,6 +371,12 @@ class H2(H2Connection):
         except ProtocolError as error:
             self._terminate_connection(error.error_code)
             raise
+        idle = self._idle
+        if idle is not None and length:
+            if begin == end:  # all of it is padding
+                idle.take()
+            elif events and isinstance(events[0], DataReceived):  # its stream is open
+                idle.left = min(idle.left + REFILL, idle.burst)  # as `Bucket.give`, for every frame with data
         if frames:
             self._prepare_for_sending(frames)
         for event in events:

@@ -506,6 +506,8 @@ IDLE = {
     "SETTINGS": SETTINGS,
     "PRIORITY": PriorityFrame(1, depends_on=0, stream_weight=1).serialize(),
     "empty DATA": DataFrame(1).serialize(),
+    "DATA of padding": DataFrame(1, pad_length=2, flags=["PADDED"]).serialize(),
+    "DATA of no padding": DataFrame(1, pad_length=0, flags=["PADDED"]).serialize(),
     "WINDOW_UPDATE": WindowUpdateFrame(0, window_increment=1).serialize(),
     "WINDOW_UPDATE of a stream": WindowUpdateFrame(1, window_increment=1).serialize(),
     "unknown": b"\0\0\1\x77\0\0\0\0\0?",
@@ -644,11 +646,31 @@ def test_budget_is_not_met_by_windows_that_are_returned(ours):
     run(main())
 
 
-def test_budgets_of_a_client():
+@pytest.mark.parametrize(
+    "late", [headers(3, [("x-trailer", "")]), DataFrame(3, data=b"late").serialize() + ping()], ids=["headers", "data"]
+)
+def test_budget_is_not_met_by_a_stream_that_was_reset(late):
+    """What comes late carries nothing for anybody."""
+
+    async def main():
+        wires = SETTINGS, headers(1), RESETS["malformed"](3)
+        connection = settled(*wires, handler=waiting, idle_frames=Budget(100, 0))
+        await turns()
+        goodbye, closed = await flooded(connection, [late] * 300)
+        assert 95 <= goodbye <= 106
+        assert 195 <= closed <= 210
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
+@pytest.mark.parametrize("frame", [ping(), headers(1, [(":status", "103")])], ids=["PING", "interim responses"])
+def test_budgets_of_a_client(frame):
     async def main():
         connection = lonely(idle_frames=Budget(100, 0))
         stream = await connection.request(request())
-        goodbye, closed = await flooded(connection, [ping()] * 300)
+        goodbye, closed = await flooded(connection, [frame] * 300)
         assert 100 <= goodbye <= 105
         assert 200 <= closed <= 210
         with pytest.raises(StreamError, match="too many frames that carry nothing") as raised:
