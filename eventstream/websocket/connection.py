@@ -189,7 +189,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if frame.opcode is Opcode.TEXT:
             self._refuse(InvalidFrame("a text frame; events come in binary frames"), CloseCode.UNSUPPORTED_DATA)
-        elif frame.opcode in (Opcode.BINARY, Opcode.CONT) and frame.data:
+        if frame.opcode in (Opcode.BINARY, Opcode.CONT) and frame.data:
             if self._error is None:
                 self._received += frame.data
             if self._idle is not None:

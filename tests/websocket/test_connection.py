@@ -57,6 +57,28 @@ def test_flood_of_frames_that_carry_nothing_is_cut(opcode, data, fin):
     assert ended == ["it sends frames that carry nothing, faster than the budget allows"]
 
 
+def test_flood_of_text_that_nobody_has_refused_yet_is_cut():
+    ended = []
+
+    async def main():
+        async def busy(channel):
+            await channel.wait_closed()
+            with pytest.raises(StreamError) as raised:
+                await channel.receive()
+            ended.append(str(raised.value))
+
+        async with websocket.serve(busy, idle_frames=Budget(200, 1)) as server:
+            peer = await Peer.of(server.port)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(50):
+                    peer.writer.write(peer.bytes_of(1, b"text") * 100)
+                    await peer.writer.drain()
+            await peer.frames()
+
+    run(main())
+    assert ended == ["it sends frames that carry nothing, faster than the budget allows"]
+
+
 def test_pings_whose_answers_are_not_read_are_cut():
     """Even if data beside them gives the budget back."""
     ended = []
