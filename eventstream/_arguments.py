@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+_HINTS = {"Decoder": "; pass bytes to feed()"}
+"""What the caller may have wanted."""
+
+
 def check_call(class_: str, most: int, names: tuple[str, ...], given: int, named: Iterable[str]) -> None:
     """Compare the arguments of a call with those that the class takes, all of which are optional.
 
@@ -28,6 +32,8 @@ def check_call(class_: str, most: int, names: tuple[str, ...], given: int, named
     Raises:
         TypeError: the class does not take these.
     """
+    if given > most == 0:
+        raise TypeError(f"{class_}() takes only keyword arguments: {', '.join(names)}{_HINTS.get(class_, '')}")
     if given > most:
         raise TypeError(f"{class_}() takes at most {most} positional argument{'s' * (most != 1)} ({given} given)")
     for name in named:

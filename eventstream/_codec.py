@@ -77,10 +77,8 @@ else:
                     advice = "This is a subinterpreter, and Cython modules work only in the interpreter that"
                     advice += " imported them first: use eventstream in the main interpreter"
                 elif os.path.exists(os.path.join(os.path.dirname(__file__), "_native.pyx")):
-                    advice = (
-                        "This is the source tree: `pip install -e .` builds it here, and elsewhere what is installed"
-                    )
-                    advice += " is imported"
+                    advice = "This is the source tree: run `pip install -e .` here, or start Python in another folder"
+                    advice += " to import the installed package"
                 else:
                     advice = "Install a wheel, or a C compiler and install again"
                 warnings.warn(

@@ -64,6 +64,7 @@ from eventstream.exceptions import (
     TruncatedHeader,
     TruncatedMessage,
     UnknownHeaderType,
+    copy_of,
 )
 from eventstream.values import Byte, Long, Short, Timestamp, uuid_bytes
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
@@ -1875,7 +1876,7 @@ cdef class Decoder:
         if busy:
             raise StateError("the decoder is in use: it serves one thread, and one call, at a time")
         es_clear(&self._busy)
-        raise self._error._again()
+        raise copy_of(self._error)
 
     def feed(self, data, /):
         """Receive the next bytes of the stream; iterating over the decoder checks them.
@@ -2014,7 +2015,7 @@ cdef class Decoder:
             if isinstance(error, DecodeError):  # a MemoryError takes its place where its traceback finds no memory
                 if isinstance(error, PreludeChecksumMismatch):
                     error.__init__(error.offset, error.expected, error.computed, self._beginning())
-                self._error = error._again()
+                self._error = copy_of(error)
                 self._release_chunk()
                 self._discard(self._stop - self._start)
                 self._drop_payload()
@@ -2286,13 +2287,14 @@ cdef newfunc made_decoder = (<PyTypeObject *> Decoder).tp_new
 
 cdef object new_decoder(PyTypeObject *class_, PyObject *arguments, PyObject *named):
     """What Cython has made. It would name `__cinit__` in the error of a wrong call."""
+    cdef tuple given = <tuple> arguments
     cdef dict options
-    if len(<tuple> arguments):
-        raise TypeError("Decoder() takes limits by keyword, e.g. max_payload_length=1000; pass bytes to feed()")
-    if named != NULL:
-        options = <dict> named
-        if ("copy" in options) + ("max_headers_length" in options) + ("max_payload_length" in options) < len(options):
-            check_call("Decoder", 0, ("max_headers_length", "max_payload_length", "copy"), 0, options)
+    cdef Py_ssize_t known
+    if len(given) or named != NULL:
+        options = named_of(named)
+        known = ("copy" in options) + ("max_headers_length" in options) + ("max_payload_length" in options)
+        if len(given) or known < len(options):
+            check_call("Decoder", 0, ("max_headers_length", "max_payload_length", "copy"), len(given), options)
     return made_decoder(<type> class_, arguments, named)
 
 

@@ -23,10 +23,9 @@ import uuid
 import zlib
 from _thread import LockType, allocate_lock
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from functools import wraps
 from operator import index
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from eventstream._arguments import checked
 from eventstream._text import MAX_SHOWN, header_label
@@ -49,6 +48,7 @@ from eventstream.exceptions import (
     TruncatedHeader,
     TruncatedMessage,
     UnknownHeaderType,
+    copy_of,
 )
 from eventstream.values import Byte, HeaderInput, HeaderValue, Long, Short, Timestamp, uuid_bytes
 from eventstream.wire import (
@@ -707,18 +707,6 @@ def decode(
     return Message._of(headers, bytes(view[PRELUDE_LENGTH + headers_length : -CRC_LENGTH]))
 
 
-def _by_name(new: T) -> T:
-    """Name the mistake of positional arguments. Signature and documentation stay those of `new`."""
-
-    @wraps(new)  # type: ignore[arg-type]
-    def named(cls: type, *positional: object, **options: Any) -> Any:
-        if positional:
-            raise TypeError("Decoder() takes limits by keyword, e.g. max_payload_length=1000; pass bytes to feed()")
-        return new(cls, **options)  # type: ignore[operator]
-
-    return cast("T", named)
-
-
 @final
 class Decoder:
     """Messages from a stream of bytes that arrives in pieces of any size; does no I/O.
@@ -774,7 +762,6 @@ class Decoder:
     _chunk: memoryview
     _position: int
 
-    @_by_name
     @checked
     def __new__(
         cls,
@@ -811,7 +798,7 @@ class Decoder:
             raise StateError("the decoder is in use: it serves one thread, and one call, at a time")
         if self._error is not None:
             self._busy.release()
-            raise self._error._again()
+            raise copy_of(self._error)
 
     def _release(self) -> None:
         self._buffer, self._start = bytearray(), 0
@@ -880,7 +867,7 @@ class Decoder:
         try:
             message = self._next_message()
         except DecodeError as error:
-            self._error = error._again()
+            self._error = copy_of(error)
             self._release()
             raise
         finally:

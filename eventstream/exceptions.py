@@ -5,9 +5,9 @@ The caller's fault (`EncodeError`), the sender's fault (`DecodeError`, `Verifica
 different errors. Each carries its facts as attributes and builds its text from them, so that both
 implementations of the codec say the same. A text quotes at most 64 bytes of input; that of a `ServiceError` has at most
 1,024 characters. All of them pickle and copy.
-
-This module imports nothing but `_text` and `wire`, and they nothing of the package.
 """
+
+# This module imports nothing but `_text` and `wire`, and they nothing of the package.
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import timedelta
-    from typing import Any, Literal, Protocol
+    from typing import Any, Literal, Protocol, TypeVar
 
     from typing_extensions import Self
 
     from eventstream.values import HeaderValue
 
     Part = Literal["headers", "payload"]
+    E = TypeVar("E", bound=Exception)
 
     class Message(Protocol):
         """What a `ServiceError` is made from: a `Message` of either implementation."""
@@ -66,11 +67,12 @@ class _Restorable(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, dict(self.__dict__))
 
-    def _again(self) -> Self:
-        """Return a new exception, equal to this one in class and attributes, without its traceback."""
-        error = _restore(type(self), self.args, self.__dict__)
-        assert isinstance(error, type(self))
-        return error
+
+def copy_of(error: E) -> E:
+    """Return a new exception, equal to this one in class and attributes, without its traceback."""
+    copied = _restore(type(error), error.args, error.__dict__)
+    assert isinstance(copied, type(error))
+    return copied
 
 
 class CodecError(_Restorable):
@@ -359,11 +361,14 @@ class ServiceError(_Restorable):
     The text of this error, its ``str()``, has at most 1,024 characters, and control characters are escaped in it. The
     attributes hold everything.
 
-    Attributes:
+    Args:
         code: the exception's type or the error's code, empty if the message names none.
         message: the service's text, empty if it gave none.
-        headers: the message's headers.
-        payload: the message's payload, as bytes.
+        headers: the message's headers; None: it has none.
+        payload: the message's payload.
+
+    Attributes:
+        code, message, headers, payload: as given.
         status_code: the HTTP status that belongs to the error; None where the operation does not say.
         request_id: the id of the request, for the service's support; None where it is not known.
         clock_skew: how far the service's clock is from this machine's, where a client found that this is why a request

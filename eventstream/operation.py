@@ -101,6 +101,11 @@ class InvalidRequest(ValueError):
 class InvalidEvent(CodecError, ValueError):
     """A valid message that is not an event of the operation: its headers are missing, or its JSON has another shape.
 
+    Args:
+        event_type: the message's ``:event-type``, None if it has none.
+        reason: what is wrong.
+        path: where in the JSON, e.g. ``$.Transcript.Results[0]``; None: the fault has no place there.
+
     Attributes:
         event_type: the message's ``:event-type``, None if it has none.
         path: where in the JSON, e.g. ``$.Transcript.Results[0]``; None if the fault has no place there, or the JSON is
@@ -116,6 +121,10 @@ class InvalidEvent(CodecError, ValueError):
 
 class InvalidFrame(InvalidEvent):
     """A client's frame on a WebSocket is not a part of an event stream: it holds text, or is too large.
+
+    Args:
+        reason: what is wrong.
+        too_large: whether that is the fault.
 
     Attributes:
         too_large: whether that is the fault.

@@ -210,10 +210,7 @@ class BlockingStream(Generic[_Stream]):
 
     Any threads may call its methods; one waits while another sends, or takes the next event. It is an iterator over the
     events. What its methods raise, and when, is described in `eventstream.client.Stream`. Their types are those of the
-    asynchronous stream's class.
-
-    Args:
-        opening: the asynchronous stream, not entered yet.
+    asynchronous stream's class. `Client.open` makes them, of an asynchronous stream that is not entered yet.
     """
 
     def __init__(self, opening: AbstractAsyncContextManager[_Stream]) -> None:

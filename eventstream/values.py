@@ -45,7 +45,11 @@ _MILLISECOND = _datetime.timedelta(milliseconds=1)
 
 
 class _SizedInteger(int):
-    """An integer of a fixed number of bits, signed."""
+    """An integer of a fixed number of bits, signed.
+
+    Args:
+        value: an integer in the range of these bits.
+    """
 
     __slots__ = ()
     _bits: ClassVar[int]
@@ -66,6 +70,9 @@ class _SizedInteger(int):
 class Byte(_SizedInteger):
     """Header type 2: 8 bits, -128 ... 127.
 
+    Args:
+        value: an integer in this range.
+
     Raises:
         InvalidHeaderValue: the value is outside the range.
         TypeError: the value is not an integer.
@@ -77,6 +84,9 @@ class Byte(_SizedInteger):
 
 class Short(_SizedInteger):
     """Header type 3: 16 bits, -32,768 ... 32,767.
+
+    Args:
+        value: an integer in this range.
 
     Raises:
         InvalidHeaderValue: the value is outside the range.
@@ -90,6 +100,9 @@ class Short(_SizedInteger):
 class Long(_SizedInteger):
     """Header type 5: 64 bits, -2**63 ... 2**63 - 1.
 
+    Args:
+        value: an integer in this range.
+
     Raises:
         InvalidHeaderValue: the value is outside the range.
         TypeError: the value is not an integer.
@@ -101,6 +114,9 @@ class Long(_SizedInteger):
 
 class Timestamp(_SizedInteger):
     """Header type 8: milliseconds since 1970-01-01T00:00:00Z, 64 bits, signed; any of them, year 1 or not.
+
+    Args:
+        value: the milliseconds, an integer in the range of 64 bits.
 
     Raises:
         InvalidHeaderValue: the value is outside the range.

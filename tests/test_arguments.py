@@ -29,7 +29,7 @@ CLASSES: list[tuple[Call, str]] = [
     (lambda codec: codec.Decoder(max_length=1), "Decoder() got an unexpected keyword argument 'max_length'"),
     (
         lambda codec: codec.Decoder(1000, max_length=1),
-        "Decoder() takes limits by keyword, e.g. max_payload_length=1000; pass bytes to feed()",
+        "Decoder() takes only keyword arguments: max_headers_length, max_payload_length, copy; pass bytes to feed()",
     ),
 ]
 

@@ -138,7 +138,13 @@ class TranscribeError(ServiceError):
 
 
 class _Kind(TranscribeError):
-    """A `TranscribeError` whose class says its code."""
+    """A `TranscribeError` whose class says its code.
+
+    Args:
+        message: the service's text.
+        headers: those of the message or of the response.
+        payload: the message's payload, or the body of the response.
+    """
 
     def __init__(
         self, message: str = "", headers: Mapping[str, HeaderValue] | None = None, payload: bytes = b""

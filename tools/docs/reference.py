@@ -1,6 +1,8 @@
-"""An extension of griffe, which reads the sources for the reference: it shows what the sources say in other words.
+"""An extension of griffe, which reads the sources for the reference: it shows what users call, and how they call it.
 
 - A class that is made by ``__new__`` has its signature, as one with ``__init__`` has.
+- A class whose docstring describes no arguments has no signature: the package makes its objects, not the user.
+- What only other modules of the package call, or asyncio, is left out.
 - The members of an enumeration are listed with their values.
 - Examples in docstrings are blocks of code.
 """
@@ -14,6 +16,23 @@ import griffe
 
 EXAMPLE = re.compile(r"^(?P<indent> *)>>> .*\n(?:(?P=indent)\S.*(?:\n|\Z))*", re.MULTILINE)
 ENUMERATIONS = ("Enum", "IntEnum", "StrEnum")
+ARGUMENTS = re.compile(r"^Args:|\bIts arguments are those of\b", re.MULTILINE)
+
+PROTOCOL = "buffer_updated connection_lost connection_made data_received eof_received get_buffer"
+"""What asyncio calls."""
+
+INTERNAL = {
+    "eventstream.http2.connection.Connection": "abort buffer_updated data_received forget get_buffer leave room",
+    "eventstream.http2.client.ClientConnection": "data_received forget",
+    "eventstream.websocket.connection.Connection": f"{PROTOCOL} complain pause_writing resume_writing",
+    "eventstream.websocket.client.ClientSocket": "connection_made",
+    "eventstream.websocket.server.ServerSocket": "connection_lost connection_made data_received leave wait_closed",
+    "eventstream.websocket.server.Server": "answer listen start",
+    "eventstream.client.stream.Stream": "prepare received transmit",
+    "eventstream.server.conversation.Conversation": "run shares",
+    "eventstream.server.service.Service": "__call__ drain enter leave no_websocket over_websocket silence words",
+}
+"""Methods that have public names, and are not for users."""
 
 
 class Reference(griffe.Extension):
@@ -27,6 +46,11 @@ class Reference(griffe.Extension):
             made.returns = None
             cls.set_member("__init__", made)
             del cls.members["__new__"]
+        made = cls.members.get("__init__")
+        if isinstance(made, griffe.Function) and len(made.parameters) > 1 and not _has_arguments(cls):
+            del cls.members["__init__"]
+        for name in INTERNAL.get(cls.path, "").split():
+            del cls.members[name]  # a KeyError if there is no such method any more
         if any(str(base).rpartition(".")[2] in ENUMERATIONS for base in cls.bases):
             for member in cls.members.values():
                 if isinstance(member, griffe.Attribute) and member.docstring is None and member.value is not None:
@@ -36,6 +60,10 @@ class Reference(griffe.Extension):
         """Make blocks of code of the examples in a docstring."""
         if obj.docstring is not None:
             obj.docstring.value = EXAMPLE.sub(_block, obj.docstring.value)
+
+
+def _has_arguments(cls: griffe.Class) -> bool:
+    return cls.docstring is not None and ARGUMENTS.search(cls.docstring.value) is not None
 
 
 def _block(example: re.Match[str]) -> str:
