@@ -86,7 +86,6 @@ cdef extern from "Python.h":
     Py_ssize_t PyNumber_AsSsize_t(object value, PyObject *overflow) except? -1  # clipped where that is NULL
     int es_get_buffer "PyObject_GetBuffer"(object source, Py_buffer *view, int flags) noexcept  # see `acquire`
     bint PyMemoryView_Check(object value)
-    Py_buffer *PyMemoryView_GET_BUFFER(object view)
     object PyMemoryView_FromObject(object value)
     void *PyMemoryView_GET_BASE(object view)  # NULL where the view has no exporter
 
@@ -121,6 +120,9 @@ cdef extern from "_shim.h":
     ctypedef struct es_spares:
         pass
     bytes es_new_bytes(es_spares *spares, Py_ssize_t size)
+    bint es_may_spare(es_spares *spares, Py_ssize_t size) noexcept
+    object es_new_view(es_spares *spares, object bytes_, Py_ssize_t start, Py_ssize_t length)
+    void es_narrow_view(object view, Py_ssize_t start, Py_ssize_t length) noexcept
     object es_owned(PyObject *owned)
     void es_set_new(PyTypeObject *type, object (*new)(PyTypeObject *, PyObject *, PyObject *))
     bint es_test_and_set(int *flag) noexcept
@@ -287,10 +289,11 @@ def _crc32_copy(str kernel, target, data, uint32_t crc=0) -> int:
         PyBuffer_Release(&destination)
 
 
-# Bytes for the caller: small ones that nobody has any more are reused, see `_shim.h`.
+# What the caller is given: bytes, and views of bytes, that are small and nobody has any more are reused, see `_shim.h`.
 
 cdef es_spares spare_payloads
 cdef es_spares spare_frames
+cdef es_spares spare_views
 
 
 # Bytes from the caller
@@ -2049,17 +2052,15 @@ cdef class Decoder:
         return message
 
     cdef object _payload_view(self, size_t position, size_t length, bint last):
-        """``memoryview(self._chunk)[position : position + length]``, by narrowing a view that nobody has seen yet, which
-        takes a third of the time of a slice. The views of one chunk share its export; the last may well be the only."""
+        """``memoryview(self._chunk)[position : position + length]``. The views of one chunk share its export, unless the
+        chunk is small; the last may well be the only."""
         cdef object payload
-        cdef Py_buffer *view
+        if es_may_spare(&spare_views, PyBytes_GET_SIZE(self._chunk)):
+            return es_new_view(&spare_views, self._chunk, position, length)
         if self._view is None and not last:
             self._view = PyMemoryView_FromObject(self._chunk)
         payload = PyMemoryView_FromObject(self._chunk if self._view is None else self._view)
-        view = PyMemoryView_GET_BUFFER(payload)
-        view.buf = <uint8_t *> view.buf + position
-        view.len = length
-        view.shape[0] = length
+        es_narrow_view(payload, position, length)
         return payload
 
     cdef Message _take_from_buffer(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import collections
 import contextlib
 import copy
 import ctypes
@@ -520,6 +521,99 @@ def test_view_is_not_given_of_pieces_or_mutable_input(codec):
             if isinstance(piece, bytearray):
                 piece[:] = bytes(len(piece))
         assert bytes(payload) == data[-4 - len(payload) : -4]
+
+
+HOLDERS = {
+    "nothing": lambda message: None,
+    "the message": lambda message: (message, message.payload),
+    "its payload": lambda message: (message.payload,) * 2,
+    "a part of it": lambda message: (message.payload[:], message.payload),
+    "what only another view shows": lambda message: (message.payload.cast("c").cast("B"),) * 2,
+    "what shares its buffer": lambda message: (memoryview(pickle.PickleBuffer(message.payload)),) * 2,
+}
+
+
+@pytest.mark.parametrize("hold", HOLDERS.values(), ids=HOLDERS)
+@pytest.mark.parametrize("every", [1, 2, 3, 10])
+def test_views_stay_as_they_were(codec, hold, every):
+    """A view that nobody has any more may be made into the next one; nobody else's changes."""
+    decoder = codec.Decoder(copy=False)
+    kept = []
+    for number in range(300):
+        payload = bytes([33 + number % 89]) * REUSED_LENGTHS[number * 7 // 5 % len(REUSED_LENGTHS)]
+        wire = frames.frame(frames.EVENT_BLOCK, payload)
+        for message in decoder.feed(b"".join([wire] * (1 + number % 3))):
+            view = message.payload
+            assert view == payload
+            assert hash(view) == hash(payload)
+            assert view.obj.startswith(wire)
+            assert (view.nbytes, view.shape, view.strides, view.format) == (len(payload), (len(payload),), (1,), "B")
+            assert view.readonly
+            assert view.c_contiguous
+            if number % every == 0:
+                kept.append((hold(message), payload))
+            del view
+    for held, payload in kept:
+        assert held is None or all(getattr(one, "payload", one) == payload for one in held)
+
+
+def test_released_view_stays_released(codec):
+    decoder = codec.Decoder(copy=False)
+    released = []
+    for number in range(100):
+        (message,) = decoder.feed(numbered(number))
+        with message.payload as view:
+            assert bytes(view) == codec.decode(numbered(number)).payload
+        if number % 2:
+            released.append(view)
+        del message
+    for view in released:
+        with pytest.raises(ValueError, match="released"):
+            view.tobytes()
+
+
+def test_weak_reference_to_a_view_is_to_no_other(codec):
+    decoder = codec.Decoder(copy=False)
+    references = []
+    for number in range(100):
+        (message,) = decoder.feed(numbered(number))
+        references.append(weakref.ref(message.payload))
+        assert references[-1]() is message.payload
+        del message
+        gc.collect()
+    decoder.feed(numbered(0) * 3)
+    views = [message.payload for message in decoder]
+    assert not {id(reference()) for reference in references} & set(map(id, views))
+
+
+def test_weakref_to_a_view_decodes(codec):
+    """The view is freed when another one is made, or at once."""
+    outer, other = codec.Decoder(copy=False), codec.Decoder(copy=False)
+    references, inner = [], []
+    for number in range(100):
+        (message,) = outer.feed(numbered(number))
+        (view,) = [one.payload for one in outer.feed(numbered(100 + number))]
+        wire = numbered(1000 + number)
+        references.append(weakref.ref(view, lambda _, wire=wire: inner.append((wire, [*other.feed(wire)]))))
+        assert message.encode() == numbered(number)
+        assert view == codec.decode(numbered(100 + number)).payload
+        del message, view
+    assert len(inner) >= 98  # two may still be kept
+    assert all(wires(messages) == [wire] for wire, messages in inner)
+
+
+@pytest.mark.untraced
+def test_bytes_that_are_kept_for_views_are_bounded(codec):
+    decoder = codec.Decoder(copy=False)
+    for length in (100, 4000, 4097, 100_000):
+        chunks = [frames.frame(b"", bytes(length)) for _ in range(200)]
+        before = [sys.getrefcount(chunk) for chunk in chunks]
+        for i in range(len(chunks)):
+            collections.deque(decoder.feed(chunks[i]), maxlen=0)
+        after = [sys.getrefcount(chunk) for chunk in chunks]
+        kept = [len(chunk) for i, chunk in enumerate(chunks) if after[i] > before[i]]
+        assert len(kept) <= 2
+        assert sum(kept) <= 2 * 4096
 
 
 def test_copy_makes_payloads_bytes(codec):
