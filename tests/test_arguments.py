@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cases import each
 
 from eventstream import Byte, Long, Short, Timestamp
 
@@ -34,7 +35,7 @@ CLASSES: list[tuple[Call, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "text"), CLASSES)
+@each(("call", "text"), CLASSES)
 def test_call_of_a_class(codec, call, text):
     with pytest.raises(TypeError) as raised:
         call(codec)
@@ -68,7 +69,7 @@ def test_message_arguments_by_name(codec):
     assert codec.Message(payload=b"payload") == codec.Message({}, b"payload")
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "call"),
     [
         ("encode", lambda codec: codec.encode()),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import frames
 import pytest
+from cases import each
 
 from eventstream import ServiceError, Timestamp
 
@@ -37,8 +38,8 @@ def test_index_names_the_files():
 
 
 @pytest.mark.untraced
-@pytest.mark.parametrize("size", [None, 1, 7, 1000, 4096], ids=lambda size: f"{size or 'all'} at a time")
-@pytest.mark.parametrize("name", FILES)
+@each("size", [None, 1, 7, 1000, 4096], ids=lambda size: f"{size or 'all'} at a time")
+@each("name", FILES)
 def test_capture_round_trips(codec, name, size):
     data = stream(name)
     for options in ({}, {"copy": False}):
@@ -48,13 +49,13 @@ def test_capture_round_trips(codec, name, size):
         assert b"".join(codec.encode(dict(message.headers), message.payload) for message in messages) == data
 
 
-@pytest.mark.parametrize("name", FILES)
+@each("name", FILES)
 def test_single_messages_decode_alone(codec, name):
     for message in messages_of(codec, stream(name)):
         assert codec.decode(message.encode()) == message
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_request_is_signed_messages_with_audio_events_inside(codec, name):
     entry = ENTRIES[name]
     data = stream(f"{name}.request.bin")
@@ -79,7 +80,7 @@ def test_request_is_signed_messages_with_audio_events_inside(codec, name):
         assert type(event.encode()) is bytes
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if ENTRIES[name]["response"]])
+@each("name", [name for name in NAMES if ENTRIES[name]["response"]])
 def test_response_is_transcript_events_or_an_exception(codec, name):
     messages = messages_of(codec, stream(f"{name}.response.bin"))
     for message in messages:

@@ -9,6 +9,7 @@ import sys
 
 import frames
 import pytest
+from cases import each
 
 import eventstream
 
@@ -120,7 +121,7 @@ def test_pickles_of_one_implementation_load_in_the_other(codec, request, to, pro
     assert output.split() == [to, frames.TEN_FRAME.hex(), frames.TEN_BLOCK.hex()]
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@each("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_damaged_pickle_is_a_decode_error(codec, protocol):
     dumped = pickle.dumps(codec.decode(frames.frame(b"", b"payload")), protocol)
     with pytest.raises(eventstream.DecodeError):

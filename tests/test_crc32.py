@@ -19,6 +19,7 @@ from pathlib import Path
 
 import crc32_tables
 import pytest
+from cases import each
 
 ALIGNMENTS = range(16)
 MAX_LENGTH = 4096
@@ -271,7 +272,7 @@ def test_seeds_of_any_value(native, kernel, area):
         assert native._crc32_copy(kernel, bytearray(length), data, seed) == zlib.crc32(data, seed)
 
 
-@pytest.mark.parametrize("byte", [0x00, 0xFF, 0x80, 0x01])
+@each("byte", [0x00, 0xFF, 0x80, 0x01])
 def test_uniform_data(native, kernel, byte):
     for length in [*range(600), 4096, 65_536, 1_000_003]:
         data = bytes([byte]) * length
@@ -287,7 +288,7 @@ def test_bits_count_one_by_one(native, kernel):
         data[bit // 8] = 0
 
 
-@pytest.mark.parametrize("length", [65_535, 65_536, 1 << 20, (1 << 20) + 13, 5_000_000])
+@each("length", [65_535, 65_536, 1 << 20, (1 << 20) + 13, 5_000_000])
 def test_long_data(native, kernel, length):
     data = random.Random(length).randbytes(length)
     target = bytearray(length + 2)
@@ -297,7 +298,7 @@ def test_long_data(native, kernel, length):
     assert target[0] == target[-1] == 0
 
 
-@pytest.mark.parametrize("length", [8191, 8192, 8255, 16_383, 16_384, 16_447])
+@each("length", [8191, 8192, 8255, 16_383, 16_384, 16_447])
 def test_copy_to_every_place_in_a_cache_line(native, kernel, length):
     """From some length on the first bytes are copied apart, so that the stores of the others are aligned."""
     data = random.Random(length).randbytes(length)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import botocore.credentials
 import botocore.session
 import pytest
+from cases import each
 
 from eventstream.credentials import ConfigurationError, CredentialChain, NoCredentials, check_source, resolve
 from eventstream.signing import Credentials
@@ -52,7 +53,7 @@ SOURCES = {
 }
 
 
-@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+@each("source", SOURCES.values(), ids=SOURCES)
 def test_resolve(source):
     check_source(source)
     assert asyncio.run(resolve(source)) == EXPECTED

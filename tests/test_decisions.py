@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import frames
 import pytest
+from cases import each
 
 from eventstream import (
     DecodeLimitExceeded,
@@ -46,9 +47,7 @@ def test_order_of_checks(codec, prelude, class_, part):
     assert getattr(error, "part", None) == part
 
 
-@pytest.mark.parametrize(
-    ("total", "headers_length"), [(0, 0), (15, 0), (15, 15), (16, 1), (20, 5), (20, 8), (24, 12), (24, 9), (12, 0)]
-)
+@each(("total", "headers_length"), [(0, 0), (15, 0), (15, 15), (16, 1), (20, 5), (20, 8), (24, 12), (24, 9), (12, 0)])
 def test_total_under_16_and_headers_over_total_minus_16(codec, total, headers_length):
     error_of(codec, frames.prelude(total, headers_length) + bytes(12), InvalidLength)
 
@@ -130,7 +129,7 @@ def test_plain_int_outside_32_bits(codec, value):
         codec.Headers({"n": value})
 
 
-@pytest.mark.parametrize("milliseconds", [-(2**63), -1, 0, 1, 9_007_199_254_740_993, 2**63 - 1])
+@each("milliseconds", [-(2**63), -1, 0, 1, 9_007_199_254_740_993, 2**63 - 1])
 def test_timestamps(codec, milliseconds):
     """Exact milliseconds, any int64; a float would lose the last but one."""
     data = frames.frame(frames.header("n", 8, milliseconds.to_bytes(8, "big", signed=True)))

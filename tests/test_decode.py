@@ -11,7 +11,7 @@ import zlib
 
 import frames
 import pytest
-from cases import case
+from cases import case, each
 
 from eventstream import (
     Byte,
@@ -93,7 +93,7 @@ def test_message_of_all_ten_types_decodes(codec):
     assert type(message.payload) is bytes
 
 
-@pytest.mark.parametrize(
+@each(
     ("type_", "wire", "value"),
     [
         (0, "", True),
@@ -140,7 +140,7 @@ def test_value_of_up_to_65535_bytes(codec, type_, length):
     assert headers["after"] is True
 
 
-@pytest.mark.parametrize("length", [1, 2, 127, 128, 254, 255])
+@each("length", [1, 2, 127, 128, 254, 255])
 def test_name_of_up_to_255_bytes(codec, length):
     data = frames.frame(frames.header("n" * length, 0))
     valid(codec, data)
@@ -150,7 +150,7 @@ def test_name_of_up_to_255_bytes(codec, length):
 # Prelude
 
 
-@pytest.mark.parametrize("position", range(12))
+@each("position", range(12))
 def test_damaged_prelude(codec, position):
     data = bytearray(frames.TEN_FRAME)
     data[position] ^= 0x55
@@ -205,12 +205,12 @@ def check_lengths(codec, total, headers_length, limits):
         check(codec, data[:12] + b"and more", class_, options=limits, offset=0, **attributes)
 
 
-@pytest.mark.parametrize("total", range(16))
+@each("total", range(16))
 def test_complete_frame_with_a_total_length_under_16(codec, total):
     check(codec, frames.frame(b"", b"", total_length=total), InvalidLength, offset=0)
 
 
-@pytest.mark.parametrize("excess", [1, 2, 3, 4, 5, 100])
+@each("excess", [1, 2, 3, 4, 5, 100])
 def test_headers_longer_than_the_message(codec, excess):
     """What several peers accept, reading the message's checksum as header data."""
     data = frames.frame(b"", b"payload", headers_length=7 + excess)
@@ -259,8 +259,8 @@ def test_default_limits(codec):
     check(codec, frames.prelude(25_165_825 + 16, 0), DecodeLimitExceeded, offset=0, **attributes)
 
 
-@pytest.mark.parametrize("limit", [0, 1, 9, 10, 11, 2**31, 2**32, 2**64, None, True])
-@pytest.mark.parametrize("part", ["headers", "payload"])
+@each("limit", [0, 1, 9, 10, 11, 2**31, 2**32, 2**64, None, True])
+@each("part", ["headers", "payload"])
 def test_moved_limits(codec, part, limit):
     data = frames.frame(frames.string("name", "no"), b"0123456789")  # 10 bytes of each
     assert len(data) == 16 + 20
@@ -274,7 +274,7 @@ def test_moved_limits(codec, part, limit):
 # The message's checksum
 
 
-@pytest.mark.parametrize("position", range(12, len(frames.EVENT_FRAME), 7))
+@each("position", range(12, len(frames.EVENT_FRAME), 7))
 def test_damaged_message(codec, position):
     data = bytearray(frames.EVENT_FRAME)
     data[position] ^= 0x55
@@ -417,7 +417,7 @@ TRUNCATED = {
 }
 
 
-@pytest.mark.parametrize(("block", "name"), TRUNCATED.values(), ids=TRUNCATED)
+@each(("block", "name"), TRUNCATED.values(), ids=TRUNCATED)
 def test_header_past_the_end_of_the_block(codec, block, name):
     """Not even where the payload holds the bytes that are missing."""
     check_header(codec, block, TruncatedHeader, name)
@@ -440,7 +440,7 @@ def test_truncation_of_a_header_block(codec):
             check(codec, data, TruncatedHeader, step=31, offset=12 + start, name=name if known else None)
 
 
-@pytest.mark.parametrize(
+@each(
     "raw",
     [
         b"\xff",
@@ -460,8 +460,8 @@ def test_text_that_is_not_utf_8(codec, raw):
     assert codec.decode(frames.frame(frames.header("name", 6, frames.sized(raw)))).headers["name"] == raw
 
 
-@pytest.mark.parametrize("byte", [0x80, 0xFF])
-@pytest.mark.parametrize("length", [*range(1, 26), 64, 255])
+@each("byte", [0x80, 0xFF])
+@each("length", [*range(1, 26), 64, 255])
 def test_byte_that_is_not_utf_8_is_found_wherever_it_stands(codec, length, byte):
     for position in range(length):
         text = bytearray(b"a" * length)
@@ -603,7 +603,7 @@ BUFFERS = {
 }
 
 
-@pytest.mark.parametrize("make", BUFFERS.values(), ids=BUFFERS)
+@each("make", BUFFERS.values(), ids=BUFFERS)
 def test_buffers_of_any_type(codec, make):
     assert len(ALIGNED) % 8 == 0
     message = codec.decode(make(ALIGNED))

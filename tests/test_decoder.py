@@ -23,6 +23,7 @@ import weakref
 
 import frames
 import pytest
+from cases import each
 
 from eventstream import (
     DecodeError,
@@ -166,8 +167,8 @@ def test_attributes_are_read_only(codec):
 # After an error: dead
 
 
-@pytest.mark.parametrize(("data", "class_"), FAULTS.values(), ids=FAULTS)
-@pytest.mark.parametrize("pieces", ["whole", "bytes"])
+@each(("data", "class_"), FAULTS.values(), ids=FAULTS)
+@each("pieces", ["whole", "bytes"])
 def test_fault_comes_after_the_messages_and_kills_the_decoder(codec, data, class_, pieces):
     stream = STREAM + data + frames.TEN_FRAME
     decoder = codec.Decoder()
@@ -284,9 +285,9 @@ def test_complete_messages_stay_iterable_after_close(codec):
     assert wires(decoder) == [frames.TEN_FRAME, frames.EMPTY_FRAME, frames.EVENT_FRAME]
 
 
-@pytest.mark.parametrize("pieces", ["whole", "bytes"])
-@pytest.mark.parametrize("taken", [0, 1, 3])
-@pytest.mark.parametrize("length", [1, 11, 12, 13, 100])
+@each("pieces", ["whole", "bytes"])
+@each("taken", [0, 1, 3])
+@each("length", [1, 11, 12, 13, 100])
 def test_close_in_mid_message(codec, pieces, taken, length):
     """`TruncatedMessage` once, with the unfinished message's offset; the complete ones stay iterable."""
     stream = STREAM + frames.TEN_FRAME[:length]
@@ -314,7 +315,7 @@ def test_feed_after_close_is_a_state_error(codec):
         assert decoder.buffered == 0
 
 
-@pytest.mark.parametrize(("data", "class_"), FAULTS.values(), ids=FAULTS)
+@each(("data", "class_"), FAULTS.values(), ids=FAULTS)
 def test_fault_after_close_is_raised_by_next(codec, data, class_):
     decoder = codec.Decoder().feed(frames.EVENT_FRAME + data)
     decoder.close()
@@ -325,9 +326,9 @@ def test_fault_after_close_is_raised_by_next(codec, data, class_):
         assert raised.value.offset >= len(frames.EVENT_FRAME)
 
 
-@pytest.mark.parametrize("taken", [0, 1])
-@pytest.mark.parametrize("cut", [1, 5, 12, 30])
-@pytest.mark.parametrize("size", [100, 40_000])
+@each("taken", [0, 1])
+@each("cut", [1, 5, 12, 30])
+@each("size", [100, 40_000])
 def test_close_in_the_message_after_one_that_came_in_pieces(codec, size, cut, taken):
     """That one is whole, and nobody has taken it; what follows lies partly behind it, and partly in the last chunk."""
     first, second = numbered(1, size), numbered(2)
@@ -418,8 +419,8 @@ BUFFERS = {
 }
 
 
-@pytest.mark.parametrize("copied", [True, False], ids=["copy=True", "copy=False"])
-@pytest.mark.parametrize("make", BUFFERS.values(), ids=BUFFERS)
+@each("copied", [True, False], ids=["copy=True", "copy=False"])
+@each("make", BUFFERS.values(), ids=BUFFERS)
 def test_buffers_of_any_type(codec, make, copied):
     assert len(ALIGNED) % 8 == 0
     decoder = codec.Decoder(copy=copied)
@@ -430,7 +431,7 @@ def test_buffers_of_any_type(codec, make, copied):
     decoder.close()
 
 
-@pytest.mark.parametrize("make", [make for name, make in BUFFERS.items() if "bytes" not in name.split()])
+@each("make", [make for name, make in BUFFERS.items() if "bytes" not in name.split()])
 def test_mutable_input_is_copied_before_it_is_checked(codec, make):
     for message in (ALIGNED, frames.frame(b"", b"x" * 10_000)):
         buffer = make(message)
@@ -951,8 +952,8 @@ def test_large_message_in_small_pieces(codec, size):
     assert b"".join(wires(messages)) == data
 
 
-@pytest.mark.parametrize("first", [1, 11, 12, 13, 100, 4095, 4096, 4097, 65_536, 99_999])
-@pytest.mark.parametrize("copied", [True, False], ids=["copy=True", "copy=False"])
+@each("first", [1, 11, 12, 13, 100, 4095, 4096, 4097, 65_536, 99_999])
+@each("copied", [True, False], ids=["copy=True", "copy=False"])
 def test_buffers_that_grow_and_shrink(codec, first, copied):
     """Messages of many sizes in pieces of many sizes: the buffer is compacted at every stage."""
     stream = b"".join(numbered(number, number * number % 9973) for number in range(120))
@@ -1018,8 +1019,8 @@ LARGE_BLOCKS = {
 }
 
 
-@pytest.mark.parametrize(("block", "crc"), LARGE_BLOCKS.values(), ids=LARGE_BLOCKS)
-@pytest.mark.parametrize("length", [16_383, 16_384, 16_385, 40_000])
+@each(("block", "crc"), LARGE_BLOCKS.values(), ids=LARGE_BLOCKS)
+@each("length", [16_383, 16_384, 16_385, 40_000])
 def test_large_message_split_at_its_edges(codec, length, block, crc):
     """A decoder may treat it in another way as soon as half of it is there."""
     payload = random.Random(length).randbytes(length)

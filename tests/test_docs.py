@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from cases import each
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -19,7 +20,17 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_of)
+WAITING = {"docs/how-to/client-errors.md", "docs/how-to/voice-agents.md"}
+"""Pages whose examples time out."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.waits] * (name_of(page) in WAITING), id=name_of(page))
+        for page in WITH_EXAMPLES
+    ],
+)
 def test_examples_of(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     failed, attempted = doctest.testfile(str(page), module_relative=False)
@@ -31,7 +42,7 @@ def test_examples_are_where_they_must_be() -> None:
     assert {"README.md", "docs/tutorial.md", "docs/how-to/client.md"} <= set(map(name_of, WITH_EXAMPLES))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@each("page", PAGES, ids=name_of)
 def test_code_blocks_are_run(page: Path) -> None:
     """Or is a file that another test builds: a snippet holds nothing but its name."""
     text = page.read_text(encoding="utf-8")
@@ -42,7 +53,7 @@ def test_code_blocks_are_run(page: Path) -> None:
             assert (ROOT / snippet[1]).is_file()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@each("page", PAGES, ids=name_of)
 def test_make_commands_exist(page: Path) -> None:
     """What is called ``make`` something has such a target."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
@@ -75,7 +86,7 @@ def test_links_lead_to_files(page: Path) -> None:
 REFERENCE = sorted((ROOT / "docs" / "reference").glob("*.md"))
 
 
-@pytest.mark.parametrize("page", REFERENCE, ids=name_of)
+@each("page", REFERENCE, ids=name_of)
 def test_reference_names_exist(page: Path) -> None:
     directives = re.findall(
         r"^::: ([\w.]+)(?:\n    options: .*?(?:members: \[(.*?)\])?.*)?$", page.read_text("utf-8"), re.MULTILINE

@@ -6,6 +6,7 @@ from collections import deque
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from cases import each
 
 from eventstream import (
     CodecError,
@@ -107,10 +108,8 @@ def test_exports():
 # Both ends
 
 
-@pytest.mark.parametrize(
-    "open", [opened, unsigned, lambda: opened(accounts=None)], ids=["signed", "unsigned", "unchecked"]
-)
-@pytest.mark.parametrize("size", [1, 11, 10_000])
+@each("open", [opened, unsigned, lambda: opened(accounts=None)], ids=["signed", "unsigned", "unchecked"])
+@each("size", [1, 11, 10_000])
 def test_ends_talk_to_each_other(open, size):
     client, server = open()
 
@@ -323,7 +322,7 @@ BAD_ORDERS = {
 }
 
 
-@pytest.mark.parametrize("fault", BAD_ORDERS)
+@each("fault", BAD_ORDERS)
 def test_frames_that_do_not_follow_each_other_are_refused(fault):
     order, error, index = BAD_ORDERS[fault]
     _, frames = server_side()
@@ -403,10 +402,8 @@ def test_unchecked_server_still_refuses_what_makes_no_sense():
         list(server.receive(signer.sign(b"no message at all")))
 
 
-@pytest.mark.parametrize("side", ["client", "server"])
-@pytest.mark.parametrize(
-    "failure", [MemoryError("none left"), KeyError("absent"), StateError("of theirs"), ServiceError("Theirs", "why")]
-)
+@each("side", ["client", "server"])
+@each("failure", [MemoryError("none left"), KeyError("absent"), StateError("of theirs"), ServiceError("Theirs", "why")])
 def test_failure_ends_the_direction(side, failure):
     def parse(message):
         if message == EVENTS[1]:
@@ -666,8 +663,8 @@ def test_presigned_request_is_refused():
         list(server.receive(other))
 
 
-@pytest.mark.parametrize("failing", ["credentials", "clock"])
-@pytest.mark.parametrize("failure", [OSError("refresh failed"), StateError("of theirs"), ServiceError("Theirs", "")])
+@each("failing", ["credentials", "clock"])
+@each("failure", [OSError("refresh failed"), StateError("of theirs"), ServiceError("Theirs", "")])
 def test_local_failure_ends_the_direction(failing, failure):
     begun = False
 

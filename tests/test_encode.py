@@ -12,6 +12,7 @@ import zlib
 
 import frames
 import pytest
+from cases import each
 
 from eventstream import EncodeLimitExceeded, InvalidHeaderName, InvalidHeaderValue, TrailingData
 
@@ -66,7 +67,7 @@ def test_round_trip_of_every_payload_length(codec):
         assert message.encode() == wire, length
 
 
-@pytest.mark.parametrize("make", BUFFERS.values(), ids=BUFFERS)
+@each("make", BUFFERS.values(), ids=BUFFERS)
 def test_payload_of_any_buffer(codec, make):
     data = b"0123456789abcdef"
     assert codec.encode({"a": 1}, make(data)) == frames.frame(frames.header("a", 4, b"\0\0\0\1"), data)
@@ -159,7 +160,7 @@ def test_payload_at_the_default_limit(codec):
     assert len(codec.encode({}, payload, max_payload_length=None)) == len(payload) + 16
 
 
-@pytest.mark.parametrize("limit", [0, 1, 5, 6, 7, 2**31, 2**32, 2**64, 2**100, None, True])
+@each("limit", [0, 1, 5, 6, 7, 2**31, 2**32, 2**64, 2**100, None, True])
 def test_moved_limits(codec, limit):
     block = frames.header("abc", 3, b"\0\1")  # 7 bytes
     for part, headers, payload in (("headers", {"abc": frames.Short(1)}, b""), ("payload", {}, block)):
@@ -175,8 +176,8 @@ def test_headers_limit_is_checked_first(codec):
     assert error_of(codec.encode, {"a": True}, b"xx", **options)[0] == "headers"
 
 
-@pytest.mark.parametrize("name", ["max_headers_length", "max_payload_length"])
-@pytest.mark.parametrize("limit", ["1", 1.5, b"1", []], ids=repr)
+@each("name", ["max_headers_length", "max_payload_length"])
+@each("limit", ["1", 1.5, b"1", []], ids=repr)
 def test_limit_that_is_no_integer_is_a_type_error(codec, name, limit):
     for call in (
         lambda **options: codec.encode({}, **options),
@@ -188,8 +189,8 @@ def test_limit_that_is_no_integer_is_a_type_error(codec, name, limit):
             call(**{name: limit})
 
 
-@pytest.mark.parametrize("name", ["max_headers_length", "max_payload_length"])
-@pytest.mark.parametrize("limit", [-1, -(2**31), -(2**100)])
+@each("name", ["max_headers_length", "max_payload_length"])
+@each("limit", [-1, -(2**31), -(2**100)])
 def test_negative_limit_is_a_value_error(codec, name, limit):
     for call in (
         lambda **options: codec.encode({}, **options),
@@ -232,8 +233,8 @@ def test_encode_into_writes_and_returns_the_length(codec):
     assert buffer == frames.TEN_FRAME.ljust(300, b".")
 
 
-@pytest.mark.parametrize("offset", [0, 1, 7, 64])
-@pytest.mark.parametrize("room", [0, 1, 100])
+@each("offset", [0, 1, 7, 64])
+@each("room", [0, 1, 100])
 def test_bytes_around_it_are_untouched(codec, offset, room):
     length = len(frames.TEN_FRAME)
     buffer = bytearray(b"." * (offset + length + room))
@@ -252,7 +253,7 @@ def test_encode_arguments(codec):
         codec.encode_into(buffer, {}, b"", 0, None)
 
 
-@pytest.mark.parametrize(
+@each(
     "make",
     [
         lambda: bytearray(64),
@@ -273,8 +274,8 @@ def test_into_any_writable_buffer(codec, make):
     )
 
 
-@pytest.mark.parametrize("room", [0, 1, 11, 12, 15, 16, 25])
-@pytest.mark.parametrize("offset", [0, 5])
+@each("room", [0, 1, 11, 12, 15, 16, 25])
+@each("offset", [0, 5])
 def test_message_that_does_not_fit_writes_nothing(codec, room, offset):
     buffer = bytearray(b"." * (room + offset))
     with pytest.raises(ValueError, match="fit"):
@@ -282,7 +283,7 @@ def test_message_that_does_not_fit_writes_nothing(codec, room, offset):
     assert buffer == b"." * (room + offset)
 
 
-@pytest.mark.parametrize("offset", [26, 27, 100, 2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**100])
+@each("offset", [26, 27, 100, 2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**100])
 def test_offset_beyond_the_buffer_is_a_value_error(codec, offset):
     buffer = bytearray(b"." * 26)
     with pytest.raises(ValueError, match=r"^a message of 16 bytes does not fit into 0 bytes$"):
@@ -290,7 +291,7 @@ def test_offset_beyond_the_buffer_is_a_value_error(codec, offset):
     assert buffer == b"." * 26
 
 
-@pytest.mark.parametrize("offset", [-1, -16, -(2**31), -(2**63), -(2**100), -(2**20_000)], ids=int.bit_length)
+@each("offset", [-1, -16, -(2**31), -(2**63), -(2**100), -(2**20_000)], ids=int.bit_length)
 def test_negative_offset_is_a_value_error(codec, offset):
     buffer = bytearray(b"." * 64)
     with pytest.raises(ValueError, match=r"^offset is negative$"):
@@ -342,8 +343,8 @@ def test_buffer_stays_when_a_limit_is_exceeded(codec):
     assert buffer == b"." * 64
 
 
-@pytest.mark.parametrize("readonly", [False, True], ids=["writable", "read-only"])
-@pytest.mark.parametrize(
+@each("readonly", [False, True], ids=["writable", "read-only"])
+@each(
     ("start", "stop", "offset", "overlaps"),
     [
         (0, 10, 0, True),  # the message would lie at offset ... offset + 26
@@ -504,7 +505,7 @@ class Twin(str):
     __hash__ = str.__hash__
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "error"),
     [
         (lambda codec: codec.encode({"": 1}, 5), TypeError),

@@ -52,6 +52,7 @@ def test_bedrock_is_a_table_of_60_lines() -> None:
     assert len((EXAMPLES / "bedrock.py").read_text("utf-8").splitlines()) <= 60
 
 
+@pytest.mark.waits
 def test_voice_agent_hears_through_restarts() -> None:
     done = run(str(EXAMPLES / "voice_agent.py"))
     assert done.returncode == 0, done.stderr

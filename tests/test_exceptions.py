@@ -11,7 +11,7 @@ from pathlib import Path
 
 import frames
 import pytest
-from cases import case
+from cases import case, each
 from timing import takes_at_most
 
 import eventstream
@@ -103,7 +103,7 @@ def id_of(value):
     return value.__name__ if isinstance(value, type) else ""
 
 
-each = pytest.mark.parametrize(("class_", "arguments"), [sample[:2] for sample in SAMPLES], ids=id_of)
+each_error = each(("class_", "arguments"), [sample[:2] for sample in SAMPLES], ids=id_of)
 
 
 def test_module_holds_these_errors_and_no_others():
@@ -111,20 +111,20 @@ def test_module_holds_these_errors_and_no_others():
     assert classes == set(TREE)
 
 
-@pytest.mark.parametrize(("name", "base"), TREE.items(), ids=TREE)
+@each(("name", "base"), TREE.items(), ids=TREE)
 def test_tree(name, base):
     class_ = getattr(exceptions, name)
     public = [base.__name__ for base in class_.__mro__[1:] if base.__name__[0] != "_"]
     assert public[0] == base
 
 
-@pytest.mark.parametrize("name", TREE)
+@each("name", TREE)
 def test_fault_of_the_caller_or_the_sender_is_a_value_error(name):
     class_ = getattr(exceptions, name)
     assert issubclass(class_, ValueError) == issubclass(class_, (exceptions.EncodeError, exceptions.DecodeError))
 
 
-@pytest.mark.parametrize("name", TREE)
+@each("name", TREE)
 def test_top_level_exports_it(name):
     assert getattr(eventstream, name) is getattr(exceptions, name)
 
@@ -133,7 +133,7 @@ def test_samples_cover_every_error():
     assert {class_.__name__ for class_, _, _ in SAMPLES} == set(TREE)
 
 
-@pytest.mark.parametrize(("class_", "arguments", "attributes"), SAMPLES, ids=id_of)
+@each(("class_", "arguments", "attributes"), SAMPLES, ids=id_of)
 def test_attributes(class_, arguments, attributes):
     error = class_(*arguments)
     for name, value in attributes.items():
@@ -141,7 +141,7 @@ def test_attributes(class_, arguments, attributes):
     assert str(error)
 
 
-@each
+@each_error
 def test_errors_pickle(class_, arguments):
     error = class_(*arguments)
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
@@ -149,7 +149,7 @@ def test_errors_pickle(class_, arguments):
 
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy])
-@each
+@each_error
 def test_errors_copy(class_, arguments, way):
     error = class_(*arguments)
     copied = way(error)
@@ -157,7 +157,7 @@ def test_errors_copy(class_, arguments, way):
     assert frames.fault(copied) == frames.fault(error)
 
 
-@each
+@each_error
 def test_copy_of_an_error_has_no_traceback(class_, arguments):
     error = class_(*arguments)
     with pytest.raises(class_) as raised:
@@ -194,7 +194,7 @@ def test_notes_survive_pickling():
 # The texts
 
 
-@pytest.mark.parametrize(
+@each(
     ("class_", "arguments", "text"),
     [
         (exceptions.InvalidHeaderName, ("", "0 bytes"), "header name '': 0 bytes"),
@@ -313,7 +313,7 @@ def test_text_of_a_service_error(code, message, text):
     assert str(exceptions.ServiceError(code, message)) == text
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "message", "text"),
     [
         ("Code", "two\nlines", "Code: two\\nlines"),
@@ -351,8 +351,8 @@ FOUND = {
 """What is no event stream, and what the error calls it."""
 
 
-@pytest.mark.parametrize("before", [b"", frames.EVENT_FRAME], ids=["at the start", "after a message"])
-@pytest.mark.parametrize(("data", "name"), FOUND.items(), ids=FOUND.values())
+@each("before", [b"", frames.EVENT_FRAME], ids=["at the start", "after a message"])
+@each(("data", "name"), FOUND.items(), ids=FOUND.values())
 def test_input_of_another_kind_is_named_and_shown(codec, data, name, before):
     decoder = codec.Decoder()
     with pytest.raises(exceptions.PreludeChecksumMismatch, match=name) as raised:
@@ -366,7 +366,7 @@ def test_input_of_another_kind_is_named_and_shown(codec, data, name, before):
     assert frames.fault(again.value) == frames.fault(raised.value)
 
 
-@pytest.mark.parametrize("data", FOUND, ids=FOUND.values())
+@each("data", FOUND, ids=FOUND.values())
 def test_input_of_another_kind_is_named_by_decode(codec, data):
     with pytest.raises(exceptions.PreludeChecksumMismatch, match=FOUND[data]) as raised:
         codec.decode(data)
@@ -394,8 +394,8 @@ def test_received_is_what_has_arrived_up_to_64_bytes(codec, first_capacities, st
             assert len(raised.value.received) >= 12
 
 
-@pytest.mark.parametrize("step", [1, 5, 11])
-@pytest.mark.parametrize("before", [b"", frames.EMPTY_FRAME], ids=["alone", "after a message"])
+@each("step", [1, 5, 11])
+@each("before", [b"", frames.EMPTY_FRAME], ids=["alone", "after a message"])
 def test_text_shorter_than_a_prelude_is_shown(codec, before, step):
     data = before + b"Forbidden"
     for taken in (True, False):
@@ -415,7 +415,7 @@ def quoted(error: Exception, letter: str) -> int:
     return str(error).count(letter) * len(letter.encode("utf-8", "surrogatepass"))
 
 
-@pytest.mark.parametrize(
+@each(
     "make",
     [
         lambda name: exceptions.InvalidHeaderName(name, "reason"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from cases import each
 
 from eventstream.faults import Faults
 from eventstream.transcribe.emulator import Fault
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "fault"),
     [
         ("bad-crc@1", Fault("bad-crc", 1)),
@@ -29,7 +30,7 @@ def test_faults_as_they_are_written(text, fault):
     assert Fault.parse(text) == fault
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",
@@ -50,7 +51,7 @@ def test_texts_that_are_not_faults(text):
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "problem"),
     [
         ("reset:1@1", "reset takes no argument, but was given '1'"),

@@ -16,6 +16,7 @@ from unittest.mock import Mock
 
 import frames
 import pytest
+from cases import each
 
 from eventstream import Byte, EncodeError, InvalidHeaderName, InvalidHeaderValue, Long, Short, Timestamp
 
@@ -35,9 +36,7 @@ def pairs(headers):
 # Encoding: each type
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "type_", "wire"), frames.TEN_TYPES, ids=[name for name, _, _, _ in frames.TEN_TYPES]
-)
+@each(("name", "value", "type_", "wire"), frames.TEN_TYPES, ids=[name for name, _, _, _ in frames.TEN_TYPES])
 def test_types_have_their_wire_forms(codec, name, value, type_, wire):
     headers = codec.Headers({name: value})
     assert headers.raw == frames.header(name, type_, wire)
@@ -51,7 +50,7 @@ def test_types_are_in_the_order_of_the_mapping(codec):
     assert codec.Headers(backwards).raw != frames.TEN_BLOCK
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "wire"),
     [
         (Byte(-128), "0280"),
@@ -114,7 +113,7 @@ def test_sized_integer_without_a_check_is_refused(codec, class_, bits):
 # Encoding: names
 
 
-@pytest.mark.parametrize("name", ["n", "n" * 255, "é" * 127, "語" * 85, "\0", ":message-type", " ", "😀"], ids=len)
+@each("name", ["n", "n" * 255, "é" * 127, "語" * 85, "\0", ":message-type", " ", "😀"], ids=len)
 def test_name_of_1_to_255_bytes(codec, name):
     headers = codec.Headers({name: True})
     assert headers.raw == frames.header(name, 0)
@@ -122,7 +121,7 @@ def test_name_of_1_to_255_bytes(codec, name):
     assert frames.same_headers(codec.decode(frames.frame(headers.raw)).headers, {name: True})
 
 
-@pytest.mark.parametrize(
+@each(
     "name", ["", "n" * 256, "é" * 128, "語" * 86, "n" * 100_000, "\ud800", "a\udfff"], ids=lambda name: ascii(name[:6])
 )
 def test_names_that_are_refused(codec, name):
@@ -131,7 +130,7 @@ def test_names_that_are_refused(codec, name):
     assert raised.value.name == name
 
 
-@pytest.mark.parametrize("name", [b"n", 1, None, ("n",), 1.5, True], ids=repr)
+@each("name", [b"n", 1, None, ("n",), 1.5, True], ids=repr)
 def test_name_that_is_no_str_is_a_type_error(codec, name):
     with pytest.raises(TypeError, match=f"^a header name must be a str, not {type(name).__name__}$"):
         codec.Headers({name: True})
@@ -236,7 +235,7 @@ ACCEPTED = {
 }
 
 
-@pytest.mark.parametrize(("given", "value"), ACCEPTED.values(), ids=ACCEPTED)
+@each(("given", "value"), ACCEPTED.values(), ids=ACCEPTED)
 def test_value_like_one_of_the_ten_is_encoded_as_that(codec, given, value):
     headers = codec.Headers({"n": given})
     assert frames.same_value(headers["n"], value)
@@ -281,9 +280,7 @@ def test_str_subclass_is_a_name(codec, name):
     assert type(next(iter(headers))) is str
 
 
-@pytest.mark.parametrize(
-    "value", [None, 1.5, 1j, [], {}, (), object(), datetime.date(2026, 1, 1), int], ids=frames.type_name
-)
+@each("value", [None, 1.5, 1j, [], {}, (), object(), datetime.date(2026, 1, 1), int], ids=frames.type_name)
 def test_value_of_another_type_is_a_type_error_with_its_name(codec, value):
     with pytest.raises(TypeError, match=f"'name-of-it': a {type(value).__name__} is not a header value$"):
         codec.Headers({"name-of-it": value})
@@ -376,7 +373,7 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("make", LIES.values(), ids=LIES)
+@each("make", LIES.values(), ids=LIES)
 def test_subclass_that_lies_gives_headers_or_an_error(codec, make):
     mapping = make()
     try:
@@ -427,7 +424,7 @@ def test_mapping_of_any_class_will_do(codec, mapping):
     assert codec.Headers(mapping).raw == frames.header("n", 4, b"\0\0\0\1")
 
 
-@pytest.mark.parametrize("mapping", [None, [("n", 1)], "n", b"n", 1, [], iter(())], ids=frames.type_name)
+@each("mapping", [None, [("n", 1)], "n", b"n", 1, [], iter(())], ids=frames.type_name)
 def test_other_objects_than_mappings_are_a_type_error(codec, mapping):
     with pytest.raises(TypeError, match=f"^headers must be a mapping, not {type(mapping).__name__}$"):
         codec.Headers(mapping)
@@ -516,8 +513,8 @@ LOOKUPS = [
 ]
 
 
-@pytest.mark.parametrize("before", range(8))
-@pytest.mark.parametrize("lookup", LOOKUPS, ids=["[]", "get", "dict"])
+@each("before", range(8))
+@each("lookup", LOOKUPS, ids=["[]", "get", "dict"])
 def test_value_is_the_same_at_every_lookup(codec, lookup, before):
     """An implementation may look differently at what is asked for often."""
     for name, value in frames.TEN_HEADERS.items():
@@ -527,8 +524,8 @@ def test_value_is_the_same_at_every_lookup(codec, lookup, before):
         assert frames.same_value(lookup(headers, name), value)
 
 
-@pytest.mark.parametrize("before", range(8))
-@pytest.mark.parametrize("name", ["", "t", "tru", "true ", "Grüße", "\ud800", "uuid" * 100, "name"], ids=ascii)
+@each("before", range(8))
+@each("name", ["", "t", "tru", "true ", "Grüße", "\ud800", "uuid" * 100, "name"], ids=ascii)
 def test_name_that_is_not_there_is_absent_at_every_lookup(codec, name, before):
     headers = codec.decode(frames.TEN_FRAME).headers
     headers = codec.Headers(dict(headers)) if before % 2 else headers
@@ -616,7 +613,7 @@ def test_wire_types_do_not_count_where_the_values_are_equal(codec):
     assert first.raw != second.raw
 
 
-@pytest.mark.parametrize("other", [{}, {"a": 2}, {"b": 1}, {"a": 1, "b": 2}, None, 5, "a", [("a", 1)]], ids=repr)
+@each("other", [{}, {"a": 2}, {"b": 1}, {"a": 1, "b": 2}, None, 5, "a", [("a", 1)]], ids=repr)
 def test_headers_differ_from_other_things(codec, other):
     headers = codec.Headers({"a": 1})
     assert headers != other
@@ -704,7 +701,7 @@ def test_repr_shows_the_headers(ten):
 # get_as
 
 
-@pytest.mark.parametrize("class_", [bool, int, Byte, Short, Long, bytes, str, Timestamp, uuid.UUID])
+@each("class_", [bool, int, Byte, Short, Long, bytes, str, Timestamp, uuid.UUID])
 def test_get_as_gives_the_value_only_of_that_type(codec, class_):
     for name, value in frames.TEN_HEADERS.items():
         for headers in (codec.Headers(frames.TEN_HEADERS), next(codec.Decoder().feed(frames.TEN_FRAME)).headers):

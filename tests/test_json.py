@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from cases import each
 
 from eventstream._json import MAX_EXPLAINED, reason_not_decoded, reason_not_encoded
 from eventstream.transcribe import Item, Result, Transcript, TranscriptEvent
@@ -21,7 +22,7 @@ def in_result(member: str) -> bytes:
     return b'{"Transcript": {"Results": [{%b}]}}' % member.encode("utf-8", "surrogatepass")
 
 
-@pytest.mark.parametrize(
+@each(
     ("payload", "expected"),
     [
         (b"", "its JSON is malformed at byte 0"),
@@ -44,7 +45,7 @@ def test_reason_without_a_place(payload, expected):
     assert reason(payload) == (expected, None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("payload", "expected"),
     [
         (in_result('"StartTime": "soon"'), (f"expected a number, got a string at {RESULT}.StartTime")),

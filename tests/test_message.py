@@ -10,7 +10,7 @@ import pickle
 
 import frames
 import pytest
-from cases import case
+from cases import case, each
 
 from eventstream import DecodeError, Headers, ServiceError
 
@@ -104,8 +104,8 @@ def test_encode_is_never_limited(codec):
     assert codec.Message(message.headers, message.payload).encode() == wire
 
 
-@pytest.mark.parametrize("length", [32_768, 40_000, 65_535])
-@pytest.mark.parametrize("type_", [6, 7])
+@each("length", [32_768, 40_000, 65_535])
+@each("type_", [6, 7])
 def test_value_longer_than_encodable_still_round_trips(codec, length, type_):
     wire = frames.frame(frames.header("n", type_, frames.sized(b"v" * length)))
     message = codec.decode(wire)
@@ -127,19 +127,19 @@ RESERVED = {
 }
 
 
-@pytest.mark.parametrize(("attribute", "header"), RESERVED.items(), ids=RESERVED)
+@each(("attribute", "header"), RESERVED.items(), ids=RESERVED)
 def test_reserved_header_is_a_property(codec, attribute, header):
     message = codec.Message({header: "value"})
     assert {name: getattr(message, name) for name in RESERVED} == {**dict.fromkeys(RESERVED), attribute: "value"}
 
 
-@pytest.mark.parametrize(("attribute", "header"), RESERVED.items(), ids=RESERVED)
-@pytest.mark.parametrize("value", [b"bytes", 5, True], ids=repr)
+@each(("attribute", "header"), RESERVED.items(), ids=RESERVED)
+@each("value", [b"bytes", 5, True], ids=repr)
 def test_reserved_header_that_is_no_text_counts_as_absent(codec, attribute, header, value):
     assert getattr(codec.Message({header: value}), attribute) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("message_type", "others", "exception_type"),
     [
         ("exception", {"event_type": "Fallback"}, "Fallback"),
@@ -194,8 +194,8 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize(("others", "payload", "text"), ERRORS.values(), ids=ERRORS)
-@pytest.mark.parametrize("kind", ["exception", "error"])
+@each(("others", "payload", "text"), ERRORS.values(), ids=ERRORS)
+@each("kind", ["exception", "error"])
 def test_text_of_a_service_error(codec, kind, others, payload, text):
     message = typed(codec, kind, payload, exception_type="BadRequestException", **others)
     for copied in (message, viewed(codec, message.encode())):
@@ -348,7 +348,7 @@ def test_message_cannot_be_subclassed(codec):
         type("Mine", (codec.Message,), {})
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@each("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_message_pickles(codec, protocol):
     for message in (codec.decode(frames.TEN_FRAME), viewed(codec)):
         restored = pickle.loads(pickle.dumps(message, protocol))

@@ -7,6 +7,7 @@ import pickle
 from dataclasses import replace
 
 import pytest
+from cases import each
 from operations import TALK, Answer, Text, ThrottlingException
 
 from eventstream import Headers, Message, ServiceError
@@ -30,7 +31,7 @@ def event(name, payload=b'{"text": "hello"}', **headers):
 # Requests
 
 
-@pytest.mark.parametrize(
+@each(
     ("region", "host"),
     [
         ("us-east-1", "talk.us-east-1.amazonaws.com"),
@@ -68,7 +69,7 @@ def test_match_is_lenient_at_the_end(target):
     assert TALK.match(target).labels == {"bot": "b"}
 
 
-@pytest.mark.parametrize("target", ["/", "", "/bots/talk", "/bots//talk", "/bots/a/b/talk", "/bots/b/talk/x", "x/bots"])
+@each("target", ["/", "", "/bots/talk", "/bots//talk", "/bots/a/b/talk", "/bots/b/talk/x", "x/bots"])
 def test_match_of_another_path(target):
     assert TALK.match(target) is None
 
@@ -144,7 +145,7 @@ def test_unknown_events_are_their_messages():
     assert TALK.parse_output(message) is message
 
 
-@pytest.mark.parametrize(
+@each(
     ("message", "reason"),
     [
         (event("Text", b"{}"), "event 'Text': its JSON has no 'text'"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import pytest
+from cases import each
 
 from eventstream.operation import InvalidRequest, Parts
 from eventstream.parameters import Boolean, Choice, Headers, Integer, Kind, Parameter, Parameters, Text, TextList
@@ -70,7 +71,7 @@ def test_headers_in_any_case_and_in_pieces():
     assert Sample.read(pairs) == {"words": ("a", "b"), "flag": True}
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "value", "problem"),
     [
         ("word", "ABC", "'ABC' (allowed: 1 to 5 of a-z)"),

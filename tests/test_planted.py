@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cases import each
 
 ROOT = Path(__file__).parent.parent
 spec = importlib.util.spec_from_file_location("planted", ROOT / "tools" / "planted.py")
@@ -26,7 +27,7 @@ def test_promises_have_planted_faults():
         assert (ROOT / "tools" / "sanitize" / "faults" / f"{patch}.patch").is_file()
 
 
-@pytest.mark.parametrize("fault", [*planted.FAULTS, planted.HARMLESS], ids=lambda fault: fault.name)
+@each("fault", [*planted.FAULTS, planted.HARMLESS], ids=lambda fault: fault.name)
 def test_planted_fault_can_be_planted(fault):
     """Its text is there once."""
     assert (ROOT / fault.path).read_text(encoding="utf-8").count(fault.old) == 1
@@ -39,7 +40,7 @@ PATCHES = sorted((ROOT / "tools" / "sanitize" / "faults").glob("*.patch"))
 
 
 @pytest.mark.skipif(shutil.which("patch") is None, reason="patch is not here")
-@pytest.mark.parametrize("path", PATCHES, ids=lambda path: path.stem)
+@each("path", PATCHES, ids=lambda path: path.stem)
 def test_planted_patch_can_be_planted(path):
     """It fits the sources, and names a check that exists."""
     command = ["patch", "--dry-run", "--strip=1", "--quiet", "--input", str(path)]

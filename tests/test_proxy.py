@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
+from cases import each
 from http2.loopback import FakeTransport, echo, exchange, run, server_context
 from hyperframe.frame import PingFrame, SettingsFrame
 
@@ -118,9 +119,7 @@ def test_proxy_password_is_sent_and_not_shown():
     assert proxy.authorization not in repr(proxy)
 
 
-@pytest.mark.parametrize(
-    "url", ["socks5://p:1080", "http://", "http://p:x", "http://p/path", "http://user:secret@p:99999", "://"]
-)
+@each("url", ["socks5://p:1080", "http://", "http://p:x", "http://p/path", "http://user:secret@p:99999", "://"])
 def test_proxy_url_refused(url):
     with pytest.raises(ValueError, match="expected http or https, a host") as raised:
         Proxy.parse(url)
@@ -192,7 +191,7 @@ def test_tunnel_to_proxy_with_tls(certificate, monkeypatch):
     run(main())
 
 
-@pytest.mark.parametrize(
+@each(
     ("answer", "status", "text"),
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n", 407, "refused: 407 'Proxy Auth"),

@@ -12,6 +12,7 @@ import zlib
 
 import frames
 import pytest
+from cases import each
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -162,8 +163,8 @@ def test_damaged_payload_between_two_damaged_preludes():
 LIES = [16, 28, 200, 5000, 24 * MIB, 2**31, 2**32 - 1]
 
 
-@pytest.mark.parametrize("promised", LIES)
-@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+@each("promised", LIES)
+@each("stream", STREAMS.values(), ids=STREAMS)
 def test_false_prelude_hides_nothing(stream, promised):
     for index in range(len(stream) + 1):
         before, behind = stream[:index], stream[index:]
@@ -220,8 +221,8 @@ def test_ill_headers_behind_junk_and_inside_a_gap():
 # Junk, lost stretches, joined recordings
 
 
-@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
-@pytest.mark.parametrize("junk", [b"\0", b"junk", b"\0" * 40, bytes(range(256)), frames.EVENT_FRAME[:-1]], ids=len)
+@each("stream", STREAMS.values(), ids=STREAMS)
+@each("junk", [b"\0", b"junk", b"\0" * 40, bytes(range(256)), frames.EVENT_FRAME[:-1]], ids=len)
 def test_junk_between_messages(stream, junk):
     for index in range(len(stream) + 1):
         data = b"".join([*stream[:index], junk, *stream[index:]])
@@ -365,7 +366,7 @@ def test_gap_can_be_copied(copied):
 # The errors are those of a decoder, wherever they are found
 
 
-@pytest.mark.parametrize(
+@each(
     "fault",
     [
         frames.frame(payload=b"?" * 5000, message_crc=7),
@@ -495,7 +496,7 @@ def test_crc32_combine(codec, first, second):
     assert combined == zlib.crc32(first + second)
 
 
-@pytest.mark.parametrize("length", [1 << bit for bit in range(25)])
+@each("length", [1 << bit for bit in range(25)])
 def test_crc32_combine_over_zeros(codec, length):
     assert codec.crc32_combine(0x12345678, zlib.crc32(bytes(length)), length) == zlib.crc32(bytes(length), 0x12345678)
 

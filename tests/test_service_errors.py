@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cases import each
 
 from eventstream import ServiceError
 from eventstream.service_errors import (
@@ -21,7 +22,7 @@ class ThrottlingException(ServiceError):
     status_code = 429
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "headers", "body", "text"),
     [
         (429, [], b'{"message": "Rate exceeded"}', "HTTP 429: Rate exceeded"),

@@ -17,6 +17,7 @@ import zlib
 
 import frames
 import pytest
+from cases import each
 
 import eventstream
 from eventstream import (
@@ -117,14 +118,12 @@ SOURCES = {
 }
 
 
-@pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
+@each("make", SOURCES.values(), ids=SOURCES)
 def test_messages_from_any_source(make):
     assert wires(iter_messages(make())) == PARTS
 
 
-@pytest.mark.parametrize(
-    "empty", [b"", bytearray(), memoryview(b""), [], [b""], iter(()), io.BytesIO()], ids=frames.type_name
-)
+@each("empty", [b"", bytearray(), memoryview(b""), [], [b""], iter(()), io.BytesIO()], ids=frames.type_name)
 def test_empty_source_has_no_messages(empty):
     assert list(iter_messages(empty)) == []
 
@@ -236,7 +235,7 @@ def test_error_of_the_source_passes_through():
 # iter_messages: faults
 
 
-@pytest.mark.parametrize("length", [1, 11, 12, 100])
+@each("length", [1, 11, 12, 100])
 @pytest.mark.parametrize("make", [lambda data: [data], BYTE_BY_BYTE, io.BytesIO], ids=["whole", "bytes", "file"])
 def test_end_of_input_in_mid_message_raises(make, length):
     messages = iter_messages(make(STREAM + frames.TEN_FRAME[:length]))
@@ -405,8 +404,8 @@ def test_source_that_does_not_block_is_an_error_and_no_end():
         list(iter_messages(Reader()))
 
 
-@pytest.mark.parametrize("buffering", [0, -1], ids=["raw", "buffered"])
-@pytest.mark.parametrize("part", [b"", frames.EVENT_FRAME[:5], frames.EVENT_FRAME[:-1]], ids=len)
+@each("buffering", [0, -1], ids=["raw", "buffered"])
+@each("part", [b"", frames.EVENT_FRAME[:5], frames.EVENT_FRAME[:-1]], ids=len)
 def test_nonblocking_pipe_ends_when_it_is_closed(buffering, part):
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
@@ -497,7 +496,7 @@ def outcome_of(source, last):
 RECORDS, END = event("Records", b"1,2\n"), event("End")
 
 
-@pytest.mark.parametrize(
+@each(
     ("wires", "last"),
     [
         ([RECORDS, END], {"End"}),
@@ -514,7 +513,7 @@ def test_last_event_of_a_complete_stream(wires, last):
     assert count == sum(wire.count(b":message-type") for wire in wires)
 
 
-@pytest.mark.parametrize(
+@each(
     ("wires", "last_type"),
     [
         ([RECORDS], "Records"),
@@ -546,8 +545,8 @@ def test_last_event_is_not_looked_for_when_left_early():
     assert list(messages) == []
 
 
-@pytest.mark.parametrize("read", [iter_messages, aiter_messages])
-@pytest.mark.parametrize(
+@each("read", [iter_messages, aiter_messages])
+@each(
     ("last", "class_", "text"),
     [
         ("End", TypeError, "last must be a collection of event types, such as {'End'}, not a str"),
@@ -581,7 +580,7 @@ class Awaitable:
         yield
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "text"),
     [
         ([Awaitable()], "asynchronous: use aiter_messages"),
@@ -619,7 +618,7 @@ def test_source_stream_reader_is_asynchronous():
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "text"),
     [
         (PATH_LIKE, "open a file in binary mode"),
@@ -1014,8 +1013,8 @@ def payloads(*parts, event_type="Records"):
 TEXT = "größer, 語\r\n😀\u2028x\n\nlast"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-8-sig"])
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@each("encoding", ["utf-8", "utf-16-le", "utf-8-sig"])
+@each("size", [1, 2, 3, 7, 1000])
 def test_payload_text_is_joined(encoding, size):
     data = TEXT.encode(encoding)
     parts, raised = texts_of(payloads(*chunks(data, size)), encoding)
@@ -1068,7 +1067,7 @@ def test_payload_text_of_some_events():
     assert texts_of(messages, event_types={"Records"}) == (["caf", "é"], None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("parts", "bad"),
     [
         ([b"good", b"bad \xff", b"more"], 1),

@@ -8,6 +8,7 @@ import tracemalloc
 
 import msgspec
 import pytest
+from cases import each
 from timing import takes_at_most
 
 from eventstream import EncodeError, Message
@@ -45,7 +46,7 @@ def test_structs_there_and_back():
     assert SENTENCE.parse(message) == event
 
 
-@pytest.mark.parametrize(
+@each(
     ("payload", "event"),
     [
         (b"{}", Sentence()),
@@ -54,7 +55,7 @@ def test_structs_there_and_back():
         (b'{"Words": [{"Content": "a null"}], "Last": null}', Sentence([Word("a null")])),
     ],
 )
-@pytest.mark.parametrize("length", [0, 2_000_000], ids=["short", "long"])
+@each("length", [0, 2_000_000], ids=["short", "long"])
 def test_structs_with_nulls_and_unknown_fields(payload, event, length):
     """Long ones are decoded in another way."""
     assert parsed(payload + b" " * length) == event

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from cases import each
 
 from eventstream import _text
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "shown"),
     [
         ("", "''"),
@@ -22,7 +23,7 @@ def test_quote(text, shown):
     assert _text.quote(text) == shown
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "shown"),
     [
         ("", ""),
@@ -82,7 +83,7 @@ def test_printable(text, shown):
     assert _text.printable(text) == shown
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "limit", "shown"),
     [
         ("text", 4, "text"),
@@ -99,7 +100,7 @@ def test_escaped(text, limit, shown):
     assert _text.escaped(text, limit) == shown
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "text"),
     [
         (b"text\t\r\n", "text\t\r\n"),
@@ -123,7 +124,7 @@ def test_text_of_data_that_are_cut():
     assert _text.text_of(b"caf\xc3 ", cut=True) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "found"),
     [
         (b'{"a": 1}', """JSON: '{"a": 1}'"""),
@@ -150,7 +151,7 @@ def test_describe(data, found):
     assert _text.describe(data) == found
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "limit", "too_many"),
     [
         (b"", 0, False),

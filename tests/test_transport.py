@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cases import each
 from operations import CREDENTIALS, REQUEST, TALK, Answer, Text
 from talking import run, shout, talk
 from test_proxy import TunnelProxy, listening
@@ -30,7 +31,7 @@ def test_endpoint_of_a_url(url, parts):
     assert Endpoint.parse(url) == parts
 
 
-@pytest.mark.parametrize("url", ["localhost", "ftp://x", "http://", "http://x:y", "http://x/path", "http://a@b"])
+@each("url", ["localhost", "ftp://x", "http://", "http://x:y", "http://x/path", "http://a@b"])
 def test_endpoint_that_is_none(url):
     with pytest.raises(ValueError, match="the endpoint"):
         Endpoint.parse(url)

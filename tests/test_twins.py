@@ -9,6 +9,7 @@ import uuid
 
 import frames
 import pytest
+from cases import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -312,7 +313,7 @@ def signature_of(call):
     return [(parameter.name, parameter.kind, parameter.default) for parameter in parameters]
 
 
-@pytest.mark.parametrize("name", ["Headers", "Message", "Decoder", "encode", "encode_into", "decode"])
+@each("name", ["Headers", "Message", "Decoder", "encode", "encode_into", "decode"])
 def test_twins_have_the_same_signatures(native, reference, name):
     first, second = (getattr(codec, name) for codec in (native, reference))
     assert signature_of(first) == signature_of(second)

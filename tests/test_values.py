@@ -8,6 +8,7 @@ import pickle
 from enum import IntEnum
 
 import pytest
+from cases import each
 
 from eventstream import Byte, InvalidHeaderValue, Long, Short, Timestamp
 
@@ -34,8 +35,8 @@ def test_bounds_are_accepted(class_, bits):
         assert class_(value) == value
 
 
-@pytest.mark.parametrize(("class_", "bits"), BITS)
-@pytest.mark.parametrize("beyond", [0, 1, 1 << 100])
+@each(("class_", "bits"), BITS)
+@each("beyond", [0, 1, 1 << 100])
 def test_value_out_of_range_is_refused_when_it_is_made(class_, bits, beyond):
     for value in ((1 << bits - 1) + beyond, (-1 << bits - 1) - 1 - beyond):
         with pytest.raises(InvalidHeaderValue) as raised:
@@ -44,8 +45,8 @@ def test_value_out_of_range_is_refused_when_it_is_made(class_, bits, beyond):
         assert class_.__name__ in str(raised.value)
 
 
-@pytest.mark.parametrize("class_", CLASSES)
-@pytest.mark.parametrize("value", [1.0, "1", b"1", None, [], 1j], ids=repr)
+@each("class_", CLASSES)
+@each("value", [1.0, "1", b"1", None, [], 1j], ids=repr)
 def test_other_objects_than_integers_are_a_type_error(class_, value):
     with pytest.raises(TypeError):
         class_(value)
@@ -94,7 +95,7 @@ def test_value_pickles_and_copies_with_its_type(class_):
 # Timestamp
 
 
-@pytest.mark.parametrize(
+@each(
     ("milliseconds", "moment"),
     [
         (0, datetime.datetime(1970, 1, 1, tzinfo=UTC)),
@@ -124,7 +125,7 @@ def test_moment_outside_the_years_1_to_9999_overflows(milliseconds):
         timestamp.datetime  # noqa: B018
 
 
-@pytest.mark.parametrize(
+@each(
     ("microseconds", "milliseconds"),
     [(0, 0), (1, 0), (999, 0), (1000, 1), (-1, -1), (-999, -1), (-1000, -1), (-1001, -2)],
 )

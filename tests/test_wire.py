@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from cases import each
 
 from eventstream import _text, wire
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "value"),
     [
         ("PRELUDE_LENGTH", 12),

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from cases import each
 
 PACKAGE = Path(__file__).parent.parent / "eventstream"
 OWN = {"eventstream", "__future__"}
@@ -75,7 +75,7 @@ def test_wording_of_dependencies_is_not_quoted():
     assert {path: lines for path, lines in found.items() if lines and path not in QUOTED} == {}
 
 
-@pytest.mark.parametrize(
+@each(
     ("use", "found"),
     [
         ('raise ValueError(f"bad: {error}")', True),
@@ -88,7 +88,7 @@ def test_wording_of_dependencies_is_not_quoted():
         ('raise ValueError(f"{type(error).__name__}")', False),
     ],
 )
-@pytest.mark.parametrize("class_", ["json.JSONDecodeError", "(OSError, Foreign)", "UnicodeDecodeError"])
+@each("class_", ["json.JSONDecodeError", "(OSError, Foreign)", "UnicodeDecodeError"])
 def test_wording_check_finds(use, found, class_):
     source = f"import json\nfrom h2 import Foreign\ntry:\n    pass\nexcept {class_} as error:\n    {use}\n"
     assert bool(list(quotations(source))) is found

@@ -228,7 +228,7 @@ FAULTS = [
     ),
     Fault(
         *("free-frames", "Fair under attack", "eventstream/http2/_h2.py"),
-        "            idle.take()\n",
+        "            self._idle.take()\n",
         "            pass\n",
         tests("tests/http2/test_connection.py", "-k", "budget"),
     ),

@@ -11,6 +11,7 @@ import types
 
 import frames
 import pytest
+from cases import each
 
 pytest.importorskip("botocore", reason="botocore is not installed")
 
@@ -96,7 +97,7 @@ def test_names_are_botocore_s():
             assert getattr(ours, name) is getattr(theirs, name)
 
 
-@pytest.mark.parametrize("wire", VALID.values(), ids=VALID)
+@each("wire", VALID.values(), ids=VALID)
 def test_messages_are_botocore_s_at_every_split(wire):
     for pieces in frames.two_way_splits(wire):
         assert len(messages_of(pieces)) == 1
@@ -229,7 +230,7 @@ def test_errors_are_botocore_s(wire, class_):
         )
 
 
-@pytest.mark.parametrize(("wire", "class_"), STRICTER.values(), ids=STRICTER)
+@each(("wire", "class_"), STRICTER.values(), ids=STRICTER)
 def test_refusals_that_differ_from_botocore(wire, class_):
     messages, error = read(ours, [frames.EVENT_FRAME + wire])
     assert len(messages) == 1

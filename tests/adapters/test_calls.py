@@ -188,6 +188,7 @@ def test_connect_timeout():
         begin(once(Address(silent.getsockname()[1]), connect_timeout=0.2))
 
 
+@pytest.mark.waits
 def test_service_falls_silent():
     with serving() as server, begin(once(server, read_timeout=1.5)) as stream, pytest.raises(ReadTimeoutError):
         next(stream)
@@ -196,6 +197,7 @@ def test_service_falls_silent():
 # Configuration
 
 
+@pytest.mark.waits
 def test_retries_are_those_of_the_config():
     for mode in ("legacy", "standard"):
         with serving(faults=["exception:ThrottlingException@0*1"]) as server:

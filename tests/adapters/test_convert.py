@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cases import each
 
 from eventstream import exceptions
 from eventstream._codec import Headers
@@ -76,7 +77,7 @@ def named(name):
     return lambda *arguments: RuntimeError(name, *arguments)
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "translated"),
     [
         (exceptions.PreludeChecksumMismatch(0, 1, 2), ("checksum", 1, 2)),

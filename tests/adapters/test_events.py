@@ -7,6 +7,7 @@ import datetime
 import json
 
 import pytest
+from cases import each
 
 pytest.importorskip("botocore", reason="botocore is not installed")
 
@@ -54,7 +55,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "members", "headers", "content_type", "payload"), CASES)
+@each(("name", "members", "headers", "content_type", "payload"), CASES)
 def test_events_there_and_back(name, members, headers, content_type, payload):
     event = {name: members}
     message = EVENTS.serialise(event)
@@ -78,7 +79,7 @@ def test_events_keep_their_headers_between_two():
     assert first.headers is second.headers
 
 
-@pytest.mark.parametrize(
+@each(
     ("event", "said"),
     [
         ({"json": {"text": 1}}, "json.text"),
@@ -129,7 +130,7 @@ def test_payload_of_nothing_is_an_empty_object(payload):
         STRICT.parse(message("json", payload))
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "payload", "path", "said"),
     [
         ("json", b"{", None, "not JSON: '{'"),

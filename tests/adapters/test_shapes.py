@@ -11,6 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from cases import each
 
 pytest.importorskip("botocore", reason="botocore is not installed")
 
@@ -120,8 +121,8 @@ def test_union_with_an_unknown_member():
     assert read("Union", {}) == {}
 
 
-@pytest.mark.parametrize(("text", "number"), [("NaN", math.nan), ("Infinity", math.inf), ("-Infinity", -math.inf)])
-@pytest.mark.parametrize("strict", [False, True])
+@each(("text", "number"), [("NaN", math.nan), ("Infinity", math.inf), ("-Infinity", -math.inf)])
+@each("strict", [False, True])
 def test_floats_that_json_has_not(text, number, strict):
     assert write("Double", number) == text
     back = read("Double", text, strict)
@@ -161,7 +162,7 @@ def test_timestamps_before_1970():
     assert write("Timestamp", datetime.datetime(1969, 12, 31, 23, 59, 58, 500000, UTC)) == -1.5
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "value", "path", "reason"),
     [
         ("Json", [], "", "not an object"),
@@ -183,7 +184,7 @@ def test_mismatches(name, value, path, reason):
     assert (caught.value.path, caught.value.reason) == (path, reason)
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "path", "reason"),
     [
         ({}, "", "no text"),
@@ -241,7 +242,7 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "text"), TEXTS)
+@each(("name", "value", "text"), TEXTS)
 def test_texts_there_and_back(name, value, text):
     member = shape("Request").members[name]
     assert _shapes.to_text(member, value) == text
@@ -253,7 +254,7 @@ def test_texts_of_shapes_that_seldom_are_in_http():
     assert _shapes.from_text(shape("Blob"), _shapes.to_text(shape("Blob"), b"\xff")) == b"\xff"
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text", "reason"),
     [
         ("limit", "3.5", "'3.5' is not an integer"),
@@ -312,7 +313,7 @@ def test_timestamp_of_64_characters_is_parsed(parsed):
     assert parsed == [text.strip()]
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         *(0, -1, 1767323045, 1767323045.678, 1767323045.000001, "1767323045.678", "-1.5", "20260102"),
@@ -328,7 +329,7 @@ def test_timestamp_is_botocores(value):
     assert moment.tzinfo is not None
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         *(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import frames
 import pytest
-from cases import case
+from cases import case, each
 from cli.test_mitmproxy import dumped
 from hypothesis import given
 from hypothesis import strategies as st
@@ -497,8 +497,8 @@ def test_headers_of_other_types_are_empty():
     assert _inputs._pairs({"a": [["x"]], "b": 5, "c": [b"x"], "d": []}) == {"a": "", "b": "", "c": "x", "d": ""}
 
 
-@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\n\n" * 5_000])
-@pytest.mark.parametrize("size", [1, 7, 1 << 18])
+@each("head", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\n\n" * 5_000])
+@each("size", [1, 7, 1 << 18])
 def test_heads_of_curl_in_any_pieces(head, size):
     if size == 1:
         head = head[:100]
@@ -564,7 +564,7 @@ def test_gzip_that_lacks_only_its_checksum_gives_all(tmp_path, capsys):
     assert "the gzip file is cut" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("head", [b"{}", b"[1]", b"plain text here", b"\xff" * 20, b"12:x", b"a" * 30, b"abc=" * 10])
+@each("head", [b"{}", b"[1]", b"plain text here", b"\xff" * 20, b"12:x", b"a" * 30, b"abc=" * 10])
 def test_form_of_no_known_kind(head):
     assert recognised(head) is None
 

@@ -6,6 +6,7 @@ import json
 
 import frames
 import pytest
+from cases import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,7 +48,7 @@ def test_timestamp_out_of_range_is_a_number():
     assert from_message(message)["headers"]["t"]["value"] == 2**63 - 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("payload", "kind", "value"),
     [
         (b"", "text", ""),
@@ -104,7 +105,7 @@ def test_gap():
 STRING = {"type": "string", "value": "x"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "reason"),
     [
         ([], "a message must be an object, not list"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cases import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +65,7 @@ def test_bytes_are_flows_or_a_value_error(data):
         pass
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "reason"),
     [
         (b"x", "expected a length"),

@@ -187,6 +187,7 @@ def test_pace_that_is_given():
     assert pieces(b"".join(wires), 0.1) == list(zip([0, 0.1, 0.1], wires, strict=True))
 
 
+@pytest.mark.waits
 def test_messages_come_one_by_one(tmp_path):
     (tmp_path / "x").write_bytes(frames.EVENT_FRAME + frames.TAIL_FRAME)
     with served(tmp_path / "x", "--interval", "0.5") as port:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import click
 import pytest
+from cases import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -330,7 +331,7 @@ def test_progress_ends_with_the_work(monkeypatch):
 # Columns of a terminal
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "width"),
     [("", 0), ("abc", 3), ("é", 1), ("e\u0301", 1), ("日本", 4), ("ﾊ", 1), ("Ａ", 2), ("🎉", 2), ("a\u20dd", 1)],
 )
@@ -338,7 +339,7 @@ def test_width_of_a_text(text, width):
     assert width_of(text) == width
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "columns", "begin", "end"),
     [
         ("abcdef", 6, "abcdef", "abcdef"),

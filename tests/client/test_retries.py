@@ -7,6 +7,7 @@ import inspect
 import ssl
 
 import pytest
+from cases import each
 from operations import CREDENTIALS, ECHO
 from talking import run
 from test_proxy import listening
@@ -17,7 +18,7 @@ from eventstream.http2 import NotHTTP2, StreamError
 from eventstream.proxy import ProxyError
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "expected"),
     [
         (StreamError("lost"), True),

@@ -87,6 +87,7 @@ class RawOutputStream:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise")
+@pytest.mark.waits
 def test_nova_sonic_listens_to_the_microphone_until_ctrl_c(tmp_path: Path) -> None:
     (tmp_path / "sounddevice.py").write_text(SOUNDDEVICE, "utf-8")
     said = run("nova_sonic.py", "--microphone", cwd=tmp_path, code=130, path=str(tmp_path)).splitlines()

@@ -7,6 +7,7 @@ import gc
 import ssl
 
 import pytest
+from cases import each
 from h2.errors import ErrorCodes
 from h2.events import DataReceived
 from h2.settings import SettingCodes
@@ -247,7 +248,7 @@ def test_tls_server_that_does_not_speak_http2(certificate):
     run(main())
 
 
-@pytest.mark.parametrize(
+@each(
     "headers",
     [
         [],

@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
+from cases import each
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
@@ -255,7 +256,7 @@ def test_flood_holds_up_no_timeout(call, frame):
     run(main())
 
 
-@pytest.mark.parametrize(
+@each(
     ("happen", "text", "code", "remote"),
     [
         (
@@ -564,7 +565,7 @@ def test_budget_of_idle_frames(frame, caplog):
     assert "faster than the budgets allow" in caplog.text
 
 
-@pytest.mark.parametrize("frame", IDLE.values(), ids=IDLE)
+@each("frame", IDLE.values(), ids=IDLE)
 def test_flood_of_idle_frames_ends_the_connection(frame):
     async def main():
         connection = settled(SETTINGS, headers(1), handler=waiting, idle_frames=Budget(100, 0))

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+from cases import each
 from h2.config import H2Configuration
 from h2.connection import ConnectionInputs, H2Connection
 from h2.errors import ErrorCodes
@@ -104,7 +105,7 @@ def hook_name(value):
     return value if isinstance(value, str) else ""
 
 
-@pytest.mark.parametrize(("owner", "name"), HOOKS, ids=hook_name)
+@each(("owner", "name"), HOOKS, ids=hook_name)
 def test_hooks_are_still_in_h2(owner, name):
     module = (owner if isinstance(owner, type) else type(owner)).__module__.partition(".")[0]
     version = importlib.metadata.version(module)
@@ -145,7 +146,7 @@ def size_update(size):
     return bytes([0x20 | first, *rest])
 
 
-@pytest.mark.parametrize(
+@each(
     ("sizes", "said"),
     [
         ([], []),
@@ -177,7 +178,7 @@ def test_header_table_sizes_sent_are_the_smallest_and_the_last(sizes, said):
     run(main())
 
 
-@pytest.mark.parametrize("sizes", [[0], [100], [100, 200], [200, 100], [5000, 60], [2**32 - 1, 0]], ids=str)
+@each("sizes", [[0], [100], [100, 200], [200, 100], [5000, 60], [2**32 - 1, 0]], ids=str)
 def test_peer_chooses_a_smaller_headers_table(sizes):
     async def handler(stream):
         await stream.respond(200, [("x-name", "value")], end=True)
@@ -352,7 +353,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("wire", "code"), FAULTS.values(), ids=FAULTS)
+@each(("wire", "code"), FAULTS.values(), ids=FAULTS)
 def test_stream_fault_ends_its_stream_alone(wire, code):
     """The streams beside it, those after it, and the connection's window go on."""
 
@@ -422,7 +423,7 @@ def test_content_length_of_a_response_without_a_body(status, length):
     run(main())
 
 
-@pytest.mark.parametrize(
+@each(
     ("wire", "code"),
     [
         (HeadersFrame(3, data=b"\xff\xff\xff", flags=["END_HEADERS"]).serialize(), ErrorCodes.PROTOCOL_ERROR),

@@ -13,6 +13,7 @@ import sys
 from contextlib import AsyncExitStack, suppress
 
 import pytest
+from cases import each
 from http2.loopback import LIMIT, SOON, echo, exchange, pair, raw_client, request, run, server_context, turns
 from hyperframe.frame import SettingsFrame
 
@@ -430,7 +431,7 @@ class Taken(asyncio.Protocol):
         self.place.leave()
 
 
-@pytest.mark.parametrize("later", range(8))
+@each("later", range(8))
 def test_close_drops_what_was_accepted_just_then(later):
     """In whichever turn of the event loop; nobody else closes a connection whose task has not begun."""
 

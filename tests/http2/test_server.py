@@ -12,6 +12,7 @@ from http import HTTPStatus
 from types import SimpleNamespace
 
 import pytest
+from cases import each
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset
 from h2.exceptions import StreamClosedError
@@ -534,8 +535,8 @@ def test_plaintext_to_a_tls_server_and_the_reverse(certificate):
 # Limits
 
 
-@pytest.mark.parametrize("end", [True, False])
-@pytest.mark.parametrize(
+@each("end", [True, False])
+@each(
     ("size", "status"),
     [(MAX_HEADER_LIST_SIZE, b"200"), (MAX_HEADER_LIST_SIZE + 1, b"431"), (MAX_DECODED_HEADER_LIST_SIZE, b"431")],
 )

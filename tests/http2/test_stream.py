@@ -7,6 +7,7 @@ import copy
 import pickle
 
 import pytest
+from cases import each
 from h2.errors import ErrorCodes
 from h2.events import ResponseReceived, StreamEnded
 from http2.loopback import (
@@ -83,7 +84,7 @@ def test_response_without_a_body(status):
     run(main())
 
 
-@pytest.mark.parametrize("size", [0, 1, 16_384, 65_535, 65_536, 3_000_000])
+@each("size", [0, 1, 16_384, 65_535, 65_536, 3_000_000])
 def test_bodies_larger_than_all_windows(size):
     body = bytes(range(256)) * (size // 256 + 1)
 
@@ -483,7 +484,7 @@ def test_content_length_of_a_response_that_is_sent():
     run(main())
 
 
-@pytest.mark.parametrize(
+@each(
     ("method", "status", "lengths", "is_right"),
     [
         ("POST", 200, ["0"], True),

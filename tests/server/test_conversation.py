@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 
 import pytest
+from cases import each
 from h2.errors import ErrorCodes
 from h2.events import StreamReset
 from h2.settings import SettingCodes
@@ -171,7 +172,7 @@ def test_handler_that_never_responds_is_told(caplog):
 # Faults, and the end
 
 
-@pytest.mark.parametrize(
+@each(
     ("fault", "error", "count"),
     [
         ("early-end@2", IncompleteStream, 1),
@@ -283,6 +284,7 @@ def test_failures_of_handlers_are_logged_once_a_second(caplog, monkeypatch):
     assert second.getMessage().endswith(": it failed (and 2 other faults were not logged)")
 
 
+@pytest.mark.waits
 def test_refusal_that_is_not_taken_ends_soon():
     """A stranger cannot keep a stream by a window that is closed."""
 

@@ -9,6 +9,7 @@ import pickle
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from cases import each
 from signatures import (
     CAPTURES,
     CREDENTIALS,
@@ -117,15 +118,15 @@ def test_timestamp_in_another_time_zone_is_the_same_moment():
 # Recorded clients
 
 
-@pytest.mark.parametrize("name", INDEX)
+@each("name", INDEX)
 def test_request_of_a_recorded_client_verifies(name):
     method, path, headers, when = captured(name)
     request = verify_request({"AKIDEXAMPLE": CREDENTIALS}, REGION, SERVICE, method, path, headers, clock=at(when))
     assert request == (CREDENTIALS, REGION, SERVICE, bytes.fromhex(INDEX[name]["seed_signature"]))
 
 
-@pytest.mark.parametrize("name", INDEX)
-@pytest.mark.parametrize("copied", [True, False], ids=["bytes", "memoryview"])
+@each("name", INDEX)
+@each("copied", [True, False], ids=["bytes", "memoryview"])
 def test_events_of_a_recorded_client_verify(name, copied):
     *_, when = captured(name)
     by = verifier(at(when), seed=INDEX[name]["seed_signature"])
@@ -137,7 +138,7 @@ def test_events_of_a_recorded_client_verify(name, copied):
     assert by.ended
 
 
-@pytest.mark.parametrize("name", INDEX)
+@each("name", INDEX)
 def test_signer_writes_the_bytes_of_a_recorded_client(name):
     messages = body(name)
     by = signer(at(*(message.headers[":date"].datetime for message in messages)), seed=INDEX[name]["seed_signature"])
@@ -305,10 +306,8 @@ def test_dates_need_not_grow_and_may_cross_midnight():
     assert [by.verify(message) for message in messages] == [*map(decode, EVENTS * 2), None]
 
 
-@pytest.mark.parametrize("secret", [SECRET, ""])
-@pytest.mark.parametrize(
-    "milliseconds", [[0, 1000], [1000, 999], [1000, 0], [1001, 2002], [-1, 0], [0, -1], [1001, 999]]
-)
+@each("secret", [SECRET, ""])
+@each("milliseconds", [[0, 1000], [1000, 999], [1000, 0], [1001, 2002], [-1, 0], [0, -1], [1001, 999]])
 def test_date_of_each_second_from_the_epoch_on(milliseconds, secret):
     credentials = Credentials("AKIDEXAMPLE", secret)
     moments = [Timestamp(number).datetime for number in milliseconds]
@@ -404,8 +403,8 @@ def test_window_is_configurable():
         verifier(at(NOON), max_clock_skew=timedelta(days=3999)).verify(messages[0])
 
 
-@pytest.mark.parametrize("date", [(1 << 63) - 1, -1 << 63, 253_402_300_800_000])
-@pytest.mark.parametrize("window", [timedelta(minutes=5), None])
+@each("date", [(1 << 63) - 1, -1 << 63, 253_402_300_800_000])
+@each("window", [timedelta(minutes=5), None])
 def test_date_that_no_calendar_has_is_refused(date, window):
     message = decode(encode({":date": Timestamp(date), ":chunk-signature": bytes(32)}, EVENTS[0]))
     with pytest.raises(DateSkew, match="event 0: its date is outside the years 1 to 9999"):
@@ -490,7 +489,7 @@ BAD_STREAMS = {
 }
 
 
-@pytest.mark.parametrize("fault", BAD_STREAMS)
+@each("fault", BAD_STREAMS)
 def test_stream_that_is_not_what_was_signed_is_refused(fault):
     index, of = BAD_STREAMS[fault]
     messages = of(signed())
@@ -503,7 +502,7 @@ def test_stream_that_is_not_what_was_signed_is_refused(fault):
     assert_dead(by, signed()[index], raised.value)
 
 
-@pytest.mark.parametrize("position", range(0, 3200, 321))
+@each("position", range(0, 3200, 321))
 def test_signature_covers_every_bit_of_the_payload(position):
     message = signed()[0]
     payload = bytearray(message.payload)
@@ -525,8 +524,8 @@ UNSIGNED = {
 }
 
 
-@pytest.mark.parametrize("fault", UNSIGNED)
-@pytest.mark.parametrize("payload", [EVENTS[1], b""], ids=["event", "end"])
+@each("fault", UNSIGNED)
+@each("payload", [EVENTS[1], b""], ids=["event", "end"])
 def test_message_without_exactly_the_two_headers_is_refused(fault, payload):
     by, messages = verifier(), signed()
     by.verify(messages[0])

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 import pytest
+from cases import each
 from signatures import (
     CREDENTIALS,
     EVENTS,
@@ -99,7 +100,7 @@ REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@each("name", REQUESTS)
 def test_signature_of_a_published_request(name):
     method, path, headers, signature = REQUESTS[name]
     sent = [("Host", "example.amazonaws.com"), *headers, ("X-Amz-Date", "20150830T123600Z")]
@@ -244,7 +245,7 @@ def test_paths_that_mean_the_same_have_one_signature(path):
     assert verify(signed_request(), path=path)
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "canonical"),
     [
         ("", ("/", "")),
@@ -285,7 +286,7 @@ def test_changes_to_a_request_are_found():
     assert verify([*headers, ("x-amzn-trace-id", "added on the way")])
 
 
-@pytest.mark.parametrize(
+@each(
     "authorization",
     [
         None,
@@ -471,7 +472,7 @@ def test_signed_value_folds_spaces_and_tabs_alone(value, accepted, oracle):
             verify(headers)
 
 
-@pytest.mark.parametrize("value", [value for value, accepted in VALUES.items() if not accepted], ids=ascii)
+@each("value", [value for value, accepted in VALUES.items() if not accepted], ids=ascii)
 def test_signed_value_cannot_be_exchanged_for_white_space(value):
     plain = " ".join(value.split())
     headers = signed_request(headers=[*HEADERS, ("x-value", plain)])
@@ -499,13 +500,13 @@ def of_parts(*parts, separator=", "):
 PARTS = ("Credential", "SignedHeaders", "Signature")
 
 
-@pytest.mark.parametrize("separator", [", ", ",", " ,\t "])
-@pytest.mark.parametrize("parts", list(itertools.permutations(PARTS)), ids=" ".join)
+@each("separator", [", ", ",", " ,\t "])
+@each("parts", list(itertools.permutations(PARTS)), ids=" ".join)
 def test_authorization_has_its_parts_in_any_order(parts, separator):
     assert verify(of_parts(*parts, separator=separator))
 
 
-@pytest.mark.parametrize(
+@each(
     "parts",
     [
         PARTS[:2],
@@ -533,7 +534,7 @@ def test_authorization_with_an_upper_case_signature_is_refused():
         verify(replaced(headers, authorization=f"{start}={signature.upper()}"))
 
 
-@pytest.mark.parametrize(
+@each(
     "change",
     [
         lambda names: names[::-1],
@@ -591,7 +592,7 @@ def test_comparisons_take_constant_time(monkeypatch):
     assert compared == [(verified.signature,) * 2, (b"token",) * 2]
 
 
-@pytest.mark.parametrize(
+@each(
     ("own", "given", "same"),
     [
         ("token", "token", True),
@@ -661,7 +662,7 @@ PRESIGNED = {
 }
 
 
-@pytest.mark.parametrize("name", PRESIGNED)
+@each("name", PRESIGNED)
 def test_presigned_url_is_botocores(name):
     url, others = PRESIGNED[name]
     ours = presign(url, **others)
@@ -683,7 +684,7 @@ def verify_url(url, credentials=CREDENTIALS, clock=SHOWS_NOON, headers=(), metho
     return verify_presigned(credentials, region, service, *opened(url, headers, method), clock=clock, **others)
 
 
-@pytest.mark.parametrize("name", PRESIGNED)
+@each("name", PRESIGNED)
 def test_presigned_url_is_verified(name):
     url, others = PRESIGNED[name]
     made = presign(url, **others)
@@ -692,7 +693,7 @@ def test_presigned_url_is_verified(name):
     assert (request.region, request.service) == (REGION, SERVICE)
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "text"),
     [
         (SOCKET + "?a=1&a=2", "'a' occurs twice"),
@@ -756,7 +757,7 @@ def test_presigned_url_refuses_every_change():
         verify_url(url, method="POST")
 
 
-@pytest.mark.parametrize(
+@each(
     ("age", "error"),
     [
         (-301, "ahead of the clock"),
@@ -791,7 +792,7 @@ def test_presigned_url_lasts_as_long_as_allowed():
 NAMES = ["Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_presigned_parameters_are_required_once(name):
     url = presign()
     (found,) = re.findall(f"X-Amz-{name}=[^&]*", url)
@@ -808,7 +809,7 @@ def test_presigned_parameters_are_required_once(name):
             verify_url(other)
 
 
-@pytest.mark.parametrize(
+@each(
     ("old", "new"),
     [
         ("Algorithm=AWS4-HMAC-SHA256", "Algorithm=AWS4-HMAC-SHA512"),

@@ -6,6 +6,7 @@ import uuid
 
 import frames
 import pytest
+from cases import each
 from drawing import least, some
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -208,7 +209,7 @@ TYPES_EXPECTED = "expected some of bool, str, int, bytes, Byte, Short, Long, Tim
 KINDS_EXPECTED = f"expected some of {', '.join(CORRUPTION_KINDS)}"
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "text"),
     [
         (lambda: testing.header_names(max_size=0), "max_size=0: a name has 1 to 255 bytes"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import lock
 import pytest
+from cases import each
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -51,13 +52,13 @@ def test_groups_are_locked() -> None:
     assert {*made[1].split(), *lock.APART} == set(GROUPS)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+@each("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_versions_have_hashes_and_nothing_else(file: Path) -> None:
     """No option of pip, so no address of an index."""
     assert ENTRY.sub("", file.read_text(encoding="utf-8")) == ""
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@each("group", GROUPS)
 def test_locked_versions_are_allowed(group: str) -> None:
     locked = versions(lock.REQUIREMENTS / f"{group}.txt")
     for requirement in GROUPS[group]:

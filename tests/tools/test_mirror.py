@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import check
-import pytest
+from cases import each
 from mirror import ROOT, mirror, suite_of
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "tests"),
     [
         ("eventstream/values.py", ["tests/test_values.py"]),

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import byteorder
 import pytest
-from cases import case
+from cases import case, each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +35,7 @@ def samples(length):
 # Formats
 
 
-@pytest.mark.parametrize(
+@each(
     ("format", "sample_length", "bytes_per_second", "max_chunk_length"),
     [
         (AudioFormat(8000), 2, 16_000, 16_000),
@@ -83,7 +83,7 @@ def test_format_that_a_request_announces(number_of_channels, channels):
     assert AudioFormat.of(request) == AudioFormat(8000, channels, "g711-ulaw")
 
 
-@pytest.mark.parametrize(
+@each(
     ("format", "duration", "length"),
     [
         (AudioFormat(16000), 0.1, 3200),
@@ -111,8 +111,8 @@ def test_length_of_a_chunk(format, duration, length):
     format.check_chunk(bytes(length))
 
 
-@pytest.mark.parametrize("duration", [0, -0.1, 1.0000001, 5, float("inf"), float("nan")])
-@pytest.mark.parametrize("format", [MONO, AudioFormat(48000, media_encoding="flac")], ids=["pcm", "flac"])
+@each("duration", [0, -0.1, 1.0000001, 5, float("inf"), float("nan")])
+@each("format", [MONO, AudioFormat(48000, media_encoding="flac")], ids=["pcm", "flac"])
 def test_duration_out_of_its_bounds(format, duration):
     with pytest.raises(ValueError, match=r"is out of range \(more than 0, at most 1 s\)$"):
         format.chunk_length(duration)
@@ -132,17 +132,17 @@ def test_durations():
 # Single chunks
 
 
-@pytest.mark.parametrize(
+@each(
     ("format", "length"),
     [(MONO, 0), (MONO, 2), (MONO, 32_000), (STEREO, 4), (STEREO, 32_768), (AudioFormat(48000), 32_768)],
     ids=repr,
 )
-@pytest.mark.parametrize("type_", [bytes, bytearray, memoryview])
+@each("type_", [bytes, bytearray, memoryview])
 def test_chunk_that_the_service_takes(format, length, type_):
     format.check_chunk(type_(bytes(length)))
 
 
-@pytest.mark.parametrize(
+@each(
     ("format", "length", "text"),
     [
         (MONO, 32_002, "a chunk of 32002 bytes; at most 32000 bytes, one second, are allowed"),
@@ -250,10 +250,8 @@ def all_of(chunks):
     return found
 
 
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize(
-    "format", [MONO, STEREO, AudioFormat(48000, media_encoding="flac")], ids=["mono", "stereo", "flac"]
-)
+@each("source", SOURCES)
+@each("format", [MONO, STEREO, AudioFormat(48000, media_encoding="flac")], ids=["mono", "stereo", "flac"])
 def test_chunks_but_the_last_are_full(source, format):
     for length in (0, 4, 3200, 3204, 12_800, 40_000):
         data = samples(length)
@@ -269,7 +267,7 @@ def test_chunk_lasts_100_ms_by_default():
     assert [len(chunk) for chunk in all_of(aiter_chunks(stream(bytes(7000)), MONO))] == [3200, 3200, 600]
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@each("source", SOURCES)
 def test_half_a_sample_at_the_end(source):
     """What is whole comes before the error."""
     for format, odd in [(MONO, 1), (STEREO, 1), (STEREO, 2), (STEREO, 3)]:
@@ -687,7 +685,7 @@ def test_empty_wav():
     assert (audio.duration, audio.read(10)) == (0.0, b"")
 
 
-@pytest.mark.parametrize("length", [0, 3, 4, 3200, 3301, 6399])
+@each("length", [0, 3, 4, 3200, 3301, 6399])
 def test_wav_that_is_cut_off(length):
     """What it has comes before the error."""
     audio = opened(wav(samples(length), length=6400))
@@ -706,7 +704,7 @@ def test_half_a_sample_at_the_end_of_a_wav():
         next(chunks)
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "text"),
     [
         (b"", "not a WAV"),

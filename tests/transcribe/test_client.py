@@ -19,6 +19,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from cases import each
 from http2.loopback import LIMIT, SOON, run
 
 from eventstream import (
@@ -376,8 +377,8 @@ async def deliver(stream):
             return delivered, error
 
 
-@pytest.mark.parametrize("failure", [TimeoutError, StreamError, asyncio.CancelledError])
-@pytest.mark.parametrize("exception", [None, BadRequestException("Your request timed out")])
+@each("failure", [TimeoutError, StreamError, asyncio.CancelledError])
+@each("exception", [None, BadRequestException("Your request timed out")])
 def test_events_before_sending_failed_are_delivered(failure, exception):
     """The service says all it has to say at once, and takes no audio."""
 
@@ -455,11 +456,12 @@ def test_incomplete_stream_without_a_single_event(pauses, retries):
 
 def test_incomplete_stream_if_the_end_cannot_be_sent():
     """What `end_audio` makes counts only once it was sent."""
+    over = asyncio.Event()
 
     async def brief(stream, session):
         await stream.send(session.send_transcript(transcript("enough")))
         await stream.end()
-        await asyncio.sleep(LIMIT)
+        await over.wait()
 
     async def main():
         async with (
@@ -479,6 +481,7 @@ def test_incomplete_stream_if_the_end_cannot_be_sent():
             with pytest.raises(IncompleteStream):
                 await texts(stream, received := [])
             assert received == ["enough"]
+            over.set()
 
     run(main())
 
@@ -746,8 +749,8 @@ def depth(error):
     return entries
 
 
-@pytest.mark.parametrize("fault", [TranscribeError, PreludeChecksumMismatch, StreamError, TimeoutError])
-@pytest.mark.parametrize("first", ["send", "receive"])
+@each("fault", [TranscribeError, PreludeChecksumMismatch, StreamError, TimeoutError])
+@each("first", ["send", "receive"])
 def test_error_is_raised_anew_by_every_call(fault, first):
     async def main():
         done = asyncio.Event()
@@ -1023,7 +1026,7 @@ def test_parts_of_an_endpoint(endpoint, parts):
     assert Endpoint.parse(endpoint) == parts
 
 
-@pytest.mark.parametrize(
+@each(
     "endpoint",
     ["localhost", "localhost:80", "ftp://x", "http://", "http://x:y", "http://x/path", "http://[", "http://a@b"],
 )

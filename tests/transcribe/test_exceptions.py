@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from cases import each
 
 import eventstream
 from eventstream import CodecError, InvalidHeaderValue, Message, ServiceError
@@ -53,8 +54,8 @@ def test_errors_know_code_status_and_retryable(kind, status, retryable):
     assert str(error) == f"{kind.__name__}: why"
 
 
-@pytest.mark.parametrize(("kind", "status", "retryable"), KINDS, ids=IDS)
-@pytest.mark.parametrize("header", [":exception-type", ":event-type"])
+@each(("kind", "status", "retryable"), KINDS, ids=IDS)
+@each("header", [":exception-type", ":event-type"])
 def test_exception_message(kind, status, retryable, header):
     message = exception(kind.__name__, header=header)
     error = TranscribeError.from_message(message)
@@ -119,7 +120,7 @@ def test_exception_made_here_of_nothing_more():
 # Messages
 
 
-@pytest.mark.parametrize(
+@each(
     ("payload", "text"),
     [
         (b'{"Message": "a"}', "a"),
@@ -183,7 +184,7 @@ def test_text_with_lone_surrogates_is_sent():
 # HTTP responses
 
 
-@pytest.mark.parametrize(
+@each(
     "code",
     [
         "BadRequestException",
@@ -193,7 +194,7 @@ def test_text_with_lone_surrogates_is_sent():
         " BadRequestException ",
     ],
 )
-@pytest.mark.parametrize("name", ["x-amzn-errortype", "X-Amzn-ErrorType"])
+@each("name", ["x-amzn-errortype", "X-Amzn-ErrorType"])
 def test_code_in_a_header(code, name):
     error = TranscribeError.from_response(400, [("content-type", "x"), (name, code)], b'{"Message":"why"}')
     assert type(error) is BadRequestException
@@ -220,8 +221,8 @@ def test_request_id():
     assert ("x-amzn-request-id", "1-2") in error.to_response()[1]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff\xfe", b"null", b'{"Message": {}}', b"[" * 100_000])
-@pytest.mark.parametrize(
+@each("body", [b"", b"<html>", b"[]", b"\xff\xfe", b"null", b'{"Message": {}}', b"[" * 100_000])
+@each(
     ("status", "retryable"),
     [(400, False), (403, False), (404, False), (429, True), (500, True), (502, True), (503, True), (504, True)],
 )
@@ -257,7 +258,7 @@ def test_error_without_a_status_is_sent_as_500():
 # Copies, and the errors of our own
 
 
-@pytest.mark.parametrize(
+@each(
     "error",
     [
         BadRequestException("why"),

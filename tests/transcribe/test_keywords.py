@@ -54,6 +54,7 @@ def client_of(emulator, kind):
 
 
 @pytest.mark.parametrize("method", STARTED)
+@pytest.mark.waits
 def test_deadline_of_every_operation(method):
     async def main():
         async with Emulator(faults=["slow:5@0"]) as emulator:

@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 import pytest
+from cases import each
 
 from eventstream import Message
 from eventstream.operation import InvalidRequest, Parts
@@ -181,7 +182,7 @@ ROLES = "The channel definitions must say which of the channels 0 and 1 is the p
 NEEDED = "The configuration needs ResourceAccessRoleArn and OutputBucketName."
 
 
-@pytest.mark.parametrize(
+@each(
     ("events", "text"),
     [
         ([], "audio before the configuration: a MedicalScribeConfigurationEvent must come first"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cases import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -168,7 +169,7 @@ def test_recorded_results():
     )
 
 
-@pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.response.bin")), ids=lambda path: path.name)
+@each("path", sorted(CAPTURES.glob("*.response.bin")), ids=lambda path: path.name)
 def test_recorded_responses_there_and_back(path):
     for message in eventstream.iter_messages(path.read_bytes()):
         if message.message_type == "exception":
@@ -190,7 +191,7 @@ def without_empty_entities(event):
     return event
 
 
-@pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.request.bin")), ids=lambda path: path.name)
+@each("path", sorted(CAPTURES.glob("*.request.bin")), ids=lambda path: path.name)
 def test_recorded_audio(path):
     events = [
         event_from_message(eventstream.decode(message.payload))
@@ -314,7 +315,7 @@ def changed(value, path, change):
 PLACES = list(places(EVERYTHING))
 
 
-@pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
+@each("path", PLACES, ids=lambda path: ".".join(map(str, path)))
 def test_null_is_as_good_as_nothing(path):
     def set_null(container, step):
         container[step] = None
@@ -331,7 +332,7 @@ def test_nulls_everywhere_else_change_nothing():
     ) == (TranscriptEvent(Transcript(results=[Result(alternatives=[Alternative(items=[Item(content="he")])])])))
 
 
-@pytest.mark.parametrize("path", [(), *(path for path in PLACES)], ids=repr)
+@each("path", [(), *(path for path in PLACES)], ids=repr)
 def test_unknown_fields_are_skipped(path):
     def add(container, step):
         target = container[step] if path else container
@@ -353,8 +354,8 @@ def beside(alternatives, unknown):
         return str(error)
 
 
-@pytest.mark.parametrize("alternatives", [b"[]", b"null"])
-@pytest.mark.parametrize("unknown", [b"1e400", b'"\xff"', b"[" * 50 + b"]" * 50], ids=repr)
+@each("alternatives", [b"[]", b"null"])
+@each("unknown", [b"1e400", b'"\xff"', b"[" * 50 + b"]" * 50], ids=repr)
 def test_unknown_fields_may_be_beyond_python(alternatives, unknown):
     assert beside(alternatives, unknown) == TranscriptEvent(Transcript(results=[Result()]))
 
@@ -376,7 +377,7 @@ def test_numbers_may_be_integers():
 # What is wrong
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "wrong"),
     [
         ((), []),
@@ -404,7 +405,7 @@ def test_numbers_may_be_integers():
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("nulls", [False, True], ids=["", "and nulls"])
+@each("nulls", [False, True], ids=["", "and nulls"])
 def test_json_of_another_shape(path, wrong, nulls):
     content = within(path, wrong)
     if nulls and isinstance(content, dict):
@@ -418,7 +419,7 @@ def test_json_of_another_shape(path, wrong, nulls):
     assert "msgspec" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     "payload",
     [
         b"",
@@ -479,7 +480,7 @@ def test_text_says_what_no_place_has(payload, reason):
     assert (caught.value.event_type, caught.value.path) == ("TranscriptEvent", None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("headers", "event_type"),
     [
         ({}, None),

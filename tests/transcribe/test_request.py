@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from cases import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,7 +95,7 @@ def test_parameters_are_24_and_each_is_a_field():
     assert fields == [*(field for field, *_ in PARAMETERS), "request_id"]
 
 
-@pytest.mark.parametrize(("field", "header", "value", "text"), PARAMETERS, ids=[row[0] for row in PARAMETERS])
+@each(("field", "header", "value", "text"), PARAMETERS, ids=[row[0] for row in PARAMETERS])
 def test_parameters_there_and_back(field, header, value, text):
     request = request_with(**{field: value})
     headers = request.to_headers()
@@ -103,7 +104,7 @@ def test_parameters_there_and_back(field, header, value, text):
     assert StartStreamTranscriptionRequest.from_headers(headers) == request
 
 
-@pytest.mark.parametrize(("field", "header", "value", "text"), PARAMETERS, ids=[row[0] for row in PARAMETERS])
+@each(("field", "header", "value", "text"), PARAMETERS, ids=[row[0] for row in PARAMETERS])
 def test_parameters_of_a_response(field, header, value, text):
     response = StartStreamTranscriptionResponse(**{field: value})
     headers = [("x-amzn-transcribe-" + header, text)]
@@ -121,7 +122,7 @@ def test_headers_stand_in_the_order_of_the_model():
     assert StartStreamTranscriptionResponse.from_headers(everything.to_headers()) == everything
 
 
-@pytest.mark.parametrize("capture", INDEX, ids=[capture["name"] for capture in INDEX])
+@each("capture", INDEX, ids=[capture["name"] for capture in INDEX])
 def test_recorded_requests(capture):
     request = StartStreamTranscriptionRequest.from_headers(capture["request_headers"])
     assert (request.language_code, request.media_sample_rate_hertz, request.media_encoding) == ("en-US", 16000, "pcm")
@@ -258,14 +259,14 @@ def name_of(value):
     return repr(value)[:40]
 
 
-@pytest.mark.parametrize(("field", "value"), VALID, ids=name_of)
+@each(("field", "value"), VALID, ids=name_of)
 def test_within_the_bounds(field, value):
     request = request_with(**{field: value})
     assert getattr(request, field) == value
     assert StartStreamTranscriptionRequest.from_headers(request.to_headers()) == request
 
 
-@pytest.mark.parametrize(("field", "value"), INVALID, ids=name_of)
+@each(("field", "value"), INVALID, ids=name_of)
 def test_out_of_the_bounds(field, value):
     fields = {**MINIMUM, field: value}
     if field == "identify_multiple_languages":
@@ -280,7 +281,7 @@ def test_out_of_the_bounds(field, value):
     assert len(problems[field]) < 300
 
 
-@pytest.mark.parametrize(
+@each(
     ("header", "text"),
     [
         ("sample-rate", "16k"),
@@ -347,7 +348,7 @@ def test_several_choices_of_the_language(chosen, field):
     }
 
 
-@pytest.mark.parametrize(
+@each(
     "fields",
     [
         {"number_of_channels": 2},

@@ -11,6 +11,7 @@ from typing import get_args, get_origin
 
 import msgspec
 import pytest
+from cases import each
 
 from eventstream.parameters import Boolean, Choice, Integer, Text, TextList
 from eventstream.transcribe.exceptions import ERRORS
@@ -147,8 +148,8 @@ def agrees(annotation, shape, path):
         assert type_ is SCALARS[what["type"]], path
 
 
-@pytest.mark.parametrize("name", OURS)
-@pytest.mark.parametrize("side", ["input", "output"])
+@each("name", OURS)
+@each("side", ["input", "output"])
 def test_events(name, side):
     events = members(stream_of(MODEL["operations"][name][side]["shape"]))
     shapes = {event: member["shape"] for event, member in events.items()}

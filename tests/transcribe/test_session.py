@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from cases import each
 
 from eventstream import (
     DateSkew,
@@ -155,8 +156,8 @@ def test_exports():
 # Two sessions
 
 
-@pytest.mark.parametrize("accounts", [CREDENTIALS, {"AKIDEXAMPLE": CREDENTIALS}, None], ids=["one", "mapping", "none"])
-@pytest.mark.parametrize("size", [1, 100, 100_000])
+@each("accounts", [CREDENTIALS, {"AKIDEXAMPLE": CREDENTIALS}, None], ids=["one", "mapping", "none"])
+@each("size", [1, 100, 100_000])
 def test_transcription_from_the_request_to_both_ends(accounts, size):
     client, server = opened(accounts)
     heard, results = [], []
@@ -235,8 +236,8 @@ def captured(name):
     return dict(headers), headers, lambda: when
 
 
-@pytest.mark.parametrize("name", INDEX)
-@pytest.mark.parametrize("size", [1000, 1_000_000])
+@each("name", INDEX)
+@each("size", [1000, 1_000_000])
 def test_recorded_client_talks_to_the_server(name, size):
     fields, headers, clock = captured(name)
     server = ServerSession({"AKIDEXAMPLE": CREDENTIALS}, clock=clock)
@@ -250,8 +251,8 @@ def test_recorded_client_talks_to_the_server(name, size):
     server.receive_eof()
 
 
-@pytest.mark.parametrize("name", INDEX)
-@pytest.mark.parametrize("size", [1, 1_000_000])
+@each("name", INDEX)
+@each("size", [1, 1_000_000])
 def test_recorded_response_reaches_the_client(name, size):
     wire = (CAPTURES / f"{name}.response.bin").read_bytes()
     client, received = a_client(), []
@@ -289,7 +290,7 @@ def test_clients_session_writes_what_a_recorded_client_wrote():
 # A client's misuse
 
 
-@pytest.mark.parametrize(
+@each(
     ("parameters", "length"),
     [
         ({}, 1),
@@ -312,7 +313,7 @@ def test_chunk_that_the_service_would_refuse_is_not_sent(parameters, length):
     assert list(server.receive(client.send_audio(bytes(3200)))) == [AudioEvent(bytes(3200))]
 
 
-@pytest.mark.parametrize(
+@each(
     ("parameters", "length"),
     [
         ({}, 2),
@@ -362,7 +363,7 @@ def refused(error, match=None, *, method="POST", path="/stream-transcription", h
     return server, raised.value, signed
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "fault"),
     [
         (SignatureMismatch, {"credentials": Credentials("AKIDEXAMPLE", "other")}),
@@ -529,7 +530,7 @@ def test_message_without_headers_or_signature_ends_the_audio():
         assert ends_with(a_server, first + message, UnexpectedMessage, AUDIO[:1]).index == 1
 
 
-@pytest.mark.parametrize(
+@each(
     "message",
     [
         Message(),
@@ -595,7 +596,7 @@ def transcripts(count):
     return [server.send_transcript(TRANSCRIPT) for _ in range(count)]
 
 
-@pytest.mark.parametrize(
+@each(
     "message",
     [
         Message(),

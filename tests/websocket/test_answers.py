@@ -7,6 +7,7 @@ import dataclasses
 import http.client
 
 import pytest
+from cases import each
 from http2.loopback import run
 from sockets import HANDSHAKE, PLAIN, answer_to, client_of, echo
 from websockets.exceptions import InvalidStatus
@@ -71,8 +72,8 @@ def test_server_answers_plain_gets(caplog):
 TELLS_METHODS = "method" in {field.name for field in dataclasses.fields(Request)}
 
 
-@pytest.mark.parametrize("method", ["POST", "HEAD", "DELETE", "get"])
-@pytest.mark.parametrize("path", ["/", "/socket"])
+@each("method", ["POST", "HEAD", "DELETE", "get"])
+@each("path", ["/", "/socket"])
 def test_server_answers_gets_only(path, method):
     """Where the library does not tell the method, it refuses all others itself."""
     asked = []

@@ -71,6 +71,7 @@ def test_client_tells_what_the_server_answers():
     run(main())
 
 
+@pytest.mark.waits
 def test_client_tells_a_server_that_is_none():
     async def main():
         async def other(reader, writer):

@@ -141,6 +141,7 @@ def test_turn_is_bounded():
     run(main())
 
 
+@pytest.mark.waits
 def test_receive_plans_one_turn_at_most():
     async def main():
         turns = []
@@ -306,6 +307,7 @@ def test_unread_input_is_bounded():
     run(main())
 
 
+@pytest.mark.waits
 def test_declared_length_reserves_nothing():
     async def main():
         async with websocket.serve(echo) as server:

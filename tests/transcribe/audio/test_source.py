@@ -10,6 +10,7 @@ import struct
 import sys
 
 import pytest
+from cases import each
 
 from eventstream.transcribe.audio import AudioFormat, Source, WavFile, iter_chunks, open_wav
 from eventstream.transcribe.audio.source import MAX_HEADER_LENGTH
@@ -77,14 +78,14 @@ SOURCES = {
 }
 
 
-@pytest.mark.parametrize("kind", SOURCES)
-@pytest.mark.parametrize("announced", [False, True])
+@each("kind", SOURCES)
+@each("announced", [False, True])
 def test_source_recognises_a_wav(kind, announced):
     recording = wav(SAMPLES, before=b"LIST\x04\0\0\0abcd", after=b"LIST\x04\0\0\0efgh")
     assert collect(SOURCES[kind](recording), PCM if announced else None) == (PCM, SAMPLES)
 
 
-@pytest.mark.parametrize("kind", SOURCES)
+@each("kind", SOURCES)
 def test_source_of_samples(kind):
     assert collect(SOURCES[kind](SAMPLES), PCM) == (PCM, SAMPLES)
 
@@ -129,8 +130,8 @@ def test_source_of_g711_in_a_wav(tag, encoding):
     assert collect(wav(SAMPLES, 8_000, tag=tag, bits=8)) == (format, SAMPLES)
 
 
-@pytest.mark.parametrize("expected", [AudioFormat(8_000), AudioFormat(16_000, 2), AudioFormat(16_000, 1, "flac")])
-@pytest.mark.parametrize("kind", ["bytes", "octets"])
+@each("expected", [AudioFormat(8_000), AudioFormat(16_000, 2), AudioFormat(16_000, 1, "flac")])
+@each("kind", ["bytes", "octets"])
 def test_source_of_another_format_than_announced(kind, expected):
     with pytest.raises(InvalidAudio, match=r"the WAV is pcm, 16000 Hz, 1 channel; the request says "):
         collect(SOURCES[kind](wav(SAMPLES)), expected)
@@ -139,7 +140,7 @@ def test_source_of_another_format_than_announced(kind, expected):
 MP3 = bytes.fromhex("fffb9064") + bytes(413)  # a frame of 128 kbit/s at 44,100 Hz
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "name"),
     [
         (b"\x1aE\xdf\xa3" + bytes(50), "WebM or Matroska"),
@@ -155,8 +156,8 @@ MP3 = bytes.fromhex("fffb9064") + bytes(413)  # a frame of 128 kbit/s at 44,100 
         (b"RIFX" + bytes(50), "a big-endian WAV"),
     ],
 )
-@pytest.mark.parametrize("encoding", ["pcm", "g711-ulaw"])
-@pytest.mark.parametrize("size", [1, 1000, 10_000])
+@each("encoding", ["pcm", "g711-ulaw"])
+@each("size", [1, 1000, 10_000])
 def test_source_of_a_container(data, name, encoding, size):
     expected = AudioFormat(16_000, media_encoding=encoding)
     with pytest.raises(InvalidAudio, match=rf"^the audio is {name}.*; the request says {encoding}, 16000 Hz"):
@@ -240,7 +241,7 @@ def test_source_bounds_the_header():
     assert read <= 4 * MAX_HEADER_LENGTH
 
 
-@pytest.mark.parametrize(
+@each(
     "piece",
     [
         array.array("f", [0.5]),

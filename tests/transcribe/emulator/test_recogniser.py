@@ -6,13 +6,14 @@ import collections
 import json
 
 import pytest
+from cases import each
 from timing import takes_at_most
 
 from eventstream.transcribe.emulator import Scripted, load_recogniser
 from eventstream.transcribe.emulator.recogniser import tokens
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         ("", []),
@@ -53,7 +54,7 @@ def test_factory_of_the_user(name, factory):
     assert load_recogniser(name) == factory
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     ["", "whisper", "json:", ":dumps", "json:nothing", "json:dumps.x", "json:__name__", "json:dumps:x", ".json:dumps"],
 )

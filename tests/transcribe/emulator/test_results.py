@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from cases import each
 
 from eventstream.transcribe import (
     Alternative,
@@ -146,7 +147,7 @@ def test_speakers_that_the_recogniser_tells():
 RUDE = [HELLO, Word("darn", 0.4, 0.5, filters={"rude"}), Word("heck", 0.5, 0.6, filters={"mild", "rude"}), MARK]
 
 
-@pytest.mark.parametrize(
+@each(
     ("parameters", "transcript", "matches"),
     [
         ({}, "hello darn heck.", [False, False, False, False]),
@@ -166,7 +167,7 @@ RUDE = [HELLO, Word("darn", 0.4, 0.5, filters={"rude"}), Word("heck", 0.5, 0.6, 
         ),
     ],
 )
-@pytest.mark.parametrize("is_final", [False, True])
+@each("is_final", [False, True])
 def test_vocabulary_filters(parameters, transcript, matches, is_final):
     [result] = results(**parameters).of([Hypothesis(RUDE, is_final)])
     [alternative] = result.alternatives

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cases import each
 
 from eventstream.transcribe import BadRequestException, StartStreamTranscriptionRequest
 from eventstream.transcribe.emulator.rules import RULES, check
@@ -34,7 +35,7 @@ KEPT = [
 ]
 
 
-@pytest.mark.parametrize(("name", "parameters"), BROKEN)
+@each(("name", "parameters"), BROKEN)
 def test_rule_that_is_broken(name, parameters):
     request = StartStreamTranscriptionRequest(**parameters)
     with pytest.raises(BadRequestException) as raised:
@@ -49,6 +50,6 @@ def test_rules_have_their_cases():
     assert {name for name, _ in BROKEN} == RULES.keys()
 
 
-@pytest.mark.parametrize("parameters", KEPT)
+@each("parameters", KEPT)
 def test_request_that_keeps_the_rules(parameters):
     check(StartStreamTranscriptionRequest(**parameters))

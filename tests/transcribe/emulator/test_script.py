@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cases import each
 
 from eventstream.transcribe.emulator import Analysis, Mention, Word
 from eventstream.transcribe.emulator.script import Failure, parse
@@ -30,7 +31,7 @@ def mark(content, time, **fields):
     return Word(content, time, time, "punctuation", stable=True, **fields)
 
 
-@pytest.mark.parametrize(
+@each(
     ("script", "expected"),
     [
         ("no mark at the end", [["no", "mark", "at", "the", "end"]]),
@@ -153,7 +154,7 @@ def test_script_without_words(script):
         parse(script)
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "reason"),
     [
         (

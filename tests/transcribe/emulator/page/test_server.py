@@ -8,6 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+from cases import each
 
 from eventstream.transcribe.emulator import page
 from eventstream.transcribe.emulator.page import ASKED_BY_PAGE, Page
@@ -37,8 +38,8 @@ def test_presign_gives_the_url_of_a_stream(tls):
     assert "access-control-allow-origin" not in dict(answer.headers)
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:80", "127.0.0.1", "127.1.2.3:9", "[::1]:8443"])
-@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+@each("host", ["localhost", "LOCALHOST:80", "127.0.0.1", "127.1.2.3:9", "[::1]:8443"])
+@each("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
 def test_presign_answers_loopback_hosts(host, peer):
     assert ask(headers={**ASKED, "Host": host}, peer=peer).status == HTTPStatus.OK
 
@@ -115,7 +116,7 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("changed", FOREIGN.values(), ids=FOREIGN)
+@each("changed", FOREIGN.values(), ids=FOREIGN)
 def test_presign_refuses_other_origins(changed):
     headers = {name: value for name, value in {**ASKED, **changed}.items() if value is not None}
     answer = ask(headers=headers)
@@ -126,7 +127,7 @@ def test_presign_answers_browsers_that_tell_the_origin_only():
     assert ask(headers={"host": HOST, ASKED_BY_PAGE: "", "origin": f"http://{HOST}"}).status == HTTPStatus.OK
 
 
-@pytest.mark.parametrize(
+@each(
     "query",
     ["X-Amz-Date=1", "x-amz-expires=9", "a=1&a=2", "a b=1", "=1", f"language-code={'x' * 5000}"],
     ids=lambda query: query[:20],
