@@ -167,11 +167,8 @@ class Listener:
             await asyncio.sleep(0)
 
     def _admit(self, accepted: socket.socket, peer: str) -> None:
-        for bound, taken, of in (
-            (self._max_per_peer, self._by_peer[peer], peer),
-            (self._max, len(self._places), None),
-        ):
-            if bound is not None and taken >= bound:
+        for bound, of in ((self._max_per_peer, peer), (self._max, None)):
+            if bound is not None and (len(self._places) if of is None else self._by_peer[of]) >= bound:
                 place = next((place for place in self.resting if of in (None, place.peer)), None)
                 if place is None:
                     accepted.close()

@@ -44,12 +44,16 @@ async def is_dropped(reader):
     return True
 
 
-@pytest.mark.parametrize("option", ["max_connections", "max_connections_per_peer"])
-def test_connection_over_the_bound_replaces_a_silent_one(option):
-    """Of the one that has been silent for longest; those with streams stay."""
+@pytest.mark.parametrize(
+    "options",
+    [{"max_connections": 3}, {"max_connections_per_peer": 3}, {"max_connections": 3, "max_connections_per_peer": 3}],
+    ids=["in all", "per peer", "both"],
+)
+def test_connection_over_the_bound_replaces_a_silent_one(options):
+    """Of the one that has been silent for longest; those with streams stay. For both bounds one gives way, not two."""
 
     async def main():
-        async with http2.serve(echo, **{option: 3}) as server, AsyncExitStack() as stack:
+        async with http2.serve(echo, **options) as server, AsyncExitStack() as stack:
             busy = await stack.enter_async_context(http2.connect("127.0.0.1", server.port))
             stream = await busy.request(request())
             await stream.response()
