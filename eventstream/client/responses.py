@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from eventstream._text import quote_bytes
+from eventstream._text import quote_bytes, unquoted
 from eventstream._waiting import timeout_after
 from eventstream.http2 import StreamError
 
@@ -37,8 +37,10 @@ async def check_response(
     encoding = fields.get("content-encoding", "identity")
     if kind.lower().startswith(_NOT_EVENTS) or encoding.lower() != "identity":
         body = await _error_body(channel, timeout)
-        what = kind if encoding == "identity" else f"{kind or 'a body'} in {encoding}"
-        shown = f"the server answered {what[:64]}: {quote_bytes(body)}"
+        what = unquoted(kind) or "a body"
+        if encoding.lower() != "identity":
+            what += f" in {unquoted(encoding)}"
+        shown = f"the server answered {what}: {quote_bytes(body)}"
         error = operation.error_from_response(response.status, response.headers, body)
         error.message = shown
         error.args = (shown,)

@@ -16,6 +16,13 @@ from eventstream.client import Client
         ([("content-type", "text/html")], b"<!DOCTYPE html>", "the server answered text/html: '<!DOCTYPE html>'"),
         ([("content-encoding", "gzip")], b"\x1f\x8b", "the server answered a body in gzip: "),
         ([("content-type", "application/json")], b'{"message": "x"}', "the server answered application/json: "),
+        ([("content-type", "text/\x1b[2J")], b"x", r"the server answered text/\x1b[2J: 'x'"),
+        ([("content-type", "text/" + 100 * "x")], b"x", "the server answered text/" + 56 * "x" + "...: 'x'"),
+        (
+            [("content-type", "text/plain"), ("content-encoding", "\x1b[2J" + 100 * "x")],
+            b"x",
+            r"the server answered text/plain in \x1b[2J" + 57 * "x" + "...: 'x'",
+        ),
     ],
 )
 def test_response_that_is_no_event_stream(headers, body, text):
