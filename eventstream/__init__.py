@@ -6,7 +6,7 @@
 >>> message.event_type, message.payload
 ('AudioEvent', b'...')
 
-What one calls:
+The API at a glance:
 
     encode(headers, payload=b"")        one message in wire form
     encode_into(buffer, headers, ...)   the same into a writable buffer

@@ -20,14 +20,14 @@ _HINTS = {"Decoder": "; pass bytes to feed()"}
 
 
 def check_call(class_: str, most: int, names: tuple[str, ...], given: int, named: Iterable[str]) -> None:
-    """Compare the arguments of a call with those that the class takes, all of which are optional.
+    """Check the arguments of a call against those that the class takes; all of these are optional.
 
     Args:
         class_: its name.
         most: how many it takes by position.
-        names: those that it takes by name; if some are also taken by position, those are all that are, and come first.
+        names: those that it takes by keyword; those that it also takes by position, if any, come first.
         given: how many were given by position.
-        named: the names of the others that were given.
+        named: the names of those that were given by keyword.
 
     Raises:
         TypeError: the class does not take these.

@@ -1,7 +1,7 @@
 """The one place that chooses the implementation: the native core, or the reference if there is no native core.
 
-``EVENTSTREAM_PURE_PYTHON=1`` in the environment selects the reference. On CPython a fallback that nobody asked for is a
-`RuntimeWarning`, since it costs a factor of thirty or more in speed.
+``EVENTSTREAM_PURE_PYTHON=1`` in the environment selects the reference. On CPython, an unrequested fallback emits a
+`RuntimeWarning`, since the reference is thirty or more times slower.
 """
 
 from __future__ import annotations

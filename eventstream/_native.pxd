@@ -148,7 +148,7 @@ cdef class Decoder:
 # `headers.raw`.
 cdef bint next_header(Headers headers, size_t *position, Field *field) noexcept
 
-# Where the payload lies, be it bytes or a memoryview, as long as the message lives and nobody releases the view.
+# Where the payload lies, whether bytes or a memoryview, as long as the message lives and nobody releases the view.
 cdef const uint8_t *payload_of(Message message, size_t *length) except NULL
 
 # One message in wire form; the lengths are checked only against the format's own bound.

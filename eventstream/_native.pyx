@@ -444,7 +444,7 @@ cdef int write_text(Writer *writer, object name, object text) except -1:
 
 
 cdef inline bint fits(long long value, size_t length) noexcept:
-    """Return whether an integer fits into so many bytes, at most 8."""
+    """Return whether an integer fits into this many bytes, at most 8."""
     cdef long long bound = 1LL << (8 * length - 1) if length < 8 else 0
     return length == 8 or -bound <= value < bound
 
@@ -1086,7 +1086,7 @@ cdef class Message:
 
     Args:
         headers: `Headers`, or a mapping to make them from.
-        payload: any C-contiguous buffer; what is not ``bytes`` is copied.
+        payload: any C-contiguous buffer; anything but ``bytes`` is copied.
 
     Attributes:
         headers: the `Headers`.
@@ -2305,14 +2305,14 @@ es_set_new(<PyTypeObject *> Decoder, new_decoder)
 @cython.final
 @cython.no_gc_clear
 cdef class DecoderMap:
-    """`map` over the messages of a decoder, with the errors mapped too: what adapters to other libraries are made of.
+    """`map` over the messages of a decoder, with the errors mapped too; adapters to other libraries use it.
 
     It stops when the decoder needs more bytes, and resumes after its next `feed`.
 
     Args:
         decoder: the `Decoder`.
         convert: from a `Message` to what is iterated over.
-        translate: from a `CodecError` to the exception that is raised in its place, from it.
+        translate: from a `CodecError` to the exception to raise in its place; the `CodecError` becomes its cause.
     """
 
     cdef Decoder _decoder
@@ -2358,7 +2358,7 @@ def decoder_at(uint64_t offset, max_headers_length, max_payload_length):
 
 
 cdef enum:
-    WINDOW = 8  # the two lengths, of which the prelude's checksum is
+    WINDOW = 8  # the two lengths, which the prelude's checksum covers
     POLYNOMIAL = 0xEDB88320  # x**32 is what it leaves; bit 31 is the coefficient of x**0
     ONE = 0x80000000
 
@@ -2367,7 +2367,7 @@ cdef uint32_t[256] leaving  # and what is left of that byte in it when WINDOW mo
 
 
 cdef inline uint32_t divided(uint32_t register, int bits) noexcept nogil:
-    """Return the register after so many zero bits."""
+    """Return the register after this many zero bits."""
     cdef int i
     for i in range(bits):
         register = register >> 1 ^ (POLYNOMIAL if register & 1 else 0)

@@ -7,8 +7,8 @@ The strategy, which both share:
 
 * `Headers` are their wire form, checked, and parsed into a dict when somebody looks inside. Streams repeat their header
   blocks, so a decoder keeps the last few and gives equal blocks the same `Headers`.
-* A `Decoder` works in the caller's ``bytes`` as long as whole messages are there, and buffers no more than the tail of
-  an unfinished one.
+* A `Decoder` works in the caller's ``bytes`` while they hold whole messages, and buffers only the beginning of an
+  unfinished one.
 * What is mutable is copied before it is checked. A message is checked in one order: at byte 12 the prelude's CRC, its
   lengths, the headers limit and the payload limit; with the whole message its CRC; then the headers one by one.
 * Everything that can raise MemoryError runs before any state changes, so a failed call can be repeated; the change is a
@@ -407,7 +407,7 @@ class Message:
 
     Args:
         headers: `Headers`, or a mapping to make them from.
-        payload: any C-contiguous buffer; what is not ``bytes`` is copied.
+        payload: any C-contiguous buffer; anything but ``bytes`` is copied.
 
     Attributes:
         headers: the `Headers`.
@@ -982,14 +982,14 @@ class Decoder:
 
 @final
 class DecoderMap:
-    """`map` over the messages of a decoder, with the errors mapped too: what adapters to other libraries are made of.
+    """`map` over the messages of a decoder, with the errors mapped too; adapters to other libraries use it.
 
     It stops when the decoder needs more bytes, and resumes after its next `feed`.
 
     Args:
         decoder: the `Decoder`.
         convert: from a `Message` to what is iterated over.
-        translate: from a `CodecError` to the exception that is raised in its place, from it.
+        translate: from a `CodecError` to the exception to raise in its place; the `CodecError` becomes its cause.
     """
 
     def __init__(

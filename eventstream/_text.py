@@ -1,4 +1,4 @@
-"""How text and bytes of strangers are shown in errors and logs: in quotes, on one line, and never much of it.
+"""How untrusted text and bytes are shown in errors and logs: quoted, on one line, and shortened.
 
 This module imports nothing.
 """
@@ -118,10 +118,10 @@ _BEGINNINGS = (
 
 
 def describe(data: bytes) -> str | None:
-    """Return what the data are, and their beginning, if they begin as no event stream does.
+    """Return what the data are, and their beginning, if no event stream begins like that.
 
     Args:
-        data: the first bytes, at most 64; from 12 bytes on all kinds are told apart.
+        data: the first bytes, at most 64; 12 bytes are enough to tell all kinds apart.
 
     Returns:
         For example ``JSON: '{"message":"Forbidden"}'``; None if they may be a message, or are of no known kind.

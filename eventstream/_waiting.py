@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 class Deadline:
-    """When a call gives up, however often it is woken until then."""
+    """The time at which a call gives up, however often it is woken before."""
 
     __slots__ = ("time", "waited")
 

@@ -79,7 +79,7 @@ async def _call(function: Callable[[], Any]) -> Any:
 
 
 def check_source(source: object) -> None:
-    """Do nothing for what `resolve` takes.
+    """Check that `resolve` takes this source.
 
     Raises:
         TypeError: it is something else.

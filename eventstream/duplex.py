@@ -1,17 +1,18 @@
 """A bidirectional exchange of events on one HTTP stream: the client's end and the server's, without any I/O.
 
-The client's request opens the exchange, and its signature is the seed of all that follow. Then both sides send at once:
-the client signed events and in the end a signed empty message, the server events, until it ends the stream or says with
-an ``exception`` or ``error`` message why it gives up. An end of the exchange turns what is to be sent into bytes, and
-bytes that were received into events; what an event means, its ``parse`` function knows.
+The client's request opens the exchange, and its signature is the seed of all that follow. Then both sides send at the
+same time: the client sends signed events, and a signed empty message at the end; the server sends events until it ends
+the stream, or says in an ``exception`` or ``error`` message why it gives up. An end of the exchange turns what is to be
+sent into bytes, and received bytes into events; its ``parse`` function knows what an event means.
 
 Events received before a fault are delivered before the error is raised. Then that direction is over, no matter what
 failed, and every later call raises an equal error. For the client the whole exchange is then over, while a server may
-still say what went wrong. The end of the input is a fault unless all is said: a stream that was cut never looks like
-one that ended, and neither does one that ended before the client had sent everything.
+still say what went wrong. The end of the input is a fault unless the stream is complete: a stream that was cut never
+looks like one that ended, and neither does one that ended before the client had sent everything.
 
-Without a signer, events go as they are, and a message with an empty payload ends them, as on WebSockets. A server takes
-them so where the request was presigned. One without credentials takes both, and believes those that are signed.
+Without a signer, events are sent unsigned, and a message with an empty payload ends them, as on WebSockets. A server
+accepts unsigned events if the request was presigned. A server without credentials accepts both, and does not check
+signatures.
 """
 
 from __future__ import annotations
@@ -247,7 +248,7 @@ class ClientExchange(Generic[T]):
         return wire
 
     def check_sending(self) -> None:
-        """Do nothing while events can be sent.
+        """Check that events can still be sent.
 
         Raises:
             StateError: `finish` was called.
@@ -258,7 +259,7 @@ class ClientExchange(Generic[T]):
             raise StateError("nothing can be sent after the end of the events")
 
     def check(self) -> None:
-        """Do nothing unless the exchange is over with an error; raise an equal one then."""
+        """Raise an equal error if the exchange is over with one."""
         self._incoming.check()
 
     def receive(self, data: Buffer) -> Iterator[T]:
@@ -274,7 +275,7 @@ class ClientExchange(Generic[T]):
         Raises:
             StateError: `receive_eof` was called.
             DecodeError: the bytes are not a valid message.
-            ServiceError: the service gave up; which class, is up to `parse`.
+            ServiceError: the service gave up; `parse` decides on the class.
         """
         return self._incoming.feed(data)
 
@@ -310,8 +311,8 @@ class ServerExchange(Generic[T]):
     """The server's end: the request and signed events in, verified and unwrapped; events out. One thread at a time.
 
     Args:
-        credentials: of the one account that is known, or of all by their access keys; None: signatures are not checked,
-            and need not be there. A request with a bearer token has events that are not wrapped, and end with its body.
+        credentials: of the only account, or of all accounts by access key; None: signatures are not checked, and may be
+            missing. The events of a request with a bearer token are not wrapped, and end with its body.
         parse: turns each unwrapped message from the client into what `receive` yields, or None to skip it; what it
             raises ends this direction.
         region: the one that the request must be signed for; None: any.
@@ -417,7 +418,7 @@ class ServerExchange(Generic[T]):
         return self._unwrap(message)
 
     def check_opened(self) -> None:
-        """Do nothing once a request was accepted.
+        """Check that a request was accepted.
 
         Raises:
             StateError: there was none yet.
@@ -428,7 +429,7 @@ class ServerExchange(Generic[T]):
             raise StateError("the request comes first: call receive_request")
 
     def check(self) -> None:
-        """Do nothing unless this direction is over with an error; raise an equal one then."""
+        """Raise an equal error if this direction is over with one."""
         self._incoming.check()
 
     def receive(self, data: Buffer) -> Iterator[T]:

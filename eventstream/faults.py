@@ -1,4 +1,4 @@
-"""What a server can be asked to do wrong, so that clients meet it before production.
+"""Faults that a server can be asked for, so that clients meet them before production.
 
 A fault strikes at the nth event that a stream is sent, counted from 1. At 0 it strikes before the response, where no
 event exists yet.
@@ -79,7 +79,7 @@ class Fault:
 
 
 class Faults:
-    """The faults that are still to strike.
+    """The faults that are still to come.
 
     Args:
         faults: at most one strikes at an event of a stream: the first of them that has streams left.

@@ -1,12 +1,12 @@
-"""What one streaming operation is, as data: `Operation`.
+"""A streaming operation as data: `Operation`.
 
-Both ends of any operation, the asynchronous and the synchronous client, the server and every transport are made from
-such a table, with nothing written twice. It says where the operation is found, how its request and response lie in
-HTTP, which events either side sends, which errors the service knows, and when a response is complete. It does no I/O.
+Such a table is all that the clients, the server and every transport need to run an operation. It says where the
+operation is found, how its request and response map to HTTP, which events each side sends, which errors the service
+knows, and when a response is complete. It does no I/O.
 
-How a value lies on the wire is left to small objects with two directions: a `Format` for a request or response, an
-`EventKind` for an event. They may be written by hand, be made of dataclasses (`eventstream.parameters`) and msgspec
-Structs (`eventstream.structs`), or of another library's models at run time.
+Small objects convert values to and from the wire: a `Format` a request or response, an `EventKind` an event. They may
+    be written by hand, made from dataclasses (`eventstream.parameters`) and msgspec Structs (`eventstream.structs`), or
+    made from another library's models at run time.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class InvalidFrame(InvalidEvent):
 
 
 class Parts(NamedTuple):
-    """Where in HTTP a request or response lies.
+    """The parts of HTTP that a request or response maps to.
 
     Attributes:
         headers: names, in lower case, and values; without those of HTTP itself and of signatures.
@@ -162,17 +162,17 @@ class Parts(NamedTuple):
 
 
 class Format(Protocol[_T]):
-    """How a request or response lies in HTTP."""
+    """How a request or response maps to HTTP."""
 
     def write(self, value: _T, /) -> Parts:
-        """Return where it lies.
+        """Return the parts of HTTP for a value.
 
         Raises:
             InvalidRequest: the parameters are not allowed.
         """
 
     def read(self, parts: Parts, /) -> _T:
-        """Return what lies there.
+        """Return the value of these parts of HTTP.
 
         Raises:
             InvalidRequest: of a request: the parameters are not allowed. A response is never refused.
@@ -200,7 +200,7 @@ class Strings:
         self._headers = dict(headers)
 
     def write(self, value: Mapping[str, str], /) -> Parts:
-        """Return where the values lie."""
+        """Return the parts of HTTP for the values."""
         self._check(value)
         return Parts(
             headers=[(header, value[name]) for name, header in self._headers.items() if name in value],
@@ -320,7 +320,7 @@ class Events(Generic[_T]):
         return message
 
     def limited(self, max_values: int) -> Events[_T]:
-        """Return the same events, whose JSON may have so many values at most."""
+        """Return the same events, with another limit of the values in their JSON."""
         kinds = self.kinds.values()
         return Events(
             *(kind if kind.max_values is None else replace(kind, max_values=max_values) for kind in kinds),
@@ -401,7 +401,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         endpoint: the host, with places for the region and the partition's domain, e.g.
             ``"transcribestreaming.{region}.{suffix}"``.
         path: e.g. ``"/model/{modelId}/invoke"``; each ``{name}`` is the place of a label.
-        request, response: how these lie in HTTP.
+        request, response: how these map to HTTP.
         inputs: what the client sends.
         outputs: what the server sends.
         method: the HTTP method.
@@ -424,7 +424,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         initial_messages: whether the parameters travel in ``initial-request`` and ``initial-response`` messages.
         max_event_length: bytes of an input's payload that a server takes at most.
         max_output_length: bytes of an output's payload that a client takes at most.
-        max_duration: seconds that a stream may last at the service; None: as long as it likes.
+        max_duration: seconds that a stream may last at the service; None: any time.
         streams_per_connection: that the service allows at most; None: any number.
     """
 

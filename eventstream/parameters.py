@@ -1,8 +1,9 @@
-"""Parameters of an operation as HTTP headers: how each kind is written, read and checked, and dataclasses made of them.
+"""Parameters of an operation as HTTP headers: how each kind is written, read and checked, and dataclasses that hold
+them.
 
 An operation's request is a frozen dataclass that derives from `Parameters` and names in `parameters` what each field is
-and in which header it travels. A request is checked when it is made, and every problem is reported at once. Values that
-came from a peer are read, never trusted: what cannot be read stays text, which the check refuses.
+and in which header it travels. A request is checked when it is made, and every problem is reported at once. Values from
+a peer are never trusted: a value that cannot be read stays text, which the check refuses.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Kind(Protocol):
         """Return the value as a header has it."""
 
     def check(self, value: object) -> str | None:
-        """Say what is allowed if the value is not; None if it is."""
+        """Return what is allowed if the value is not allowed; None if it is."""
 
 
 class Text(NamedTuple):

@@ -1,4 +1,4 @@
-"""The way through an HTTP proxy: what the environment says about proxies, and a tunnel made with CONNECT.
+"""Connections through an HTTP proxy: the proxy settings of the environment, and a tunnel made with CONNECT.
 
 The proxy sees the name and port of the service, and then only bytes; with TLS they are encrypted from end to end.
 
@@ -49,7 +49,7 @@ class Proxy:
 
     Attributes:
         url: as it was given; with the password, if there is one.
-        tls: whether it is spoken to over TLS.
+        tls: whether the connection to it uses TLS.
         host: its name or address.
         port: its port.
         authorization: the value of ``Proxy-Authorization``; None if there is none.
@@ -98,7 +98,7 @@ def from_environment(scheme: str, host: str) -> Proxy | None:
         host: its name or address.
 
     Raises:
-        ValueError: the variable holds something else than the URL of an HTTP proxy.
+        ValueError: the variable does not hold the URL of an HTTP proxy.
     """
     if _is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
@@ -124,14 +124,14 @@ def _is_address(host: str) -> bool:
 async def connect(
     protocol: Callable[[], Any], host: str, port: int, *, ssl: ssl.SSLContext | None, proxy: Proxy | None = None
 ) -> tuple[asyncio.Transport, Any]:
-    """Return a connection; the addresses of the host are tried beside each other (RFC 8305, "happy eyeballs").
+    """Return a connection; the addresses of the host are tried in parallel (RFC 8305, "happy eyeballs").
 
     Args:
         protocol: a function that makes asyncio's protocol.
         host: a name or an address.
         port: e.g. 443.
         ssl: the certificates that are trusted; None for plaintext.
-        proxy: an HTTP proxy through which the host is reached; it finds the addresses, then.
+        proxy: an HTTP proxy through which the host is reached, and which then resolves its name.
 
     Returns:
         The transport, and the protocol that was made.

@@ -1,4 +1,4 @@
-"""Errors of a service, in messages and in HTTP: made of what was received, and turned into what is sent.
+"""Errors of a service, made from messages and HTTP responses, and turned into them.
 
 `eventstream.operation` exports these functions.
 """
@@ -98,7 +98,7 @@ def error_from_response(
 
 
 def _described(status: int, fields: Mapping[str, str], body: bytes) -> str:
-    """Say what a response without a text of the service has to say."""
+    """Describe a response that has no text of the service."""
     if 300 <= status < 400 and "location" in fields:
         return f"it is at {quote(fields['location'])}"
     if "content-encoding" in fields:
@@ -118,7 +118,7 @@ def request_id_of(headers: Iterable[tuple[str, str]]) -> str | None:
 
 
 def may_retry(code: str, status_code: int | None) -> bool:
-    """Return whether the same request may succeed later, if nothing but the error's code and status says so."""
+    """Return whether the same request may succeed later, judged only by the error's code and status."""
     return code in _RETRYABLE_CODES or status_code in _RETRYABLE_STATUSES
 
 

@@ -121,7 +121,7 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
         return self._exchange.finish(unsigned=Message(self.operation.end))
 
     def check_sending(self) -> None:
-        """Do nothing while events can be sent; raise what `send` would raise otherwise."""
+        """Check that events can still be sent; raise what `send` would raise."""
         self._exchange.check_sending()
 
     def receive(self, data: Buffer) -> Iterator[_Out]:
@@ -174,7 +174,7 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
         self._exchange.receive_eof(all_sent=all_sent)
 
     def check(self) -> None:
-        """Do nothing unless the session is over with an error; raise an equal one then."""
+        """Raise an equal error if the session is over with one."""
         self._exchange.check()
 
     def fail(self, error: BaseException) -> None:
@@ -187,8 +187,8 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
 
     Args:
         operation: what is spoken.
-        credentials: of the one account that is known, or of all by their access keys; None: signatures are not checked,
-            and need not be there; with a bearer token in the request its body ends the events.
+        credentials: of the only account, or of all accounts by access key; None: signatures are not checked, and may be
+            missing. With a bearer token in the request, the end of its body ends the events.
         region: the one that requests must be signed for; None: any.
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
@@ -243,7 +243,7 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
     def receive_request(self, method: str, path: str, headers: Iterable[tuple[str, str]]) -> _Request | None:
         """Verify the request and take its signature as the seed of the events'; read its parameters.
 
-        Clients differ in host and content type, which are not looked at.
+        Clients differ in host and content type, so these are ignored.
 
         Args:
             method: the HTTP method.
@@ -336,7 +336,7 @@ class ServerSession(Generic[_Request, _Response, _In, _Out]):
         self._exchange.receive_eof()
 
     def check(self) -> None:
-        """Do nothing unless the input is over with an error; raise an equal one then."""
+        """Raise an equal error if the input is over with one."""
         self._exchange.check()
 
     def send(self, event: _Out) -> bytes:

@@ -1,8 +1,8 @@
 """From chunks, files, HTTP responses and asynchronous streams to messages, and from messages to text.
 
 A response of httpx, requests, urllib3, aiohttp or botocore is recognised by what it has, so none of them is imported.
-What matters is which of its methods gives bytes as they arrive: many wait for as many as were asked for, and then an
-event is seen late.
+What matters is which of its methods returns bytes as they arrive: many wait until they have as many as were asked for,
+which delays events.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def iter_messages(
         TruncatedMessage: the source ends in the middle of a message.
         DecodeError: the bytes are not a valid message; those before it have been yielded.
         IncompleteStream: the last message is not one of `last`, or the response is shorter than its ``Content-Length``.
-        BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
+        BlockingIOError: `read` returned None: a non-blocking source has no data yet, which is not its end.
         TypeError: the source is a path, text, asynchronous, or not a source at all.
     """
     decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
@@ -147,7 +147,7 @@ def aiter_messages(
         TruncatedMessage: the source ends in the middle of a message.
         DecodeError: the bytes are not a valid message; those before it have been yielded.
         IncompleteStream: the last message is not one of `last`.
-        BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
+        BlockingIOError: `read` returned None: a non-blocking source has no data yet, which is not its end.
         TypeError: the source is a path, text, not asynchronous, or not a source at all.
     """
     decoder = Decoder(max_headers_length=max_headers_length, max_payload_length=max_payload_length)
@@ -357,7 +357,7 @@ def _is_coroutine_function(function: object) -> bool:
 def iter_payload_text(
     messages: Iterable[AnyMessage], encoding: str = "utf-8", *, event_types: Collection[str] | None = None
 ) -> Generator[str, None, None]:
-    """Yield the text that the payloads of messages hold together: services cut it anywhere, also within a character.
+    """Yield the text in the payloads of messages, joined: services cut it anywhere, even within a character.
 
     Args:
         messages: those of a stream from its first on, as from `iter_messages`.
@@ -384,7 +384,7 @@ def _texts(text: _PayloadText, messages: Iterable[AnyMessage]) -> Generator[str,
 def iter_payload_lines(
     messages: Iterable[AnyMessage], encoding: str = "utf-8", *, event_types: Collection[str] | None = None
 ) -> Generator[str, None, None]:
-    """Yield the lines of the text that the payloads of messages hold together, without their ends.
+    """Yield the lines of the text in the payloads of messages, without their ends.
 
     A line ends with a line feed, or a carriage return and a line feed; the last one may lack it. No other character
     ends a line, since JSON may contain it.
@@ -410,7 +410,7 @@ def _lines(texts: Iterable[str]) -> Generator[str, None, None]:
 def aiter_payload_text(
     messages: AsyncIterable[AnyMessage], encoding: str = "utf-8", *, event_types: Collection[str] | None = None
 ) -> AsyncGenerator[str, None]:
-    """Yield the text that the payloads of messages hold together; `iter_payload_text` for an asynchronous stream.
+    """Yield the text in the payloads of messages, joined; `iter_payload_text` for an asynchronous stream.
 
     Args:
         messages: those of a stream from its first on, as from `aiter_messages`.

@@ -119,7 +119,7 @@ def encode_struct(event: msgspec.Struct) -> bytes:
     """Return the JSON of a Struct.
 
     Raises:
-        EncodeError: it holds what JSON cannot say, e.g. text with lone surrogates.
+        EncodeError: it holds what JSON cannot represent, e.g. text with lone surrogates.
         TypeError: it holds values of other types.
     """
     name = type(event).__name__

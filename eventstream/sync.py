@@ -105,7 +105,7 @@ class Runner:
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Return the result of a coroutine; if the wait is interrupted, it is cancelled.
 
-        A daemon thread that still waits when the interpreter exits stays where it is, and ends without a traceback.
+        A daemon thread that still waits when the interpreter exits ends there, without a traceback.
         """
         future = self.start(coroutine)
         try:
@@ -168,7 +168,9 @@ RUNNER = Runner()
 
 
 def _forget_runner() -> None:
-    """Begin anew in a forked process, which has not got the thread: what its parent has opened cannot be used there."""
+    """Make a new runner in a forked process, which does not have the thread: it cannot use what its parent has
+    opened.
+    """
     global RUNNER
     RUNNER = Runner()
 

@@ -1,4 +1,4 @@
-"""The seam between the client or the server and what carries their bytes, e.g. HTTP/2 or a WebSocket.
+"""The interface between a client or server and what carries its bytes, e.g. HTTP/2 or a WebSocket.
 
 A client's transport is a function: given a `Call`, it returns a context manager in whose block the exchange is open. It
 signs the request in its own way, and says with which signer the events begin, or that they go unsigned. What it opens
@@ -156,7 +156,7 @@ class ServerChannel(Protocol):
 
     Attributes:
         method, path, headers: of the request, as they were received; the path with its query.
-        connection: what the exchanges of one connection have in common, and no other has.
+        connection: an object that all exchanges of one connection share, and no other exchange has.
     """
 
     method: str
@@ -224,7 +224,7 @@ def websocket_url(
 ) -> tuple[str, int]:
     """Return the presigned URL of an operation's WebSocket, and its port.
 
-    At the service itself WebSockets have a port of their own, which is used where the endpoint says no other.
+    The service has a separate port for WebSockets, which is used unless the endpoint names one.
 
     Raises:
         ValueError: the operation has no WebSocket, or `expires` is out of bounds.

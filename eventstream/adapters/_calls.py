@@ -3,9 +3,8 @@
 botocore's endpoint makes, signs, sends and repeats the request, and parses the response, as for every operation; here
 it is sent. The request's signature is the seed of those of the events.
 
-What goes wrong before the stream is open is an error of botocore's, so that its rules of retries know it. A server that
-does not speak HTTP/2 is `eventstream.http2.NotHTTP2`, and one that answers with something else than an event stream a
-`ServiceError`: neither is tried again.
+Errors before the stream is open are botocore's own, so that its retry rules apply. A server that does not speak HTTP/2
+raises `eventstream.http2.NotHTTP2`, and an answer that is not an event stream a `ServiceError`; neither is retried.
 """
 
 from __future__ import annotations

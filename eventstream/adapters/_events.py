@@ -38,7 +38,7 @@ _VALIDATOR = ParamValidator()
 
 
 def validate(value: Any, shape: Shape) -> None:
-    """Do nothing for a value of the shape.
+    """Check that a value has the shape.
 
     Raises:
         ParamValidationError: it says where the value is another one.

@@ -135,7 +135,7 @@ class Members:
         self._content_type = content_type
 
     def check(self, value: Mapping[str, Any]) -> None:
-        """Do nothing for valid members.
+        """Check the members.
 
         Raises:
             ParamValidationError: they are not.

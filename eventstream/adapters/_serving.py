@@ -1,4 +1,4 @@
-"""Operations of botocore's models for a server, so that what calls them is tested without AWS."""
+"""Operations of botocore's models for a server, to test code that calls them without AWS."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def serve(
         service: as for ``boto3.client``.
         handlers: by the names of operations or methods, what answers them; see `operation`.
         limits: what a client may ask for.
-        faults: what goes wrong on request, e.g. ``"reset@2"``; see `eventstream.faults.Fault`.
+        faults: what goes wrong on demand, e.g. ``"reset@2"``; see `eventstream.faults.Fault`.
 
     Yields:
         The arguments of ``boto3.client`` besides the service: its region, endpoint and credentials. For operations

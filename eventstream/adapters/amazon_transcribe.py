@@ -21,8 +21,9 @@ checksum). It is stricter where the library accepts what is not a message, or ra
   unknown type, text that is not UTF-8) is a `ParserError`; the library returns nonsense, or raises KeyError,
   struct.error or UnicodeDecodeError.
 * A stream of events that ends in mid-message raises a `ParserError` after its last event; the library ends silently. A
-  bare buffer does not know where the stream ends: call `EventStreamBuffer.close`, which only ours has, to check.
-  With ``install(complete=True)`` so does one that ends before the client has sent all its audio and the end of it.
+  bare buffer does not know where the stream ends: call `EventStreamBuffer.close`, which only ours has, to check. With
+  ``install(complete=True)`` this also goes for one that ends before the client has sent all its audio and the end of
+  it.
 * What cannot be encoded is a `SerializationError`: a name that is empty, over 255 bytes or no text, an integer out of
   its range, lone surrogates; the library writes the empty name, and raises struct.error or UnicodeEncodeError.
 * After an error a buffer drops what it is given; the library's keeps it, and raises the same error again as well.

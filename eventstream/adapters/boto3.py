@@ -44,13 +44,13 @@ Errors of a call are those of botocore:
   ``ProxyConnectionError``, ``SSLError``: on the way to the service. ``ResponseStreamingError``: the stream broke, or
   was closed, also by ``client.close()``.
 
-And of this package, as botocore has none for it:
+Where botocore has no suitable error, they are those of this package:
 
 * `eventstream.IncompleteStream`: the service ended the stream before the input was ended.
 * `eventstream.StateError`: an event was sent after the end of the input.
 * `eventstream.DecodeError`, `eventstream.operation.InvalidEvent`: what the service sent is not an event stream, or not
   one of the operation.
-* `eventstream.ServiceError`: it answered with something else.
+* `eventstream.ServiceError`: it did not answer with an event stream.
 * `eventstream.http2.NotHTTP2`: it does not speak HTTP/2.
 """
 

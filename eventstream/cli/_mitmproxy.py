@@ -1,6 +1,6 @@
 """The flow files of mitmproxy: typed netstrings, one flow after the other.
 
-A value is its length in ASCII, a colon, so many bytes, and a type: ``,`` bytes, ``;`` text, ``#`` integer, ``^`` float,
+A value is its length in ASCII, a colon, as many bytes, and a type: ``,`` bytes, ``;`` text, ``#`` integer, ``^`` float,
 ``!`` boolean, ``~`` null, ``]`` list, ``}`` dictionary. Lists and dictionaries hold further values.
 
 Source: mitmproxy's documentation of ``mitmproxy.io.tnetstring``, and https://tnetstrings.info.

@@ -45,7 +45,7 @@ NO_REGION = "no region: give --region, or set AWS_REGION or AWS_DEFAULT_REGION, 
 
 
 def inputs(function: F) -> F:
-    """Add what tells how files are read."""
+    """Add the options that say how files are read."""
     form = click.option(
         "--from", "form", type=click.Choice(_inputs.FORMS), help="The form of the files, if it is not recognised."
     )
@@ -54,7 +54,7 @@ def inputs(function: F) -> F:
 
 
 def stream(function: F) -> F:
-    """Add what chooses one of several streams."""
+    """Add the option that chooses one of several streams."""
     number = click.option(
         "--stream", "number", type=click.IntRange(1), help="The number of the stream in the file, counted from 1."
     )
@@ -62,7 +62,7 @@ def stream(function: F) -> F:
 
 
 def service(function: F) -> F:
-    """Add what tells where the service is, and who calls it."""
+    """Add the options that say where the service is, and who calls it."""
     region = click.option("--region", help="The region (default: from the environment or the profile).")
     profile = click.option("--profile", help="The profile in AWS's configuration.")
     endpoint = click.option(
@@ -84,7 +84,7 @@ def limits(no_limits: bool) -> dict[str, int | None]:
 
 @contextlib.contextmanager
 def needed(extra: str) -> Iterator[None]:
-    """Import in this block what the extra brings; without it, say so and exit with status 2."""
+    """Import modules of an extra in this block; if they are missing, say so and exit with status 2."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -67,12 +67,12 @@ def width_of(text: str) -> int:
 
 
 def fitted(text: str, columns: int, *, more: bool = False) -> str:
-    """Return the beginning of a text that fits into so many columns, and three dots where that is not all.
+    """Return the beginning of a text that fits into these columns, followed by three dots if that is not all.
 
     Args:
         text: the text, or its beginning.
         columns: as many as the text and the dots may take, at least 3.
-        more: the text goes on.
+        more: whether the text continues.
     """
     text = visible(text)
     room = columns - 3 if more else columns
@@ -85,7 +85,7 @@ def fitted(text: str, columns: int, *, more: bool = False) -> str:
 
 
 def fitted_end(text: str, columns: int) -> str:
-    """Return the end of a text that fits into so many columns."""
+    """Return the end of a text that fits into these columns."""
     text = visible(text)
     for start in range(len(text) - 1, -1, -1):
         columns -= width_of(text[start])
@@ -223,7 +223,7 @@ class Progress:
         self._hide()
 
     def update(self, name: str, done: int, total: int | None) -> None:
-        """Show that so many bytes of so many are done."""
+        """Show how many bytes are done, and of how many."""
         if not self._wanted or (now := time.monotonic()) < self._next:
             return
         self._next = now + _PACE

@@ -60,7 +60,7 @@ def command(
     rate: int | None,
     channels: int | None,
 ) -> int:
-    """Take out what an event stream carries. What is left of a damaged one is taken out, too; the status is then 1."""
+    """Extract what an event stream carries, also from what is left of a damaged one; the status is then 1."""
     limits = _options.limits(no_limits)
 
     def work(recording: Recording) -> int:

@@ -71,7 +71,7 @@ def command(
 ) -> int:
     """Answer every request with the response recorded in FILE, until Ctrl-C.
 
-    The address is printed when it listens. Messages are sent at the pace that their `:date` headers tell.
+    The address is printed once it listens. Messages are sent at the pace of their `:date` headers.
     """
     limits = _options.limits(no_limits)
 

@@ -70,13 +70,13 @@ class Client:
         proxy: the URL of an HTTP proxy, through which a tunnel is made, e.g. ``http://user:password@localhost:3128``.
             None: that of ``HTTPS_PROXY`` (``HTTP_PROXY`` in plaintext), unless ``NO_PROXY`` excludes the host, and
             never for loopback. False: no proxy.
-        connect_timeout: seconds until the connection is established; None: as long as it takes. So for the other two.
+        connect_timeout: seconds until the connection is established; None: as long as it takes. The same goes for the
+            other two.
         response_timeout: seconds until the service has answered the request.
-        idle_timeout: seconds in which the service sends nothing while an event is awaited, or takes nothing while some
-            is to be sent.
-        max_event_length: bytes of an event's payload that are taken at most; None: as many as the operation says.
-        max_event_values: objects, lists and members that the JSON of an event may have at most, since parsed they hold
-            up everything else; None: as many as the operation says, 65,536 unless it says another number.
+        idle_timeout: seconds to wait for the next event, or for the service to accept what is sent.
+        max_event_length: the most bytes in an event's payload; None: as many as the operation says.
+        max_event_values: the most objects, lists and members in an event's JSON, since parsing them holds up everything
+            else; None: as many as the operation says, by default 65,536.
 
     Attributes:
         region: as given or found.
@@ -209,7 +209,7 @@ class Client:
 
         Raises:
             InvalidRequest: the parameters are not allowed; here, not on entering.
-            ServiceError: the service refused, or answered with something else than an event stream.
+            ServiceError: the service refused, or did not answer with an event stream.
             NoCredentials: no credentials were found.
             OSError: the service cannot be reached or trusted, or broke off. ``TimeoutError``: it did not answer.
         """
@@ -237,7 +237,7 @@ class Client:
             operation: what is called.
             parts: the request.
             make: makes the stream of its channel, the signer or None, and the response.
-            retries: how often it is tried to begin the stream.
+            retries: when to retry beginning the stream.
         """
         async with AsyncExitStack() as stack:
             while True:

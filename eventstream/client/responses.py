@@ -24,10 +24,10 @@ _NOT_EVENTS = ("text/", "application/json", "application/xml", "application/xhtm
 async def check_response(
     operation: Operation[Any, Any, Any, Any], response: Response, channel: Channel, timeout: float | None
 ) -> None:
-    """Do nothing for the beginning of an event stream.
+    """Check that a response begins an event stream.
 
     Raises:
-        ServiceError: it is an error of the service, or something else than an event stream.
+        ServiceError: it is an error of the service, or not an event stream.
     """
     fields = {name.lower(): value for name, value in response.headers}
     if response.status != 200:

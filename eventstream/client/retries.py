@@ -29,12 +29,12 @@ RetryOn: TypeAlias = Callable[[Exception], bool]
 
 
 def retryable(error: Exception) -> bool:
-    """Return whether what failed may succeed when it is tried again; the default of every ``retry_on``.
+    """Return whether a retry may succeed after this error; the default of every ``retry_on``.
 
-    These may: errors of the service that say so, or whose code or status is one that passes; expired credentials, as
-    each try asks for them anew; a signature that was refused as this machine's clock is wrong, since the next try has
-    the service's time; a response that ended early; and trouble of the network. A certificate that is not
-    trusted, a server that does not speak HTTP/2 or TLS, and a proxy that refuses stay what they are.
+    It may after: errors of the service that say so, or whose code or status is temporary; expired credentials, since
+        each try asks for new ones; a signature that was refused because this machine's clock is wrong, since the next
+        try uses the service's time; a response that ended early; and network errors. It will not after: an untrusted
+        certificate, a server that does not speak HTTP/2 or TLS, and a proxy that refuses.
     """
     if isinstance(error, ServiceError):
         return (
@@ -55,10 +55,10 @@ class StartOptions(TypedDict, total=False):
     """How a stream is started. The names are those of `Retries`.
 
     Attributes:
-        retries: how often it is tried again to begin the stream, if the service or the network cannot do it now (0).
-            The tries come after longer and longer pauses of a random length. Once the stream has begun, an error is
-            final.
-        retry_on: says of an error whether to try again; None: `retryable` does.
+        retries: how many times in a row to retry beginning the stream, if the service or the network fails temporarily
+            (0). The tries come after longer and longer pauses of a random length. Once the stream has begun, an error
+            is final.
+        retry_on: decides whether to retry after an error; None: `retryable` does.
         deadline: seconds in which the stream must have begun, with all tries and the pauses between them; None: as long
             as they take.
     """
@@ -69,11 +69,11 @@ class StartOptions(TypedDict, total=False):
 
 
 class Retries:
-    """How often something is tried again, what for, and for how long.
+    """How many times something is retried, after which errors, and for how long.
 
     Args:
-        retries: how often in a row.
-        retry_on: says of an error whether it may be tried again.
+        retries: how many in a row.
+        retry_on: decides whether to retry after an error.
         deadline: seconds for all tries in a row and the pauses between them; None: as long as they take.
     """
 
@@ -103,7 +103,7 @@ class Retries:
         return self._end
 
     async def within(self, awaitable: Awaitable[_T]) -> _T:
-        """Return what is awaited.
+        """Return the result of an awaitable.
 
         Raises:
             TimeoutError: the deadline passed meanwhile.
@@ -120,7 +120,7 @@ class Retries:
         raise TimeoutError(f"the stream did not begin in {self._deadline} s, with all tries")
 
     async def again(self, error: Exception) -> bool:
-        """Return whether to try again after an error, once the time for it has come.
+        """Return whether to retry after an error, when it is time to do so.
 
         The pauses are longer and longer, and of random length, so that clients do not come back all at once.
         """

@@ -70,7 +70,7 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
             ServiceError: the service gave up.
             CodecError: what it sent cannot be decoded.
             StreamError: the stream broke. It also does if this call is cancelled while it waits, as half of an event is
-                worth nothing.
+                useless.
             TimeoutError: the service takes no more; the stream is over.
         """
         if self._sending or self._channel.peer_ended:

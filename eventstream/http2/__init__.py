@@ -1,4 +1,4 @@
-"""HTTP/2 with asyncio, for exchanges whose two sides send at once: `connect` and `serve`.
+"""HTTP/2 with asyncio, for exchanges in which both sides send at the same time: `connect` and `serve`.
 
 h2 knows the protocol; this module moves its bytes, and gives each stream a reader and a writer. Over TLS (ALPN ``h2``),
 or in plaintext with prior knowledge (``h2c``).
@@ -16,10 +16,10 @@ How it stays out of trouble:
 
 How it stays fair, when others on the same connection or the same server are not:
 
-- A malformed message, too many or too large headers, and a stream beyond the limit end their stream, and no other.
+- A malformed message, too many or too large headers, and a stream beyond the limit end only their own stream.
 - In one turn of the event loop a connection is read for at most 16 KiB, and 64 of its frames are processed.
 - What costs a peer nothing has a budget: resets, and frames that carry nothing. A connection that is over it takes no
-  more streams; if it continues, it is closed. Connections are bounded, of one peer and in all.
+  more streams; if it continues, it is closed. The number of connections is bounded, for each peer and in total.
 
 Sources: RFC 9113 (HTTP/2), RFC 7541 (HPACK).
 """

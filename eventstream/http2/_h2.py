@@ -1,4 +1,4 @@
-"""h2's connection, with the habits changed that peers could use against us.
+"""h2's connection, with changes where peers could exploit its behaviour.
 
 This module holds every use of parts of h2 and hpack that they do not document. `tests/http2/test_h2.py` names each of
 them, and fails when a release drops one.
@@ -139,7 +139,7 @@ class Excess(DenialOfServiceError):
 
 
 class H2(H2Connection):
-    """h2's connection, with these of its habits changed.
+    """h2's connection, changed in these ways.
 
     Any GOAWAY closes h2's connection, whose frames are errors from then on. But GOAWAY with NO_ERROR only says that no
     more streams will be opened, or taken; the open ones continue (RFC 9113, 6.8).

@@ -1,4 +1,4 @@
-"""Budgets for what costs a peer nothing: token buckets, as nghttp2 and Node have them."""
+"""Budgets for what costs a peer nothing: token buckets, like those of nghttp2 and Node."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ how long it took, and change its settings."""
 class Bucket:
     """What is left of a budget.
 
-    Below zero the peer should be told, and below the burst again be left.
+    Below zero, the peer should be told; below minus the burst, it should be dropped.
 
     Attributes:
         left: how much is left.
@@ -48,7 +48,7 @@ class Bucket:
         self._time = time.monotonic()
 
     def take(self) -> None:
-        """Take one. What has come back is counted only when it is needed, since most peers never need it."""
+        """Take one. What has come back is counted only when needed, which for most peers is never."""
         if self.left < 1:
             now = time.monotonic()
             self.give((now - self._time) * self._budget.rate)

@@ -1,4 +1,4 @@
-"""Accepts connections for a server: not too many, of one peer and in all, and not too many at once.
+"""Accepts connections for a server within bounds: for each peer, in total, and at a time.
 
 asyncio's own server accepts as many connections in one turn of the event loop as its backlog is long, bounds none, and
 logs a traceback for each that it has no descriptor for.
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class Complaints:
-    """Log lines that strangers can cause: at most one a second, which says how many it summarises."""
+    """Log lines that strangers can cause: at most one a second, which says how many were left out before it."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
@@ -286,7 +286,7 @@ class _NoTLS(OSError):
 
 
 def _check_begins_with_tls(accepted: socket.socket) -> None:
-    """Do nothing if the client's first byte is that of a handshake, or is not known yet.
+    """Check that the client's first byte, if it has come, begins a handshake.
 
     Raises:
         _NoTLS: it is another one, or it hung up.

@@ -73,7 +73,7 @@ class Shared:
         task.add_done_callback(partial(self._finish, connection, flow, stream))
 
     async def _run(self, flow: Flow, stream: ServerStream) -> None:
-        """Call the handler, unless the stream was reset in the same breath as it was opened."""
+        """Call the handler, unless the stream was reset as soon as it was opened."""
         if flow.error is None:
             await self._handler(stream)
 
@@ -254,8 +254,8 @@ async def serve(
     Args:
         handler: is called for each request with its `ServerStream`, as a task of its own, and ends the response before
             it returns. A stream whose response has not ended then is reset, with INTERNAL_ERROR; an exception is
-            logged. What the client still sends is dropped. What happens to the stream while it runs, it learns from the
-            stream's methods.
+            logged. What the client still sends is dropped. The methods of the stream tell the handler what happens to
+            the stream meanwhile.
         host: the address to listen on; None for all.
         port: 0 for any that is free; see `Server.port`.
         ssl: a context with the server's certificate; its ALPN protocols are set. None: plaintext, HTTP/2 from the first
@@ -263,7 +263,7 @@ async def serve(
         max_concurrent_streams: of one connection.
         idle_timeout: seconds after which a connection with no open stream is closed, including one that never opened
             any. None: never.
-        drain_timeout: seconds that the handlers are given when the block is left, see `Server.close`.
+        drain_timeout: seconds that the handlers have to finish when the block is left; see `Server.close`.
         max_connections: connections at once. The one that has had no stream for longest gives way to a new one; if all
             have streams, the new one is refused. None: no bound.
         max_connections_per_peer: the same for the connections from one address; a proxy is one, too.

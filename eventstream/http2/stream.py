@@ -26,12 +26,12 @@ _VALUE = re.compile(r"[^\0\r\n\ud800-\udfff]*")
 
 
 class StreamError(ConnectionError):
-    """A stream ended before its end: it was reset, its connection was lost, or the peer does not speak HTTP/2.
+    """A stream ended early: it was reset, its connection was lost, or the peer does not speak HTTP/2.
 
     Args:
         reason: what happened.
-        code: HTTP/2's error code (RFC 9113, section 7), if one was said.
-        remote: whether the peer is the one who ended it.
+        code: HTTP/2's error code (RFC 9113, section 7), if there is one.
+        remote: whether the peer ended it.
 
     Attributes:
         code: an ``ErrorCodes`` or an unknown code as int; None if the connection broke without one.
@@ -51,7 +51,7 @@ class StreamError(ConnectionError):
 
     @property
     def unprocessed(self) -> bool:
-        """Whether the peer promises that it did nothing with the request, which can safely be sent again."""
+        """Whether the peer promises that it did not process the request, so that it can safely be sent again."""
         return self.remote and self.code == ErrorCodes.REFUSED_STREAM
 
 
@@ -101,7 +101,7 @@ class Stream:
     # Receiving
 
     async def receive(self, timeout: float | None = None) -> bytes:
-        """All bytes of the body that have arrived, once there are any.
+        """Return all bytes of the body that have arrived, once there are any.
 
         Args:
             timeout: seconds to wait at most; None: as long as it takes.
@@ -257,7 +257,7 @@ class ServerStream(Stream):
 
     @property
     def connection(self) -> object:
-        """What tells the streams of one connection from those of another."""
+        """An object that all streams of one connection share, and no other stream has."""
         return self._flow.connection
 
     async def respond(self, status: int, headers: Iterable[tuple[str, str]] = (), *, end: bool = False) -> None:
@@ -294,7 +294,7 @@ class ServerStream(Stream):
 
 
 def has_body(method: str, status: int) -> bool:
-    """Whether a response has a body, of which ``content-length`` tells (RFC 9110, 8.6)."""
+    """Whether a response has a body, whose length ``content-length`` gives (RFC 9110, 8.6)."""
     return method != "HEAD" and status not in (204, 304)
 
 
@@ -313,7 +313,7 @@ def declared_length(fields: Iterable[tuple[str, str]]) -> int | None:
 
 
 def checked(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the headers, if they may be sent. What only h2 finds out is found out when a response has begun."""
+    """Return the headers, if they may be sent. h2 checks more, once the response has begun."""
     fields = [(name.lower(), value.strip(" \t")) for name, value in headers]
     for name, value in fields:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or name == "te":

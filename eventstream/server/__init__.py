@@ -1,5 +1,5 @@
 """A server of any operation, over HTTP/2 and WebSockets: it verifies, dispatches, limits, drains, logs, and fails on
-request.
+demand.
 
 >>> async def shout(request, events):
 ...     async for event in events:
@@ -12,8 +12,8 @@ parameters, too many streams at once) is answered as an HTTP error. Then the res
 some clients send nothing before. From here on, errors are reported in an ``exception`` message, which ends the stream;
 on a WebSocket all of them are.
 
-Every stream is its own task. Nothing that goes wrong in one reaches another. One stream's fault is that stream's: a
-client that says nothing, or takes nothing, loses its stream after a time.
+Every stream is its own task, and a fault in one does not reach another. A client that sends nothing, or reads nothing,
+loses its stream after a time.
 """
 
 from eventstream.server.conversation import Conversation, Handler

@@ -60,14 +60,14 @@ begins."""
 
 
 class Cut(Exception):
-    """The stream was ended in a way that leaves nothing to say to the client."""
+    """The stream was ended, and nothing more can be sent to the client."""
 
 
 class Conversation(Generic[_Request, _Response, _In, _Out]):
     """One stream of a server, from its request to its end. Made in the task that runs it.
 
-    It is an asynchronous iterator over the events that come, verified, which ends with the client's input; one of an
-    unknown type is its `Message`. It raises what is wrong with them after the events before; a handler lets that pass.
+    It is an asynchronous iterator over the verified events, which ends with the client's input; an event of an unknown
+    type is its `Message`. Errors are raised after the events before them; a handler should not catch them.
 
     Args:
         service: what it shares with the others.
@@ -80,7 +80,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         request_id: an id of the exchange, which is in the response.
         renews: whether each event that comes renews the time that the client has for the next one; otherwise `renew`
             does.
-        note: what the log says of the stream beside its end.
+        note: what the log says about the stream, besides how it ended.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         await self._linger()
 
     async def _attempt(self, handler: Handler) -> ServiceError | None:
-        """Do all that there is to do; return what the client is to be told if it cannot be done."""
+        """Run the whole exchange; return the error to send to the client if it fails."""
         try:
             await self._open()
             if _yields(handler):
@@ -240,7 +240,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
     # Errors for the client
 
     def refusal(self, text: str) -> ServiceError:
-        """Return the operation's error for what is not allowed."""
+        """Return the operation's error for an invalid request or event."""
         return self.operation.make_error(self.operation.codes.invalid, text)
 
     def failure(self, what: str) -> ServiceError:
@@ -293,7 +293,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         """Begin the response.
 
         Args:
-            response: what is answered; None: what the operation's `reply` gives.
+            response: the response; None: what the operation's `reply` gives.
 
         Raises:
             StateError: it was called before.
@@ -388,7 +388,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         """Send an event. It waits while the client takes no more.
 
         Raises:
-            Exception: the stream is over; a handler lets it pass.
+            Exception: the stream is over; a handler should not catch it.
         """
         wire = self._session.send(event)
         self._event_count += 1

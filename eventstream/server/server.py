@@ -43,7 +43,7 @@ class Server:
         region: the one that requests must be signed for; None: any.
         limits: what a client may ask for.
         connections: what connections may cost.
-        faults: what goes wrong on request: each a `eventstream.faults.Fault`, or as it is written on the command line.
+        faults: what goes wrong on demand: each a `eventstream.faults.Fault`, or its text as on the command line.
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
         websocket_port: the port for WebSockets, 0 for any that is free; None: there are none. They are opened by
@@ -121,7 +121,7 @@ class Server:
 
     @property
     def statistics(self) -> Statistics:
-        """What came and went so far."""
+        """Counts of requests and streams so far."""
         return self._service.statistics
 
     async def drain(self, grace: float) -> None:

@@ -1,4 +1,4 @@
-"""State that all streams of a server share: handlers, credentials, and the streams that are open."""
+"""State that all streams of a server share: handlers, credentials, and the open streams."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _INTERRUPTED_WITHIN = 1.0
 
 @dataclass
 class Statistics:
-    """What came and went so far.
+    """Counts of requests and streams so far.
 
     Attributes:
         refused: requests that were answered with an HTTP error, or ended before they were answered.
@@ -125,8 +125,8 @@ class Service:
     def enter(
         self, key: str, conversation: Conversation[Any, Any, Any, Any], conflict: ServiceError | None = None
     ) -> None:
-        """Let a stream in. If another one has the same key, it takes that one's place: until that one has ended, there
-        is one more than there may be.
+        """Let a stream in. It takes the place of another one with the same key: until that one has ended, the limit is
+        exceeded by one.
 
         Args:
             key: what the stream is known by, e.g. a session's id.
@@ -134,7 +134,7 @@ class Service:
             conflict: what another stream with this key is ended with.
 
         Raises:
-            ServiceError: there are as many streams as there may be, or no more are let in.
+            ServiceError: the limit of streams is reached, or the server is draining.
         """
         operation = conversation.operation
         if self._draining:
@@ -162,7 +162,7 @@ class Service:
             self._empty.set()
 
     async def drain(self, grace: float) -> None:
-        """Let nobody in any more, and wait until the streams that are there have ended.
+        """Refuse new streams, and wait until the open ones have ended.
 
         Args:
             grace: seconds after which they are ended with an exception.
@@ -174,7 +174,7 @@ class Service:
         await self._until_empty(_INTERRUPTED_WITHIN)
 
     async def _until_empty(self, seconds: float) -> None:
-        """Or until the seconds are over."""
+        """Wait until no stream is left, or the seconds are over."""
         with suppress(asyncio.TimeoutError):
             async with timeout_after(seconds):
                 await self._empty.wait()
@@ -189,9 +189,9 @@ class Service:
     """What it calls what it is sent."""
 
     def words(self, error: Exception) -> str:
-        """Say what is wrong with what has come."""
+        """Return the text for a request or event that is wrong."""
         return str(error)
 
     def silence(self) -> str:
-        """Say that no event has come for too long."""
+        """Return the text for a client that sends no event for too long."""
         return f"Your request timed out because no new event was received for {self.limits.input_timeout:g} seconds."

@@ -15,8 +15,8 @@ Nearly all the cost is hashing. The first three lines change once a second and t
 fed ``hashlib`` objects are cached and copied for each event.
 
 Source: the Amazon Transcribe guide, "Event stream encoding"
-(https://docs.aws.amazon.com/transcribe/latest/dg/streaming-setting-up.html), whose text leaves open what six clients
-agree on.
+(https://docs.aws.amazon.com/transcribe/latest/dg/streaming-setting-up.html), which leaves details open on which six
+clients agree.
 """
 
 from __future__ import annotations
@@ -146,10 +146,10 @@ def chunk_signature(
     """Return the signature of one event, on raw bytes.
 
     Args:
-        credentials: of them the secret key is used.
+        credentials: the secret key is used.
         region: such as ``"us-east-1"``.
         service: the signing name, such as ``"transcribe"``.
-        timestamp: an aware datetime; what is less than a second does not count.
+        timestamp: an aware datetime; fractions of a second are ignored.
         prior_signature: the signature before, or the request's.
         headers: the encoded headers that are signed: of an event only the ``:date`` header.
         payload: any C-contiguous buffer.

@@ -106,17 +106,17 @@ def request_signature(
     signed_headers: Iterable[str] | None = None,
     payload_hash: str | None = None,
 ) -> bytes:
-    """Return the signature of an HTTP request; that of the request which opens an event stream is the stream's seed.
+    """Return the signature of an HTTP request. The one that opens an event stream is the stream's seed.
 
     Args:
-        credentials: of them the secret key is used; a session token counts as the header that it is.
+        credentials: the secret key is used; a session token is signed like the header that it is sent in.
         region: such as ``"us-east-1"``.
         service: the signing name, such as ``"transcribe"``.
         method: such as ``"POST"``.
         path: as it is sent, with its query if it has one. As for every service but S3, it is normalised and encoded
             once more. In the query ``+`` is the same as ``%2B``, and not a space.
-        headers: names (of any case) and values; ``x-amz-date`` must be there. Where ``host`` is missing ``:authority``
-            stands for it, and the other way round: over HTTP/2 clients sign either, and send the latter.
+        headers: names (of any case) and values; ``x-amz-date`` must be there. Where ``host`` is missing, ``:authority``
+            takes its place, and the other way round: over HTTP/2 clients sign either, and send the latter.
         signed_headers: the names of those that are signed; None: all but pseudo-headers and what proxies change.
         payload_hash: the hash that represents the body: the SHA-256 in hex, or a word such as `EVENTS_PAYLOAD`; None:
             the ``x-amz-content-sha256`` header, or else the hash of an empty body.
@@ -156,7 +156,7 @@ def request_signature(
 def _by_name(headers: _Pairs) -> dict[str, str]:
     """Return the headers' canonical values by lower-case name; of repeated ones the values are joined.
 
-    Spaces and tabs are folded, and nothing else that Unicode calls white space: to a service those are other bytes.
+    Only spaces and tabs are folded, not what else Unicode calls white space: to a service that is other bytes.
     """
     lists: dict[str, list[str]] = {}
     for name, value in headers:
@@ -169,7 +169,7 @@ def _by_name(headers: _Pairs) -> dict[str, str]:
 
 
 def _is_one_host(values: Mapping[str, str]) -> bool:
-    """Whether nobody can be sent elsewhere than the signature says."""
+    """Whether the request can only go where its signature says."""
     return "host" not in values or values["host"].lower() == values[":authority"].lower()
 
 
@@ -267,7 +267,7 @@ def verify_request(
     """Verify an HTTP request by its ``authorization`` header. Its body is left to the signatures of the events.
 
     Args:
-        credentials: of the one account that is known, or of all by their access keys; callables are asked for them.
+        credentials: of the only account, or of all accounts by access key; callables are called for them.
         region: the one that the request must be signed for; None: any.
         service: the signing name that the request must be signed for; None: any.
         method, path, headers: as for `request_signature`. ``host`` or ``:authority``, which must be the same where both
@@ -309,7 +309,7 @@ def presign_url(
 ) -> str:
     """Return the URL with a signature in its query: any holder may send that request until it expires.
 
-    It is the same as botocore's ``SigV4QueryAuth`` makes it, where that makes a URL that can be used.
+    It equals what botocore's ``SigV4QueryAuth`` makes, wherever that makes a usable URL.
 
     Args:
         credentials: the session token becomes a parameter of the query.
@@ -497,7 +497,7 @@ def _verify_claim(
 
 
 def parse_authorization(text: str) -> dict[str, str]:
-    """Return what an ``authorization`` header says, and nobody has verified yet.
+    """Return what an ``authorization`` header claims, unverified.
 
     Returns:
         The ``access_key``, ``day``, ``region``, ``service``, ``signed_headers`` and ``signature``.
@@ -522,7 +522,7 @@ def parse_authorization(text: str) -> dict[str, str]:
 
 
 def _check_signed(needed: set[str], signed: set[str], values: Mapping[str, str]) -> None:
-    """Check that all headers are there that are needed, and those signed that could be added on the way."""
+    """Check that all needed headers are there, and that all headers that could be added on the way are signed."""
     for name in sorted(needed):
         if name not in values:
             raise _refusal(VerificationError, f"the header {in_quotes(name)} is missing")

@@ -1,7 +1,7 @@
-"""For tests of code of your own that speaks event streams: fakes of boto3's streams, and Hypothesis strategies.
+"""Test your own code that uses event streams: fakes of boto3's streams, and Hypothesis strategies.
 
-`fake_response` lets a client of boto3 or aiobotocore answer with a stream that a test makes up of `event`, `exception`
-and `error`, with faults on request (`cut`, `corrupted`, `slow`):
+`fake_response` makes a client of boto3 or aiobotocore answer with a stream that a test makes from `event`, `exception`
+and `error`, with faults on demand (`cut`, `corrupted`, `slow`):
 
 >>> import botocore.session
 >>> from eventstream.testing import event, fake_response

@@ -13,7 +13,7 @@ __all__ = ["Pause", "corrupted", "cut", "error", "event", "exception", "slow"]
 
 
 class Pause(NamedTuple):
-    """Nothing comes for so many seconds."""
+    """A pause of this many seconds."""
 
     seconds: float
 

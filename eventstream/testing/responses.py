@@ -1,4 +1,4 @@
-"""A client of boto3 or aiobotocore that answers with a stream which a test makes up.
+"""A client of boto3 or aiobotocore that answers with a stream from a test.
 
 botocore's Stubber refuses event streams. Here the client does all that it does otherwise up to the request, which is
 not sent: parameters are checked and serialised, and botocore's own parser makes the response of the bytes of a stream.

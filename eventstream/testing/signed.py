@@ -1,4 +1,4 @@
-"""Streams of signed events, and what their verifier has to make of them."""
+"""Streams of signed events, and what a verifier must make of them."""
 
 from __future__ import annotations
 

@@ -161,10 +161,10 @@ class TranscribeClient(Client):
 
         Args:
             request: what is requested; None: it is made of the keywords.
-            keywords: the fields of the request, a `StartStreamTranscriptionRequest`, which are other than in the
-                request that is given; and the `eventstream.client.StartOptions`: ``retries``, ``retry_on`` and
-                ``deadline``. All tries have the same session id, made by the client if the request has none. See
-                `transcribe` for retries of a stream that has begun.
+            keywords: the fields of the request, a `StartStreamTranscriptionRequest`, which override those of a given
+                request; and the `eventstream.client.StartOptions`: ``retries``, ``retry_on`` and ``deadline``. All
+                tries have the same session id, made by the client if the request has none. See `transcribe` for retries
+                of a stream that has begun.
 
         Returns:
             A context manager, in whose block the `TranscriptionStream` is open. On entering it raises what follows.
@@ -233,10 +233,10 @@ class TranscribeClient(Client):
         """Return the URL that opens a WebSocket for a stream, e.g. in a browser, without credentials.
 
         Args:
-            request: what is requested, which also says of which operation; None: a
-                `StartStreamTranscriptionRequest`, made of the parameters.
+            request: the request, whose class decides on the operation; None: a `StartStreamTranscriptionRequest`, made
+                from the parameters.
             expires: seconds that the URL is valid, at most 300.
-            parameters: the fields of that request, which are other than in the request that is given.
+            parameters: the fields of that request, which override those of a given one.
 
         Raises:
             ValueError: `expires` is out of bounds, or the operation has no WebSocket.
@@ -295,19 +295,19 @@ class TranscribeClient(Client):
                 all of them, and gives what the request must say about it.
             request: what is requested; None: it is made of the parameters. If they say the encoding and the sample
                 rate, the stream opens before the first audio has come.
-            pace: send the audio no faster than it was spoken, as the service wants it, if its bytes tell the time. Live
-                audio is sent as it comes, either way.
+            pace: send the audio no faster than it was spoken, as the service expects, if the encoding tells its
+                duration. Live audio is sent as it comes, either way.
             chunk_duration: seconds of audio in an event, over 0 and at most 1; 0.05 to 0.2 are recommended.
             keep_alive: seconds without audio after which silence is sent, of `chunk_duration`, so that the service
-                does not end the stream; only PCM and G.711. It does not count in the times of events. None: none is.
-            retries: how often in a row it is tried again, if the service or the network fails in a way that passes,
-                without an event in between. A new stream begins then, with the same session id.
-            retry_on: says of an error whether to try again; None: `retryable` does.
+                does not end the stream; only for PCM and G.711. It does not count in the times of events. None: never.
+            retries: how many times in a row a new stream is begun, with the same session id, if the service or the
+                network fails temporarily; each event resets the count.
+            retry_on: decides whether to retry after an error; None: `retryable` does.
             deadline: seconds in which a stream must have begun, with all tries in a row; None: as long as they take.
             replay: whether a new stream begins with the audio whose final results have not come, at most the last
                 30 s; only PCM and G.711. Otherwise these results are lost.
             on_restart: is called with a `Restart` when a new stream continues. It is also logged.
-            parameters: the fields of a `StartStreamTranscriptionRequest`; beside a request, what is other than in it.
+            parameters: the fields of a `StartStreamTranscriptionRequest`; they override those of a given request.
 
         Yields:
             The events, as the service sends them. When the iteration ends, all audio was sent, and then the service
@@ -322,7 +322,7 @@ class TranscribeClient(Client):
             CodecError: what it sent cannot be decoded.
             NoCredentials: no credentials were found.
             OSError: the service cannot be reached or trusted, or broke off; or the audio cannot be read.
-            TimeoutError: the service did not answer, or stopped to send events or to take audio.
+            TimeoutError: the service did not answer, or stopped sending events or taking audio.
         """
         given: dict[str, Any] = dict(parameters)
         asked = (
@@ -484,7 +484,7 @@ _OPERATIONS: Mapping[type, Operation[Any, Any, Any, Any]] = {
 
 
 def _parameters_of(format: AudioFormat) -> dict[str, Any]:
-    """Return what a request says of audio in this format; two channels are transcribed each on its own."""
+    """Return what a request says about audio in this format; two channels are transcribed separately."""
     parameters = {"media_sample_rate_hertz": format.sample_rate_hertz, "media_encoding": format.media_encoding}
     if format.channels == 1:
         return parameters
@@ -500,7 +500,7 @@ def _requested(kind: type[_Request], request: _Request | None, parameters: dict[
 
 
 def _asked(kind: type[_Request], request: _Request | None, keywords: Mapping[str, Any]) -> tuple[_Request, Retries]:
-    """Return the request, and how often its stream is tried to begin, of the keywords of a method that starts one."""
+    """Return the request, and the retries, from the keywords of a method that starts a stream."""
     options: dict[str, Any] = {}
     fields: dict[str, Any] = {}
     for name, value in keywords.items():

@@ -131,8 +131,8 @@ class TranscribeError(ServiceError):
     def to_response(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """Return this error's HTTP response, before the stream has begun: status, headers, body.
 
-        An error without a status is a 500. What no header can hold, as a line's end in a code that somebody else has
-        said, is a question mark there.
+        An error without a status is a 500. A character that no header can hold, such as a line end in a code from
+        elsewhere, becomes a question mark.
         """
         return error_to_response(self)
 

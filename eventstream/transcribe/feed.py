@@ -70,7 +70,7 @@ class Feed:
         await self._queue.put(b"")
 
     def check(self) -> None:
-        """Raise the error because of which the audio could not be read to its end; else do nothing."""
+        """Raise the error that kept the audio from being read to its end, if there was one."""
         if self.error is not None:
             raise self.error
 

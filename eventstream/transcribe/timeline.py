@@ -75,7 +75,7 @@ class Timeline:
             self._kept_length -= len(self._kept.popleft())
 
     def sent_silence(self, length: int) -> None:
-        """Take note of so many bytes of silence that the source did not have."""
+        """Note that this many bytes of silence were sent that the source did not have."""
         self._turn(False)
         self._stream_position += length
 

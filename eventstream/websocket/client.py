@@ -86,7 +86,7 @@ class ClientSocket(Connection):
 
         Raises:
             StreamError: the server hung up, or does not speak HTTP.
-            TimeoutError: it has not answered in so many seconds.
+            TimeoutError: it has not answered in this time.
         """
         deadline = None if timeout is None else Deadline(timeout)
         while self._response is None:
@@ -100,7 +100,7 @@ class ClientSocket(Connection):
 
         Raises:
             StreamError: the connection was lost, is closed, or was refused.
-            TimeoutError: the server has not answered, or has taken nothing, in so many seconds.
+            TimeoutError: the server has not answered, or has taken nothing, in this time.
         """
         if self._response is None:
             await self.response(timeout)

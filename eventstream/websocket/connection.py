@@ -81,7 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Process so many bytes of the buffer."""
+        """Process this many bytes of the buffer."""
         data = bytes(self._buffer[:nbytes])
         self._buffer = memoryview(b"")
         self.data_received(data)
@@ -133,7 +133,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def eof_received(self) -> None:
-        """Let the transport close: what is needed of the peer has come, or never will."""
+        """Let the transport close: what the peer had to send has come, or never will."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell those who wait."""
@@ -157,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
         self._write_paused = True
 
     def resume_writing(self) -> None:
-        """Go on: the peer reads again."""
+        """Resume writing: the peer reads again."""
         self._write_paused = False
         self._unread = 0
         self._changed.wake()
@@ -245,7 +245,7 @@ class Connection(asyncio.BufferedProtocol):
         Raises:
             InvalidFrame: it sent what is not part of an event stream.
             StreamError: the connection was lost, or the peer broke the protocol.
-            TimeoutError: nothing has come in so many seconds.
+            TimeoutError: nothing has come in this time.
         """
         deadline = None if timeout is None else Deadline(timeout)
         while not self._received:
@@ -265,7 +265,7 @@ class Connection(asyncio.BufferedProtocol):
 
         Raises:
             StreamError: the connection was lost, or is closed.
-            TimeoutError: the peer has taken nothing in so many seconds.
+            TimeoutError: the peer has taken nothing in this time.
         """
         deadline = deadline_in(timeout)
         while self._write_paused:

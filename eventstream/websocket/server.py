@@ -159,7 +159,7 @@ class ServerSocket(Connection):
 
     @property
     def connection(self) -> object:
-        """Itself: a WebSocket carries one exchange."""
+        """Return itself: a WebSocket carries one exchange."""
         return self
 
     async def respond(self, status: int, headers: Iterable[tuple[str, str]] = (), *, end: bool = False) -> None:
@@ -287,13 +287,13 @@ async def serve(
     """Listen for WebSockets; on leaving the block, handlers that still run are cancelled.
 
     Args:
-        handler: is called for each WebSocket, as a task of its own, and calls `ServerSocket.end` before it returns; one
-            that does not has failed. What the client still sends is dropped then.
+        handler: is called for each WebSocket, as a task of its own. It must call `ServerSocket.end` before it returns;
+            otherwise it has failed. What the client still sends is then dropped.
         host: the address to listen on; None for all.
         port: 0 for any that is free; see `Server.port`.
         ssl: a context with the server's certificate; None: plaintext.
-        refuse: given the path of a request with its query, it says in a sentence why there is no WebSocket, for a 404;
-            None: there is one.
+        refuse: given the path of a request with its query, it returns a sentence for a 404 if no WebSocket is there,
+            else None.
         routes: what answers plain GETs, by path; these paths have no WebSocket.
         handshake_headers: what is added to the response that opens a WebSocket.
         max_connections, max_connections_per_peer, backlog: see `eventstream.http2.serve`.

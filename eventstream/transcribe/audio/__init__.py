@@ -1,9 +1,9 @@
 """Audio on its way into a transcription: its format, chunks of a chosen duration, WAV files, and the pace of real time.
 
 The service takes chunks of at most 32,768 bytes and one second, of whole samples; 50 to 200 ms are recommended.
-Whatever pieces the audio comes in, `iter_chunks` and `aiter_chunks` gather them and cut them where the `AudioFormat`
-says. `pace` then lets each chunk go when its time has come, counted from the first, so that delays do not add up.
-`Source` takes audio of any kind, and tells by its first bytes whether it is what it should be.
+`iter_chunks` and `aiter_chunks` take audio in pieces of any size, and cut it where the `AudioFormat` says. `pace` then
+yields each chunk when it is due, counted from the first, so that delays do not add up. `Source` takes audio of any
+kind, and checks by its first bytes that it is what it should be.
 
 Source: the Amazon Transcribe guide ("Media formats and channels", "Streaming and Amazon Transcribe").
 """

@@ -30,8 +30,8 @@ def iter_chunks(
     Raises:
         ValueError: the duration is out of its bounds.
         InvalidAudio: the audio ends in the middle of a sample; the whole ones have been yielded. Or a piece is an
-            array of something else than samples, e.g. of floats.
-        BlockingIOError: `read` gave None, as that of a source which does not block: that is not its end.
+            array of other things than samples, e.g. floats.
+        BlockingIOError: `read` returned None: a non-blocking source has no data yet, which is not its end.
         Exception: what the source raises, after all whole samples before. The iteration is over then.
         BufferError: a piece is not C-contiguous.
     """
@@ -128,7 +128,7 @@ async def _aiter_chunks(pieces: AsyncIterable[Buffer], cutter: _Cutter) -> Async
 
 
 def pieces_of(source: Buffer | Iterable[Buffer] | Readable, length: int) -> Iterable[Buffer]:
-    """Return the pieces of audio in a source; of a file so many bytes at a time."""
+    """Return the pieces of audio in a source; a file is read in pieces of this size."""
     if is_buffer(source):
         return (cast("Buffer", source),)
     if not hasattr(source, "read"):
@@ -137,7 +137,7 @@ def pieces_of(source: Buffer | Iterable[Buffer] | Readable, length: int) -> Iter
 
 
 def apieces_of(source: AsyncIterable[Buffer] | AsyncReadable, length: int) -> AsyncIterable[Buffer]:
-    """Return the pieces of audio in an asynchronous source; of a stream so many bytes at a time."""
+    """Return the pieces of audio in an asynchronous source; a stream is read in pieces of this size."""
     if not hasattr(source, "read"):
         return source
     return aread_chunks(source.read, length)

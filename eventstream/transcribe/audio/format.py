@@ -110,7 +110,7 @@ class AudioFormat:
         return min(samples, self.max_chunk_length // self.sample_length) * self.sample_length
 
     def duration(self, length: int) -> float:
-        """Seconds that so many bytes last.
+        """Return how many seconds this many bytes last.
 
         Raises:
             InvalidAudio: the encoding does not tell.
@@ -120,7 +120,7 @@ class AudioFormat:
         return length / self.bytes_per_second
 
     def check_chunk(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Do nothing for a chunk that the service takes.
+        """Check that the service takes a chunk.
 
         Raises:
             InvalidAudio: it is longer than 32,768 bytes or one second, or ends in the middle of a sample.
@@ -132,7 +132,7 @@ class AudioFormat:
         self.check_samples(length)
 
     def check_samples(self, length: int) -> None:
-        """Do nothing for audio of so many bytes if these are whole samples.
+        """Check that audio of this many bytes has only whole samples.
 
         Raises:
             InvalidAudio: they are not.
@@ -145,8 +145,8 @@ class AudioFormat:
         """Return the bytes of a piece of audio.
 
         Raises:
-            InvalidAudio: it is an array of something else than 16-bit little-endian integers in PCM, or bytes in any
-                other encoding, e.g. an array of floats.
+            InvalidAudio: it is an array of anything but 16-bit little-endian integers (PCM) or bytes (other encodings),
+                e.g. an array of floats.
             BufferError: it is not C-contiguous.
             TypeError: it is not a buffer.
         """

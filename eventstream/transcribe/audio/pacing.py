@@ -19,7 +19,7 @@ def pace(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[object]] | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the chunks at the pace of real time: the first at once, each other when the audio before it has lasted.
+    """Yield the chunks at the pace of real time: the first at once, every other when the audio before it is over.
 
     The time of each is counted from the first, so a delay is made up for by the chunks after it: they go at once, until
     the audio is where it should be.
@@ -27,9 +27,9 @@ def pace(
     Args:
         chunks: of a recording.
         format: what the audio is.
-        clock: seconds, from any moment on.
-        sleep: waits for so many seconds, like ``asyncio.sleep``, which is the default; it is called for every chunk but
-            the first, if only with 0, so that the other tasks get their turn.
+        clock: returns seconds, counted from any moment.
+        sleep: waits for a number of seconds; by default ``asyncio.sleep``. It is called for every chunk but the first,
+            if only with 0, so that other tasks get their turn.
 
     Raises:
         InvalidAudio: the encoding does not tell how long a chunk lasts.

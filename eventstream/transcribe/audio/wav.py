@@ -74,12 +74,12 @@ class WavFile:
         self._opened = opened
 
     def read(self, size: int, /) -> bytes:
-        """At most so many of the next bytes of audio, and at most 32,768; all that are left if `size` is negative; none
-        at the end. Fewer also where the file does not block, and has no more now.
+        """Return the next bytes of audio, at most this many and at most 32,768; all that are left if `size` is
+        negative; none at the end. A non-blocking file may give fewer.
 
         Raises:
             InvalidAudio: the file ends before the audio does; what it has was returned before.
-            BlockingIOError: the file does not block, and has no data now.
+            BlockingIOError: the file is non-blocking and has no data yet.
             OSError: the file cannot be read. What this call has read comes with the next one.
         """
         if self._kept and size >= 0:
@@ -203,7 +203,7 @@ def _read(file: BytesReadable, length: int) -> bytes:
 
 
 def _read_up_to(file: BytesReadable, length: int) -> bytes:
-    """So many bytes, fewer only at the end of the file."""
+    """Return this many bytes, fewer only at the end of the file."""
     data = b""
     while len(data) < length and (more := _read(file, length - len(data))):
         data += more

@@ -1,6 +1,6 @@
 """A local endpoint for Amazon Transcribe's streaming operations, to develop and test clients without an AWS account.
 
-``python -m eventstream.transcribe.emulator`` serves until it is told to stop; `Emulator` does within a test.
+``python -m eventstream.transcribe.emulator`` serves until it is stopped; `Emulator` serves within a test.
 """
 
 from eventstream.faults import Fault

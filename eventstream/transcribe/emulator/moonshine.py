@@ -2,7 +2,7 @@
 
 It follows read and spoken English well, writes it with capitals and punctuation marks, and resamples by itself from any
 rate that the service takes. Its library finds the utterances, looks at an open one about twice a second, and releases
-the interpreter's lock while it works. It takes 0.3 to 0.5 core-seconds a second.
+the interpreter's lock while it works. It takes 0.3 to 0.5 core-seconds per second of audio.
 
 The model says when an utterance began and how long it lasted, but not when each word was spoken: the times of the words
 are estimates, which spread them over the utterance by their lengths. It gives no confidence. Its last punctuation mark

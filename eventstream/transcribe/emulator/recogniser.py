@@ -1,8 +1,8 @@
 """What a recogniser is, and how one is found by its name.
 
 A recogniser is fed audio and says, after each piece, how it now understands what is being said: hypotheses, of which
-the last one of an utterance is final. It need not know of events, channels or clocks; those are the endpoint's. Any
-callable that makes recognisers plugs in, and may refuse a request that is beyond them.
+the last one of an utterance is final. It need not know about events, channels or clocks; those are the endpoint's. Any
+callable that makes recognisers can be used, and may refuse a request that they cannot serve.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ RULES: dict[str, Rule] = {
 
 
 def check(request: StartStreamTranscriptionRequest, allowed: Container[str] = ()) -> None:
-    """Do nothing for a request that keeps the rules.
+    """Check that a request keeps the rules.
 
     Args:
         request: the request.

@@ -41,12 +41,12 @@ class Emulator(Server):
     StartMedicalScribeStream, all with what its recogniser hears.
 
     At the end of the block streams that still run are ended with a ``ServiceUnavailableException``; `drain` before it
-    gives them time. What recognisers are doing on their threads it waits for. It serves once.
+    gives them time. It waits for the recognisers' threads. It serves once.
 
     Args:
         host: the address to listen on; the default is reachable from this machine only.
         port: 0 for any that is free.
-        tls: whether to serve TLS, with a certificate that is made for the occasion.
+        tls: whether to serve TLS, with a new certificate.
         host_names: names and addresses by which clients call it, beside the host and this machine's own: they are in
             the certificate.
         credentials: whose signatures are accepted; None: signatures are not checked, and need not be there.
@@ -127,7 +127,7 @@ class Emulator(Server):
 
     @property
     def statistics(self) -> Statistics:
-        """What came and went so far."""
+        """Counts of requests and streams so far."""
         statistics = super().statistics
         assert isinstance(statistics, Statistics)
         return statistics

@@ -110,7 +110,7 @@ class Limits:
 
 @dataclass
 class Statistics(server.Statistics):
-    """What came and went so far.
+    """Counts of requests and streams so far.
 
     Attributes:
         refused: requests that were answered with an HTTP error, or ended before they were answered.

@@ -4,7 +4,7 @@ It goes through the same steps as at Amazon Transcribe. The response's headers a
 at once, since some clients send no audio before. Each chunk of audio is answered with one event if the recogniser
 produced anything. The end of the audio brings the last results and the end of the response.
 
-What is wrong with an event is told with a ``BadRequestException``, as clients of the service report it.
+A wrong event is answered with a ``BadRequestException``, as clients of the service report.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class Transcription:
         self._conversation.renew()
 
     def _check_time(self, spoken: float) -> None:
-        """Check that there is not too much audio, nor too early, when so many seconds of it have come."""
+        """Check that these seconds of audio are not too many, and do not come too early."""
         limits = self._service.asked
         if spoken > limits.max_audio:
             raise LimitExceededException(f"A stream may have {limits.max_audio:g} seconds of audio.")
