@@ -234,7 +234,7 @@ FAULTS = [
     ),
     Fault(
         *("any-number-of-connections", "Fair under attack", "eventstream/http2/listener.py"),
-        "            if bound is not None and taken >= bound:\n",
+        "            if bound is not None and (len(self._places) if of is None else self._by_peer[of]) >= bound:\n",
         "            if False:\n",
         tests("tests/http2/test_listener.py"),
     ),
@@ -392,10 +392,24 @@ FAULTS = [
         )
     ),
     *(
-        Fault(*(name, "Files of strangers", f"eventstream/cli/{module}.py"), old, new, tests(test, "-k", check))
+        Fault(*(name, "Untrusted files", f"eventstream/cli/{module}.py"), old, new, tests(test, "-k", check))
         for name, module, old, new, test, check in (
-            ("unpacked", "_inputs", "if size > _MAX_UNPACKED:", "if False:", "tests/cli/test_inputs.py", "bounded"),
-            ("any-yaml", "_inputs", '"CBaseLoader"', '"CSafeLoader"', "tests/cli/test_inputs.py", "texts_bytes"),
+            (
+                "unpacked",
+                "_inputs",
+                "if size > _containers.MAX_UNPACKED:",
+                "if False:",
+                "tests/cli/test_inputs.py",
+                "bounded",
+            ),
+            (
+                "any-yaml",
+                "_containers",
+                '"CBaseLoader"',
+                '"CSafeLoader"',
+                "tests/cli/test_containers.py",
+                "texts_bytes",
+            ),
             (
                 *("pipes-in-folders", "_inputs"),
                 "if os.path.isfile(file) or not os.path.exists(file)",

@@ -10,11 +10,14 @@ import click
 
 from eventstream._text import visible
 from eventstream.cli import _inputs
+from eventstream.cli._recording import UnusableInput
 from eventstream.cli._terminal import Progress, complaint, counted
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from eventstream.cli._recording import Recording
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,28 +98,26 @@ def needed(extra: str) -> Iterator[None]:
         raise click.exceptions.Exit(2) from None
 
 
-def each(
-    names: Iterable[str], form: str | None, work: Callable[[_inputs.Recording], bool], *, follow: bool = False
-) -> int:
+def each(names: Iterable[str], form: str | None, work: Callable[[Recording], bool], *, follow: bool = False) -> int:
     """Do the work with each recording, report what cannot be read, and return the exit status."""
     sound = True
     given = list(names) or ["-"]
     with Progress("-" if "-" in given else "", wanted=not follow) as progress:
         for name, is_found in _inputs.paths(given):
             try:
-                if isinstance(name, _inputs.UnusableInput):
+                if isinstance(name, UnusableInput):
                     raise name
                 with _inputs.opened(name, form, follow=follow) as recordings:
                     for recording in recordings:
                         recording.tell = progress.update
                         sound = work(recording) and sound
-            except _inputs.UnusableInput as error:
+            except UnusableInput as error:
                 complaint(str(error))
                 sound = sound and is_found and error.is_text  # a folder may hold notes, too
     return 0 if sound else 1
 
 
-def one(name: str, form: str | None, number: int | None, work: Callable[[_inputs.Recording], int]) -> int:
+def one(name: str, form: str | None, number: int | None, work: Callable[[Recording], int]) -> int:
     """Do the work with the one recording that the file holds, or that was chosen. Return its status."""
     try:
         with Progress(name) as progress, _inputs.opened(name, form) as recordings:
@@ -132,6 +133,6 @@ def one(name: str, form: str | None, number: int | None, work: Callable[[_inputs
             chosen = found[(number or 1) - 1]
             chosen.tell = progress.update
             return work(chosen)
-    except _inputs.UnusableInput as error:
+    except UnusableInput as error:
         complaint(str(error))
         return 1

@@ -16,7 +16,7 @@ from eventstream.cli._terminal import counted, line, print_json
 from eventstream.wire import PRELUDE_LENGTH
 
 if TYPE_CHECKING:
-    from eventstream.cli._inputs import Recording
+    from eventstream.cli._recording import Recording
     from eventstream.signing import EventVerifier
 
 _CONVERSE = {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}

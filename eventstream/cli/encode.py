@@ -8,8 +8,9 @@ import click
 
 from eventstream._text import visible
 from eventstream.cli import _options
-from eventstream.cli._inputs import UnusableInput, standard_input
+from eventstream.cli._inputs import standard_input
 from eventstream.cli._json import loads, to_message
+from eventstream.cli._recording import UnusableInput
 from eventstream.cli._terminal import Progress, complaint, output
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from eventstream.cli._terminal import complaint, counted, output
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from eventstream.cli._inputs import Recording
+    from eventstream.cli._recording import Recording
 
 _KINDS = ("payloads", "text", "transcript", "srt", "vtt", "wav")
 

@@ -28,7 +28,7 @@ from eventstream.cli._terminal import Progress, complaint, line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eventstream.cli._inputs import Recording
+    from eventstream.cli._recording import Recording
     from eventstream.http2 import ServerStream
 
 _CONTENT_TYPE = "application/vnd.amazon.eventstream"

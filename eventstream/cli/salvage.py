@@ -8,12 +8,12 @@ import click
 
 from eventstream._text import visible
 from eventstream.cli import _options
-from eventstream.cli._inputs import Stretch
 from eventstream.cli._json import from_gap
+from eventstream.cli._recording import Stretch
 from eventstream.cli._terminal import complaint, counted, output, print_json
 
 if TYPE_CHECKING:
-    from eventstream.cli._inputs import Recording
+    from eventstream.cli._recording import Recording
 
 
 @click.command(

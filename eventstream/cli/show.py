@@ -20,7 +20,7 @@ from eventstream.cli._terminal import complaint, counted, fitted, line, print_js
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from eventstream.cli._inputs import Recording
+    from eventstream.cli._recording import Recording
     from eventstream.values import HeaderValue
 
     Test = Callable[[Message], bool]

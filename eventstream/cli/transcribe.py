@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eventstream.cli import _options
-from eventstream.cli._inputs import UnusableInput, standard_input
+from eventstream.cli._inputs import standard_input
+from eventstream.cli._recording import UnusableInput
 from eventstream.cli._subtitles import SUBTITLES, Cue, cue, printable
 from eventstream.cli._terminal import complaint, fitted_end, json_line, output
 

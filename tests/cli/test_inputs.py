@@ -20,9 +20,10 @@ from cli.test_mitmproxy import dumped
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstream import Gap, PreludeChecksumMismatch, TruncatedMessage
-from eventstream.cli import _inputs
-from eventstream.cli._inputs import Body, Recording, Stretch, UnusableInput, opened, recognised
+from eventstream import Gap, TruncatedMessage
+from eventstream.cli import _containers, _inputs, _recording
+from eventstream.cli._inputs import opened
+from eventstream.cli._recording import Body, Recording, Stretch, UnusableInput
 
 LIMITS = {"max_headers_length": 131_072, "max_payload_length": 25_165_824}
 STREAM = frames.EVENT_FRAME + frames.TEN_FRAME + frames.TAIL_FRAME
@@ -195,7 +196,7 @@ def test_stretches_are_the_bytes_of_the_messages(tmp_path, monkeypatch, form, da
         FORMS[form](damage(STREAM + nested + STREAM + frames.frame(payload=bytes(700)) + STREAM))
     )
     for piece in (5, 100, 1000, 1 << 18):
-        monkeypatch.setattr(_inputs, "_PIECE", piece)
+        monkeypatch.setattr(_recording, "PIECE", piece)
         with case(piece):
             same_in_stretches(tmp_path / "x")
 
@@ -222,12 +223,12 @@ def test_stretches_are_as_large_as_what_is_read(tmp_path, form):
             found = [part for part in next(recordings).stretches(LIMITS) if isinstance(part, Stretch)]
         assert sum(part.messages for part in found) == count
         sizes = [len(piece) for part in found for piece in part.pieces]
-        assert len(sizes) == -(-1016 * count // _inputs._PIECE)
-        assert fault or {*sizes[:-1]} == {_inputs._PIECE}
+        assert len(sizes) == -(-1016 * count // _recording.PIECE)
+        assert fault or {*sizes[:-1]} == {_recording.PIECE}
 
 
 def test_reading_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(_inputs, "_PIECE", 200)
+    monkeypatch.setattr(_recording, "PIECE", 200)
     lengths = [1, len(frames.EVENT_FRAME), len(frames.TEN_FRAME), len(frames.TAIL_FRAME)]
     for data, expected in ((STREAM, [200, len(STREAM)]), (b"?" + STREAM, list(itertools.accumulate(lengths)))):
         path = tmp_path / "x"
@@ -240,51 +241,6 @@ def test_reading_is_told(tmp_path, monkeypatch):
                 list(read_all(recording, LIMITS))
             assert {(name, size) for name, _, size in told} == {(str(path), len(data))}
             assert [done for _, done, _ in told] == expected
-
-
-def grown(*pieces):
-    """Return the parts of a file that grows by these pieces, each with the number of pieces read before it."""
-    read = []
-
-    def reading():
-        for piece in pieces:
-            read.append(piece)
-            yield piece
-
-    recording = Recording("x", Body(reading(), grows=True))
-    return [(len(read), *joined([part])) for part in recording.parts(LIMITS)]
-
-
-def test_file_that_grows_after_damage():
-    event, tail = frames.EVENT_FRAME, frames.TAIL_FRAME
-    junk = b"junk" * 10
-    gap = (130, 40, PreludeChecksumMismatch)
-    found = grown(event, b"", junk, b"", b"", event[:50], b"", event[50:] + tail[:9], b"", tail[9:], b"", tail)
-    assert [(count, *part[:3]) if len(part) == 5 else (count, *part) for count, part in found] == [
-        (1, 1, event),
-        (9, *gap),
-        (9, 1, event),
-        (11, 1, tail),
-    ]
-
-
-def test_damage_of_a_file_that_grows_is_not_awaited_for_ever(monkeypatch):
-    monkeypatch.setattr(_inputs, "_MAX_AWAITED", 1000)
-    found = grown(*[b"junk" * 100] * 8, frames.EVENT_FRAME, b"")
-    assert [(count, part[1]) for count, part in found[:-1]] == [(3, 1200), (6, 1200), (10, 800)]
-    assert found[-1] == (10, (1, frames.EVENT_FRAME))
-
-
-@given(st.lists(st.integers(0, 400), max_size=12), st.integers(0, 310), st.binary(min_size=1, max_size=20))
-def test_file_that_grows_gives_what_salvage_gives(cuts, start, junk):
-    """Nothing that follows the last message is given, as it may be one that is not all there yet."""
-    data = STREAM[:start] + junk + STREAM[start:] + STREAM
-    cuts = sorted(min(cut, len(data)) for cut in cuts)
-    pieces = [data[begin:end] for begin, end in itertools.pairwise([0, *cuts, len(data)])]
-    found = [part for _, part in grown(*itertools.chain.from_iterable((piece, b"") for piece in pieces))]
-    messages = [wire for count, wire in (part for part in found if len(part) == 2)]
-    assert {frames.EVENT_FRAME, frames.TEN_FRAME, frames.TAIL_FRAME} == set(messages)
-    assert messages[-3:] == [frames.EVENT_FRAME, frames.TEN_FRAME, frames.TAIL_FRAME]
 
 
 @pytest.mark.parametrize(
@@ -412,7 +368,7 @@ def test_mutated_files_are_read_or_refused(form, edits):
 
 
 def test_damaged_stream_does_not_fill_the_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(_inputs, "_MAX_STORED", 1 << 20)
+    monkeypatch.setattr(_recording, "_MAX_STORED", 1 << 20)
     path = tmp_path / "x"
     for zeros, is_bounded in ((1 << 19, True), (2 << 20, False)):
         path.write_bytes(gzip.compress(STREAM + bytes(zeros)))
@@ -425,7 +381,7 @@ def test_damaged_stream_does_not_fill_the_disk(tmp_path, monkeypatch):
 
 def test_compressed_file_of_bodies_is_bounded(tmp_path, monkeypatch):
     """It is read whole; a stream is not."""
-    monkeypatch.setattr(_inputs, "_MAX_UNPACKED", 5 << 20)
+    monkeypatch.setattr(_containers, "MAX_UNPACKED", 5 << 20)
     monkeypatch.setattr(_inputs, "_MEBIBYTE", 1 << 20)
     (tmp_path / "x").write_bytes(gzip.compress(har(STREAM) + b" " * (6 << 20)))
     tracemalloc.start()
@@ -473,28 +429,11 @@ def test_aliases_of_interactions_are_bounded(tmp_path):
         read(tmp_path / "x", "vcr")
 
 
-def test_cassette_has_only_texts_bytes_and_nulls():
-    """Numbers of base 60 take quadratic time, and mappings that are merged any."""
-    text = b"a: 1:59:59\nb: &b {k: 2026-11-30}\nc: {<<: *b}\nd: [~, null, '', 'null', 0x1f, yes]\ne:\nf: !!binary YQ=="
-    assert _inputs._json_or_yaml(text) == {
-        "a": "1:59:59",
-        "b": {"k": "2026-11-30"},
-        "c": {"<<": {"k": "2026-11-30"}},
-        "d": [None, None, "", "null", "0x1f", "yes"],
-        "e": None,
-        "f": b"a",
-    }
-
-
 @pytest.mark.parametrize("text", ["- a: " + "[" * 200_000, "- &a [*a]", "- ? {a: b}\n  : c", "- *a", "- !!binary [{}]"])
 def test_cassette_that_is_not_sound(tmp_path, text):
     (tmp_path / "x").write_text(f"interactions:\n{text}")
     with pytest.raises(UnusableInput, match=r"not a valid vcr file|none of the 0 bodies"):
         read(tmp_path / "x")
-
-
-def test_headers_of_other_types_are_empty():
-    assert _inputs._pairs({"a": [["x"]], "b": 5, "c": [b"x"], "d": []}) == {"a": "", "b": "", "c": "x", "d": ""}
 
 
 @each("head", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\n\n" * 5_000])
@@ -504,25 +443,9 @@ def test_heads_of_curl_in_any_pieces(head, size):
         head = head[:100]
     data = head + HEAD + STREAM
     pieces = (data[start : start + size] for start in range(0, len(data), size))
-    recording = _inputs._response_of_curl(_inputs.Body(pieces), "x")
+    recording = _inputs._response_of_curl(Body(pieces), "x")
     assert recording.headers["x-id"] == "7"
     assert recording.body.read() == STREAM
-
-
-def test_form_of_many_small_pieces_is_told():
-    members = b"".join(gzip.compress(bytes([byte]), 1) for byte in STREAM)
-    body = _inputs.Body(_inputs._gunzipped([members], "x"))
-    assert recognised(body.head()) == "raw"
-    assert body.read() == STREAM
-    body = _inputs.Body(b"?" for _ in range(70_000))
-    assert body.head() == b"?" * (1 << 16)
-
-
-def test_har_whose_body_is_no_base64():
-    content = {"text": STREAM.decode("latin-1")}
-    data = json.dumps({"log": {"entries": [{"response": {"headers": JSON_HEADERS, "content": content}}, 5]}})
-    (http,) = _inputs._of_har(_inputs.Body(whole=memoryview(data.encode())))
-    assert http.content == STREAM
 
 
 def test_layers_are_bounded(tmp_path):
@@ -562,11 +485,6 @@ def test_gzip_that_lacks_only_its_checksum_gives_all(tmp_path, capsys):
     (tmp_path / "x").write_bytes(gzip.compress(message)[:-8])
     assert wires(read(tmp_path / "x")) == [message]
     assert "the gzip file is cut" in capsys.readouterr().err
-
-
-@each("head", [b"{}", b"[1]", b"plain text here", b"\xff" * 20, b"12:x", b"a" * 30, b"abc=" * 10])
-def test_form_of_no_known_kind(head):
-    assert recognised(head) is None
 
 
 def test_folder_gives_its_files_in_order(tmp_path):
@@ -621,12 +539,6 @@ def test_missing_file(tmp_path):
         read(tmp_path / "nothing")
 
 
-def test_body_in_pieces_keeps_what_was_looked_at():
-    body = _inputs.Body(iter([b"abc", b"def"]))
-    assert body.head() == b"abcdef"
-    assert body.read() == b"abcdef"
-
-
 # Standard input, and what is missing
 
 
@@ -667,12 +579,6 @@ def test_cassette_without_pyyaml(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(UnusableInput, match="needs PyYAML"):
         read(tmp_path / "x")
-
-
-def test_text_of_a_body_as_bytes():
-    assert _inputs._bytes("\x00\xff") == b"\x00\xff"
-    assert _inputs._bytes("€") == "€".encode()
-    assert _inputs._bytes(b"\xff") == b"\xff"
 
 
 def test_folder_that_was_removed_meanwhile(tmp_path, monkeypatch):
