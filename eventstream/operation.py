@@ -5,8 +5,8 @@ operation is found, how its request and response map to HTTP, which events each 
 knows, and when a response is complete. It does no I/O.
 
 Small objects convert values to and from the wire: a `Format` a request or response, an `EventKind` an event. They may
-    be written by hand, made from dataclasses (`eventstream.parameters`) and msgspec Structs (`eventstream.structs`), or
-    made from another library's models at run time.
+be written by hand, made from dataclasses (`eventstream.parameters`) and msgspec Structs (`eventstream.structs`), or
+made from another library's models at run time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from urllib.parse import quote as percent_encode
 from urllib.parse import unquote
 
 from eventstream._codec import Headers, Message
+from eventstream._partitions import domain_of
 from eventstream._text import MAX_JSON_VALUES, has_too_many_values, quote, quote_bytes, unquoted
 from eventstream.exceptions import MAX_SERVICE_TEXT, CodecError, ServiceError
 from eventstream.service_errors import (
@@ -72,16 +73,6 @@ _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 _T = TypeVar("_T")
 
-# The domains of AWS's partitions, by the beginning of their regions' names; botocore's endpoints.json has them, too.
-_SUFFIXES = {
-    "cn-": "amazonaws.com.cn",
-    "us-iso-": "c2s.ic.gov",
-    "us-isob-": "sc2s.sgov.gov",
-    "us-isof-": "csp.hci.ic.gov",
-    "eu-isoe-": "cloud.adc-e.uk",
-    "eusc-": "amazonaws.eu",
-}
-
 
 class InvalidRequest(ValueError):
     """Parameters of a request are missing, out of bounds, or exclude each other.
@@ -104,12 +95,11 @@ class InvalidEvent(CodecError, ValueError):
     Args:
         event_type: the message's ``:event-type``, None if it has none.
         reason: what is wrong.
-        path: where in the JSON, e.g. ``$.Transcript.Results[0]``; None: the fault has no place there.
-
-    Attributes:
-        event_type: the message's ``:event-type``, None if it has none.
         path: where in the JSON, e.g. ``$.Transcript.Results[0]``; None if the fault has no place there, or the JSON is
             longer than 128 KiB. The text of the error has its first 64 bytes, escaped.
+
+    Attributes:
+        event_type, path: as given.
     """
 
     def __init__(self, event_type: str | None, reason: str, path: str | None = None) -> None:
@@ -127,7 +117,7 @@ class InvalidFrame(InvalidEvent):
         too_large: whether that is the fault.
 
     Attributes:
-        too_large: whether that is the fault.
+        too_large: as given.
     """
 
     def __init__(self, reason: str, *, too_large: bool = False) -> None:
@@ -476,8 +466,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
 
     def host(self, region: str) -> str:
         """Return the service's host in a region."""
-        suffix = next((suffix for prefix, suffix in _SUFFIXES.items() if region.startswith(prefix)), "amazonaws.com")
-        return self.endpoint.format(region=region, suffix=suffix)
+        return self.endpoint.format(region=region, suffix=domain_of(region))
 
     # The request
 
@@ -561,11 +550,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     # Errors
 
     def make_error(
-        self,
-        code: str,
-        message: str = "",
-        headers: Mapping[str, HeaderValue] | None = None,
-        payload: bytes = b"",
+        self, code: str, message: str = "", headers: Mapping[str, HeaderValue] | None = None, payload: bytes = b""
     ) -> ServiceError:
         """Return the error with this code; its class follows it."""
         return make_error(self.errors.get(code, self.error), code, message, headers, payload)

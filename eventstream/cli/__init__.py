@@ -2,7 +2,7 @@
 
 One module per subcommand, which is imported when it is called, so that the command starts quickly. `_inputs` finds
 event streams in files: `_forms` recognises their form, `_containers` takes HTTP bodies out of those that hold several,
-and `_recording` is one stream. `_json` turns messages into JSON and back, and `_terminal` keeps terminals and files safe.
+and `_recording` is one stream. `_json` turns messages into JSON and back; `_terminal` keeps terminals and files safe.
 """
 
 from __future__ import annotations

@@ -32,9 +32,9 @@ def retryable(error: Exception) -> bool:
     """Return whether a retry may succeed after this error; the default of every ``retry_on``.
 
     It may after: errors of the service that say so, or whose code or status is temporary; expired credentials, since
-        each try asks for new ones; a signature that was refused because this machine's clock is wrong, since the next
-        try uses the service's time; a response that ended early; and network errors. It will not after: an untrusted
-        certificate, a server that does not speak HTTP/2 or TLS, and a proxy that refuses.
+    each try asks for new ones; a signature that was refused because this machine's clock is wrong, since the next try
+    uses the service's time; a response that ended early; and network errors. It will not after: an untrusted
+    certificate, a server that does not speak HTTP/2 or TLS, and a proxy that refuses.
     """
     if isinstance(error, ServiceError):
         return (
