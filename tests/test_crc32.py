@@ -70,15 +70,17 @@ def target() -> Area:
     return Area()
 
 
+Stretch = tuple[tuple[int, int], memoryview, int]
+
+
 @pytest.fixture(scope="module")
-def expected(area: Area) -> dict[tuple[str, int, int], int]:
-    """Return the CRC by `zlib` of every length at every alignment, at the start of the area and at its end."""
-    crcs = {}
-    for alignment in ALIGNMENTS:
-        for length in range(MAX_LENGTH + 1):
-            crcs["start", alignment, length] = zlib.crc32(area.at_the_start(alignment, length))
-            crcs["end", alignment, length] = zlib.crc32(area.at_the_end(alignment, length))
-    return crcs
+def stretches(area: Area) -> dict[str, list[Stretch]]:
+    """Return every alignment and length, the bytes there at the start of the area or its end, and `zlib`'s CRC."""
+    where = list(itertools.product(ALIGNMENTS, range(MAX_LENGTH + 1)))
+    found: dict[str, list[Stretch]] = {}
+    for place, take in (("start", area.at_the_start), ("end", area.at_the_end)):
+        found[place] = [(at, source := take(*at), zlib.crc32(source)) for at in where]
+    return found
 
 
 def test_kernels_have_names(native):
@@ -162,39 +164,28 @@ def test_guard_pages_are_in_place(area, target):
 
 
 @pytest.mark.parametrize("place", ["start", "end"])
-def test_length_and_alignment_of_any_value_beside_a_guard_page(native, kernel, area, expected, place):
+def test_length_and_alignment_of_any_value_beside_a_guard_page(native, kernel, stretches, place):
     crc32 = native._crc32
-    take = area.at_the_start if place == "start" else area.at_the_end
-    for alignment in ALIGNMENTS:
-        for length in range(MAX_LENGTH + 1):
-            crc = crc32(kernel, take(alignment, length))
-            assert crc == expected[place, alignment, length], (alignment, length)
+    for at, source, crc in stretches[place]:
+        assert crc32(kernel, source) == crc, at
 
 
 @pytest.mark.parametrize("place", ["start", "end"])
-def test_copy_of_every_length_and_alignment_beside_a_guard_page(native, kernel, area, target, expected, place):
+def test_copy_of_every_length_and_alignment_beside_a_guard_page(native, kernel, target, stretches, place):
     """The source and the target differ in alignment; the bytes around the target stay as they are."""
-    copy = native._crc32_copy
-    take = area.at_the_start if place == "start" else area.at_the_end
+    copy, view = native._crc32_copy, target.view
     fill = b"\xa5" * target.size
-    target.view[:] = fill
-    for alignment in ALIGNMENTS:
-        for length in range(MAX_LENGTH + 1):
-            other = (alignment * 5 + length // 16) % 16
-            start = other if place == "start" else target.size - other - length
-            stop = start + length
-            source = take(alignment, length)
-            assert copy(kernel, target.view[start:stop], source) == expected[place, alignment, length], (
-                alignment,
-                length,
-            )
-            first, last = max(start - 64, 0), stop + 64
-            assert bytes(target.view[first:last]) == fill[first:start] + bytes(source) + fill[stop:last], (
-                alignment,
-                length,
-            )
-            target.view[start:stop] = fill[:length]
-    assert bytes(target.view) == fill
+    view[:] = fill
+    for (alignment, length), source, crc in stretches[place]:
+        other = (alignment * 5 + length // 16) % 16
+        start = other if place == "start" else target.size - other - length
+        stop = start + length
+        written = view[start:stop]
+        assert copy(kernel, written, source) == crc, (alignment, length)
+        first, last = max(start - 64, 0), stop + 64
+        assert bytes(view[first:last]) == b"%b%b%b" % (fill[first:start], source, fill[stop:last]), (alignment, length)
+        written[:] = fill[:length]
+    assert bytes(view) == fill
 
 
 CHANGE = """

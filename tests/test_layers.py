@@ -96,15 +96,24 @@ def layer_of(module: str) -> int:
     return max(found)[1]
 
 
+def statements_of(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield them with those inside them; not their expressions, which hold no imports and are most of a tree."""
+    for node in body:
+        yield node
+        for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+            if block != "body" or not is_for_checkers(node):
+                yield from statements_of(getattr(node, block, []))
+
+
+def is_for_checkers(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
 @cache
 def imported_names(module: str) -> list[tuple[str, str]]:
     """Where it imports from at run time, and which name; types for checkers only may come from anywhere."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            node.body = []
     names = []
-    for node in ast.walk(tree):
+    for node in statements_of(ast.parse(MODULES[module].read_text(encoding="utf-8")).body):
         if isinstance(node, ast.Import):
             names += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -20,10 +20,10 @@ FOREIGN_BUILTINS = {"UnicodeDecodeError", "UnicodeEncodeError", "RecursionError"
 """What codecs and parsers raise, each in its own words."""
 
 
-def foreign_names(tree: ast.Module) -> set[str]:
+def foreign_names(nodes: list[ast.AST]) -> set[str]:
     """Names that a module has from a dependency, or from the standard library's ssl, asyncio, json and the like."""
     names = set(FOREIGN_BUILTINS)
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] not in OWN:
@@ -39,9 +39,9 @@ def root_of(node: ast.expr) -> str:
 
 def quotations(source: str) -> Iterator[int]:
     """Yield the lines where the text of a foreign error is put into one of ours."""
-    tree = ast.parse(source)
-    foreign = foreign_names(tree)
-    for handler in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(source)))
+    foreign = foreign_names(nodes)
+    for handler in nodes:
         if not isinstance(handler, ast.ExceptHandler) or handler.name is None or handler.type is None:
             continue
         classes = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]

@@ -619,6 +619,8 @@ def test_yaml_that_is_nested_too_deep(tmp_path, monkeypatch):
         path.write_bytes(b"interactions:\n- a: " + b"[" * depth + b"]" * depth)
         with pytest.raises(UnusableInput, match=r"not a valid vcr file: (not YAML in line 2|it is nested too deeply)$"):
             read(path, "vcr")
+    # Over many lines: in one line the parser in Python goes through all brackets for each.
+    path.write_bytes(b"interactions:\n- a: " + b"[\n  " * 200_000 + b"]" * 200_000)
     monkeypatch.delattr("yaml.CBaseLoader", raising=False)
     with pytest.raises(UnusableInput, match=r"not a valid vcr file: it is nested too deeply$"):
         read(path, "vcr")

@@ -167,23 +167,28 @@ def test_show_imports_nothing_costly(tmp_path):
     assert done.stdout.splitlines()[-1] == "costly:"
 
 
-def completed(words, shell="zsh", **options):
-    """Return what a shell is offered for the last of the words, one line per kind, value or help."""
+def completion_of(words, shell="zsh"):
+    """Return the environment in which a shell asks what to offer for the last of the words."""
     current = {"bash": str(len(words) - 1), "zsh": str(len(words) - 1), "fish": words[-1]}[shell]
-    environment = {**os.environ, "_EVENTSTREAM_COMPLETE": f"{shell}_complete", "COMP_CWORD": current}
-    environment["COMP_WORDS"] = " ".join(words)
-    program = "import sys; from eventstream.cli import main; sys.exit(main([]))"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=AWAY,
-        **options,
-    )
-    assert done.stderr == ""
-    return done.stdout.splitlines()
+    return {"_EVENTSTREAM_COMPLETE": f"{shell}_complete", "COMP_CWORD": current, "COMP_WORDS": " ".join(words)}
+
+
+@pytest.fixture
+def completed(capsys, monkeypatch):
+    """Return what a shell is offered, one line per kind, value or help."""
+    from eventstream.cli import main
+
+    def completed(words, shell="zsh"):
+        for name, value in completion_of(words, shell).items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main([])
+        assert ended.value.code == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out.splitlines()
+
+    return completed
 
 
 def test_subcommands_are_listed_as_click_asks_for_them():
@@ -206,7 +211,19 @@ def test_completion_of_subcommands():
 
 def test_completion_needs_no_terminal():
     """In zsh the standard input of what completes is empty."""
-    found = completed(["eventstream", ""], stdin=subprocess.DEVNULL)
+    environment = {**os.environ, **completion_of(["eventstream", ""])}
+    program = "import sys; from eventstream.cli import main; sys.exit(main([]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=AWAY,
+    )
+    assert done.stderr == ""
+    found = done.stdout.splitlines()
     assert (found[::3], found[1::3]) == (["plain"] * len(SUBCOMMANDS), list(SUBCOMMANDS))
     assert "" not in found  # which zsh would drop
 
@@ -214,11 +231,11 @@ def test_completion_needs_no_terminal():
 @pytest.mark.parametrize(
     "words", [["a"], ["show", "a"], ["--json", "a"], ["salvage", "x", "-o", "a"], ["transcribe", "a"]]
 )
-def test_completion_of_files(words):
+def test_completion_of_files(completed, words):
     assert completed(["eventstream", *words]) == ["file", "a", "_"]
 
 
-def test_completion_in_bash_prefers_subcommands():
+def test_completion_in_bash_prefers_subcommands(completed):
     """What is of no kind takes the place of files."""
     assert completed(["eventstream", "s"], "bash") == ["file,s", "plain,salvage", "plain,show"]
 
@@ -234,7 +251,7 @@ def test_completion_in_bash_prefers_subcommands():
         (["extract", "--as", "v"], ["vtt"]),
     ],
 )
-def test_completion_of_options(words, offered):
+def test_completion_of_options(completed, words, offered):
     assert [line.partition(",")[2] for line in completed(["eventstream", *words], "bash") if "plain" in line] == offered
 
 
