@@ -114,7 +114,7 @@ typedef struct {
     int last_pause;
 } es_spares;
 
-enum { ES_MAX_SPARE = 4096, ES_MAX_PAUSE = 63 };
+enum { ES_MAX_SPARE = 20480, ES_MAX_PAUSE = 63 }; /* 16 KiB, and a message around them */
 
 /* Whether an object that has to do with so many bytes may be a spare one. */
 static inline int es_may_spare(es_spares *spares, Py_ssize_t size) {

@@ -167,7 +167,7 @@ def allocated() -> Iterator[Callable[[], int]]:
         tracemalloc.stop()
 
 
-SPARES = 2 * (4096 + 64)
+SPARES = 2 * (20_480 + 64)
 """The bytes of the last two small payloads, which the codec as a whole keeps for reuse."""
 
 
