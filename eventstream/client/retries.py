@@ -9,8 +9,9 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypedDict, TypeVar
 
+from eventstream._text import describe
 from eventstream._waiting import timeout_after
-from eventstream.exceptions import IncompleteStream, ServiceError
+from eventstream.exceptions import IncompleteStream, ServiceError, TruncatedMessage
 from eventstream.http2 import NotHTTP2
 from eventstream.operation import may_retry
 from eventstream.proxy import ProxyError
@@ -33,8 +34,9 @@ def retryable(error: Exception) -> bool:
 
     It may after: errors of the service that say so, or whose code or status is temporary; expired credentials, since
     each try asks for new ones; a signature that was refused because this machine's clock is wrong, since the next try
-    uses the service's time; a response that ended early; and network errors. It will not after: an untrusted
-    certificate, a server that does not speak HTTP/2 or TLS, and a proxy that refuses.
+    uses the service's time; a response that ended early, between two messages or inside one; and network errors. It
+    will not after: bytes that are not an event stream, an untrusted certificate, a server that does not speak HTTP/2 or
+    TLS, and a proxy that refuses.
     """
     if isinstance(error, ServiceError):
         return (
@@ -44,6 +46,8 @@ def retryable(error: Exception) -> bool:
         )
     if isinstance(error, IncompleteStream):
         return True
+    if isinstance(error, TruncatedMessage):
+        return describe(error.received) is None  # a short text, e.g. "Forbidden", is a whole answer
     if isinstance(error, ProxyError):
         return error.status is None or error.status >= 500
     if isinstance(error, ssl.SSLError):  # the others are what the two sides do not agree on

@@ -13,7 +13,7 @@ from talking import run
 from test_proxy import listening
 
 from eventstream.client import Client, Retries, StartOptions, retries, retryable
-from eventstream.exceptions import IncompleteStream, ServiceError, TruncatedMessage
+from eventstream.exceptions import IncompleteStream, InvalidLength, ServiceError, TruncatedMessage
 from eventstream.http2 import NotHTTP2, StreamError
 from eventstream.proxy import ProxyError
 
@@ -36,7 +36,10 @@ from eventstream.proxy import ProxyError
         (ssl.SSLCertVerificationError(), False),
         (ssl.SSLError(), False),
         (ServiceError("ValidationException", ""), False),
-        (TruncatedMessage(0, 3, 16), False),
+        (TruncatedMessage(0, 3, 12, b"\0\0\0"), True),
+        (TruncatedMessage(0, 13, 16), True),
+        (TruncatedMessage(0, 9, 12, b"Forbidden"), False),
+        (InvalidLength(0, 1, 2), False),
         (ValueError(), False),
     ],
 )
