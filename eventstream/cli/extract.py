@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from eventstream.cli._recording import Recording
 
 _KINDS = ("payloads", "text", "transcript", "srt", "vtt", "wav")
+_NAMES = {"payloads": "payload", "text": "text", "wav": "audio"} | dict.fromkeys(SUBTITLES, "finished transcript")
+_TEXTS = ("Records", "PayloadChunk", "chunk", "contentBlockDelta")
+_KIND_OF = {"AudioEvent": "wav"} | dict.fromkeys(TRANSCRIPTS, "transcript") | dict.fromkeys(_TEXTS, "text")
+"""By the type of an event, how it is best extracted; all others as payloads."""
 
 
 @click.command(
@@ -60,30 +64,50 @@ def command(
     rate: int | None,
     channels: int | None,
 ) -> int:
-    """Extract what an event stream carries, also from what is left of a damaged one; the status is then 1."""
+    """Extract what an event stream carries, also from what is left of a damaged one; the status is then 1.
+
+    If there is nothing to extract, no file is written, and the status is 1.
+    """
     limits = _options.limits(no_limits)
 
     def work(recording: Recording) -> int:
         messages = _Messages(recording, limits)
-        found = False
         try:
             if kind == "wav":
-                found = _write_wav(recording, messages, file, path, rate, channels)
+                _write_wav(recording, messages, file, path, rate, channels)
             else:
                 with output(path, file, text=kind != "payloads") as write:
-                    for piece in _WRITERS[kind](messages):
-                        write(piece)
-                        found = found or piece not in (b"", WEBVTT)
+                    _write(_WRITERS[kind](messages), write)
+        except _Nothing:
+            complaint(f"{recording.name}: there is no {_NAMES[kind]} in it{messages.advice(kind)}")
+            return 1
         except OSError as error:
             if path == "-":
                 raise
             complaint(f"{visible(path)}: {error.strerror}")
             return 1
-        if not found:
-            complaint(f"{recording.name}: nothing to extract as {kind}: choose another kind with --as")
         return 0 if messages.is_sound else 1
 
     return _options.one(file, form, number, work)
+
+
+class _Nothing(Exception):
+    """There is nothing to extract, so that no file is written."""
+
+
+def _write(pieces: Iterable[bytes], write: Callable[[bytes], Any]) -> None:
+    """Write the pieces, if there are more than the head of a file."""
+    head, found = b"", False
+    for piece in pieces:
+        if found:
+            write(piece)
+        elif piece in (b"", WEBVTT):
+            head += piece
+        else:
+            found = True
+            write(head + piece)
+    if not found:
+        raise _Nothing
 
 
 class _Messages:
@@ -93,8 +117,25 @@ class _Messages:
         self.recording = recording
         self.limits = limits
         self.is_sound = True
+        self._kinds: set[str] = set()
 
     def __iter__(self) -> Iterator[Message]:
+        for message in self._all():
+            if message.payload:
+                self._kinds.add(_KIND_OF.get(message.event_type or "", "payloads"))
+            yield message
+
+    def advice(self, kind: str) -> str:
+        """Return how to extract what is there, once all messages were read, and nothing was found as this kind."""
+        tried = {"transcript", "text"} if kind in SUBTITLES else {kind}
+        for other in ("wav", "transcript", "text"):
+            if other in self._kinds - tried:
+                return f"; --as {other} extracts its {_NAMES[other]}"
+        if self._kinds:
+            return "; --as payloads extracts its payloads"
+        return "" if kind == "payloads" else ", nor any other payload"
+
+    def _all(self) -> Iterator[Message]:
         for part in self.recording.parts(self.limits):
             if isinstance(part, Gap):
                 self.is_sound = False
@@ -197,8 +238,8 @@ def _write_wav(
     path: str,
     rate: int | None,
     channels: int | None,
-) -> bool:
-    """Write the audio as a WAV file; whether there is any."""
+) -> None:
+    """Write the audio as a WAV file, if there is any."""
     from tempfile import TemporaryFile
 
     encoding = recording.headers.get("x-amzn-transcribe-media-encoding", "pcm")
@@ -213,6 +254,8 @@ def _write_wav(
         for message in messages:
             if message.event_type == "AudioEvent":
                 length += audio.write(message.payload)
+        if not length:
+            raise _Nothing
         if length > _MAX_WAV:
             raise click.UsageError("the audio is over 4 GiB, more than a WAV file holds: use --as payloads")
         audio.seek(0)
@@ -220,7 +263,6 @@ def _write_wav(
             write(_wav_head(channels, rate, length))
             while piece := audio.read(1 << 18):
                 write(piece)
-    return length > 0
 
 
 def _wav_head(channels: int, rate: int, length: int) -> bytes:

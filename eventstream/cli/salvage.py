@@ -36,7 +36,7 @@ def command(
     """Write the whole messages of a damaged event stream to OUT, and report the gaps.
 
     OUT is whole or absent, and never the input, which must not change meanwhile. The exit status is 1 if there were
-    gaps.
+    gaps. If no message is left, OUT is not written.
     """
     if as_json and output == "-":
         raise click.UsageError("--json and -o - both take standard output")
@@ -44,6 +44,10 @@ def command(
     return _options.one(
         file, form, number, lambda recording: _salvage(recording, file, output, limits, nested, as_json)
     )
+
+
+class _Nothing(Exception):
+    """No message is left, so that no file is written."""
 
 
 def _salvage(
@@ -70,6 +74,11 @@ def _salvage(
                     for message in part.nested:
                         write(message.encode())
                         messages += 1
+            if gaps and not messages:
+                raise _Nothing
+    except _Nothing:
+        complaint(f"no message is left in {counted(lost, 'byte')}; nothing was written")
+        return 1
     except OSError as error:
         if path == "-":
             raise

@@ -86,8 +86,9 @@ def test_text_controls_nothing(run):
     ],
 )
 def test_text_of_nothing_is_nothing(run, wire):
-    nothing = "-: nothing to extract as text: choose another kind with --as\n"
-    assert run("extract", "-", stdin=wire) == (0, "", nothing)
+    done = run("extract", "-", stdin=wire)
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("-: there is no text in it")
 
 
 def test_exception_is_said(run):
@@ -132,12 +133,37 @@ def test_transcript_is_text_by_default(run):
     assert run("extract", "-", stdin=TALK) == run("extract", "--as", "transcript", "-", stdin=TALK)
 
 
-@pytest.mark.parametrize("kind", ["payloads", "text", "transcript", "srt", "vtt", "wav"])
-def test_nothing_to_extract_is_said(run, tmp_path, kind):
-    wire = event("messageStop", b"")
-    done = run("extract", "--as", kind, "--rate", 8000, "-", "-o", tmp_path / "out", stdin=wire)
-    assert (done.status, done.out) == (0, "")
-    assert f"nothing to extract as {kind}" in done.err
+AUDIO = encode({":message-type": "event", ":event-type": "AudioEvent"}, bytes(4))
+PARTIAL = results((0.0, 1.0, True, "Hel"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "wire", "expected"),
+    [
+        ("payloads", event("messageStop", b""), "no payload in it"),
+        ("text", AUDIO, "no text in it; --as wav extracts its audio"),
+        ("text", PARTIAL, "no text in it; --as transcript extracts its finished transcript"),
+        ("text", event("metadata", {}), "no text in it; --as payloads extracts its payloads"),
+        ("transcript", AUDIO, "no finished transcript in it; --as wav extracts its audio"),
+        ("transcript", PARTIAL, "no finished transcript in it; --as payloads extracts its payloads"),
+        ("srt", AUDIO, "no finished transcript in it; --as wav extracts its audio"),
+        ("vtt", AUDIO, "no finished transcript in it; --as wav extracts its audio"),
+        ("wav", TALK, "no audio in it; --as transcript extracts its finished transcript"),
+        ("wav", CONVERSE[1], "no audio in it; --as text extracts its text"),
+        ("wav", b"", "no audio in it, nor any other payload"),
+    ],
+)
+def test_nothing_to_extract_writes_no_file(run, tmp_path, kind, wire, expected):
+    out = tmp_path / "out"
+    arguments = ("extract", "--as", kind, "--rate", 8000, "-", "-o")
+    refused = (1, "", f"-: there is {expected}\n")
+    assert run(*arguments, out, stdin=wire) == refused
+    assert not out.exists()
+    out.write_bytes(b"precious")
+    assert run(*arguments, out, stdin=wire) == refused
+    assert out.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [out]
+    assert run(*arguments, "-", stdin=wire) == refused
 
 
 def test_transcript_as_srt(run):

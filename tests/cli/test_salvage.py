@@ -30,6 +30,23 @@ def test_messages_are_written_and_gaps_reported(run, damaged, tmp_path):
     assert total == f"2 messages written, {len(frames.TEN_FRAME)} bytes lost in 1 gap"
 
 
+@pytest.mark.parametrize("existing", [None, b"precious"])
+def test_nothing_left_writes_no_file(run, tmp_path, existing):
+    out = tmp_path / "out"
+    if existing is not None:
+        out.write_bytes(existing)
+    done = run("salvage", "--from", "raw", "-", "-o", out, stdin=b"\xff" * 100)
+    assert (done.status, done.out) == (1, "")
+    assert done.err.endswith("no message is left in 100 bytes; nothing was written\n")
+    assert (out.read_bytes() if out.exists() else None) == existing
+
+
+def test_sound_stream_without_messages_is_copied(run, tmp_path):
+    done = run("salvage", "--from", "raw", "-", "-o", tmp_path / "out", stdin=b"")
+    assert (done.status, done.err) == (0, "0 messages written, 0 bytes lost in 0 gaps\n")
+    assert (tmp_path / "out").read_bytes() == b""
+
+
 def test_sound_stream_is_copied(run, tmp_path):
     done = run("salvage", "-", "-o", tmp_path / "out", stdin=STREAM)
     assert (done.status, done.err) == (0, "3 messages written, 0 bytes lost in 0 gaps\n")
