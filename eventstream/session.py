@@ -53,6 +53,8 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
 
     Attributes:
         operation, request: as given.
+        request_id: the id that the response gave to the request, and errors of the service repeat; whoever reads the
+            response's headers sets it.
         receive_into: takes the next bytes of the response and a deque, to which it appends the events that are now
             complete. It raises what `receive` and its iterator raise, after the events before.
     """
@@ -68,6 +70,7 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
     ) -> None:
         self.operation = operation
         self.request = request
+        self.request_id: str | None = None
         self._check = operation.check(request)
         self._kinds = operation.outputs.kinds
         self._unknown_events = unknown_events
@@ -149,7 +152,11 @@ class ClientSession(Generic[_Request, _Response, _In, _Out]):
             if kind is not None and (kind.max_values is None or len(message.payload) <= kind.max_values):
                 known: _Out = kind.parse(message)
                 return known
-        event: Any = self.operation.parse_output(message)
+        try:
+            event: Any = self.operation.parse_output(message)
+        except ServiceError as error:
+            error.request_id = error.request_id or self.request_id
+            raise
         if event is message:
             if message.event_type == _INITIAL_RESPONSE and self.operation.initial_messages:
                 self._initial = message

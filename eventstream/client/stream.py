@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from eventstream.exceptions import StateError
 from eventstream.http2 import ErrorCodes, StreamError
-from eventstream.operation import Parts
+from eventstream.operation import Parts, request_id_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,6 +44,7 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         self.request = session.request
         self._channel = channel
         self._session = session
+        session.request_id = request_id_of(headers)
         self._headers = headers
         self._idle_timeout = idle_timeout
         self._events: deque[_Out] = deque()

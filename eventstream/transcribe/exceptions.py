@@ -62,7 +62,7 @@ class TranscribeError(ServiceError):
         code, message, headers, payload: as given; `headers` is None in an error made here.
         status_code: the HTTP status of the response, or else the one that belongs to the exception; None for an
             unknown code in a message.
-        request_id: the ``x-amzn-request-id`` of an HTTP response, for the service's support; None if it gave none.
+        request_id: the ``x-amzn-request-id`` of the HTTP response, for the service's support; None if it gave none.
     """
 
     status_code: int | None = None

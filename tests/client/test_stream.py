@@ -32,6 +32,28 @@ def test_events_come_before_the_error_which_stays():
     run(main)
 
 
+@pytest.mark.parametrize("message_type", ["exception", "error"])
+def test_request_id_of_an_error_in_the_stream(message_type):
+    operation = TALK if message_type == "exception" else replace(TALK, exception_types={})
+
+    async def fail(request, events):
+        yield Answer("one")
+        raise ServiceError("ThrottlingException", "not now")
+
+    async def main():
+        async with server(fail, operation=operation) as serving, client_of(serving).open(operation, REQUEST) as stream:
+            assert await anext(stream) == "one"
+            ids = set()
+            for call in (stream.__anext__, stream.__anext__, stream.end):
+                with pytest.raises(ServiceError, match="not now") as raised:
+                    await call()
+                ids.add(raised.value.request_id)
+            assert len(ids) == 1
+            assert None not in ids
+
+    run(main)
+
+
 def test_received_events_are_taken_without_waiting():
     async def main():
         async with server() as serving, client_of(serving).open(TALK, REQUEST) as stream:

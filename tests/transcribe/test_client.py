@@ -1652,11 +1652,16 @@ def test_websocket_transcribes_a_recording(tls, tmp_path):
     run(main())
 
 
-def test_websocket_continues_after_a_lost_connection(pauses):
+@pytest.mark.parametrize("transport", ["http2", "websocket"])
+@pytest.mark.parametrize("fault", ["reset", "truncate", "early-end", "exception:LimitExceededException"])
+def test_transcribe_continues_after_a_fault(fault, transport, pauses):
     async def main():
-        async with Emulator(recogniser=Scripted("One two three."), faults=["reset@3*1"]) as emulator:
+        async with Emulator(recogniser=Scripted("One two three."), faults=[f"{fault}@3*1"]) as emulator:
             client = TranscribeClient(
-                "us-east-1", endpoint=emulator.websocket_endpoint, credentials=CREDENTIALS, transport="websocket"
+                *("us-east-1",),
+                endpoint=emulator.endpoint if transport == "http2" else emulator.websocket_endpoint,
+                credentials=CREDENTIALS,
+                transport=transport,
             )
             restarts = []
             source = client.transcribe(SPOKEN, pace=False, retries=1, on_restart=restarts.append, **PCM)
@@ -1664,6 +1669,27 @@ def test_websocket_continues_after_a_lost_connection(pauses):
             assert len(restarts) == 1
             assert emulator.statistics.streams == 2
             assert final_text(events)
+
+    run(main())
+
+
+@pytest.mark.parametrize("transport", ["http2", "websocket"])
+@pytest.mark.parametrize("name", ["ConflictException", "TeapotException"])
+def test_request_id_of_an_exception_in_the_stream(name, transport):
+    async def main():
+        async with Emulator(faults=[f"exception:{name}@1"]) as emulator:
+            client = TranscribeClient(
+                *("us-east-1",),
+                endpoint=emulator.endpoint if transport == "http2" else emulator.websocket_endpoint,
+                credentials=CREDENTIALS,
+                transport=transport,
+            )
+            async with client.start_stream_transcription(**PCM) as stream:
+                for call in (stream.__anext__, stream.__anext__, stream.end_audio):
+                    with pytest.raises(TranscribeError, match=name) as raised:
+                        await call()
+                    assert raised.value.request_id == stream.response.request_id
+                    assert raised.value.request_id
 
     run(main())
 
