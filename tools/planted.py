@@ -233,6 +233,18 @@ FAULTS = [
         tests("tests/http2/test_connection.py", "-k", "budget"),
     ),
     Fault(
+        *("free-padding", "Fair under attack", "eventstream/http2/_h2.py"),
+        "            if begin == end:  # all of it is padding\n",
+        "            if False:\n",
+        tests("tests/http2/test_connection.py", "-k", "budget_of_idle"),
+    ),
+    Fault(
+        *("free-late-frames", "Fair under attack", "eventstream/http2/_h2.py"),
+        "                if idle is not None:\n                    idle.take()\n                return [], []\n",
+        "                return [], []\n",
+        tests("tests/http2/test_connection.py", "-k", "stream_that_was_reset"),
+    ),
+    Fault(
         *("any-number-of-connections", "Fair under attack", "eventstream/http2/listener.py"),
         "            if bound is not None and (len(self._places) if of is None else self._by_peer[of]) >= bound:\n",
         "            if False:\n",
