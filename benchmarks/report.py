@@ -90,9 +90,9 @@ def page(report: Report) -> str:
 
 ## Against the other codecs
 
-Medians for one message, in CPU time of the thread; behind each what our native codec is faster by. The `floor` is one
-ISA-L checksum and one copy of the payload; for signing, the two hashes and the HMAC of a signature; for typed events,
-msgspec's bare parsing. AWS's codec in C is called and timed in C: no Python lies in its times.
+Median time for one message, in CPU time of the thread; parentheses say how many times slower than our native codec. The
+`floor` is one ISA-L checksum and one copy of the payload; for signing, the two hashes and the HMAC of a signature; for
+typed events, msgspec's parsing alone. AWS's codec in C is called and timed in C, so its times contain no Python.
 
 {picture("all", "Time for one message, by codec and job")}
 
@@ -100,7 +100,7 @@ msgspec's bare parsing. AWS's codec in C is called and timed in C: no Python lie
 
 ## Memory while a 16 MB message arrives in 64 KiB pieces
 
-What the resident set grows by at most, as a multiple of the message.
+The largest growth of the resident set, as a multiple of the message.
 
 {_table(("codec", "peak"), [(name, times(peak)) for name, peak in report["peaks"].items()], "|--:")}
 

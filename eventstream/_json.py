@@ -36,7 +36,7 @@ def reason_not_decoded(payload: bytes, type: type[msgspec.Struct], fault: Except
 
     Args:
         payload: JSON that the parser has refused.
-        type: a Struct of Structs, lists, texts, numbers and flags, each of which may be null.
+        type: a Struct of Structs, lists, texts, numbers and flags; any of these may be null.
         fault: what the parser raised. Only its class counts.
     """
     if isinstance(fault, RecursionError):

@@ -34,7 +34,7 @@ MAX_TEXT = 200
 _ERROR_TYPE = "x-amzn-errortype"
 _REQUEST_IDS = ("x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id")
 
-# What a field of HTTP cannot hold: the end of a line would begin another one.
+# Characters that an HTTP field cannot hold: a line end would begin another field.
 _NO_FIELD = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 # What may succeed when it is tried again, if nothing better than the status or the code is known: the transient and the

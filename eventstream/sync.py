@@ -282,7 +282,7 @@ class BlockingStream(Generic[_Stream]):
         """Return the next event, once it has come."""
         with self._receiving:
             with suppress(IndexError):
-                return self._opened.received()  # what is there costs no change of threads
+                return self._opened.received()  # an event that is already there needs no switch of threads
             event = self._runner.run(_next(self._opened))
         if event is _END:
             raise StopIteration

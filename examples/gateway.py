@@ -3,9 +3,9 @@
     python examples/gateway.py --region us-east-1
     curl -N localhost:8080/anthropic.claude-3-haiku-20240307-v1:0 -d '{"messages": …}'
 
-Callers get server-sent events or, with ``Accept: application/vnd.amazon.eventstream``, an event stream that is encoded
-anew. A status of Bedrock's is passed on. An error after the answer has begun is an event ``error``, or an exception in
-the stream; an answer that ends too early is an error, too. It needs eventstream-codec[client] and aiohttp.
+Callers get server-sent events or, with ``Accept: application/vnd.amazon.eventstream``, a new event stream. An error
+status of Bedrock is passed on. An error after the answer has begun is an event ``error``, or an exception in the
+stream; an answer that ends too early is an error, too. It needs eventstream-codec[client] and aiohttp.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python examples/lex.py                                              with a fake bot
     python examples/lex.py --region us-east-1 --bot BOT --alias ALIAS   with yours
 
-It needs eventstream-codec[client]; for the fake bot no AWS account is asked.
+It needs eventstream-codec[client]; the fake bot needs no AWS account.
 """
 
 from __future__ import annotations

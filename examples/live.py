@@ -2,9 +2,9 @@
 
     python examples/live.py [--fast] [--recogniser NAME] [WAV]
 
-The endpoint is the emulator, in this process: no AWS account is asked, and every signature is verified. To ask Amazon
-Transcribe instead, leave out what `TranscribeClient` is given here, but for the region. By default the words are those
-of speech.wav, 3.3 seconds of a LibriVox recording, which is in the public domain.
+The endpoint is the emulator, in this process: no AWS account is needed, and every signature is verified. To use Amazon
+Transcribe instead, give `TranscribeClient` only the region. By default the words are those of speech.wav, 3.3 seconds
+of a LibriVox recording, which is in the public domain.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
     python examples/nova_sonic.py --microphone --region us-east-1     Nova Sonic
 
 The answer is written to answer.wav (--output names another file), or played, with --microphone. It needs
-eventstream-codec[client,mic]; for the fake model no AWS account is asked.
+eventstream-codec[client,mic]; the fake model needs no AWS account.
 """
 
 from __future__ import annotations

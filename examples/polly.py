@@ -4,7 +4,7 @@
     some-model | python examples/polly.py --region us-east-1      Polly's
 
 Each line of the input is sent as it comes; the audio is written to speech.mp3 as it comes. It needs
-eventstream-codec[client]; for the fake voice no AWS account is asked.
+eventstream-codec[client]; the fake voice needs no AWS account.
 """
 
 from __future__ import annotations

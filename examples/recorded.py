@@ -2,7 +2,7 @@
 
     python examples/recorded.py [NAME]
 
-NAME is an exchange of tests/captures/index.json, by default one of recorded speech. No service is asked: the request,
+NAME is an exchange of tests/captures/index.json, by default one of recorded speech. No service is called: the request,
 its headers and both bodies are what a real client exchanged with a local endpoint, signed with the keys of AWS's
 documentation.
 """

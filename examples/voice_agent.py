@@ -1,12 +1,13 @@
-"""A voice agent's ear: 20 ms frames in, callbacks for interim and final words out, whatever happens in between.
+"""A voice agent's ear: it takes frames of 20 ms, and calls back with interim and final words, across breaks and
+restarts.
 
     python examples/voice_agent.py
 
-A caller speaks into the emulator, in this process. The service's limits are made small, so that in seconds happens what
-takes hours: the agent hears no audio while it speaks itself, the connection breaks, and a stream reaches its longest
+A caller speaks into the emulator, in this process. The service's limits are reduced, so that what takes hours happens
+in seconds: the agent hears no audio while it speaks itself, the connection breaks, and a stream reaches its longest
 duration. The conversation continues on one timeline. A real agent needs only `listen`.
 
-The emulator's script begins anew with each stream, so its first words come again; a service hears what is said.
+The emulator's script restarts with each stream, so its first words come again; a real service hears what is said.
 """
 
 from __future__ import annotations

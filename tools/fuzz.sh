@@ -20,7 +20,7 @@ missing() { echo "tools/fuzz.sh: $*" >&2; exit 2; }
 command -v "$clang" > /dev/null ||
   missing "$clang is missing: apt-get install clang-19 libclang-rt-19-dev llvm-19, or name another with CLANG"
 atheris=$("$python" -c 'import atheris; print(atheris.path())' 2> /dev/null) ||
-  missing "$python has no atheris, of which there are wheels for CPython 3.11 to 3.14: pip install atheris"
+  missing "$python has no atheris, which has wheels for CPython 3.11 to 3.14: pip install atheris"
 "$python" -c 'import Cython, msgspec' || missing "$python needs Cython and msgspec"
 
 build() { # NAME FLAGS

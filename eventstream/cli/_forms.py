@@ -17,7 +17,7 @@ def _begins_with_message(head: bytes) -> bool:
 
 
 def is_payload(head: bytes) -> bool:
-    """Whether decoded bytes are what is looked for."""
+    """Whether decoded bytes begin an event stream, or gzip that may hold one."""
     return _begins_with_message(head) or head.startswith(b"\x1f\x8b")
 
 

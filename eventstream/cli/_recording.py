@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 PIECE = 1 << 18
 """Bytes that are read at a time."""
 
-_HEAD = 1 << 16  # as many bytes are looked at to tell what it is
+_HEAD = 1 << 16  # bytes that are looked at to recognise the form
 _MAX_STORED = 4 << 30  # bytes that follow the first fault of a stream that is not mapped
 _MAX_AWAITED = 64 << 20  # bytes at the end of a file that grows, which may begin a message that is still being written
-_LOOKS = 64  # pieces after each of which it is tried to tell what it is; then only when they have doubled
+_LOOKS = 64  # pieces after each of which the form is looked for; after that only when the bytes have doubled
 
 
 class UnusableInput(Exception):
@@ -212,7 +212,9 @@ class Recording:
     def _grown(
         self, data: bytes, pieces: Iterable[bytes], offset: int, limits: dict[str, int | None]
     ) -> Iterator[Message | Gap]:
-        """Yield what is left of a damaged file that grows. A gap at its end may be a message of which more comes."""
+        """Yield what is left of a damaged file that grows. A gap at its end may be a message that is still being
+        written.
+        """
         judged = 0  # as many bytes have been judged
         gathered = [data]
         size = len(data)

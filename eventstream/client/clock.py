@@ -57,7 +57,7 @@ class Clock:
             skew = parsedate_to_datetime(date) - utc_now()
         except (TypeError, ValueError, OverflowError):  # not a date, one without a time zone, or numbers without bound
             return
-        if abs(skew) > _CENTURY:  # a lie; shifted by it, the clock might leave the years that a datetime has
+        if abs(skew) > _CENTURY:  # a false date; shifted by it, the clock could leave the range of a datetime
             return
         if abs(skew - self._skew) > MAX_CLOCK_ERROR:
             _log.warning("the service's clock is %+d s from this one; signing with its time", skew.total_seconds())

@@ -230,7 +230,7 @@ class H2(H2Connection):
             self._header_block = length
 
     def _excess(self) -> ProtocolError | None:
-        """Return what the peer has too much of to be kept."""
+        """Return what the peer has too much of, if the connection must end for it."""
         if self._header_block > MAX_DECODED_HEADER_LIST_SIZE:
             return Excess("a header block that is too long")
         if self._resets is not None and self._resets.is_overdrawn:
@@ -242,15 +242,15 @@ class H2(H2Connection):
     # Receiving
 
     def receive(self, data: bytes, frames: int) -> tuple[bytes, bool]:
-        """Process whole frames of what has come, at most so many, and no more after `MAX_HEADERS_AT_ONCE`.
+        """Process whole frames of what has come, up to a number of them, and none after `MAX_HEADERS_AT_ONCE`.
 
         Args:
             data: what came, behind what was left before.
             frames: how many at most.
 
         Returns:
-            What is left: frames beyond these bounds, or the beginning of one that is not whole; and whether a bound was
-            reached.
+            The rest: frames beyond these bounds, or the beginning of one that is not whole; and whether a bound was
+                reached.
 
         Raises:
             h2.exceptions.ProtocolError: the connection is over; what is to be sent last is ready.
@@ -386,7 +386,7 @@ class H2(H2Connection):
     def _receive_fault(self, stream_id: int, code: ErrorCodes) -> bool:
         """End a stream for a frame that cannot be parsed; False if that is the connection's fault."""
         if self.incoming_buffer._headers_buffer:
-            return False  # between the frames of a block of headers there may be no other
+            return False  # no other frame may come between the frames of a header block
         try:
             stream = self._get_stream_by_id(stream_id)
         except StreamClosedError:

@@ -125,7 +125,7 @@ class ClientConnection(Connection):
         self._changed.wake()
 
     def forget(self, flow: Flow) -> None:
-        """Neither side will say anything more on the stream."""
+        """Drop a stream on which neither side will send anything more."""
         super().forget(flow)
         self._changed.wake()
 

@@ -98,12 +98,12 @@ class Connection(asyncio.BufferedProtocol):
         self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where asyncio puts what it reads. A connection that is silent has none."""
+        """Return the buffer for what asyncio reads; a silent connection has none."""
         self._buffer = memoryview(bytearray(READ_SIZE))
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """So many bytes were put into the buffer."""
+        """Process this many bytes of the buffer."""
         data = bytes(self._buffer[:nbytes])
         self._buffer = _NO_BUFFER
         self.data_received(data)
@@ -153,7 +153,7 @@ class Connection(asyncio.BufferedProtocol):
         self.leave()
 
     def leave(self) -> None:
-        """Say that no more streams are taken, and close when those there are have ended."""
+        """Accept no more streams, and close once the open ones have ended."""
         if self._closed is None and not self._leaving:
             self._leaving = True
             self._h2.go_away()
@@ -225,7 +225,9 @@ class Connection(asyncio.BufferedProtocol):
     # From the streams
 
     def room(self, stream_id: int) -> int:
-        """How many bytes of data can be sent on the stream now, in one frame, which need not be as long as it may."""
+        """Return how many bytes of data can be sent on the stream now, in one frame; a frame need not have the maximum
+        length.
+        """
         if self._paused:
             return 0
         return max(0, min(self._h2.local_flow_control_window(stream_id), self._h2.max_outbound_frame_size, WRITE_SIZE))
@@ -241,7 +243,7 @@ class Connection(asyncio.BufferedProtocol):
         self._h2.send_body(stream_id, data)
         self._unwritten += len(data)
         if self._unwritten >= WRITE_SIZE:
-            self._write()  # a task that sends without ever waiting must meet the limit, too
+            self._write()  # the limit must also stop a task that sends without ever waiting
         elif not self._write_planned:
             self._flush()
 
@@ -258,7 +260,7 @@ class Connection(asyncio.BufferedProtocol):
         self._flush()
 
     def forget(self, flow: Flow) -> None:
-        """Neither side will say anything more on the stream."""
+        """Drop a stream on which neither side will send anything more."""
         del self._flows[flow.id]
         self._rest_if_idle()
 
@@ -291,7 +293,7 @@ class Connection(asyncio.BufferedProtocol):
             self._rest()
 
     def _rest(self) -> None:
-        """No stream is open."""
+        """Close a connection that is leaving, now that no stream is open."""
         if self._leaving and self._closed is None:
             self._h2.go_away()
             self._disconnect(StreamError("the connection was closed", ErrorCodes.NO_ERROR))

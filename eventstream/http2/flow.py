@@ -1,4 +1,4 @@
-"""A stream as its connection has it: what comes in and what may go out, without anything that waits."""
+"""A stream from its connection's side: what comes in and what may go out, without waiting."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ class Flow:
         """Receive what a frame of DATA carries."""
         self._length += len(data)
         self.peer_ended = last  # already here, as no window can be opened any more
-        # What is padding, or what nobody will take, is done with.
+        # Padding, and data that nobody will take, need not be kept.
         if self.lingering:
             data = b""
         if flow_controlled_length > len(data):
             self._return_window(flow_controlled_length - len(data))
         if not self.received:
-            self.received = data  # handed on as it is, if it is taken before more comes
+            self.received = data  # passed on as it is, if it is taken before more comes
         elif isinstance(self.received, bytearray):
             self.received += data
         else:
@@ -159,7 +159,7 @@ class Flow:
         self.writable.wake()
 
     def _leave(self) -> None:
-        """Neither side will say anything more."""
+        """Leave the connection: neither side will send anything more."""
         if self._linger_timer is not None:
             self._linger_timer.cancel()  # which would keep the stream until it is due
         self.connection.forget(self)

@@ -1,4 +1,4 @@
-"""A stream as its user has it: one request and its response, from either end."""
+"""A stream from its user's side: one request and its response, at either end."""
 
 from __future__ import annotations
 

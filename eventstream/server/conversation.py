@@ -210,7 +210,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
 
     async def _tell(self, error: ServiceError) -> None:
         channel = self._channel
-        if self._websocket and not self._responded:  # which has begun, whatever the request is
+        if self._websocket and not self._responded:  # the response has begun, whatever the request is
             await self._send(error_to_message(error, self.operation.text_member).encode())
         elif not self._responded:
             error.request_id = self.request_id
@@ -220,11 +220,11 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
                 await channel.respond(status, headers, end=True)
                 return
             await channel.respond(status, headers)
-            await self._send(body, _LINGER)  # and no longer for a stranger
+            await self._send(body, _LINGER)  # no longer: the client may be a stranger
         else:
             try:
                 wire = self._session.send_exception(error)
-            except InvalidHeaderValue:  # a handler's own, with a code that no header can hold
+            except InvalidHeaderValue:  # a handler's own error, with a code that no header can hold
                 wire = self._session.send_exception(self.failure("its error cannot be sent"))
             await self._send(wire)
         await channel.end()

@@ -146,7 +146,7 @@ class Server:
                     self._host,
                     self._port,
                     ssl=self._ssl,
-                    # One more than are let in, so that the one too many is told why.
+                    # One more than are let in, so that a stream beyond the limit gets an error that says so.
                     max_concurrent_streams=max(MAX_CONCURRENT_STREAMS, self._service.limits.max_streams + 1),
                     drain_timeout=0,
                     **vars(self._connections),

@@ -92,7 +92,7 @@ class ChunkSigner:
                 raise TypeError(f"the {name} must be a str, not {type(value).__name__}")
         self._region = region
         self._service = service
-        self._keys = lru_cache(maxsize=4)(SigningKey)  # around midnight two days alternate, as clocks differ
+        self._keys = lru_cache(maxsize=4)(SigningKey)  # around midnight two days alternate, since clocks differ
         # One attribute, since another thread may be between two: whose second it is, and its two hash objects.
         self._second: tuple[str | None, int, Hash, Hash] = (None, 0, sha256(), sha256())
 
@@ -369,6 +369,6 @@ class EventVerifier:
         if payload:
             max_headers, max_payload = self._limits
             inner = decode(payload, max_headers_length=max_headers, max_payload_length=max_payload)
-        self._signature = signature  # in the end: where memory was short, the message can be verified again
+        self._signature = signature  # last: if memory runs out before, the message can be verified again
         self.ended = inner is None
         return inner

@@ -21,7 +21,7 @@ __all__ = ["InvalidArgument", "assume", "st", "strategy_of", "texts"]
 
 
 def texts(min_size: int, max_size: int, *common: str) -> SearchStrategy[str]:
-    """Text of so many bytes of UTF-8, and those common ones that are not too long."""
+    """Text of this many bytes in UTF-8, and the common ones that are not too long."""
     drawn = st.text(st.characters(max_codepoint=0x7F), min_size=min_size, max_size=max_size)
     if max_size // 4 >= min_size:  # a character has four bytes at most
         drawn |= st.text(min_size=min_size, max_size=max_size // 4)

@@ -179,7 +179,7 @@ _WIRES = wires()
 
 
 def _inserted(draw: DrawFn, parts: _Parts, header: bytes, after: int = 0) -> _Faulty:
-    """Return the message with one header more, somewhere after so many, which is the first at fault."""
+    """Return the message with one more header, after at least this many others; it is the first at fault."""
     position = draw(st.integers(after, len(parts.headers)))
     before = b"".join(parts.headers[:position])
     block = before + header + b"".join(parts.headers[position:])
@@ -225,9 +225,9 @@ def _name_given_twice(draw: DrawFn, parts: _Parts) -> _Faulty:
 _NOT_UTF8 = st.sampled_from(
     [
         b"\xff",  # never in UTF-8
-        b"\x80",  # goes on with what was not begun
-        b"\xc3",  # not gone on with
-        b"\xc0\x80",  # longer than need be
+        b"\x80",  # a continuation without a beginning
+        b"\xc3",  # a beginning without its continuation
+        b"\xc0\x80",  # an overlong encoding
         b"\xed\xa0\x80",  # a surrogate
         b"\xf4\x90\x80\x80",  # beyond U+10FFFF
     ]
@@ -260,7 +260,7 @@ def _message_cut_short(draw: DrawFn, parts: _Parts) -> _Faulty:
 
 @_causes(TrailingData)
 def _trailing_bytes(draw: DrawFn, parts: _Parts) -> _Faulty:
-    # Fewer than a prelude: a stream decoder waits in vain for the rest.
+    # Fewer bytes than a prelude: a stream decoder waits for the rest, which never comes.
     return parts.wire + draw(st.binary(min_size=1, max_size=PRELUDE_LENGTH - 1)), len(parts.wire)
 
 

@@ -85,8 +85,8 @@ class StartMedicalStreamTranscriptionRequest(CheckedRequest, _MedicalParameters)
     Attributes:
         language_code: required; ``en-US`` is what the service supports.
         media_sample_rate_hertz: required; 8000 to 48000; the service supports 16000 and more.
-        media_encoding: required; one of `eventstream.transcribe.request.MEDIA_ENCODINGS`, of which the service supports
-            ``pcm``, ``flac`` and ``ogg-opus``.
+        media_encoding: required; one of `eventstream.transcribe.request.MEDIA_ENCODINGS`; the service supports ``pcm``,
+            ``flac`` and ``ogg-opus``.
         vocabulary_name: 1 to 200 of ``0-9 A-Z a-z . _ -``.
         specialty: required; one of `SPECIALTIES`.
         type: required; ``CONVERSATION`` or ``DICTATION``.

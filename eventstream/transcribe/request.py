@@ -254,7 +254,8 @@ class StartStreamTranscriptionRequest(CheckedRequest, _Parameters):
         Raises:
             InvalidRequest: it names every parameter that is missing or invalid, with its value and what is allowed.
         """
-        # Not by __init__, which warns: each new text of a warning is kept for ever, and these are strangers' texts.
+        # Not by __init__, which warns: Python keeps the text of each new warning for ever, and these texts are
+        # untrusted.
         request = cls.__new__(cls)
         request.__dict__.update(vars(_Parameters(**cls.read(pairs))))
         request.check(cls.required, cls.exactly_one_of)

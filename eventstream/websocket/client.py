@@ -48,7 +48,7 @@ class ClientSocket(Connection):
 
     def _ended(self) -> None:
         if self._response is None and not self._is_deaf:
-            self._protocol.receive_eof()  # with which a body ends that says no length
+            self._protocol.receive_eof()  # which ends a body without a length
             for event in self._protocol.events_received():
                 self._opened(cast("Handshake", event))
             if self._response is None:
@@ -61,7 +61,7 @@ class ClientSocket(Connection):
             self._response = Response(200, headers)
             self._changed.wake()
             return
-        # A success that opened no WebSocket must not be taken for one that did.
+        # A success status without a WebSocket must not be taken for one with it.
         self._response = Response(502 if event.status_code < 300 else event.status_code, headers)
         self._received += event.body or b""
         self.peer_ended = self._closing = True

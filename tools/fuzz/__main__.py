@@ -56,7 +56,7 @@ def checked(target: ModuleType, given: int) -> Callable[[bytes], None]:
 def main() -> None:
     program, name, *options = sys.argv
     if name not in TARGETS:
-        sys.exit(f"{name!r} is no target; there are {', '.join(TARGETS)}")
+        sys.exit(f"{name!r} is not a target; there are {', '.join(TARGETS)}")
     with atheris.instrument_imports(include=["eventstream"], exclude=list(EXCLUDED)):
         target = importlib.import_module(f"fuzz.{name}")
     if "eventstream._native" not in sys.modules and os.environ.get("EVENTSTREAM_PURE_PYTHON", "0") in ("", "0"):

@@ -103,7 +103,7 @@ def symbol_table(path: Path) -> dict[str, int]:
     data = path.read_bytes()
     found = {}
     if data[:6] != b"\x7fELF\x02\x01":
-        raise SystemExit(f"{path.name} is no 64-bit little-endian ELF file")
+        raise SystemExit(f"{path.name} is not a 64-bit little-endian ELF file")
     (sections,) = struct.unpack_from("<Q", data, 0x28)
     size, count = struct.unpack_from("<HH", data, 0x3A)
     headers = [struct.unpack_from("<IIQQQQIIQQ", data, sections + size * index) for index in range(count)]

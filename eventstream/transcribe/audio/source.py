@@ -125,7 +125,7 @@ class Source:
 
 
 async def _begun(samples: AsyncIterator[Samples]) -> AsyncIterator[Samples]:
-    """Return the same samples, the first of which have come."""
+    """Return the same samples, after waiting for the first."""
     first = await anext(samples, b"")
 
     async def again() -> AsyncIterator[Samples]:

@@ -1,7 +1,7 @@
 """What a recogniser is, and how one is found by its name.
 
-A recogniser is fed audio and says, after each piece, how it now understands what is being said: hypotheses, of which
-the last one of an utterance is final. It need not know about events, channels or clocks; those are the endpoint's. Any
+A recogniser is fed audio and returns, after each piece, hypotheses: how it now understands what is being said. The last
+hypothesis of an utterance is final. It need not know about events, channels or clocks; those are the endpoint's. Any
 callable that makes recognisers can be used, and may refuse a request that they cannot serve.
 """
 
@@ -41,7 +41,7 @@ class Word(NamedTuple):
     filters: Collection[str] = ()
 
     def later(self, seconds: float) -> Word:
-        """Return the same, so many seconds later, in milliseconds."""
+        """Return the same, this many seconds later, rounded to milliseconds."""
         return self._replace(start=round(self.start + seconds, 3), end=round(self.end + seconds, 3))
 
 

@@ -71,7 +71,7 @@ class Piece(NamedTuple):
     last: list[Word]
 
     def later(self, seconds: float) -> Piece:
-        """Return the same, so many seconds later, in milliseconds."""
+        """Return the same, this many seconds later, rounded to milliseconds."""
         first = [word.later(seconds) for word in self.first]
         last = first if self.last is self.first else [word.later(seconds) for word in self.last]
         return Piece(round(self.start + seconds, 3), round(self.end + seconds, 3), first, last)
@@ -96,7 +96,7 @@ class Utterance(NamedTuple):
     analysis: Analysis | None
 
     def later(self, seconds: float) -> Utterance:
-        """Return the same, so many seconds later, in milliseconds."""
+        """Return the same, this many seconds later, rounded to milliseconds."""
         return self._replace(end=round(self.end + seconds, 3), pieces=[piece.later(seconds) for piece in self.pieces])
 
 
