@@ -1,6 +1,6 @@
 """The asynchronous half of `eventstream.adapters.boto3`, for aiobotocore's clients with asyncio.
 
-It is imported when the first of these is equipped, as aiobotocore is by then.
+It is imported when the first such client is equipped, as aiobotocore has been imported by then.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class AsyncStream:
     another iterates. Closing the client closes it, too. Its methods raise what those of `Stream` raise.
 
     Attributes:
-        response: what the service answered, but for the events: the members by name, and ``ResponseMetadata``.
+        response: the service's answer without the events: the members by name, and ``ResponseMetadata``.
             ``stream[name]`` is a member.
     """
 
@@ -195,7 +195,7 @@ class _Body:
 class _Opened(_Body):
     """The body of a response that is an event stream.
 
-    aiobotocore's parsers read of it the first message of RPC protocols, and nothing of the others.
+    aiobotocore's parsers read the first message of it for RPC protocols, and nothing for the others.
 
     Attributes:
         events: the stream.

@@ -1,7 +1,7 @@
 """One call over HTTP/2 for botocore, which has only HTTP/1: its HTTP session, for requests that open an event stream.
 
-botocore's endpoint makes, signs, sends and repeats the request, and parses the response, as for every operation; here
-it is sent. The request's signature is the seed of those of the events.
+botocore's endpoint makes, signs and repeats the request, and parses the response, as for every operation; this module
+sends it. The request's signature is the seed of the events' signatures.
 
 Errors before the stream is open are botocore's own, so that its retry rules apply. A server that does not speak HTTP/2
 raises `eventstream.http2.NotHTTP2`, and an answer that is not an event stream a `ServiceError`; neither is retried.
@@ -110,7 +110,7 @@ class Call:
         return make_operation(self.model)
 
     def prepare(self, params: dict[str, Any]) -> None:
-        """Make of botocore's request one that opens an event stream.
+        """Turn botocore's request into one that opens an event stream.
 
         Args:
             params: the request as botocore's serialiser made it; changed in place.
@@ -283,7 +283,7 @@ class _Body:
 class Opened(_Body):
     """The body of a response that is an event stream.
 
-    botocore's parsers read of it the first message of RPC protocols, and nothing of the others.
+    botocore's parsers read the first message of it for RPC protocols, and nothing for the others.
 
     Attributes:
         events: the stream.
@@ -297,7 +297,7 @@ class Opened(_Body):
 class HTTPSession:
     """Sends one request, as botocore's endpoint wants it, from any thread.
 
-    Nothing that the shared thread keeps may know it, as then a stream that nobody closes would never be collected.
+    The shared thread must hold no reference to it, or a stream that nobody closes would never be collected.
     """
 
     def __init__(self, call: Call) -> None:

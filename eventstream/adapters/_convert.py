@@ -1,4 +1,4 @@
-"""What the adapters share: header blocks that are converted once, and errors that become those of another library."""
+"""Code that the adapters share: converting header blocks once, and turning errors into those of another library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client of botocore gets: the methods that it lacks, and what sends their requests over HTTP/2.
+"""What a client of botocore gets: the methods that it lacks, and the code that sends their requests over HTTP/2.
 
 Nothing that takes long to import is imported before a client is made that lacks a method.
 """

@@ -1,9 +1,9 @@
-"""Puts our objects in the place of another library's, and takes them out again.
+"""Replaces another library's objects with ours, and restores them.
 
-A replacement is found by identity, not remembered: `Installation.install` swaps theirs for ours wherever one of the
-owners holds theirs, and `Installation.uninstall` ours for theirs. So both may be called at any time and any number of
-times, what a third party has put there in the meantime stays, and a module that took over our object when it was
-imported gives it back.
+Replacements are found by identity, not remembered: `Installation.install` swaps theirs for ours wherever an owner holds
+theirs, and `Installation.uninstall` does the reverse. So both may be called at any time and any number of times, what a
+third party has put there in the meantime stays, and a module that got our object when it was imported gets the
+library's back.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Installation:
         self._replacements = list(replacements)
 
     def add(self, replacement: Replacement) -> None:
-        """One more, unless it is there, of a module that was not imported before; to be installed with the others."""
+        """Add a replacement in a module that was not imported before, unless it is there; it is installed with the
+        others.
+        """
         if replacement not in self._replacements:
             self._replacements.append(replacement)
 

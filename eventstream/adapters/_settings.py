@@ -1,4 +1,4 @@
-"""What a client of botocore is configured to, for connections that are not botocore's."""
+"""The configuration of a botocore client, for connections that are not botocore's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Settings"]
 
 
 class Settings:
-    """What a client is configured to: how it reaches and trusts its endpoint.
+    """The configuration of a client: how it reaches and trusts its endpoint.
 
     Args:
         config: the client's ``Config``.

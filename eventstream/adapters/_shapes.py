@@ -103,7 +103,7 @@ def blob(value: Any) -> bytes:
 
 
 def writer(shape: Shape) -> Convert | None:
-    """Return what makes of a validated value what ``json.dumps`` takes; None: it is that already."""
+    """Return the function that turns a validated value into what ``json.dumps`` takes; None: it is that already."""
     return _Writers().of(shape)
 
 
@@ -199,7 +199,8 @@ def _to_rfc822(moment: datetime.datetime) -> str:
 
 
 def reader(shape: Shape, *, strict: bool = False) -> Convert | None:
-    """Return what makes a value of what JSON says; None: it is that already. It raises a `Mismatch`.
+    """Return the function that turns parsed JSON into a value; None: it is that already. The function raises a
+    `Mismatch`.
 
     Args:
         shape: of the value.
@@ -299,7 +300,7 @@ def _map_reader(item: Convert | None, strict: bool) -> Convert:
 
 
 def _checked(kind: str, convert: Convert | None) -> Convert:
-    """Return the conversion, which refuses another type of scalar first."""
+    """Return the conversion, preceded by a check of the scalar's type."""
     types, what = _SCALARS[kind]
 
     def read(value: Any) -> Any:
@@ -368,7 +369,7 @@ _HEADER_TYPES: Mapping[str, Callable[[Any], HeaderValue]] = {
 
 
 def to_header(shape: Shape) -> Callable[[Any], HeaderValue]:
-    """Return what makes an event's header of a member's value."""
+    """Return the function that turns a member's value into an event's header."""
     return _HEADER_TYPES.get(shape.type_name, str)
 
 

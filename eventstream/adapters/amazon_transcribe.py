@@ -6,8 +6,8 @@
     with amazon_transcribe.install():  # or only here
         ...
 
-Or import from here what would come from `amazon_transcribe.eventstream`: all its public names are here. The buffer, the
-header parser, the serializer, the signer and the stream of events are ours; the rest, messages and errors among it, is
+Or import from here instead of from `amazon_transcribe.eventstream`: all its public names are here. The buffer, the
+header parser, the serializer, the signer and the stream of events are ours; the rest, including messages and errors, is
 the library's own. Written for 0.6.4.
 
 `install` puts ours into `amazon_transcribe.eventstream` and `amazon_transcribe.client`, and the loop of a stream of
@@ -153,7 +153,7 @@ _ERRORS = Errors(
 
 
 class EventStreamBuffer(_library.EventStreamBuffer):
-    """Messages from a stream that comes in pieces: an iterator that stops where a message is not yet whole."""
+    """Messages from a stream that comes in pieces: an iterator that stops when it needs more bytes."""
 
     def __init__(self) -> None:
         self._decoder = Decoder(max_headers_length=MAX_HEADERS_LENGTH, max_payload_length=MAX_PAYLOAD_LENGTH)
@@ -225,11 +225,11 @@ class EventStreamBuffer(_library.EventStreamBuffer):
 
     @property
     def offset(self) -> int:
-        """Bytes of the stream before the next message, which the library's buffer does not tell."""
+        """Bytes of the stream before the next message; only ours has this."""
         return self._decoder.offset
 
     def close(self) -> None:
-        """Say that the stream has ended, which the library's buffer is not told.
+        """Say that the stream has ended; only ours has this.
 
         Raises:
             ParserError: in mid-message, or a fault was found before.
@@ -298,7 +298,7 @@ def _start(self: Any, audio_stream: BaseStream, response: Any) -> None:
 
 
 def _is_sent(audio: BaseStream | None) -> bool:
-    """Return whether the client has ended its audio, and nothing of it waits to be sent; True if it is not known."""
+    """Return whether the client has ended its audio, and all of it was sent; True if that is not known."""
     if audio is None:
         return True
     try:
@@ -454,5 +454,5 @@ def install(*, complete: bool | None = None) -> ExitStack:
 
 
 def uninstall() -> None:
-    """Give amazon-transcribe its own codec and signer back. Objects that were made meanwhile keep ours."""
+    """Give amazon-transcribe its own codec and signer back. Objects that were created in between keep ours."""
     _installation.uninstall()

@@ -21,18 +21,18 @@ On clients of aiobotocore, with asyncio, the methods are coroutine functions, wh
         async for event in stream:
             ...
 
-Code that calls these methods is tested without AWS: `serve` runs a service that answers with a coroutine of yours.
+To test code that calls these methods without AWS, `serve` runs a service that answers with your coroutine.
 
-The operations are found in the models: those with an event stream in their input and their output, which botocore has
-no method for. What botocore comes to support itself is left to it. Services that botocore does not ship get theirs,
-too, whatever method botocore made; one of them, ``transcribe-streaming``, comes with this package.
+The operations come from the models: those that have an event stream in their input and their output, and no method in
+botocore. If botocore comes to support an operation itself, it keeps its method. Services that botocore does not ship
+get the methods as well, whatever botocore made; one of them, ``transcribe-streaming``, comes with this package.
 
 A call does what every call of botocore does: it validates the parameters, finds the endpoint, signs with the client's
 credentials, or sends its bearer token, and is repeated by the rules of ``Config(retries=)`` until the service has
 answered. The parameter that is the event stream is not given: events are sent on the `Stream` that the method returns.
-All events of botocore's hooks are emitted, from ``provide-client-params`` to ``after-call``. Of a client's ``Config``
-all that concerns endpoints, signatures and retries counts, and ``connect_timeout``, ``proxies``, ``proxies_config``
-(but for the certificates of proxies), ``client_cert``, ``user_agent_extra`` and ``read_timeout``: also the longest wait
+All of botocore's hooks are called, from ``provide-client-params`` to ``after-call``. A client's ``Config`` applies as
+far as it concerns endpoints, signatures and retries; so do ``connect_timeout``, ``proxies``, ``proxies_config`` (except
+the certificates of proxies), ``client_cert``, ``user_agent_extra``, and ``read_timeout``, which also bounds the wait
 for an event, and for the service to take one.
 
 Errors of a call are those of botocore:
@@ -102,7 +102,7 @@ class Stream:
     closes is closed when it is collected, or when the interpreter exits.
 
     Attributes:
-        response: what the service answered, but for the events: the members by name, and ``ResponseMetadata``.
+        response: the service's answer without the events: the members by name, and ``ResponseMetadata``.
             ``stream[name]`` is a member.
     """
 
@@ -246,7 +246,7 @@ _INSTALLATION = Installation(
 
 
 def install() -> contextlib.ExitStack:
-    """Give the methods to all clients that are made from here on, by any session of this process.
+    """Give the methods to all clients that are created from now on, by any session of this process.
 
     Returns:
         A context manager that uninstalls at its end, unless it was installed before. Without ``with`` it does nothing.
@@ -255,12 +255,12 @@ def install() -> contextlib.ExitStack:
 
 
 def uninstall() -> None:
-    """Make clients as botocore does. Those that were made keep their methods."""
+    """Let botocore create clients without the methods again. Existing clients keep theirs."""
     _INSTALLATION.uninstall()
 
 
 def enable(session: Any) -> None:
-    """Give the methods to all clients that one session makes from here on.
+    """Give the methods to all clients that one session creates from now on.
 
     Args:
         session: of boto3 or of botocore.

@@ -1,4 +1,5 @@
-"""`botocore.eventstream` on this package's codec: for boto3, aiobotocore, and all that read streams through them.
+"""`botocore.eventstream` on this package's codec: for boto3, aiobotocore, and everything that reads streams through
+them.
 
     from eventstream.adapters import botocore
 
@@ -6,21 +7,20 @@
     with botocore.install():  # or only here
         ...
 
-Or import `EventStreamBuffer` from here in the place of botocore's. All other names of `botocore.eventstream` are here
-too. What decodes is ours, `EventStreamBuffer`, and so is the loop around it, in `EventStream`; the rest, the errors
-among it, is botocore's own.
+Or import `EventStreamBuffer` from here instead of from botocore. All other names of `botocore.eventstream` are here
+too. `EventStreamBuffer`, which decodes, and the loop around it in `EventStream` are ours; the rest, including the
+errors, is botocore's own.
 
 `install` puts `EventStreamBuffer` into the modules `botocore.eventstream` and `aiobotocore.eventstream`, and the loop
-into the classes `EventStream` and `AioEventStream`, so that it does not matter where these have been imported to.
-Call `install()` before any module runs `from botocore.eventstream import EventStreamBuffer`, and call it again if
-aiobotocore is imported later.
+into the classes `EventStream` and `AioEventStream`, so that existing imports of these work too. Call `install()` before
+any module runs `from botocore.eventstream import EventStreamBuffer`, and call it again if aiobotocore is imported
+later.
 
 Where ours differs from botocore's:
 
 * A stream that ends in the middle of a message raises a `ParserError` after its last event; botocore ends silently, or
-  where that was the initial response raises a `NoInitialResponseError`.
-  So does one that ends before its ``Content-Length``; and one that ends without its last event, if `install` is told
-  which that is: ``install(last=LAST_EVENTS)``.
+  where that was the initial response raises a `NoInitialResponseError`. So does one that ends before its
+  ``Content-Length``, and one that ends without its last event, if `install` knows that: ``install(last=LAST_EVENTS)``.
   A bare `EventStreamBuffer` does not know where the stream ends: call `close`, which only ours has, to check.
 * Impossible lengths, which botocore accepts (a total under 16 bytes, or headers longer than the message has room for),
   raise `InvalidHeadersLength`, as soon as the prelude is there.
@@ -101,7 +101,7 @@ LAST_EVENTS: Mapping[str, Collection[str]] = {
 
 
 class _Message(EventStreamMessage):  # type: ignore[misc]
-    """A message as botocore's, which `_converter` fills: a call of botocore's ``__init__`` would cost as much again.
+    """A message like botocore's, which `_converter` fills: calling botocore's ``__init__`` would cost as much again.
 
     What is rarely looked at, the prelude and the CRC, is computed then.
     """
@@ -269,7 +269,7 @@ _LOOP = "_create_raw_event_generator"
 
 
 class _BotocoreInstallation(Installation):
-    """With what `install` was told of the ends of streams."""
+    """Remembers what `install` was told about the ends of streams."""
 
     last: Mapping[str, Collection[str]] = {}
 

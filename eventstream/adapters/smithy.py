@@ -6,12 +6,12 @@
     with smithy.install():  # or only here
         ...
 
-Or import from here what would come from `smithy_aws_event_stream.events` and its exceptions: all their public names are
-here. Written for 0.3.0; Python 3.12 or newer, as the library.
+Or import from here instead of from `smithy_aws_event_stream.events` and its exceptions: all their public names are
+here. Written for 0.3.0; like the library, it needs Python 3.12 or newer.
 
-What the library decodes to and encodes from are plain values, without a state that could be ours or theirs. So
-`install` changes only methods, on the library's own classes: any module that has imported one (the publisher, the
-receiver, a signer) has them, results are of the library's own types, and it may come and go at any time.
+The library decodes to and encodes from plain values, which hold no state of either implementation. So `install` only
+changes methods of the library's own classes: all modules that have imported one (the publisher, the receiver, a signer)
+get them, results have the library's own types, and it can be installed and uninstalled at any time.
 
 Results are the library's, and so are the errors, the limits and their order. It is stricter where the library accepts
 what is not a message, or raises what it does not document:
@@ -24,8 +24,8 @@ what is not a message, or raises what it does not document:
 * `EventHeaderEncoder.encode_headers` encodes all headers or, in the case of an error, none. It does not call the
   methods for single types, which a class that is derived from it may have changed.
 * A source is read twice for a message, for its prelude and for the rest; the library reads four times.
-* With ``install(complete=True)`` the events of a bidirectional operation that end before the client has closed its own
-  raise an `EventError` after the last one; the library ends silently.
+* With ``install(complete=True)``, the events of a bidirectional operation raise an `EventError` after the last one if
+  they end before the client has closed its own; the library ends silently.
 * Errors have ours as their ``__cause__``, which says where in the message it is.
 """
 

@@ -143,7 +143,7 @@ class _Server(ThreadingHTTPServer):
     answered: queue.SimpleQueue[bool]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say in a line that a client broke off; of a fault of ours the traceback."""
+        """Print a line for a client that disconnected, and the traceback for a fault of ours."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
             complaint(f"{client_address[0]}: disconnected: {error.strerror or type(error).__name__}")

@@ -7,15 +7,15 @@
 ...     async for event in stream:
 ...         print(event)
 
-Each stream has a connection of its own, as the AWS SDKs do it: streams last for hours, and neither a lost packet nor a
-lost connection of one concerns another. So the client itself holds no connection, and need not be closed.
+Each stream has a connection of its own, as the AWS SDKs do it: streams last for hours, and a lost packet or a lost
+connection of one does not affect another. So the client itself holds no connection, and need not be closed.
 
-Complete or an error: an iteration that ends has seen the whole response, and all that was to be sent was sent before
-the response ended. Otherwise it raises `IncompleteStream`, which may be tried again.
+Complete or an error: an iteration that ends without an error has seen the whole response, and everything was sent
+before the response ended. Otherwise it raises `IncompleteStream`, which may be tried again.
 
 Errors: an error that the service reports is a `ServiceError` of the operation's class; a malformed response is a
-`CodecError`. Trouble on the way to the service is an `OSError` (a stream that broke: `StreamError`;
-``ssl.SSLCertVerificationError``; ``TimeoutError``). A bad argument or environment setting is a `ConfigurationError`.
+`CodecError`. Network errors are an `OSError` (a stream that broke: `StreamError`; ``ssl.SSLCertVerificationError``;
+``TimeoutError``). A bad argument or environment setting is a `ConfigurationError`.
 """
 
 from eventstream.client.client import Client, ClientOptions

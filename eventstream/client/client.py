@@ -211,7 +211,8 @@ class Client:
             InvalidRequest: the parameters are not allowed; here, not on entering.
             ServiceError: the service refused, or did not answer with an event stream.
             NoCredentials: no credentials were found.
-            OSError: the service cannot be reached or trusted, or broke off. ``TimeoutError``: it did not answer.
+            OSError: the service cannot be reached or trusted, or the connection broke. ``TimeoutError``: it did not
+                answer.
         """
         limited = operation.limited(*self._limits)
 

@@ -173,7 +173,8 @@ class TranscribeClient(Client):
             InvalidRequest: the parameters are not allowed; here, not on entering.
             TranscribeError: the service refused.
             NoCredentials: no credentials were found.
-            OSError: the service cannot be reached or trusted, or broke off. ``TimeoutError``: it did not answer.
+            OSError: the service cannot be reached or trusted, or the connection broke. ``TimeoutError``: it did not
+                answer.
         """
         asked = _asked(StartStreamTranscriptionRequest, request, keywords)
         return self._started(START_STREAM_TRANSCRIPTION, TranscriptionStream, *asked)
@@ -292,7 +293,7 @@ class TranscribeClient(Client):
             audio: a path; the bytes, or an array of 16-bit integers; a `WavFile`; or a source of pieces of any size: an
                 iterable or a binary file, read in the event loop, an asynchronous iterable, anything with an
                 asynchronous ``read``, or an ``asyncio.Queue``, which None or its shutdown ends. A WAV is recognised in
-                all of them, and gives what the request must say about it.
+                all of them, and provides what the request must say about it.
             request: what is requested; None: it is made of the parameters. If they say the encoding and the sample
                 rate, the stream opens before the first audio has come.
             pace: send the audio no faster than it was spoken, as the service expects, if the encoding tells its
@@ -321,7 +322,7 @@ class TranscribeClient(Client):
             TranscribeError: the service refused, or gave up.
             CodecError: what it sent cannot be decoded.
             NoCredentials: no credentials were found.
-            OSError: the service cannot be reached or trusted, or broke off; or the audio cannot be read.
+            OSError: the service cannot be reached or trusted, the connection broke, or the audio cannot be read.
             TimeoutError: the service did not answer, or stopped sending events or taking audio.
         """
         given: dict[str, Any] = dict(parameters)

@@ -1,8 +1,9 @@
-"""What can go wrong in a transcription beside the codec's errors: the service's word, and input that breaks its rules.
+"""What can go wrong in a transcription, besides the codec's errors: what the service reports, and input that breaks its
+rules.
 
-`TranscribeError` and its five kinds are what the service says, wherever it says it: in an ``exception`` message, in an
-``error`` message, or in an HTTP response before the stream. The kind follows the code; a code that nobody has modelled
-becomes a plain `TranscribeError`. The server side makes the same errors and sends them.
+`TranscribeError` and its five subclasses are what the service reports: in an ``exception`` message, in an ``error``
+message, or in an HTTP response before the stream. The class follows the code; an unknown code becomes a plain
+`TranscribeError`. Servers make the same errors and send them.
 
 `InvalidRequest`, `InvalidEvent` and `InvalidAudio` say that parameters, a message or audio are not what the operation
 allows.
@@ -84,7 +85,7 @@ class TranscribeError(ServiceError):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed later; how long to wait is the caller's decision."""
+        """Whether the same request may succeed later; the caller decides how long to wait."""
         return may_retry(self.code, self.status_code) if self._retryable is None else self._retryable
 
     @classmethod
@@ -169,7 +170,7 @@ class ConflictException(_Kind):
 class LimitExceededException(_Kind):
     """429: too many concurrent streams, streams started too quickly, or more than 4 hours of audio.
 
-    It is worth another try after a pause, except for audio that is too long, which needs another stream for its rest.
+    Retry after a pause, except for audio that is too long: its rest needs another stream.
     """
 
     status_code = 429
@@ -203,4 +204,4 @@ ERRORS: Mapping[str, type[TranscribeError]] = {
 
 
 class InvalidAudio(ValueError):
-    """Audio that the service does not take: half a sample, a chunk too long, a format or rate that is not the one."""
+    """Audio that the service does not accept: half a sample, a chunk that is too long, another format or rate."""

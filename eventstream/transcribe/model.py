@@ -1,4 +1,4 @@
-"""The events of a transcription: what a client sends (audio) and what it is sent (results).
+"""The events of a transcription: what a client sends (audio) and what it receives (results).
 
 They are msgspec Structs with the service's names in snake case; on the wire they have its own names. Anything may be
 absent or null there: a text, number or flag is then None, a list empty; what is unknown is skipped. Times are seconds
@@ -66,7 +66,7 @@ class Item(msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit_defaul
         type: ``pronunciation`` or ``punctuation``.
         content: the word or the mark.
         vocabulary_filter_match: whether the word matches the vocabulary filter of the request.
-        speaker: a label as ``0``, if the request asked for speakers.
+        speaker: a label such as ``0``, if the request asked for speakers.
         confidence: 0 to 1.
         stable: whether later partial results keep the item, if the request asked for stabilization.
     """
@@ -257,7 +257,7 @@ def event_from_message(message: Message) -> Event | Message:
     Raises:
         TranscribeError: the message is an ``exception`` or an ``error``.
         InvalidEvent: its ``:message-type`` is missing or none of the three, an event has no ``:event-type``, or its
-            JSON has not the shape of the event.
+            JSON does not have the shape of the event.
     """
     if message.message_type != "event":
         if message.message_type in ("exception", "error"):
@@ -270,7 +270,7 @@ def event_to_message(event: Event) -> Message:
     """Return the message that holds an event; `event_from_message` gives an equal event back.
 
     Raises:
-        EncodeError: the event holds what JSON cannot say, e.g. text with lone surrogates.
+        EncodeError: the event holds what JSON cannot represent, e.g. text with lone surrogates.
         TypeError: it is another object, or holds values of other types.
         BufferError: the audio is a buffer that is not C-contiguous.
     """

@@ -5,7 +5,7 @@ is reported at once. Only one combination is checked, the choice of language; th
 rules change. Unknown language codes are accepted, because the service gains languages faster than clients are released.
 Constructing such a request emits a warning; receiving one does not.
 
-A response is the service's word: it is parsed and never refused.
+A response is parsed leniently and never refused.
 
 Source: the service model "Amazon Transcribe Streaming Service" (2017-10-26), and the API reference
 (https://docs.aws.amazon.com/transcribe/latest/APIReference/API_streaming_StartStreamTranscription.html).

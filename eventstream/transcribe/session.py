@@ -1,6 +1,6 @@
 """StartStreamTranscription without a socket: a client's session and a server's, typed.
 
-They are the sessions of `eventstream.session` for this operation, with names of their own for audio and results.
+They are the sessions of `eventstream.session` for this operation, with additional names for audio and results.
 
 Source: the Amazon Transcribe guide (https://docs.aws.amazon.com/transcribe/latest/dg/streaming-setting-up.html), and
 what its clients send.
@@ -86,8 +86,8 @@ class AudioSession(session.ClientSession[_Request, _Response, _In, _Out]):
                 are recommended); any C-contiguous buffer.
 
         Raises:
-            InvalidAudio: the chunk is empty, too long, ends in the middle of a sample, is an array of something else
-                than samples, or comes before the configuration that the operation needs; the session remains usable.
+            InvalidAudio: the chunk is empty, too long, ends in the middle of a sample, is an array of other things than
+                samples, or comes before the configuration that the operation needs; the session remains usable.
             StateError: the audio was ended.
             IncompleteStream: the response has ended early.
             TypeError, BufferError: the chunk is not a buffer, or not C-contiguous.
@@ -154,7 +154,7 @@ class ClientSession(
 
     @property
     def request_headers(self) -> list[tuple[str, str]]:
-        """The request's own HTTP headers, to which the transport adds its own and `sign_request` a signature."""
+        """Return the request's own HTTP headers; the transport adds others, and `sign_request` a signature."""
         return self.request.to_headers()
 
 
@@ -169,8 +169,8 @@ class ServerSession(
     """The server's end of a transcription. One thread at a time.
 
     Args:
-        credentials: of the one account that is known, or of all by their access keys; None: signatures are not checked,
-            and need not be there.
+        credentials: of the only account, or of all accounts by access key; None: signatures are not checked, and may be
+            missing.
         region: the one that requests must be signed for; None: any.
         clock: the time that signatures' dates are compared with, as an aware datetime.
         max_clock_skew: how far these may be from the clock, to either side; None: any date will do.
@@ -205,7 +205,7 @@ class ServerSession(
     ) -> StartStreamTranscriptionRequest:
         """Verify the request and take its signature as the seed of the events'; read its parameters.
 
-        Clients differ in host, content type and what follows the path, which are not looked at.
+        Clients differ in host, content type and what follows the path, so these are ignored.
 
         Args:
             method: ``"POST"``.
@@ -230,7 +230,7 @@ class ServerSession(
 
         Raises:
             StateError: no request was accepted yet, or an exception was sent.
-            EncodeError: the event holds what JSON cannot say.
+            EncodeError: the event holds what JSON cannot represent.
             TypeError: it is not a `TranscriptEvent`.
         """
         return self.send(event)

@@ -101,7 +101,7 @@ class TranscribeClient(sync.Client):
 
     @property
     def endpoint(self) -> str:
-        """Where the service is called."""
+        """The service's endpoint, as given or found."""
         return self._client.endpoint
 
     def start_stream_transcription(
@@ -185,9 +185,8 @@ class TranscribeClient(sync.Client):
         """Transcribe audio from its beginning to its end, and yield the events.
 
         Leaving the iteration early cancels the transcription. See
-        `eventstream.transcribe.client.TranscribeClient.transcribe`; here an iterable or a file may block: it is read in
-        a thread of its own, and `on_restart` is called in the
-        client's thread.
+        `eventstream.transcribe.client.TranscribeClient.transcribe`. Here an iterable or a file may block, as it is read
+        in a thread of its own; `on_restart` is called in the client's thread.
         """
         return sync.iterate(
             self._client.transcribe(
@@ -207,7 +206,7 @@ class TranscribeClient(sync.Client):
 
 
 def _readable(audio: Any) -> Any:
-    """Return the audio, or what reads it in a thread if it may block."""
+    """Return the audio, or a wrapper that reads it in a thread if it may block."""
     if isinstance(audio, (str, os.PathLike, bytes, bytearray, memoryview, WavFile, AsyncIterable)):
         return audio
     if callable(read := getattr(audio, "read1", None) or getattr(audio, "read", None)):

@@ -1,8 +1,8 @@
 """One timeline for a transcription that takes several streams: `Timeline`.
 
-Each stream of the service counts its times from its own beginning. A timeline says where that is in the audio, so that
-the times of all results count from the beginning of the audio; silence that was put in between does not count. It also
-keeps the audio that was sent and has no final result yet, so that the next stream can begin with it.
+The service counts times from the beginning of each stream. A timeline knows where that is in the audio, so that the
+times of all results count from the beginning of the audio; inserted silence does not count. It also keeps the audio
+that was sent and has no final result yet, so that the next stream can begin with it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Restart(NamedTuple):
     Attributes:
         error: what ended the stream before.
         position: seconds of audio, counted from its beginning, where the new stream begins.
-        lost: seconds of audio before that were sent, and whose final results had not come; they will not.
+        lost: seconds of audio before that position that were sent, but will get no final results.
     """
 
     error: Exception
@@ -38,13 +38,13 @@ class Restart(NamedTuple):
 
 
 class Timeline:
-    """Where the times of each stream are in the audio, and what the next stream must be sent again.
+    """Maps the times of each stream to the audio, and keeps what the next stream must be sent again.
 
     Where the encoding does not tell how long its bytes last, times are left as they are, and nothing is sent again.
 
     Args:
         format: what the audio is.
-        channels: how many are transcribed each on its own; each has final results.
+        channels: how many are transcribed separately; each has final results.
         replay: whether audio without a final result is sent again.
     """
 
@@ -62,7 +62,7 @@ class Timeline:
         self._turns: list[tuple[float, float, bool]] = [(0.0, 0.0, True)]
 
     def sent(self, chunk: bytes) -> None:
-        """Take note of audio that the stream has taken."""
+        """Note that the stream has taken this audio."""
         length = len(chunk)
         self._turn(True)
         self._position += length
@@ -87,7 +87,7 @@ class Timeline:
         """Begin a new stream.
 
         Returns:
-            What that means, and the audio with which it begins, for which `sent` is called again.
+            The `Restart`, and the audio with which the new stream begins; `sent` is called for it again.
         """
         again = list(self._audio_after_final())
         start = self._position - sum(map(len, again))
@@ -104,7 +104,7 @@ class Timeline:
         return length / self._rate if self._rate else 0.0
 
     def _final_position(self) -> int:
-        """Return up to which byte of the audio there are final results for all channels: whole samples."""
+        """Return up to which byte of the audio all channels have final results, in whole samples."""
         if not self._rate or len(self._final) < self._channels:
             return 0
         position = int(min(self._final.values()) * self._rate)
@@ -119,7 +119,7 @@ class Timeline:
             start += len(chunk)
 
     def place(self, event: TranscriptEvent) -> None:
-        """Change the times of an event from the stream's to the audio's, and take note of what is final."""
+        """Change the times of an event from the stream's to the audio's, and note what is final."""
         if self._rate is None:
             return
         moved = len(self._turns) > 1 or self._turns[0][1] > 0
@@ -142,6 +142,8 @@ class Timeline:
             part.end_time = self._time(part.end_time)
 
     def _time(self, time: float) -> float:
-        """Return the audio's time at a time of the stream; what falls into silence is where the silence was put in."""
+        """Return the audio's time for a time of the stream; a time in inserted silence becomes the place of the
+        silence.
+        """
         at, audio, is_audio = self._turns[bisect_right(self._turns, (time, float("inf"), True)) - 1]
         return audio + time - at if is_audio else audio
