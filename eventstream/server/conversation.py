@@ -69,15 +69,9 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
     It is an asynchronous iterator over the verified events, which ends with the client's input; an event of an unknown
     type is its `Message`. Errors are raised after the events before them; a handler should not catch them.
 
-    Args:
-        service: what it shares with the others.
-        channel: the request.
-        operation: what is asked for.
-        websocket_id: the id of the WebSocket that the request has opened; None: it came over HTTP/2.
-
     Attributes:
-        operation: as given.
-        request_id: an id of the exchange, which is in the response.
+        operation: the operation that was requested.
+        request_id: an id of the exchange, which is in the response: that of the WebSocket, if it is one.
         renews: whether each event that comes renews the time that the client has for the next one; otherwise `renew`
             does.
         note: what the log says about the stream, besides how it ended.

@@ -1,7 +1,12 @@
-"""A hook of MkDocs: pages that live at the top of the tree, such as the changelog, link to their neighbours there."""
+"""Hooks of MkDocs.
+
+Pages that live at the top of the tree, such as the changelog, link to their neighbours there. The reference names no
+private base of a class.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 FROM_TOP = {"changelog.md", "contributing.md", "security.md"}
@@ -21,3 +26,17 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         for link, moved in MOVED.items():
             markdown = markdown.replace(link, moved)
     return markdown
+
+
+PRIVATE_BASE = re.compile(r'(?:, )?<code><span title="[\w.]+">_\w+</span></code>')
+BASES = re.compile(r'<p class="doc doc-class-bases">(.*?)</p>', re.DOTALL)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Return the page, whose classes have only public bases."""
+    return BASES.sub(_public, output)
+
+
+def _public(bases: re.Match[str]) -> str:
+    left = PRIVATE_BASE.sub("", bases[0])
+    return left if "<code>" in left else ""
