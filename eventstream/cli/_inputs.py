@@ -20,6 +20,7 @@ import stat
 import sys
 import time
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from eventstream._text import describe, visible
@@ -288,14 +289,29 @@ def _open(name: str, stack: contextlib.ExitStack, *, follow: bool) -> Body:
     if follow and name != "-":
         return Body(_followed(file, name), grows=True)
     if regular and name != "-":
-        return Body(whole=memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return Body(whole=whole, part=partial(_part, file, name))
     read = getattr(file, "read1", file.read)
     return Body(iter(lambda: _read(read, name), b""))
 
 
-def _read(read: Callable[[int], bytes | None], name: str) -> bytes:
+def _part(file: BinaryIO, name: str, start: int, end: int) -> bytes:
+    """Read the bytes from one position to another.
+
+    Raises:
+        UnusableInput: the file has become shorter.
+    """
+    file.seek(start)
+    data = _read(file.read, name, end - start)
+    if len(data) < end - start:
+        size = os.fstat(file.fileno()).st_size
+        raise UnusableInput(f"{visible(name)}: it shrank to {size} bytes while it was read")
+    return data
+
+
+def _read(read: Callable[[int], bytes | None], name: str, size: int = _recording.PIECE) -> bytes:
     try:
-        data = read(_recording.PIECE)
+        data = read(size)
     except OSError as error:
         raise UnusableInput(f"{visible(name)}: {error.strerror}") from None
     if data is None:

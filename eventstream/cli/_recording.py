@@ -50,16 +50,19 @@ class Body:
         pieces: the bytes, where they are not in `whole`.
         whole: all of them.
         grows: the pieces never end; one is empty where there is nothing new yet.
+        part: reads the bytes from one position to another of a file that is mapped. The mapping itself kills a process
+            that touches it behind the end, where the file was cut meanwhile.
     """
 
     pieces: Iterable[bytes] = ()
     whole: memoryview | None = None
     grows: bool = False
+    part: Callable[[int, int], bytes] | None = None
 
     def head(self) -> bytes:
         """Return the first bytes, without using them up."""
         if self.whole is not None:
-            return bytes(self.whole[:_HEAD])
+            return self._part(0, _HEAD)
         pieces = iter(self.pieces)
         first: list[bytes] = []
         head = b""
@@ -82,7 +85,12 @@ class Body:
             yield from self.pieces
             return
         for start in range(0, len(self.whole), PIECE):
-            yield bytes(self.whole[start : start + PIECE])
+            yield self._part(start, start + PIECE)
+
+    def _part(self, start: int, end: int) -> bytes:
+        assert self.whole is not None
+        end = min(end, len(self.whole))
+        return bytes(self.whole[start:end]) if self.part is None else self.part(start, end)
 
     def read(self) -> bytes:
         return b"".join(self.chunks())

@@ -23,6 +23,7 @@ from eventstream import Gap, Message, Timestamp
 from eventstream._salvage import length_of
 from eventstream.cli import _options
 from eventstream.cli._json import nested_in
+from eventstream.cli._recording import Body
 from eventstream.cli._terminal import Progress, complaint, line
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _pieces(
 ) -> Iterator[tuple[float, bytes]]:
     """Yield pauses, and the bytes that follow each: a message, or a gap with what was there."""
     data = recording.body.read()
-    recording.body.pieces, recording.body.whole = (), memoryview(data)
+    recording.body = Body(whole=memoryview(data))
     offset = 0
     last: int | None = None
     for part in recording.parts(limits):

@@ -8,6 +8,7 @@ import gzip
 import itertools
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import tracemalloc
@@ -267,6 +268,32 @@ def test_file_that_is_cut_while_it_is_followed(tmp_path, monkeypatch):
         path.write_bytes(b"")
         with pytest.raises(UnusableInput, match="it shrank to 0 bytes after more had been read"):
             next(parts)
+
+
+CUT = """
+import os, sys
+from eventstream.cli._inputs import opened
+from eventstream.cli._recording import UnusableInput
+
+with opened(sys.argv[1], None) as recordings:
+    parts = next(recordings).parts({"max_headers_length": None, "max_payload_length": None})
+    next(parts)
+    os.truncate(sys.argv[1], 5)
+    try:
+        list(parts)
+    except UnusableInput as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not cut files that are mapped")
+def test_file_that_is_cut_while_it_is_read(tmp_path):
+    """Touching a mapping behind the end of its file kills a process, here another one than that of the tests."""
+    (tmp_path / "x").write_bytes(STREAM * (2 * _recording.PIECE // len(STREAM)))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", CUT, "x"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "x: it shrank to 5 bytes while it was read\n"
 
 
 @NAMED_PIPES
