@@ -13,7 +13,7 @@ from eventstream._codec import Message
 from eventstream.client.clock import Clock
 from eventstream.client.responses import check_response
 from eventstream.client.retries import Retries, StartOptions
-from eventstream.client.settings import environment, parse_endpoint, proxy_of, transport_of, trust
+from eventstream.client.settings import endpoint_for, environment, parse_endpoint, proxy_of, transport_of, trust
 from eventstream.client.stream import Stream
 from eventstream.credentials import ConfigurationError, CredentialChain, NoRegion, Source, check_source, resolve
 from eventstream.exceptions import ServiceError
@@ -57,7 +57,8 @@ class Client:
 
     Args:
         region: e.g. ``"us-east-1"``; None: that of ``AWS_REGION`` or ``AWS_DEFAULT_REGION``, or of the profile.
-        endpoint: a URL, e.g. ``https://localhost:8443``; with ``http`` it is HTTP/2 in plaintext. None: that of
+        endpoint: a URL, e.g. ``https://localhost:8443``; with ``http`` it is HTTP/2 in plaintext. One with ``wss`` or
+            ``ws`` is for the transport ``"websocket"``, and for `presign_url`. None: that of
             ``AWS_ENDPOINT_URL_`` and the operation's service, or ``AWS_ENDPOINT_URL``, or the region's.
         ca_bundle: a file or directory with the certificates that are trusted, in PEM; None: that of ``AWS_CA_BUNDLE``,
             or the system's.
@@ -211,6 +212,7 @@ class Client:
             InvalidRequest: the parameters are not allowed; here, not on entering.
             ServiceError: the service refused, or did not answer with an event stream.
             NoCredentials: no credentials were found.
+            ConfigurationError: the endpoint takes WebSockets, and the transport is HTTP/2.
             OSError: the service cannot be reached or trusted, or the connection broke. ``TimeoutError``: it did not
                 answer.
         """
@@ -257,7 +259,7 @@ class Client:
         parts: Parts,
         make: Callable[[Channel, EventSigner | None, Response], _S],
     ) -> AsyncIterator[_S]:
-        endpoint = parse_endpoint(self.endpoint_of(operation))
+        endpoint = endpoint_for(self.endpoint_of(operation), self._transport)
         call = Call(
             operation,
             parts,

@@ -6,6 +6,7 @@ import os
 import ssl
 from typing import Literal
 
+from eventstream._text import quote
 from eventstream.credentials import ConfigurationError
 from eventstream.proxy import Proxy, from_environment
 from eventstream.transport import Endpoint, Transport, over_http2, over_websocket
@@ -22,6 +23,17 @@ def parse_endpoint(url: str) -> Endpoint:
         return Endpoint.parse(url)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
+
+
+def endpoint_for(url: str, transport: Transport) -> Endpoint:
+    """Return the endpoint of a URL; what is not one, or is one that the transport does not speak to, is an error."""
+    endpoint = parse_endpoint(url)
+    if transport is over_http2 and url.lower().startswith(("ws:", "wss:")):
+        shown = quote(url)
+        raise ConfigurationError(
+            f'the endpoint {shown} takes WebSockets: set transport="websocket", or give one with http or https'
+        )
+    return endpoint
 
 
 def transport_of(transport: Literal["http2", "websocket"] | Transport) -> Transport:

@@ -40,6 +40,11 @@ MAX_REQUEST = 65_536
 OPEN_TIMEOUT = 10.0
 """Seconds in which a request must have come."""
 
+_HTTP2 = b"PRI * HTTP/2.0\r\n"
+"""How a client of HTTP/2 begins (RFC 9113, 3.4)."""
+
+_NO_REQUEST = "it did not send an HTTP/1.1 request"
+
 _log = logging.getLogger("eventstream.websocket")
 
 Handler: TypeAlias = "Callable[[ServerSocket], Coroutine[Any, Any, None]]"
@@ -127,16 +132,26 @@ class ServerSocket(Connection):
     def data_received(self, data: bytes) -> None:
         """Process it, or in this turn of the event loop its beginning."""
         if not self._has_request:
+            if not self._request_length and data.startswith(_HTTP2):
+                self._refuse_http2()
             self._request_length += len(data)
             if self._request_length > MAX_REQUEST:
                 self._give_up(f"its request has more than {MAX_REQUEST} bytes")
                 return
         super().data_received(data)
 
+    def _refuse_http2(self) -> None:
+        """Answer a client of HTTP/2 so that it knows what is spoken here; it takes any HTTP/1 response for that."""
+        answer = Answer.text(505, "This port takes WebSockets, over HTTP/1.1.")
+        self._transport.write(response_of(answer).serialize())
+        self.complain(_NO_REQUEST)
+        self._fail(StreamError(_NO_REQUEST, remote=False))
+        self._transport.close()
+
     def _process(self) -> None:
         super()._process()
         if self._server_protocol.handshake_exc is not None and not self._has_request:
-            self._give_up("it did not send an HTTP/1.1 request")
+            self._give_up(_NO_REQUEST)
         if self._server_protocol.too_large:
             error = InvalidFrame(f"a frame of more than {MAX_FRAME} bytes", too_large=True)
             self._refuse(error, CloseCode.MESSAGE_TOO_BIG)

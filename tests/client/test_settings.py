@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from operations import CREDENTIALS
+from operations import CREDENTIALS, REQUEST, TALK
+from talking import run
 
 from eventstream.client import Client, ConfigurationError
 
@@ -18,3 +19,19 @@ def test_transport_argument_is_checked_at_once():
         ConfigurationError, match="unknown transport 'pigeons': expected 'http2', 'websocket' or a function"
     ):
         Client("us-east-1", credentials=CREDENTIALS, transport="pigeons")
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:9", "WSS://127.0.0.1:9"])
+@pytest.mark.parametrize("is_argument", [True, False])
+def test_endpoint_of_a_websocket_needs_its_transport(monkeypatch, url, is_argument):
+    """Nothing is tried: port 9 is not open, and would be an `OSError`."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+
+    async def main():
+        client = Client("us-east-1", credentials=CREDENTIALS, endpoint=url if is_argument else None)
+        expected = f"the endpoint '{url}' takes WebSockets: set transport=\"websocket\", or give one with http or https"
+        with pytest.raises(ConfigurationError, match=expected):
+            async with client.open(TALK, REQUEST, retries=3):
+                pass
+
+    run(main)

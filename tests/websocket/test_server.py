@@ -13,7 +13,7 @@ from sockets import HANDSHAKE, PLAIN, Peer, answer_to, client_of, echo, rest
 from websockets.asyncio.client import connect as library_client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from eventstream import websocket
+from eventstream import http2, websocket
 from eventstream.http2 import StreamError
 from eventstream.websocket import Answer
 
@@ -267,6 +267,18 @@ def test_request_that_is_none_is_dropped_and_logged(caplog, monkeypatch, request
 
     run(main())
     assert f"a connection from 127.0.0.1 failed: {text}" in caplog.messages
+
+
+def test_http2_client_learns_what_is_spoken():
+    async def main():
+        async with websocket.serve(echo) as server:
+            with pytest.raises(http2.NotHTTP2, match=r"speaks HTTP/1, not HTTP/2; it began with 'HTTP/1.1 505 "):
+                async with http2.connect("127.0.0.1", server.port):
+                    pass
+            while server.connections:
+                await asyncio.sleep(0.01)
+
+    run(main())
 
 
 @pytest.mark.parametrize("request_", [b"", b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
