@@ -53,7 +53,13 @@ def make_operation(model: OperationModel, *, strict: bool = False) -> ModelOpera
         ValueError: it has none, or its protocol is not known here.
     """
     if not has_input_stream(model):
-        raise ValueError(f"the operation {model.name} has no event stream in its input, or one that is not JSON")
+        if model.get_event_stream_input() is not None:
+            raise ValueError(
+                f"{model.name} streams both ways, but in {model.service_model.resolved_protocol}, not JSON"
+            )
+        if model.get_event_stream_output() is not None:
+            raise ValueError(f"{model.name} streams only its response: eventstream.testing.fake_response answers it")
+        raise ValueError(f"{model.name} does not stream: its input must be an event stream")
     service = model.service_model
     protocol = service.resolved_protocol
     content_type = _content_type(model)

@@ -11,14 +11,14 @@ import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 
-from eventstream.adapters._operations import ModelOperation, make_operation
+from eventstream.adapters._operations import ModelOperation, has_input_stream, make_operation
 from eventstream.faults import Fault
 from eventstream.server import Handler, Limits, Server
 from eventstream.signing import Credentials
 from eventstream.sync import serving
 
 if TYPE_CHECKING:
-    from botocore.model import OperationModel
+    from botocore.model import OperationModel, ServiceModel
 
 __all__ = ["operation", "serve"]
 
@@ -30,10 +30,10 @@ _CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLE
 def operation(service: str, name: str) -> ModelOperation:
     """Return an operation that streams in both directions, of one of botocore's models.
 
-    `eventstream.server.Server` serves it with a coroutine: ``async def handler(request, events): … yield event``. The
-    request and the events are dicts as in boto3, e.g. ``{"chunk": {"bytes": b"…"}}``. What clients send is checked for
-    types and required members. An exception of the model ends the stream when the handler raises the operation's
-    ``make_error(name, text)``.
+    `eventstream.server.Server` serves it with an asynchronous generator function: ``async def handler(request, events):
+    … yield event``. The request and the events are dicts as in boto3, e.g. ``{"chunk": {"bytes": b"…"}}``. What clients
+    send is checked for types and required members. An exception of the model ends the stream when the handler raises
+    the operation's ``make_error(name, text)``.
 
     Args:
         service: as for ``boto3.client``, e.g. ``"lexv2-runtime"``; also ``"transcribe-streaming"``, whose model this
@@ -56,8 +56,14 @@ def _model(service: str, name: str) -> OperationModel:
     model = session.get_service_model(service)
     found = next((each for each in model.operation_names if name in (each, xform_name(each))), None)
     if found is None:
-        raise ValueError(f"{service} has no operation {name!r}")
+        raise ValueError(f"{service} has no operation {name!r}; {_streaming(model)}")
     return model.operation_model(found)
+
+
+def _streaming(model: ServiceModel) -> str:
+    """Say which operations of a service can be served."""
+    found = [name for name in model.operation_names if has_input_stream(model.operation_model(name))]
+    return f"those that stream both ways: {', '.join(found)}" if found else "none that it has streams both ways"
 
 
 @contextmanager
@@ -86,6 +92,7 @@ def serve(
 
     Raises:
         UnknownServiceError, ValueError: as for `operation`. ValueError also without handlers.
+        TypeError: a handler is not an asynchronous generator function of the request and the events.
     """
     models = {name: _model(service, name) for name in handlers}
     operations = {make_operation(models[name], strict=True): handler for name, handler in handlers.items()}

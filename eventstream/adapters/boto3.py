@@ -21,7 +21,8 @@ On clients of aiobotocore, with asyncio, the methods are coroutine functions, wh
         async for event in stream:
             ...
 
-To test code that calls these methods without AWS, `serve` runs a service that answers with your coroutine.
+To test code that calls these methods without AWS, `serve` runs a service that answers with your asynchronous
+generator.
 
 The operations come from the models: those that have an event stream in their input and their output, and no method in
 botocore. If botocore comes to support an operation itself, it keeps its method. Services that botocore does not ship

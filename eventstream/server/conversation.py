@@ -433,3 +433,22 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
 
 def _yields(handler: Handler) -> bool:
     return inspect.isasyncgenfunction(handler) or inspect.isasyncgenfunction(getattr(handler, "__call__", None))  # noqa: B004
+
+
+def check_handler(handler: Handler) -> None:
+    """Check that a handler can be called as what it is.
+
+    Raises:
+        TypeError: it takes the request and the events, but is not an asynchronous generator function; or something else
+            that no handler takes.
+    """
+    arguments = (None, None) if _yields(handler) else (None,)
+    try:
+        inspect.signature(handler).bind(*arguments)
+    except ValueError:  # it is made in C, and has no signature
+        return
+    except TypeError:
+        raise TypeError(
+            f"the handler {getattr(handler, '__name__', repr(handler))} must be an asynchronous generator function of "
+            "(request, events), which yields the answers, or a coroutine function of a Conversation"
+        ) from None

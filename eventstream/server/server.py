@@ -52,6 +52,7 @@ class Server:
 
     Raises:
         ValueError: no operation was given, a fault is unknown, or a context is missing.
+        TypeError: a handler is not one.
     """
 
     def __init__(

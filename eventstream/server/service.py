@@ -14,7 +14,7 @@ from eventstream._text import quote
 from eventstream._waiting import timeout_after
 from eventstream.faults import Fault, Faults
 from eventstream.http2.listener import Complaints
-from eventstream.server.conversation import Conversation
+from eventstream.server.conversation import Conversation, check_handler
 from eventstream.server.limits import Limits
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
 
@@ -81,6 +81,8 @@ class Service:
     ) -> None:
         if not handlers:
             raise ValueError("a server needs at least one operation")
+        for handler in handlers.values():
+            check_handler(handler)
         if isinstance(faults, (str, Fault)):
             faults = (faults,)
         self.handlers = dict(handlers)

@@ -256,13 +256,15 @@ def test_sessions_of_both_ends(operation):
 
 def test_operations_without_an_event_stream_in_the_input():
     assert not has_input_stream(models.operation_model(models.REST, "Plain"))
-    with pytest.raises(ValueError, match="Plain has no event stream"):
+    with pytest.raises(ValueError, match=r"^Plain streams only its response: eventstream[.]testing"):
         make_operation(models.operation_model(models.REST, "Plain"))
 
 
 def test_operations_of_another_protocol():
     xml = {**models.REST, "metadata": {**models.METADATA, "protocol": "rest-xml", "protocols": ["rest-xml"]}}
     assert not has_input_stream(models.operation_model(xml))
+    with pytest.raises(ValueError, match=r"^\w+ streams both ways, but in rest-xml, not JSON$"):
+        make_operation(models.operation_model(xml))
 
 
 @pytest.mark.parametrize("ours", OPERATIONS, ids=lambda operation: operation.name)

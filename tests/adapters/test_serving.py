@@ -21,7 +21,7 @@ from http2.loopback import server_context
 from eventstream import Message, ServiceError
 from eventstream.adapters import boto3
 from eventstream.adapters._operations import make_operation
-from eventstream.adapters.boto3 import operation
+from eventstream.adapters.boto3 import operation, serve
 from eventstream.operation import EventKind, Events
 from eventstream.server import Limits, Server
 from eventstream.signing import Credentials
@@ -263,7 +263,20 @@ def test_operations_are_found_by_both_names():
 def test_operations_that_are_not_there():
     with pytest.raises(UnknownServiceError):
         operation("no-such-service", "Talk")
-    with pytest.raises(ValueError, match=r"^polly has no operation 'Talk'$"):
+    with pytest.raises(ValueError, match=r"^polly has no operation 'Talk'; those that stream both ways: StartSpeechSy"):
         operation("polly", "Talk")
-    with pytest.raises(ValueError, match="SynthesizeSpeech has no event stream in its input"):
+    with pytest.raises(ValueError, match=r"^sts has no operation 'Talk'; none that it has streams both ways$"):
+        operation("sts", "Talk")
+    with pytest.raises(ValueError, match=r"^SynthesizeSpeech does not stream: its input must be an event stream$"):
         operation("polly", "synthesize_speech")
+    with pytest.raises(ValueError, match=r"^ConverseStream streams only its response: .*fake_response answers it$"):
+        operation("bedrock-runtime", "ConverseStream")
+
+
+def test_handler_that_does_not_yield_is_refused():
+    async def notgen(request, events):
+        return 1
+
+    expected = r"^the handler notgen must be an asynchronous generator function of \(request, events\), which yields"
+    with pytest.raises(TypeError, match=expected), serve("polly", {"start_speech_synthesis_stream": notgen}):
+        pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from operations import REQUEST, TALK, Answer, Text
@@ -34,6 +35,43 @@ def test_handler_of_each_operation():
 def test_server_without_an_operation():
     with pytest.raises(ValueError, match="needs at least one operation"):
         Server({}, credentials=None)
+
+
+async def _one(conversation): ...
+async def _two(request, events): ...
+async def _none(): ...
+async def _yielding(request):
+    yield request
+
+
+class _Called:
+    async def __call__(self, request, events):
+        yield request
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [_one, shout, _Called(), partial(_two, None), lambda conversation: None, print],
+)
+def test_handlers_that_are_taken(handler):
+    Server({TALK: handler}, credentials=None)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        _two,
+        _none,
+        _yielding,
+        partial(_one, None),
+        partial(shout, events=None),
+        lambda request, events: shout(request, events),
+        1,
+    ],
+)
+def test_handlers_that_are_refused(handler):
+    with pytest.raises(TypeError, match=r"must be an asynchronous generator function of .* or a coroutine "):
+        Server({TALK: handler}, credentials=None)
 
 
 def test_draining_lets_streams_end_and_refuses_new_ones():
