@@ -144,8 +144,11 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
                 os.fsync(file.fileno())
             mask = os.umask(0)
             os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)
-            os.replace(temporary, os.path.realpath(path))
+            try:
+                os.chmod(temporary, 0o666 & ~mask)
+                os.replace(temporary, os.path.realpath(path))
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, path) from None
         except BaseException:
             os.unlink(temporary)
             raise

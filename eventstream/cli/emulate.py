@@ -25,6 +25,23 @@ class _Emulate(click.Command):
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+_HELP = {"-h", "--help"}
+_SHORT_HELP = """usage: eventstream emulate [OPTION]...
+
+Serve a local endpoint for Amazon Transcribe's streams, until it is stopped.
+
+It needs the extra [emulator], and lists its options once that is installed:
+  pip install 'eventstream-codec[emulator]'"""
+
+
+def _has_extra() -> bool:
+    try:
+        import eventstream.transcribe.emulator.options  # noqa: F401 (whether it can be imported is asked)
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
 @click.command(
     "emulate",
     cls=_Emulate,
@@ -34,6 +51,9 @@ class _Emulate(click.Command):
 @click.argument("arguments", nargs=-1, type=click.Path())
 def command(arguments: tuple[str, ...]) -> int:
     """Serve an emulator of Amazon Transcribe on this machine."""
+    if _HELP.intersection(arguments) and not _has_extra():
+        click.echo(_SHORT_HELP)
+        return 0
     with needed("emulator"):
         from eventstream.transcribe.emulator.__main__ import main
     try:

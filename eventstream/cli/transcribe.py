@@ -38,9 +38,9 @@ Examples:
 )
 @click.argument("audio", type=click.Path(), metavar="FILE|mic|-")
 @_options.output_or_stdout
-@click.option("--srt", "kind", flag_value="srt", help="Write SubRip subtitles.")
-@click.option("--vtt", "kind", flag_value="vtt", help="Write WebVTT subtitles.")
-@click.option("--json", "kind", flag_value="json", help="Write a JSON object per result, including partial ones.")
+@click.option("--srt", "srt", is_flag=True, help="Write SubRip subtitles.")
+@click.option("--vtt", "vtt", is_flag=True, help="Write WebVTT subtitles.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON object per result, including partial ones.")
 @click.option("--language", default="en-US", show_default=True, metavar="CODE", help="The language spoken.")
 @click.option("--rate", type=click.IntRange(8000, 48_000), help="Sample rate in Hz, for audio that is not a WAV file.")
 @click.option(
@@ -56,7 +56,9 @@ Examples:
 def command(
     audio: str,
     path: str,
-    kind: str | None,
+    srt: bool,
+    vtt: bool,
+    as_json: bool,
     language: str,
     rate: int | None,
     encoding: str | None,
@@ -71,6 +73,8 @@ def command(
 
     On a terminal, partial results are shown during the speech.
     """
+    if endpoint is not None and endpoint.lower().startswith(("ws:", "wss:")):
+        raise click.UsageError("--endpoint: give the one for HTTP/2, which begins with http:// or https://")
     with _options.needed("client"):
         from eventstream.transcribe.sync import ConfigurationError, TranscribeClient
     from eventstream import CodecError, IncompleteStream, ServiceError
@@ -78,18 +82,24 @@ def command(
     from eventstream.operation import InvalidRequest
     from eventstream.transcribe import InvalidAudio
 
+    kinds = [name for name, given in (("srt", srt), ("vtt", vtt), ("json", as_json)) if given] or ["transcript"]
+    if len(kinds) > 1:
+        raise click.UsageError(f"--{' and --'.join(kinds)}: only one of them can be written")
+    kind = kinds[0]
     if audio == "mic" and encoding not in (None, "pcm"):
         raise click.UsageError("a microphone records only PCM")
     parameters: dict[str, Any] = {"language_code": language}
     if audio == "mic" or rate is not None or encoding is not None:
         parameters |= {"media_encoding": encoding or "pcm", "media_sample_rate_hertz": rate or _DEFAULT_RATE}
     try:
+        if audio not in ("mic", "-"):
+            os.stat(audio)  # a missing file is told before a missing region
         client = TranscribeClient(region, profile=profile, endpoint=endpoint, ca_bundle=ca_file)
         with output(path, audio, text=True) as write, contextlib.ExitStack() as stack:
             source = _source(audio, rate or _DEFAULT_RATE, stack)
             events = client.transcribe(source, pace=not fast, retries=retries, **parameters)
             results = (result for event in events for result in event.transcript.results)
-            for piece in _json_lines(results) if kind == "json" else SUBTITLES[kind or "transcript"](_cues(results)):
+            for piece in _json_lines(results) if kind == "json" else SUBTITLES[kind](_cues(results)):
                 write(piece)
                 if path == "-":
                     sys.stdout.flush()

@@ -24,7 +24,9 @@ def test_help_is_that_of_the_emulator(run):
 def test_wrong_usage(run):
     done = run("emulate", "--port", "x")
     assert done.status == 2
-    assert "eventstream emulate: error: argument --port" in done.err
+    usage, error = done.err.splitlines()
+    assert usage == "usage: eventstream emulate [OPTION]... (see eventstream emulate --help)"
+    assert error == "eventstream emulate: error: argument --port: 'x' is not a port (0 to 65535)"
 
 
 def test_completion_of_options(monkeypatch):
@@ -48,6 +50,15 @@ def test_emulate_serves_until_it_is_stopped():
     finally:
         process.kill()
         process.wait(10)
+
+
+def test_help_without_the_extra(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "eventstream.transcribe.emulator.options", None)
+    for option in ("-h", "--help"):
+        done = run("emulate", option)
+        assert (done.status, done.err) == (0, "")
+        assert done.out.startswith("usage: eventstream emulate [OPTION]...\n")
+        assert "pip install 'eventstream-codec[emulator]'" in done.out
 
 
 def test_missing_extra(run, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -90,6 +91,18 @@ def test_output_that_fails_is_absent(tmp_path, existing):
     with pytest.raises(ZeroDivisionError), output(str(path)) as write:
         fail_after(write(b"half"))
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [existing] * bool(existing)
+
+
+def test_output_that_cannot_appear_has_its_own_name(tmp_path, monkeypatch):
+    def replace(source, target):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), source)
+
+    monkeypatch.setattr(os, "replace", replace)
+    path = str(tmp_path / "out")
+    with pytest.raises(OSError, match="busy") as raised, output(path) as write:
+        write(b"whole")
+    assert (raised.value.errno, raised.value.filename) == (errno.EBUSY, path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_output_is_never_an_input(tmp_path, monkeypatch):

@@ -179,6 +179,28 @@ def test_missing_file(run, endpoint, tmp_path):
     assert (done.status, done.err) == (1, f"{tmp_path}/no.wav: No such file or directory\n")
 
 
+def test_missing_file_is_told_before_a_missing_region(run, monkeypatch, tmp_path):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    done = run("transcribe", tmp_path / "no.wav", "-o", tmp_path / "out")
+    assert (done.status, done.err) == (1, f"{tmp_path}/no.wav: No such file or directory\n")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("options", [("--srt", "--vtt"), ("--vtt", "--json"), ("--json", "--srt", "--vtt")])
+def test_two_forms_of_output_are_refused(run, talk, options):
+    done = run("transcribe", "--endpoint", "http://127.0.0.1:9", *options, talk)
+    assert (done.status, done.out) == (2, "")
+    assert re.search("--[a-z]+ and --[a-z and-]+: only one of them can be written\n$", done.err)
+
+
+@pytest.mark.parametrize("scheme", ["ws", "WSS"])
+def test_endpoint_of_a_websocket_is_refused(run, talk, scheme):
+    done = run("transcribe", "--endpoint", f"{scheme}://127.0.0.1:9", talk)
+    assert (done.status, done.out) == (2, "")
+    assert "--endpoint: give the one for HTTP/2, which begins with http:// or https://" in done.err
+
+
 def test_microphone_gives_pcm(run):
     assert run("transcribe", "mic", "--encoding", "flac").status == 2
 
@@ -189,14 +211,14 @@ def test_output_is_never_the_input(run, talk, endpoint):
 
 
 @pytest.mark.parametrize("to_file", [False, True], ids=["standard output", "a file"])
-def test_pipe_that_breaks(run, monkeypatch, tmp_path, to_file):
+def test_pipe_that_breaks(run, talk, monkeypatch, tmp_path, to_file):
     """That of standard output is not said, since its reader has seen enough."""
 
     def transcribe(*_, **__):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     monkeypatch.setattr("eventstream.transcribe.sync.TranscribeClient.transcribe", transcribe)
-    arguments = ["transcribe", "--region", "us-east-1", tmp_path / "talk.wav"]
+    arguments = ["transcribe", "--region", "us-east-1", talk]
     if to_file:
         assert run(*arguments, "-o", tmp_path / "out") == (1, "", "Broken pipe\n")
     else:

@@ -32,7 +32,7 @@ _PROGRAM = "python -m eventstream.transcribe.emulator"
 
 def main(arguments: list[str] | None = None, *, program: str = _PROGRAM) -> int:
     """Serve; the exit status. The program's name is that in the help."""
-    options = command_line.parser(program).parse_args(arguments)
+    options = command_line.parse(program, arguments)
     logging.basicConfig(
         level=logging.WARNING if options.quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -108,11 +108,14 @@ def _replace(path: Path, text: str) -> None:
     if path.exists() and not path.is_file():
         path.write_text(text)
         return
-    path = path.resolve()
-    with tempfile.TemporaryDirectory(prefix=".emulator-", dir=path.parent) as directory:
-        whole = Path(directory, path.name)
-        whole.write_text(text)
-        whole.replace(path)
+    target = path.resolve()
+    try:
+        with tempfile.TemporaryDirectory(prefix=".emulator-", dir=target.parent) as directory:
+            whole = Path(directory, target.name)
+            whole.write_text(text)
+            whole.replace(target)
+    except OSError as error:  # it names the temporary file, which nobody knows
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _stop_signal() -> asyncio.Future[None]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from eventstream.faults import Fault
 from eventstream.http2 import Budget
@@ -17,7 +17,7 @@ from eventstream.transcribe.emulator.rules import RULES
 from eventstream.transcribe.emulator.server import DOCUMENTATION_CREDENTIALS
 from eventstream.transcribe.emulator.service import Limits
 
-__all__ = ["clock", "connections", "limits", "parser"]
+__all__ = ["clock", "connections", "limits", "parse", "parser"]
 
 _T = TypeVar("_T")
 
@@ -51,10 +51,30 @@ def _shifted(offset: timedelta) -> datetime:
     return utc_now() + offset
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and not also every option that there is."""
+        self.exit(2, f"usage: {self.prog} [OPTION]... (see {self.prog} --help)\n{self.prog}: error: {message}\n")
+
+
+def parse(program: str, arguments: list[str] | None) -> argparse.Namespace:
+    """Return the options of a command line; if they are wrong, or contradict each other, the process ends."""
+    made = parser(program)
+    options = made.parse_args(arguments)
+    if options.script is not None and options.recogniser != _SCRIPTED:
+        made.error(f"argument --script: only the recogniser {_SCRIPTED} has a script, and --recogniser names another")
+    if options.no_verify and options.credentials:
+        made.error("argument --no-verify: not allowed with argument --credentials")
+    return options
+
+
+_SCRIPTED = "scripted"
+
+
 def parser(program: str) -> argparse.ArgumentParser:
     """Return the parser of the command line of a program of this name."""
     normal, strict, cost = Limits(), Limits.strict(), ConnectionLimits()
-    made = argparse.ArgumentParser(
+    made = _Parser(
         program,
         description="A local endpoint for Amazon Transcribe's streams.",
         epilog=f"Examples:\n  {program} --port 8080\n  {program} --tls ca.pem --recogniser moonshine",
@@ -63,14 +83,15 @@ def parser(program: str) -> argparse.ArgumentParser:
     add = made.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s: reachable from this machine only)")
     add("--port", type=_argument(_port), default=0, help="port to listen on; 0, the default, chooses a free one")
-    add(
+    websocket = made.add_mutually_exclusive_group().add_argument
+    websocket(
         "--websocket-port",
         type=_argument(_port),
         default=0,
         metavar="PORT",
         help="port for WebSockets, which presigned URLs open; 0, the default, chooses a free one",
     )
-    add("--no-websocket", action="store_const", dest="websocket_port", const=None, help="accept no WebSockets")
+    websocket("--no-websocket", action="store_const", dest="websocket_port", const=None, help="accept no WebSockets")
     add(
         "--page",
         action="store_true",
@@ -96,7 +117,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     )
     add(
         "--recogniser",
-        default="scripted",
+        default=_SCRIPTED,
         metavar="NAME",
         help="scripted (default) returns the same words for any audio; moonshine recognises English; or module:factory",
     )

@@ -193,7 +193,7 @@ def test_options_served(asked, tmp_path):
     assert asked("--websocket-port", "8443")["websocket_port"] == 8443
     assert asked("--no-websocket")["websocket_port"] is None
     assert asked("--page")["page"] is True
-    assert asked("--no-verify", "--credentials", "a:b")["credentials"] is None
+    assert asked("--no-verify")["credentials"] is None
     assert asked("--port", "0")["port"] == 0
     assert asked("--max-audio", "0")["limits"].max_audio == 0
 
@@ -297,6 +297,14 @@ def test_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
         module._replace(other, "after")
     assert sorted(tmp_path.iterdir()) == [path, here, other]
     assert (here / "ca.pem").read_text() == "of another"
+
+
+def test_ca_file_that_cannot_be_written_has_its_own_name(tmp_path):
+    path = tmp_path / "nowhere" / "ca.pem"
+    with pytest.raises(FileNotFoundError) as raised:
+        module._replace(path, "after")
+    assert raised.value.filename == str(path)
+    assert ".emulator-" not in str(raised.value)
 
 
 def test_link_is_followed(tmp_path):

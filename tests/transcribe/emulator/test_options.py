@@ -10,7 +10,7 @@ from eventstream.http2 import Budget
 from eventstream.server import ConnectionLimits
 from eventstream.signing import utc_now
 from eventstream.transcribe.emulator import Limits
-from eventstream.transcribe.emulator.options import clock, connections, limits, parser
+from eventstream.transcribe.emulator.options import clock, connections, limits, parse, parser
 
 
 def parsed(*arguments):
@@ -92,6 +92,25 @@ def test_options_that_are_wrong(arguments, said, capsys):
     assert raised.value.code == 2
     assert f"error: argument {arguments[0]}: " in (error := capsys.readouterr().err)
     assert said in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--script", "s", "--recogniser", "moonshine"], "--script: only the recogniser scripted has a script"),
+        (["--no-verify", "--credentials", "a:b"], "--no-verify: not allowed with argument --credentials"),
+        (["--websocket-port", "1", "--no-websocket"], "--no-websocket: not allowed with argument --websocket-port"),
+    ],
+)
+def test_options_that_contradict_each_other(arguments, said, capsys):
+    for given in (arguments, arguments[2:] + arguments[:2]):
+        with pytest.raises(SystemExit) as raised:
+            parse("emulator", given)
+        assert raised.value.code == 2
+    assert parse("emulator", ["--script", "s", "--recogniser", "scripted"]).recogniser == "scripted"
+    error = capsys.readouterr().err
+    assert f"emulator: error: argument {said}" in error
+    assert error.count("\n") == 4
 
 
 def test_options_help(capsys, monkeypatch):
