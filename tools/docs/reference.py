@@ -5,6 +5,7 @@
 - What only other modules of the package call, or asyncio, is left out.
 - The members of an enumeration are listed with their values.
 - Examples in docstrings are blocks of code.
+- Names that share a description in a docstring, as in ``start, end: seconds``, are described one by one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import griffe
 
 EXAMPLE = re.compile(r"^(?P<indent> *)>>> .*\n(?:(?P=indent)\S.*(?:\n|\Z))*", re.MULTILINE)
 ENUMERATIONS = ("Enum", "IntEnum", "StrEnum")
+SHARED = re.compile(r"^(?P<indent> +)(?P<names>\w+(?:, \w+)+): (?P<text>.*(?:\n(?P=indent) +\S.*)*)", re.MULTILINE)
 ARGUMENTS = re.compile(r"^Args:|\bIts arguments are those of\b", re.MULTILINE)
 
 PROTOCOL = "buffer_updated connection_lost connection_made data_received eof_received get_buffer"
@@ -57,13 +59,17 @@ class Reference(griffe.Extension):
                     member.docstring = griffe.Docstring(f"`{member.value}`", parent=member)
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Make blocks of code of the examples in a docstring."""
+        """Make blocks of code of the examples in a docstring, and give each name a description of its own."""
         if obj.docstring is not None:
-            obj.docstring.value = EXAMPLE.sub(_block, obj.docstring.value)
+            obj.docstring.value = SHARED.sub(_one_by_one, EXAMPLE.sub(_block, obj.docstring.value))
 
 
 def _has_arguments(cls: griffe.Class) -> bool:
     return cls.docstring is not None and ARGUMENTS.search(cls.docstring.value) is not None
+
+
+def _one_by_one(item: re.Match[str]) -> str:
+    return "\n".join(f"{item['indent']}{name}: {item['text']}" for name in item["names"].split(", "))
 
 
 def _block(example: re.Match[str]) -> str:
