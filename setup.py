@@ -11,6 +11,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 trace = os.environ.get("EVENTSTREAM_TRACE") == "1"
 
@@ -24,6 +25,20 @@ extension = Extension(
 (extension,) = cythonize([extension], compiler_directives={"linetrace": trace})
 extension.optional = os.environ.get("EVENTSTREAM_REQUIRE_NATIVE") != "1"  # here, as cythonize forgets it
 
+
+class BuildExtension(build_ext):
+    """Where the compiler fails, leave no extension of older sources, which would be taken for the one of these."""
+
+    def build_extension(self, ext: Extension) -> None:
+        try:
+            super().build_extension(ext)
+        except Exception:
+            built = Path(self.get_ext_filename(ext.name))
+            for folder in [Path(self.build_lib), *[Path()] * self.editable_mode]:
+                (folder / built).unlink(missing_ok=True)
+            raise
+
+
 REPOSITORY = re.findall('^Repository = "(.+)"$', Path("pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[0]
 
 
@@ -34,4 +49,9 @@ def absolute(link: re.Match[str]) -> str:
 
 readme = re.sub(r'(\]\(|src="|srcset=")(?!https?:|#)([^)"]+)', absolute, Path("README.md").read_text(encoding="utf-8"))
 
-setup(ext_modules=[extension], long_description=readme, long_description_content_type="text/markdown")
+setup(
+    ext_modules=[extension],
+    cmdclass={"build_ext": BuildExtension},
+    long_description=readme,
+    long_description_content_type="text/markdown",
+)

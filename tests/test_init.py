@@ -7,6 +7,9 @@ import pydoc
 import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import eventstream
 
@@ -37,6 +40,17 @@ def test_public_names_are_exported_or_modules():
 
 def test_version_is_that_of_the_metadata():
     assert eventstream.__version__ == importlib.metadata.version("eventstream-codec")
+
+
+def test_editable_install_is_seen_by_type_checkers():
+    """They read paths, and see no hooks of the import."""
+    installed = importlib.metadata.files("eventstream-codec") or []
+    editable = [file for file in installed if file.name.startswith("__editable__")]
+    if not editable:
+        pytest.skip("this is not an editable install")
+    (path,) = editable
+    assert path.suffix == ".pth"
+    assert Path(path.locate().read_text().strip(), "eventstream", "py.typed").is_file()
 
 
 def test_module_has_no_getattr():

@@ -30,6 +30,15 @@ $pip install "$work"/dist/*.whl
 (cd "$source" && "$work/venv/bin/pytest" -q -p no:cacheprovider "$@")
 tools/release/door.sh "$python" "$work"/dist/*.whl
 
+# What an earlier build of older sources left is not taken for these, where the compiler fails.
+touch "$source/eventstream/_native.pyx"
+env -u EVENTSTREAM_REQUIRE_NATIVE CC=there-is-no-compiler $pip wheel --no-build-isolation --no-deps \
+  --wheel-dir "$work/stale" "$source"
+if "$python" -m zipfile -l "$work"/stale/*.whl | grep -q '_native.*\.so'; then
+  echo "an extension of older sources was packed" >&2
+  exit 1
+fi
+
 # Where the compiler fails the package still installs, says so when it is imported, and works.
 "$python" -m venv "$work/bare"
 env -u EVENTSTREAM_REQUIRE_NATIVE CC=there-is-no-compiler "$work/bare/bin/python" -m pip --quiet --disable-pip-version-check install "$work"/dist/*.tar.gz
