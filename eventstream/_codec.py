@@ -1,7 +1,7 @@
 """The one place that chooses the implementation: the native core, or the reference if there is no native core.
 
 ``EVENTSTREAM_PURE_PYTHON=1`` in the environment selects the reference. On CPython, an unrequested fallback emits a
-`RuntimeWarning`, since the reference is thirty or more times slower.
+`RuntimeWarning`, since the reference is some 20 to 60 times slower.
 """
 
 from __future__ import annotations

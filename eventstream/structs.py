@@ -19,7 +19,8 @@ try:
     import msgspec
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        "eventstream.structs needs msgspec: install eventstream-codec with its extra [transcribe]", name=error.name
+        "eventstream.structs needs msgspec: install eventstream-codec with its extra [transcribe] or [client]",
+        name=error.name,
     ) from error
 
 from eventstream._codec import Headers, Message

@@ -274,7 +274,7 @@ async def over_websocket(call: Call) -> AsyncIterator[Opened]:
 
 def without_websockets(error: ModuleNotFoundError) -> ModuleNotFoundError:
     """Return the error that says which extra brings the library websockets."""
-    text = "WebSockets need the library websockets: install eventstream-codec with its extra [websocket]"
+    text = "WebSockets need the library websockets: install eventstream-codec with its extra [websocket] or [emulator]"
     return ModuleNotFoundError(text, name=error.name)
 
 

@@ -4,7 +4,9 @@ try:
     import msgspec as _msgspec  # noqa: F401
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        "eventstream.transcribe needs msgspec: install eventstream-codec with its extra [transcribe]", name=error.name
+        "eventstream.transcribe needs msgspec: install eventstream-codec with its extra [transcribe], or with [client] "
+        "or [emulator] to use these",
+        name=error.name,
     ) from error
 
 from eventstream.transcribe.exceptions import (
