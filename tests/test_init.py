@@ -44,8 +44,9 @@ def test_version_is_that_of_the_metadata():
 
 def test_editable_install_is_seen_by_type_checkers():
     """They read paths, and see no hooks of the import."""
-    installed = importlib.metadata.files("eventstream-codec") or []
-    editable = [file for file in installed if file.name.startswith("__editable__")]
+    distributions = importlib.metadata.distributions(name="eventstream-codec")  # also what a build left in this folder
+    files = [file for distribution in distributions for file in distribution.files or []]
+    editable = [file for file in files if file.name.startswith("__editable__")]
     if not editable:
         pytest.skip("this is not an editable install")
     (path,) = editable
