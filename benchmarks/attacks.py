@@ -345,7 +345,7 @@ class _Transport(asyncio.Transport):
 
 
 async def _after_resets() -> int:
-    """Bytes of an idle connection on which so many streams were reset."""
+    """Bytes of an idle connection on which this many streams were reset."""
 
     async def handler(stream: http2.ServerStream) -> None:
         await stream.respond(200, end=True)
@@ -369,7 +369,7 @@ async def _after_resets() -> int:
 
 
 def _silent(cores: tuple[int, int]) -> int:
-    """Bytes of a server to which so many TLS connections were made, and say nothing."""
+    """Bytes of a server with this many TLS connections that say nothing."""
     with (
         tempfile.NamedTemporaryFile() as authority,
         _emulator(cores[0], "--tls", authority.name) as (process, (endpoint, _)),

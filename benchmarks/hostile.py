@@ -46,7 +46,7 @@ NO_LIMITS: dict[str, Any] = {"max_headers_length": None, "max_payload_length": N
 
 Work = Callable[[], object]
 SHAPES: dict[str, Callable[[int], Work]] = {}
-"""By name, what makes the work on about so many bytes."""
+"""By name, what makes the work on about this many bytes."""
 
 
 def shape(name: str) -> Callable[[Callable[[int], Work]], Callable[[int], Work]]:
@@ -347,7 +347,7 @@ def _repeated(n: int) -> Work:
 
 @shape("HTTP headers, all distinct")
 def _distinct(n: int) -> Work:
-    return request("/", [(f"x{i}", " ") for i in range(n // 12)])  # each name stands in the authorization too
+    return request("/", [(f"x{i}", " ") for i in range(n // 12)])  # each name is in the authorization too
 
 
 @shape("a path of dots")

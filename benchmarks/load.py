@@ -306,7 +306,7 @@ def _memory(pid: int) -> int:
 
 
 def run(streams: int, seconds: float, processes: int, over: str = "h2c") -> Load:
-    """Run so many streams at once, shared among so many processes, of which the busiest counts."""
+    """Run this many streams at once, shared among these processes; the busiest one counts."""
     count = round(seconds / CHUNK_SECONDS)
     shares = [streams // processes + (number < streams % processes) for number in range(processes)]
     with (

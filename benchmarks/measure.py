@@ -20,7 +20,7 @@ T = TypeVar("T")
 Work = Callable[[], object]
 
 Timed = Callable[[int], float]
-"""Does a work so many times, here or elsewhere, and returns the seconds that it took."""
+"""Does a work a number of times, here or elsewhere, and returns the seconds that it took."""
 
 
 @dataclass(frozen=True)

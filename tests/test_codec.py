@@ -68,7 +68,7 @@ def test_reference_does_not_load_the_native_module():
     assert run(program, EVENTSTREAM_PURE_PYTHON="1").strip() == "False"
 
 
-@pytest.mark.skipif(sys.implementation.name != "cpython", reason="elsewhere the reference is no surprise")
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="elsewhere the reference is expected")
 def test_unintended_fallback_is_a_runtime_warning():
     output = run(BLOCK_NATIVE + PRINT)
     assert output.split()[:2] == ["reference", "eventstream._reference"]
@@ -77,7 +77,7 @@ def test_unintended_fallback_is_a_runtime_warning():
     assert "EVENTSTREAM_PURE_PYTHON=1" in output, "it says how to accept it"
 
 
-@pytest.mark.skipif(sys.implementation.name != "cpython", reason="elsewhere the reference is no surprise")
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="elsewhere the reference is expected")
 @pytest.mark.parametrize(
     ("is_source", "advice"),
     [(True, "This is the source tree"), (False, "Install a wheel")],
@@ -154,7 +154,7 @@ print(eventstream.implementation)
     assert run(program, "-W", "ignore", COVERAGE_PROCESS_CONFIG="").split() == ["reference", "True", "native"]
 
 
-@pytest.mark.skipif(sys.implementation.name != "cpython", reason="elsewhere the reference is no surprise")
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="elsewhere the reference is expected")
 @pytest.mark.parametrize("names", [("_interpreters",), ("_interpreters", "_xxsubinterpreters")], ids=len)
 def test_warning_in_main_interpreter_names_no_subinterpreter(names):
     """Also where Python has no such module, or has the older one."""

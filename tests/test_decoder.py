@@ -1463,7 +1463,7 @@ def test_gil_is_released_for_large_payloads(native, work):
         before = ticks
         for _ in range(1000):
             work(native, small)
-        assert ticks == before, "it is given away for a small payload, or this test is no good"
+        assert ticks == before, "it is given away for a small payload, or this test proves nothing"
         while ticks == before and time.monotonic() < deadline:
             work(native, large)
         assert ticks > before
@@ -1610,7 +1610,7 @@ def test_collector_does_not_empty_a_decoder(native):
     assert not gc.is_tracked(native.Decoder())
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="a class in Python is no buffer")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="a class in Python is not a buffer")
 @pytest.mark.parametrize("mapped", [False, True])
 def test_buffer_released_by_the_collector_may_use_a_decoder(native, mapped):
     """It is released while the collector empties the objects of the cycle one by one."""

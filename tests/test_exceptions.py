@@ -348,7 +348,7 @@ FOUND = {
     b"AAAAVgAAAEUpgbD5C2V2": "base64",
     b"Internal Server Error": "text",
 }
-"""What is no event stream, and what the error calls it."""
+"""What is not an event stream, and what the error calls it."""
 
 
 @each("before", [b"", frames.EVENT_FRAME], ids=["at the start", "after a message"])

@@ -60,6 +60,6 @@ def test_broken_invariants_are_seen(monkeypatch):
 
 
 def test_sample_is_checked_thoroughly():
-    """The same inputs each time, about one in so many."""
+    """The same inputs each time, about one in this many."""
     sampled = sum(fuzz.is_sampled(number.to_bytes(3, "big")) for number in range(fuzz.SAMPLE * 100))
     assert 50 < sampled < 150

@@ -67,16 +67,21 @@ UPWARDS = {
 }
 """What is imported when it is called."""
 
-PRIVATE = {
-    # The two implementations of the codec, and what chooses between them, are one thing in three files.
-    ("eventstream._codec", "eventstream._native"),
-    ("eventstream._codec", "eventstream._reference"),
-    ("eventstream._salvage", "eventstream._codec"),
-    ("eventstream.adapters.botocore", "eventstream._codec"),
-    ("eventstream.cli._inputs", "eventstream._codec"),
-    ("eventstream.cli.emulate", "eventstream.transcribe.emulator.__main__"),
+PRIVATE = {("eventstream.cli.emulate", "eventstream.transcribe.emulator.__main__")}
+"""Modules that import private names of another module."""
+
+FOREIGN = {
+    ("eventstream.adapters._equipment", "_endpoint"),
+    ("eventstream.adapters.amazon_transcribe", "_MAX_HEADERS_LENGTH"),
+    ("eventstream.adapters.amazon_transcribe", "_MAX_PAYLOAD_LENGTH"),
+    ("eventstream.adapters.amazon_transcribe", "_input_stream"),
+    ("eventstream.adapters.botocore", "_operation_name"),
+    ("eventstream.adapters.botocore", "_raw_stream"),
+    ("eventstream.adapters.smithy", "_keys"),
+    ("eventstream.adapters.smithy", "_read_from_iterable"),
+    ("eventstream.http2._h2", "_headers_buffer"),
 }
-"""Who imports private names of another module."""
+"""Private attributes of other libraries, which the adapters and `_h2` use where nothing public will do."""
 
 MODULES = {
     ".".join(["eventstream", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__"): path
@@ -155,6 +160,31 @@ def test_private_names_stay_in_their_module() -> None:
             assert not private or target != source, f"{module}: {name} of {source}"
             package, _, last = target.rpartition(".")
             assert not last.startswith("_") or module.startswith(package), f"{module}: {target} is private to {package}"
+
+
+def foreign_attributes(tree: ast.Module) -> set[str]:
+    """Return the private attributes that a module reads and does not define; `_replace` is public in a named tuple."""
+    read, own = set(), {"_replace"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+                read.add(node.attr)
+        elif isinstance(node, ast.Attribute):
+            own.add(node.attr)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            own.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            own.add(node.id)
+    return {name for name in read - own if name.startswith("_") and not name.endswith("__")}
+
+
+def test_private_attributes_stay_in_their_module() -> None:
+    found = {
+        (module, name)
+        for module, path in MODULES.items()
+        for name in foreign_attributes(ast.parse(path.read_text("utf-8")))
+    }
+    assert found == FOREIGN
 
 
 def test_lower_layers_reach_for_nothing() -> None:

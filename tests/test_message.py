@@ -169,7 +169,7 @@ ERRORS = {
     "Message": ({}, b'{"Message":"text"}', "text"),
     "message": ({}, b'{"message":"text"}', "text"),
     "both": ({}, b'{"message":"no","Message":"text"}', "text"),
-    "Message is no text": ({}, b'{"Message":5,"message":"text"}', "text"),
+    "Message is not text": ({}, b'{"Message":5,"message":"text"}', "text"),
     "the header first": ({"error_message": "text"}, b'{"Message":"no"}', "text"),
     "nothing": ({}, b"", ""),
     "broken JSON": ({}, b'{"Message":"te', ""),

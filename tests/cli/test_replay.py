@@ -30,7 +30,7 @@ LIMITS = {"max_headers_length": 131_072, "max_payload_length": 25_165_824}
 
 @contextlib.contextmanager
 def served(path, *options, count=1):
-    """Yield the port of a server that ends after so many requests."""
+    """Yield the port of a server that ends after this many requests."""
     command = [sys.executable, "-m", "eventstream", "replay", str(path), *options]
     command += ["--requests", str(count)] if count else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=AWAY)

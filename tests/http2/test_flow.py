@@ -111,7 +111,7 @@ def test_last_frame_of_a_request_that_nobody_reads():
     run(main())
 
 
-def test_length_of_a_request_that_ends_wrongly_after_its_response():
+def test_length_of_a_request_that_ends_wrongly_after_response():
     """Its trailers end it. Both sides have ended, so there is nothing to reset."""
     streams = []
 

@@ -195,7 +195,7 @@ def test_peer_chooses_a_smaller_headers_table(sizes):
 
 
 def test_peer_cannot_make_the_headers_table_grow():
-    """It understands all the same what it is sent."""
+    """It still understands what it is sent."""
 
     async def handler(stream):
         await stream.respond(200, [("x-request-id", f"{stream.id:0100}")], end=True)

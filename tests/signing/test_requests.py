@@ -557,7 +557,7 @@ def test_signed_headers_are_lower_case_sorted_and_there_once(change):
 
 
 def test_repeated_host_is_none_of_them():
-    """Neither the first nor the last of them stands for what was signed."""
+    """Neither the first nor the last of them is what was signed."""
     headers = [("host", "localhost:8443"), *signed_request()]
     assert verify(headers)
     for added in ([("host", "elsewhere"), *headers], [*headers, ("Host", "elsewhere")]):

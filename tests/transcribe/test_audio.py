@@ -509,7 +509,7 @@ def test_wav_whose_lengths_were_never_written():
             assert audio.duration == 0.0
             assert list(iter_chunks(audio, audio.format)) == [b"abcd"]
     for after in (info, b"\0\0"):
-        assert opened(wav(after=after)).read(100) == b"", "what follows is no audio"
+        assert opened(wav(after=after)).read(100) == b"", "what follows is not audio"
 
 
 class Slow(io.BytesIO):

@@ -296,7 +296,7 @@ def test_cancellation_closes_the_stream():
 
 
 def test_half_a_chunk_is_no_chunk():
-    """Who stops waiting for a chunk to be sent has ended the stream."""
+    """Cancelling the sending of a chunk ends the stream."""
 
     async def deaf(stream, session):
         await done.wait()

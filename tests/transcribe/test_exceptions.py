@@ -307,7 +307,7 @@ def test_invalid_requests_and_audio_are_value_errors():
 
 
 def test_error_text_begins_no_other_field():
-    """Who passes an error on writes no line of the peer's into its own response."""
+    """Passing an error on writes no line of the peer's into the response."""
     message = Message({":message-type": "exception", ":exception-type": "X\r\nSet-Cookie: a=1\x00\x7f"}, b"{}")
     error = TranscribeError.from_message(message)
     error.request_id = "1\n2\ud800"

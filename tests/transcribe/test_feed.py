@@ -15,7 +15,7 @@ ERROR = ConnectionError("lost")
 
 
 class Sink:
-    """A stream that takes so many chunks, and then breaks."""
+    """A stream that takes this many chunks, and then breaks."""
 
     def __init__(self, room=1_000):
         self.room = room

@@ -14,7 +14,7 @@ def main() -> int:
         "python -m mutation", description=mutation.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = [*modules.TESTS, *operators.TARGETS]
-    arguments.add_argument("name", nargs="*", help=f"one of {', '.join(names)}; none stands for all")
+    arguments.add_argument("name", nargs="*", help=f"one of {', '.join(names)}; none means all")
     arguments.add_argument("--count", type=int, help="how many of native's or the kernels' mutants are taken")
     arguments.add_argument("--seed", type=int, default=1, help="which ones")
     arguments.add_argument("--only", help="those whose description contains this, instead of a sample")

@@ -1,7 +1,7 @@
 """A plugin of pytest: where the adapter's methods go, their mutants go along.
 
 `install` puts methods of our classes into those of smithy's library. What mutmut makes of a method looks for its
-mutants in the class where it stands.
+mutants in the class that it is in.
 """
 
 from smithy_aws_event_stream import events as library

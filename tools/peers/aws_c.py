@@ -199,7 +199,7 @@ class Decoder:
 
 
 def text(raw: bytes) -> str:
-    """Unchecked, as it comes: bytes that are no UTF-8 as lone surrogates."""
+    """Unchecked, as it comes: bytes that are not UTF-8 as lone surrogates."""
     return raw.decode("utf-8", "surrogateescape")
 
 

@@ -41,7 +41,7 @@ def one(header: bytes, payload: bytes = b"payload") -> bytes:
 
 
 def many(length: int) -> bytes:
-    """Headers of so many bytes in all, each within its own bounds."""
+    """Headers of this many bytes in all, each within its own bounds."""
     parts = [frames.string(str(number), b"v" * 32_000) for number in range(4)]
     return b"".join(parts) + frames.string("4", b"v" * (length - len(b"".join(parts)) - 5))
 

@@ -31,7 +31,7 @@ class Codec:
     note = ""
     encodes = True
     classes: Mapping[str, Callable[[Any], Any]] = {}
-    """What stands for our classes of header values here."""
+    """What takes the place of our classes of header values here."""
 
     @property
     def version(self) -> str | None:

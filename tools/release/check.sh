@@ -6,7 +6,7 @@
 # equal byte for byte. What they hold is checked, and each is installed into an environment of its own and tested from an
 # empty folder: the sdist and the wheel of PYTHON with the whole suite, the others with SUITE (by default the codec's
 # tests), the one for arm64 under emulation. PYTHON's environment needs the group `release`. The results are in dist/.
-# At the end stands what must still be filled in.
+# At the end it lists what must still be filled in.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD

@@ -153,7 +153,7 @@ def status(error: Any) -> int | None:
 
 
 def present(value: dict[str, Any]) -> dict[str, Any]:
-    """Without what is absent, and what is no header."""
+    """Without what is absent, and what is not a header."""
     return {name: item for name, item in value.items() if isinstance(item, (str, int))}
 
 

@@ -1,4 +1,4 @@
-"""Who is let in, and who has to leave, without any stream."""
+"""Which streams are let in, and which have to leave, without any stream."""
 
 from __future__ import annotations
 
