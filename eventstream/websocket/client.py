@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from eventstream.proxy import Proxy
 
 
+_HTTP_1_0 = b"HTTP/1.0 "
+
+
 class ClientSocket(Connection):
     """The client's end of a WebSocket, as `connect` makes it."""
 
@@ -39,12 +42,25 @@ class ClientSocket(Connection):
         self._client_protocol = ClientProtocol(parse_uri(url), max_size=max_frame, logger=LOG)
         super().__init__(self._client_protocol, idle_frames)
         self._response: Response | None = None
+        self._begun: bytes | None = b""  # the beginning of the response, until it says which HTTP that is
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the request."""
         super().connection_made(transport)
         self._client_protocol.send_request(self._client_protocol.connect())
         self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Process it. What a server of HTTP/1.0 refuses is read, too, which the library would not do."""
+        if self._begun is not None:
+            data = self._begun + data
+            if _HTTP_1_0.startswith(data):
+                self._begun = data
+                return
+            self._begun = None
+            if data.startswith((_HTTP_1_0 + b"3", _HTTP_1_0 + b"4", _HTTP_1_0 + b"5")):
+                data = b"HTTP/1.1 " + data[len(_HTTP_1_0) :]
+        super().data_received(data)
 
     def _ended(self) -> None:
         if self._response is None and not self._is_deaf:

@@ -116,6 +116,45 @@ def test_client_takes_no_other_answer_for_a_websocket(status, told):
     run(main())
 
 
+@pytest.mark.parametrize(("status", "told"), [("404 Not Found", 404), ("302 Found", 302), ("503 Busy", 503)])
+@pytest.mark.parametrize("cut", [0, 5, 9, 12])
+def test_client_takes_a_refusal_of_http_1_0(status, told, cut):
+    async def main():
+        async def page(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            wire = f"HTTP/1.0 {status}\r\nContent-Type: text/plain\r\n\r\nnot here".encode()
+            for piece in (wire[:cut], wire[cut:]):
+                writer.write(piece)
+                await asyncio.sleep(0.01)
+            writer.close()
+
+        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with connected(port) as channel:
+                response = await channel.response(5)
+                assert (response.status, dict(response.headers)) == (told, {"content-type": "text/plain"})
+                assert await channel.receive(5) == b"not here"
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", ["200 OK", "101 Switching Protocols"])
+def test_client_takes_no_websocket_of_http_1_0(status):
+    async def main():
+        async def page(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.0 {status}\r\n\r\n".encode())
+            writer.close()
+
+        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with connected(port) as channel:
+                with pytest.raises(StreamError, match=r"does not speak HTTP/1[.]1"):
+                    await channel.response(5)
+
+    run(main())
+
+
 def test_client_takes_a_refusal_that_ends_with_the_connection():
     """Its body says no length, as in HTTP/1.0."""
 
