@@ -13,7 +13,15 @@ from eventstream._codec import Message
 from eventstream.client.clock import Clock
 from eventstream.client.responses import check_response
 from eventstream.client.retries import Retries, StartOptions
-from eventstream.client.settings import endpoint_for, environment, parse_endpoint, proxy_of, transport_of, trust
+from eventstream.client.settings import (
+    check_region,
+    endpoint_for,
+    environment,
+    parse_endpoint,
+    proxy_of,
+    transport_of,
+    trust,
+)
 from eventstream.client.stream import Stream
 from eventstream.credentials import ConfigurationError, CredentialChain, NoRegion, Source, check_source, resolve
 from eventstream.exceptions import ServiceError
@@ -83,7 +91,7 @@ class Client:
         region: as given or found.
 
     Raises:
-        ConfigurationError: no region was found, or the endpoint, the CA bundle or the proxy cannot be used.
+        ConfigurationError: no region was found, or the region, the endpoint, the CA bundle or the proxy cannot be used.
         TypeError: the credentials are of another type.
     """
 
@@ -109,6 +117,7 @@ class Client:
             check_source(credentials)
         self._credentials: Source = CredentialChain(profile) if credentials is None else credentials
         self.region = region or environment("AWS_REGION", "AWS_DEFAULT_REGION") or self._profile_region()
+        check_region(self.region)
         self._endpoint = endpoint
         if endpoint is not None:
             parse_endpoint(endpoint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from typing import Literal
 
@@ -15,6 +16,12 @@ from eventstream.transport import Endpoint, Transport, over_http2, over_websocke
 def environment(*names: str) -> str | None:
     """Return the first of the variables that is set, and not empty."""
     return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+def check_region(region: str) -> None:
+    """Check that the region can be a part of a host's name."""
+    if not re.fullmatch("[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", region):
+        raise ConfigurationError(f"the region {quote(region)} cannot be one: expected a name such as us-east-1")
 
 
 def parse_endpoint(url: str) -> Endpoint:

@@ -35,3 +35,16 @@ def test_endpoint_of_a_websocket_needs_its_transport(monkeypatch, url, is_argume
                 pass
 
     run(main)
+
+
+@pytest.mark.parametrize("region", ["us east 1", "us-east-1\n", "us_east_1", "eu/1", "-us", "us-", "x" * 64, "\u00fc"])
+@pytest.mark.parametrize("is_argument", [True, False])
+def test_region_is_checked_at_once(monkeypatch, region, is_argument):
+    monkeypatch.setenv("AWS_REGION", region)
+    with pytest.raises(ConfigurationError, match=r"^the region '.*' cannot be one: expected a name such as us-east-1$"):
+        Client(region if is_argument else None, credentials=CREDENTIALS)
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "local", "x", "X1" * 31])
+def test_regions_that_are_taken(region):
+    assert Client(region, credentials=CREDENTIALS).region == region
