@@ -116,7 +116,7 @@ class _Report:
 
     def text(self) -> str:
         status = click.style(self.status, fg="green" if self.is_sound else "red")
-        size = f"{counted(self.messages, 'message')}, {counted(self.length, 'byte')}"
+        size = "empty" if self.length == 0 else f"{counted(self.messages, 'message')}, {counted(self.length, 'byte')}"
         return f"{status}: {'; '.join(filter(None, (self.reason(), size)))}"
 
     def reason(self) -> str:

@@ -37,7 +37,9 @@ def test_sound_stream(run, request_wire):
 
 
 def test_empty_stream_is_sound(run):
-    assert check(run, b"")[0] == {"file": "-", "status": "sound", "messages": 0, "bytes": 0}
+    found, line = check(run, b"")
+    assert found == {"file": "-", "status": "sound", "messages": 0, "bytes": 0}
+    assert line == "-: sound: empty"
 
 
 @pytest.mark.parametrize(("cut", "missing"), [(1, 1), (29, 29), (50, 50), (125, 7)])
