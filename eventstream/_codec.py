@@ -71,7 +71,7 @@ else:
             implementation = "native"
         except ImportError as error:
             if sys.implementation.name == "cpython":
-                import warnings
+                from eventstream._warnings import warn
 
                 if _in_subinterpreter():  # pragma: no cover (tests reach it, but no tracer follows them there)
                     advice = "This is a subinterpreter, and Cython modules work only in the interpreter that"
@@ -81,11 +81,10 @@ else:
                     advice += " to import the installed package"
                 else:
                     advice = "Install a wheel, or a C compiler and install again"
-                warnings.warn(
+                warn(
                     f"eventstream uses its slow Python implementation, as the native one cannot be imported ({error}). "
                     f"{advice}; set EVENTSTREAM_PURE_PYTHON=1 to accept this.",
                     RuntimeWarning,
-                    stacklevel=2,
                 )
     if implementation == "reference":
         from eventstream._reference import (

@@ -72,7 +72,8 @@ def test_reference_does_not_load_the_native_module():
 def test_unintended_fallback_is_a_runtime_warning():
     output = run(BLOCK_NATIVE + PRINT)
     assert output.split()[:2] == ["reference", "eventstream._reference"]
-    assert "RuntimeWarning" in output
+    assert "\n<string>:" in f"\n{output}", "it points at the import"
+    assert ": RuntimeWarning: " in output
     assert "blocked by the test" in output, "it says why"
     assert "EVENTSTREAM_PURE_PYTHON=1" in output, "it says how to accept it"
 

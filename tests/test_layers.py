@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "eventstream"
 
 LAYERS = [
-    {"_arguments", "_partitions", "_text"},
+    {"_arguments", "_partitions", "_text", "_warnings"},
     {"exceptions", "wire", "values"},
     {"_codec", "_reference"},
     {"_salvage"},

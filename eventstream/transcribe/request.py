@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from eventstream._warnings import warn
 from eventstream.operation import request_id_of
 from eventstream.parameters import Boolean, Choice, Integer, Kind, Parameter, Parameters, Text, TextList
 
@@ -241,7 +241,7 @@ class StartStreamTranscriptionRequest(CheckedRequest, _Parameters):
         super().__post_init__()
         for code in (self.language_code, self.preferred_language, *(self.language_options or ())):
             if code is not None and code not in LANGUAGE_CODES:
-                warnings.warn(f"language code {code!r} is not known here; it is passed on", stacklevel=3)
+                warn(f"language code {code!r} is not known here; it is passed on")
 
     @classmethod
     def from_headers(cls, pairs: Iterable[tuple[str, str]]) -> Self:

@@ -1673,6 +1673,20 @@ def test_transcribe_continues_after_a_fault(fault, transport, pauses):
     run(main())
 
 
+def test_unknown_language_points_at_the_users_line():
+    async def main():
+        client = TranscribeClient("us-east-1", endpoint="http://127.0.0.1:9", credentials=CREDENTIALS)
+        fields = {**PCM, "language_code": "tlh-001"}
+        client.start_stream_transcription(**fields)
+        await client.presign(**fields)
+        with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
+            await anext(client.transcribe(SPOKEN, **fields))
+
+    with pytest.warns(UserWarning, match="language code 'tlh-001' is not known here") as caught:
+        run(main())
+    assert [warning.filename for warning in caught] == [__file__] * 3
+
+
 @pytest.mark.parametrize("transport", ["http2", "websocket"])
 @pytest.mark.parametrize("name", ["ConflictException", "TeapotException"])
 def test_request_id_of_an_exception_in_the_stream(name, transport):

@@ -1,0 +1,70 @@
+"""Warnings point at the line of the user's code which they are about."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import warnings
+
+import pytest
+
+from eventstream import _warnings
+
+
+def ours(code, **names):
+    """Return the function ``call`` of a module of the package."""
+    module = {"__name__": "eventstream.part", "warn": _warnings.warn, **names}
+    exec(compile(code, "part.py", "exec"), module)
+    return module["call"]
+
+
+def line():
+    return inspect.currentframe().f_back.f_lineno
+
+
+def called(call, *arguments):
+    expected = line() + 1
+    call(*arguments)
+    return expected
+
+
+@pytest.mark.parametrize("category", [UserWarning, RuntimeWarning])
+def test_warning_points_at_the_caller(category):
+    call = ours("def call(category):\n    inner(category)\ndef inner(category):\n    warn('text', category)")
+    with pytest.warns(category, match="^text$") as caught:
+        expected = called(call, category)
+    assert [(found.filename, found.lineno) for found in caught] == [(__file__, expected)]
+
+
+def test_warning_of_a_coroutine_points_at_what_awaits_it():
+    call = ours("async def call():\n    warn('text')")
+
+    async def main():
+        expected = line() + 1
+        await call()
+        return expected
+
+    with pytest.warns(UserWarning, match="^text$") as caught:
+        expected = asyncio.run(main())
+    assert [(found.filename, found.lineno) for found in caught] == [(__file__, expected)]
+
+
+def test_warning_of_a_thread_has_no_caller():
+    def warned():
+        thread = threading.Thread(target=ours("def call():\n    warn('text')"))
+        thread.start()
+        thread.join()
+
+    with pytest.warns(UserWarning, match="^text$") as caught:
+        warned()
+    assert [(found.filename, found.lineno) for found in caught] == [("part.py", 2)]
+
+
+def test_warning_comes_once_for_a_line():
+    call = ours("def call():\n    warn('text')")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(2):
+            call()
+    assert len(caught) == 1
