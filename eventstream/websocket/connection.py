@@ -127,6 +127,8 @@ class Connection(asyncio.BufferedProtocol):
         return len(self._received) >= WINDOW
 
     def _read_or_not(self) -> None:
+        if self._transport.is_closing():
+            return  # where it is closed, asyncio's TLS fails
         if self._is_full or len(self._arrived) >= READ_SIZE:
             self._transport.pause_reading()
         else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 
 import pytest
-from http2.loopback import run
+from http2.loopback import run, server_context
 from sockets import HANDSHAKE, Peer, answer_to, client_of, echo, rest
 from websockets.server import ServerProtocol
 from websockets.utils import accept_key
@@ -243,6 +244,27 @@ def test_lost_connection_keeps_what_came_before():
         assert await channel.receive() == bytes(5_000)
         with pytest.raises(StreamError, match="the connection was lost"):
             await channel.receive()
+
+    run(main())
+
+
+def test_receive_over_tls_after_the_server_has_closed(certificate):
+    """Asyncio's transport can only be closed once more then."""
+
+    async def main():
+        async def talk(channel):
+            assert await channel.receive() == b"talk"
+            await channel.send(bytes(1_000))
+            await channel.end()
+
+        trusting = ssl.create_default_context(cafile=certificate)
+        async with websocket.serve(talk, ssl=server_context(certificate)) as server:
+            url = f"wss://localhost:{server.port}/"
+            async with websocket.connect(url, "localhost", server.port, ssl=trusting) as channel:
+                await channel.send(b"talk")
+                await asyncio.wait([channel._lost])
+                assert await channel.receive() == bytes(1_000)
+                assert await channel.receive() == b""
 
     run(main())
 
