@@ -8,8 +8,10 @@ import runpy
 import subprocess
 import sys
 import wave
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import byteorder
 import pytest
@@ -21,26 +23,53 @@ CAPTURES = Path(__file__).parent / "captures"
 LIVE = str(EXAMPLES / "live.py")
 
 
+class Ended(NamedTuple):
+    """What an example has printed, and its exit status."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 def run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True, timeout=60, cwd=cwd)
 
 
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Run an example in this process."""
+
+    def run_here(path: str, *arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", [path, *arguments])
+        status = 0
+        try:
+            runpy.run_path(path, run_name="__main__")
+        except SystemExit as ended:
+            status = ended.code or 0  # type: ignore[assignment]
+        return Ended(status, *capsys.readouterr())
+
+    return run_here
+
+
+RECORDED = str(EXAMPLES / "recorded.py")
+
+
 def test_recorded_exchange_is_verified_and_shown() -> None:
-    done = run(str(EXAMPLES / "recorded.py"))
+    done = run(RECORDED)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("  verified: ") == 34
     assert "FINAL" in done.stdout
     assert "he might even have been made a real boy" in done.stdout
 
 
-def test_recorded_exception_is_shown() -> None:
-    done = run(str(EXAMPLES / "recorded.py"), "amazon-transcribe-0.6.4-limit-exceeded")
+def test_recorded_exception_is_shown(run_here: Callable[..., Ended]) -> None:
+    done = run_here(RECORDED, "amazon-transcribe-0.6.4-limit-exceeded")
     assert done.returncode == 0, done.stderr
     assert "LimitExceededException (429)" in done.stdout
 
 
-def test_exchange_that_is_not_there_is_an_error() -> None:
-    done = run(str(EXAMPLES / "recorded.py"), "nothing")
+def test_exchange_that_is_not_there_is_an_error(run_here: Callable[..., Ended]) -> None:
+    done = run_here(RECORDED, "nothing")
     assert done.returncode == 2
     assert "amazon-transcribe-0.6.4-speech" in done.stderr
 
@@ -191,8 +220,8 @@ def test_unusable_audio_is_reported(
         assert "Traceback" not in err
 
 
-def test_wav_of_the_user_is_transcribed(tmp_path: Path) -> None:
-    done = run_live("--fast", "--recogniser", "scripted", write_wav(tmp_path / "half.wav", 1, 8000))
+def test_wav_of_the_user_is_transcribed(tmp_path: Path, run_here: Callable[..., Ended]) -> None:
+    done = run_here(LIVE, "--fast", "--recogniser", "scripted", write_wav(tmp_path / "half.wav", 1, 8000))
     assert done.returncode == 0, done.stderr
     assert "5 chunks of audio, 8,000 bytes" in done.stdout
 

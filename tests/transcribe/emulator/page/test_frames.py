@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
 import uuid
 from pathlib import Path
 
@@ -36,21 +37,37 @@ NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="the page's JavaScript is tested with node, and there is none")
 
 
-def ask(*questions):
-    """Return what the codec in JavaScript answers."""
+@pytest.fixture(scope="module")
+def ask():
+    """Return what the codec in JavaScript answers. One process answers all."""
     assert NODE is not None
-    done = subprocess.run(
-        [NODE, str(DRIVER), str(CODEC)],
-        input="".join(f"{json.dumps(question)}\n" for question in questions),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == len(questions)
-    return answers
+    command = [NODE, str(DRIVER), str(CODEC)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+
+    def answer(question):
+        process.stdin.write(f"{json.dumps(question)}\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+    def ask(*questions):
+        watch = threading.Timer(60, process.kill)
+        watch.start()
+        try:
+            return [answer(question) for question in questions]
+        finally:
+            watch.cancel()
+            watch.join()
+
+    try:
+        yield ask
+        process.stdin.close()
+        assert process.stdout.read() == "", "an answer to each question, and no more"
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait(60)
+        process.stdin.close()
+        process.stdout.close()
 
 
 def type_and_value(value):
@@ -76,25 +93,30 @@ def expected(frame):
     return described(message.headers), message.payload.hex()
 
 
-def check(*wires):
+@pytest.fixture(scope="module")
+def check(ask):
     """Compare the outcome of each; return the names of the errors that there were."""
-    kinds = set()
-    for wire, answer in zip(wires, ask(*({"open": wire.hex()} for wire in wires)), strict=True):
-        ours = expected(wire)
-        if answer["error"] is None:
-            assert (answer["headers"], answer["payload"]) == ours, wire.hex()
-        else:
-            assert tuple(answer["error"]) == ours, wire.hex()
-            kinds.add(ours[0])
-        parts = [(start, end) for _, start, end in answer["parts"]]
-        assert [0, *(end for _, end in parts)] == [*(start for start, _ in parts), len(wire)], (
-            "each byte is in one part"
-        )
-        assert all(start < end for start, end in parts)
-    return kinds
+
+    def check(*wires):
+        kinds = set()
+        for wire, answer in zip(wires, ask(*({"open": wire.hex()} for wire in wires)), strict=True):
+            ours = expected(wire)
+            if answer["error"] is None:
+                assert (answer["headers"], answer["payload"]) == ours, wire.hex()
+            else:
+                assert tuple(answer["error"]) == ours, wire.hex()
+                kinds.add(ours[0])
+            parts = [(start, end) for _, start, end in answer["parts"]]
+            assert [0, *(end for _, end in parts)] == [*(start for start, _ in parts), len(wire)], (
+                "each byte is in one part"
+            )
+            assert all(start < end for start, end in parts)
+        return kinds
+
+    return check
 
 
-def test_frames_of_all_types_are_opened():
+def test_frames_of_all_types_are_opened(ask, check):
     assert check(frames.TEN_FRAME, frames.EVENT_FRAME, frames.EMPTY_FRAME, frames.frame(payload=bytes(70_000))) == set()
     [answer] = ask({"open": frames.TEN_FRAME.hex()})
     assert [kind for kind, _, _ in answer["parts"]] == [
@@ -109,13 +131,13 @@ def test_frames_of_all_types_are_opened():
     ]
 
 
-def test_frames_of_recorded_clients_are_opened():
+def test_frames_of_recorded_clients_are_opened(check):
     messages = [message.encode() for path in CAPTURES for message in eventstream.iter_messages(path.read_bytes())]
     assert len(messages) > 100
     assert check(*messages) == set()
 
 
-def test_frames_changed_in_one_byte_fail_alike():
+def test_frames_changed_in_one_byte_fail_alike(check):
     """With their checksums made right again, so that the fault is found where it is, and as they are."""
     changed = []
     for position in range(len(frames.TEN_FRAME) - frames.CRC):
@@ -136,7 +158,7 @@ def test_frames_changed_in_one_byte_fail_alike():
     }
 
 
-def test_frames_with_other_faults_fail_alike():
+def test_frames_with_other_faults_fail_alike(check):
     twice = frames.frame(frames.string("a", "1") + frames.string("a", "2"))
     surrogate = frames.frame(frames.string("a", b"\xed\xa0\x80"))
     mark = frames.frame(frames.string("a", b"\xef\xbb\xbfa"))
@@ -149,19 +171,19 @@ def test_frames_with_other_faults_fail_alike():
     }
 
 
-def test_frames_of_the_fuzz_corpus_fail_alike():
+def test_frames_of_the_fuzz_corpus_fail_alike(check):
     assert len(CORPUS) > 20
     check(*(path.read_bytes()[:100_000] for path in CORPUS))
 
 
-def test_frames_are_encoded_as_ours_are():
+def test_frames_are_encoded_as_ours_are(ask):
     extremes = {"byte": Byte(-128), "short": Short(32_767), "int": -(2**31), "long": Long(-(2**63)), "b": b"x" * 32_767}
     messages = [(frames.TEN_HEADERS, b"payload"), ({}, b""), (extremes, b"\0"), ({"n" * 255: "é" * 100}, bytes(3200))]
     answers = ask(*({"encode": described(headers), "payload": payload.hex()} for headers, payload in messages))
     assert answers == [eventstream.encode(headers, payload).hex() for headers, payload in messages]
 
 
-def test_splitter_joins_and_cuts():
+def test_splitter_joins_and_cuts(ask):
     wires = [frames.EVENT_FRAME, frames.EMPTY_FRAME, frames.TEN_FRAME]
     whole = b"".join(wires)
     streams = [[whole], frames.byte_by_byte(whole), *frames.two_way_splits(whole, 7)]
@@ -169,7 +191,7 @@ def test_splitter_joins_and_cuts():
         assert answer == {"frames": [wire.hex() for wire in wires], "buffered": 0, "error": None}
 
 
-def test_splitter_stops_at_damage():
+def test_splitter_stops_at_damage(ask):
     damaged = frames.prelude(100, 200)
     huge = frames.prelude(2**32 - 1, 0)
     answers = ask(
