@@ -36,6 +36,9 @@ MORE_TESTS = {
     "http2/connection": ("http2/stream", "http2/client", "http2/server"),
     "http2/client": ("http2/connection",),
     "http2/server": ("http2/connection",),
+    "cli/_containers": ("cli/inputs",),
+    "cli/_forms": ("cli/inputs",),
+    "cli/_recording": ("cli/inputs",),
     "transcribe/emulator/service": ("transcribe/emulator/transcription",),
 }
 """Besides the test module that mirrors a module."""
