@@ -254,8 +254,8 @@ async def serve(
     Args:
         handler: is called for each request with its `ServerStream`, as a task of its own, and ends the response before
             it returns. A stream whose response has not ended then is reset, with INTERNAL_ERROR; an exception is
-            logged. What the client still sends is dropped. The methods of the stream tell the handler what happens to
-            the stream meanwhile.
+            logged, in at most one line a second. What the client still sends is dropped. The methods of the stream tell
+            the handler what happens to the stream meanwhile.
         host: the address to listen on; None for all.
         port: 0 for any that is free; see `Server.port`.
         ssl: a context with the server's certificate; its ALPN protocols are set. None: plaintext, HTTP/2 from the first

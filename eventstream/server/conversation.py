@@ -238,7 +238,9 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
         return self.operation.make_error(self.operation.codes.invalid, text)
 
     def failure(self, what: str) -> ServiceError:
-        """Return the operation's error for a fault of the server; the log gets the exception that is being handled."""
+        """Return the operation's error for a fault of the server. The log gets the exception that is being handled, at
+        most one a second.
+        """
         self._service.failures(logging.ERROR, "request %s: %s", self.request_id, what, exc_info=True)
         text = f"The {self._service.what} failed to process {self._service.input}; see its log."
         return self.operation.make_error(self.operation.codes.internal, text)
