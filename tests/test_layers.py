@@ -71,6 +71,7 @@ PRIVATE = {("eventstream.cli.emulate", "eventstream.transcribe.emulator.__main__
 """Modules that import private names of another module."""
 
 FOREIGN = {
+    ("eventstream._warnings", "_getframe"),
     ("eventstream.adapters._equipment", "_endpoint"),
     ("eventstream.adapters.amazon_transcribe", "_MAX_HEADERS_LENGTH"),
     ("eventstream.adapters.amazon_transcribe", "_MAX_PAYLOAD_LENGTH"),
@@ -81,7 +82,7 @@ FOREIGN = {
     ("eventstream.adapters.smithy", "_read_from_iterable"),
     ("eventstream.http2._h2", "_headers_buffer"),
 }
-"""Private attributes of other libraries, which the adapters and `_h2` use where nothing public will do."""
+"""Private attributes of Python and of other libraries, which are used where nothing public will do."""
 
 MODULES = {
     ".".join(["eventstream", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__"): path
