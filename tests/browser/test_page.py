@@ -233,6 +233,22 @@ def test_width_is_never_exceeded(scripted, visit, wav):
         check()
 
 
+TOO_WIDE = """() => [...document.querySelectorAll(".detail *")]
+    .filter((pane) => getComputedStyle(pane).overflowY === "auto" && pane.scrollWidth > pane.clientWidth)
+    .map((pane) => [pane.className, pane.scrollWidth, pane.clientWidth])"""
+
+
+def test_bytes_are_never_wider_than_their_pane(emulator, visit, wav):
+    with visit(emulator.page) as page:
+        page.get_by_label("Choose a file").set_input_files(wav(0.3))
+        finish(page)
+        for frame in (page.locator("#list .sent").first, page.locator("#list .received").last):
+            frame.click()
+            for width in (360, 900, 1000, 1200, 1290, 1300, 1310, 1366, 1600):
+                page.set_viewport_size({"width": width, "height": 900})
+                assert page.evaluate(TOO_WIDE) == [], width
+
+
 CONTRAST = """() => {
   const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const luminance = (colour) => {

@@ -190,7 +190,7 @@ function detail({ sent, opened, at, number }) {
     rows,
   );
   mark(bytes, table);
-  root.push(bytes, table, payloadOf(opened));
+  root.push(element("div", { class: "scroll" }, bytes), table, payloadOf(opened));
   return root;
 }
 
@@ -234,7 +234,7 @@ function shownValue({ type, value }) {
 function mark(bytes, table) {
   const set = (target, marked) => {
     for (const index of target.closest?.("[data-part]")?.dataset.part.split(" ") ?? []) {
-      for (const found of bytes.parentNode.querySelectorAll(`[data-part~="${index}"]`)) {
+      for (const found of table.parentNode.querySelectorAll(`[data-part~="${index}"]`)) {
         found.classList.toggle("marked", marked);
       }
     }
