@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from types import FrameType
+
+    T = TypeVar("T")
 
 _NOT_USERS = {
     *("eventstream", "dataclasses"),
@@ -13,17 +21,49 @@ _NOT_USERS = {
 """Packages whose code may be between the user's and the one that warns."""
 
 
+class _Place(NamedTuple):
+    """A line of code, and its module's record of the warnings that were given. It keeps no frame alive."""
+
+    filename: str
+    line: int
+    module: str | None
+    registry: dict[Any, Any]
+
+
+_asking: ContextVar[_Place | None] = ContextVar("asking", default=None)
+"""The user's line for which another thread works."""
+
+
 def warn(text: str, category: type[Warning] = UserWarning) -> None:
     """Warn of something in the nearest caller outside this package; in the caller if there is none, as in a thread."""
-    caller = frame = sys._getframe(1)
-    while frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_USERS:
-        if frame.f_back is None:
-            frame = caller
-            break
+    here = sys._getframe(1)
+    place = _user(here) or _asking.get() or _place(here)
+    warnings.warn_explicit(*(text, category, place.filename, place.line), module=place.module, registry=place.registry)
+
+
+def on_behalf(call: Callable[[], Coroutine[Any, Any, T]]) -> Coroutine[Any, Any, T]:
+    """Return a coroutine whose warnings point at the user who calls this, although another thread runs it.
+
+    Args:
+        call: returns the coroutine that does the work.
+    """
+    return _asked(call, _user(sys._getframe(1)))
+
+
+async def _asked(call: Callable[[], Coroutine[Any, Any, T]], place: _Place | None) -> T:
+    _asking.set(place)
+    return await call()
+
+
+def _user(frame: FrameType | None) -> _Place | None:
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in _NOT_USERS:
+            return _place(frame)
         frame = frame.f_back
+    return None
+
+
+def _place(frame: FrameType) -> _Place:
     names = frame.f_globals
-    warnings.warn_explicit(
-        *(text, category, frame.f_code.co_filename, frame.f_lineno),
-        module=names.get("__name__"),
-        registry=names.setdefault("__warningregistry__", {}),
-    )
+    registry = names.setdefault("__warningregistry__", {})
+    return _Place(frame.f_code.co_filename, frame.f_lineno, names.get("__name__"), registry)

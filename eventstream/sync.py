@@ -33,6 +33,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from eventstream import client as asynchronous
+from eventstream._warnings import on_behalf
 from eventstream.client import ClientOptions, ConfigurationError, NoCredentials, StartOptions, StreamError
 
 if TYPE_CHECKING:
@@ -188,8 +189,10 @@ def iterate(source: AsyncIterator[_T]) -> Iterator[_T]:
     runner = RUNNER
     runner.keep(source, partial(_close, source))
     try:
-        while (item := runner.run(_next(source))) is not _END:
+        item = runner.run(on_behalf(partial(_next, source)))  # the first step may warn
+        while item is not _END:
             yield item
+            item = runner.run(_next(source))
     finally:
         with suppress(RuntimeError):  # the interpreter is exiting, or this process was forked
             runner.run(runner.close(source))

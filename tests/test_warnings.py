@@ -61,6 +61,23 @@ def test_warning_of_a_thread_has_no_caller():
     assert [(found.filename, found.lineno) for found in caught] == [("part.py", 2)]
 
 
+def test_warning_of_a_thread_on_behalf_of_a_caller():
+    work = ours("async def call():\n    warn('text')")
+    start = ours("def call(work):\n    return on_behalf(work)", on_behalf=_warnings.on_behalf)
+
+    def warned():
+        expected = line() + 1
+        coroutine = start(work)
+        thread = threading.Thread(target=asyncio.run, args=(coroutine,))
+        thread.start()
+        thread.join()
+        return expected
+
+    with pytest.warns(UserWarning, match="^text$") as caught:
+        expected = warned()
+    assert [(found.filename, found.lineno) for found in caught] == [(__file__, expected)]
+
+
 def test_warning_comes_once_for_a_line():
     call = ours("def call():\n    warn('text')")
     with warnings.catch_warnings(record=True) as caught:

@@ -13,9 +13,11 @@ import asyncio
 import inspect
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventstream import sync
+from eventstream._warnings import on_behalf
 from eventstream.sync import ConfigurationError, NoCredentials, StreamError
 from eventstream.transcribe import client as asynchronous
 from eventstream.transcribe.audio import DEFAULT_DURATION, WavFile
@@ -164,7 +166,7 @@ class TranscribeClient(sync.Client):
         **parameters: Unpack[StartStreamTranscriptionParameters],
     ) -> str:
         """Return the URL that opens a WebSocket; see `eventstream.transcribe.client.TranscribeClient.presign`."""
-        return sync.RUNNER.run(self._client.presign(request, expires=expires, **parameters))
+        return sync.RUNNER.run(on_behalf(partial(self._client.presign, request, expires=expires, **parameters)))
 
     def transcribe(
         self,
