@@ -122,7 +122,7 @@ SIZES = {
     "small": 100,
     "64 KiB": 64 << 10,
     "1 MiB": 1 << 20,
-}  # the large ones are copied and checksummed without the GIL
+}  # the largest is copied and checksummed without the GIL
 MANY_HEADERS = {f"name-{i}": "x" * i for i in range(60)}  # more than a writer's own room
 LATE_DUPLICATE = frames.frame(b"".join(frames.string(f"name-{i % 20}", "x") for i in range(21)))
 EXCEPTION_FRAME = frames.frame(
