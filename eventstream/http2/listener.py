@@ -59,12 +59,19 @@ class Place:
     Attributes:
         peer: the address of the peer, without its port.
         evict: closes the connection at once, since another needs its place.
+        transport: owns the connection's socket once it has begun; None: it has not.
     """
 
     def __init__(self, listener: Listener, peer: str) -> None:
         self._listener = listener
         self.peer = peer
         self.evict: Callable[[], object] = lambda: None
+        self.transport: asyncio.Transport | None = None
+
+    def begin(self, transport: asyncio.Transport, evict: Callable[[], object]) -> None:
+        """Note that the connection has begun, and what closes it at once."""
+        self.transport = transport
+        self.evict = evict
 
     def rest(self) -> None:
         """Note that the connection has no open stream; those that have rested longest give way first."""
@@ -226,8 +233,15 @@ def _drop(accepted: socket.socket, place: Place) -> None:
 
 
 def _drop_if_cancelled(accepted: socket.socket, place: Place, task: asyncio.Task[None]) -> None:
-    """Do what a task that is cancelled before its first step cannot do itself."""
-    if task.cancelled():
+    """Do what a task that is cancelled before its first step cannot do itself.
+
+    Once the connection has begun, asyncio only waits for the peer to end TLS as well. If the socket was closed under
+    its transport, the next connection with that descriptor would fail.
+    """
+    if task.cancelled() and place.transport is not None:
+        place.leave()
+        place.transport.abort()
+    elif task.cancelled():
         _drop(accepted, place)
 
 

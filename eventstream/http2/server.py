@@ -161,7 +161,7 @@ class ServerConnection(Connection):
         super().connection_made(transport)
         self._shared.connections.add(self)
         if self._place is not None:
-            self._place.evict = self._evict
+            self._place.begin(self._transport, self._evict)
         self._leaving = self._shared.closing
         self._rest()
 

@@ -231,9 +231,11 @@ class Connection(asyncio.BufferedProtocol):
     def _flush(self) -> None:
         """Write what the library has to say."""
         for data in self._protocol.data_to_send():
+            if self._transport.is_closing():
+                break  # closed a second time, asyncio's TLS could not be aborted any more
             if data == SEND_EOF:
                 self._transport.close()  # once everything is written
-            elif not self._transport.is_closing():
+            else:
                 self._transport.write(data)
 
     @property
@@ -300,7 +302,7 @@ class Connection(asyncio.BufferedProtocol):
             farewell, self._farewell = self._farewell, None
             if not self._transport.is_closing():  # e.g. lost, after which Python 3.13 fails here
                 self._transport.writelines(farewell)
-            self._transport.close()
+                self._transport.close()
         elif self._protocol.state is State.OPEN:
             self._protocol.send_close(code)
             self._flush()

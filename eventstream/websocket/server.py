@@ -94,7 +94,7 @@ class ServerSocket(Connection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the request."""
         super().connection_made(transport)
-        self._place.evict = self._transport.abort
+        self._place.begin(self._transport, self._transport.abort)
         self._server.connections.add(self)
         self._set_timer(OPEN_TIMEOUT, partial(self._give_up, f"it sent no request in {OPEN_TIMEOUT:g} s"))
 

@@ -429,10 +429,45 @@ class Taken(asyncio.Protocol):
         self.place = place
 
     def connection_made(self, transport):
-        self.place.evict = transport.close
+        self.place.begin(transport, transport.close)
 
     def connection_lost(self, exc):
         self.place.leave()
+
+
+def test_connection_cancelled_when_tls_has_begun_is_closed(certificate, monkeypatch):
+    """By its transport: if its socket was closed under it, the next one with that descriptor could not be used."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        accept = loop.connect_accepted_socket
+
+        async def cancelled(*arguments, **options):
+            """Be cancelled in the turn in which the connection has begun."""
+            _, protocol = await accept(*arguments, **options)
+            protocol._transport.close()
+            raise asyncio.CancelledError
+
+        def shake_hands(client):
+            trusting = ssl.create_default_context(cafile=certificate)
+            trusting.set_alpn_protocols(["h2"])
+            return trusting.wrap_socket(client, server_hostname="localhost")  # and it never ends TLS
+
+        async with http2.serve(echo, ssl=server_context(certificate)) as server:
+            with monkeypatch.context() as patch, socket.create_connection(("127.0.0.1", server.port), LIMIT) as client:
+                patch.setattr(loop, "connect_accepted_socket", cancelled)
+                with await loop.run_in_executor(None, shake_hands, client) as secured:
+                    await turns()
+                    assert not server._listener._places
+                    secured.settimeout(LIMIT)
+                    with suppress(OSError):  # reset
+                        while await loop.run_in_executor(None, secured.recv, 1_000):
+                            pass
+            trusting = ssl.create_default_context(cafile=certificate)
+            async with http2.connect("localhost", server.port, ssl=trusting) as connection:
+                assert await exchange(connection) == b"hello"
+
+    run(main())
 
 
 @each("later", range(8))
