@@ -14,8 +14,6 @@ from cases import case, each
 
 from eventstream import DecodeError, Headers, ServiceError
 
-BIG = frames.frame(frames.EVENT_BLOCK, b"\x01" * (24 << 20))
-
 
 def viewed(codec, data=frames.TEN_FRAME):
     """Return the message with a memoryview for a payload."""
@@ -299,7 +297,7 @@ def test_repr_shows_up_to_64_bytes_of_a_payload(codec):
 
 @pytest.mark.parametrize("copied", [True, False], ids=["bytes", "memoryview"])
 def test_repr_of_a_huge_payload_is_short(codec, copied):
-    (message,) = codec.Decoder(copy=copied).feed(BIG)
+    (message,) = codec.Decoder(copy=copied).feed(frames.frame(frames.EVENT_BLOCK, b"\x01" * (24 << 20)))
     shown = repr(message)
     assert len(shown) < 500
     assert str(24 << 20) in shown
