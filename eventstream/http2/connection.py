@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from h2.config import H2Configuration
@@ -44,6 +45,9 @@ READ_SIZE = 16_384
 
 FRAMES_PER_TURN = 64
 """Frames of a connection that are processed in one turn of the event loop, so that others have their turn meanwhile."""
+
+LOST_TLS = AttributeError
+"""What asyncio's TLS raises before Python 3.11 once it has lost the connection, which it tells a turn later."""
 
 _NO_BUFFER = memoryview(b"")
 
@@ -137,10 +141,12 @@ class Connection(asyncio.BufferedProtocol):
         if more:
             self._waits_for_turn = True
             if not waited:
-                self._transport.pause_reading()
+                with suppress(LOST_TLS):
+                    self._transport.pause_reading()
             self._loop.call_soon(self._take_turn)
         elif waited:
-            self._transport.resume_reading()
+            with suppress(LOST_TLS):
+                self._transport.resume_reading()
 
     def _broken(self, error: ProtocolError, words: str = "") -> None:
         """End the connection with a peer that broke the rules; h2 has prepared the GOAWAY."""
@@ -278,7 +284,10 @@ class Connection(asyncio.BufferedProtocol):
         data = self._h2.data_to_send()
         if data and not self._transport.is_closing():
             self._transport.write(data)
-            if self._transport.get_write_buffer_size() > MAX_UNWRITTEN:
+            size = 0
+            with suppress(LOST_TLS):
+                size = self._transport.get_write_buffer_size()
+            if size > MAX_UNWRITTEN:
                 self._fail(StreamError("the peer is not reading", ErrorCodes.ENHANCE_YOUR_CALM, remote=False))
                 self._transport.abort()
 

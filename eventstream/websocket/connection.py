@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from eventstream._waiting import Deadline, Signal, deadline_in
 from eventstream.http2 import Budget, StreamError
 from eventstream.http2.budget import REFILL, Bucket
+from eventstream.http2.connection import LOST_TLS
 from eventstream.operation import InvalidFrame
 from eventstream.websocket._library import (
     SEND_EOF,
@@ -129,10 +131,11 @@ class Connection(asyncio.BufferedProtocol):
     def _read_or_not(self) -> None:
         if self._transport.is_closing():
             return  # where it is closed, asyncio's TLS fails
-        if self._is_full or len(self._arrived) >= READ_SIZE:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
+        with suppress(LOST_TLS):
+            if self._is_full or len(self._arrived) >= READ_SIZE:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
 
     def eof_received(self) -> None:
         """Let the transport close: what the peer had to send has come, or never will."""

@@ -779,6 +779,29 @@ def test_goodbye_that_nobody_takes_has_an_end(monkeypatch):
     run(main())
 
 
+class LostTransport(FakeTransport):
+    """TLS of Python 3.10 in the turn in which it has lost its connection."""
+
+    def _fail(self):
+        raise AttributeError("'NoneType' object has no attribute")
+
+    pause_reading = resume_reading = get_write_buffer_size = _fail
+
+
+def test_turn_in_which_tls_has_lost_the_connection():
+    async def main():
+        connection = settled(SETTINGS, headers(1), handler=waiting)
+        await turns()
+        connection._transport = LostTransport()
+        connection.data_received(ping() * (2 * FRAMES_PER_TURN))
+        await turns()
+        assert sum(isinstance(frame, PingFrame) for frame in written(connection)) == 2 * FRAMES_PER_TURN
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
 def test_turn_that_is_due_after_the_end_does_nothing():
     async def main():
         connection = settled(SETTINGS, idle_frames=None)

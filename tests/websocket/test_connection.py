@@ -214,13 +214,16 @@ def test_slow_reader_gets_all_in_the_end():
     run(main())
 
 
-def test_lost_connection_keeps_what_came_before():
+@pytest.mark.parametrize("fails", [False, True], ids=["", "TLS of Python 3.10"])
+def test_lost_connection_keeps_what_came_before(fails):
     class Transport(asyncio.Transport):
         def set_write_buffer_limits(self, high=None, low=None): ...
 
-        def pause_reading(self): ...
+        def pause_reading(self):
+            if fails:
+                raise AttributeError("'NoneType' object has no attribute")
 
-        def resume_reading(self): ...
+        resume_reading = pause_reading
 
         def is_closing(self):
             return False
