@@ -246,7 +246,7 @@ FAULTS = [
     ),
     Fault(
         *("any-number-of-connections", "Fair under attack", "eventstream/http2/listener.py"),
-        "            if bound is not None and (len(self._places) if of is None else self._by_peer[of]) >= bound:\n",
+        "            if bound is not None and (len(self._places) if of is None else self._by_network[of]) >= bound:\n",
         "            if False:\n",
         tests("tests/http2/test_listener.py"),
     ),

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
+from ipaddress import IPv6Address, IPv6Network
 from ssl import SSLError
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,7 @@ class Place:
 
     Attributes:
         peer: the address of the peer, without its port.
+        network: what the bound for each peer counts by.
         evict: closes the connection at once, since another needs its place.
         transport: owns the connection's socket once it has begun; None: it has not.
     """
@@ -65,6 +67,7 @@ class Place:
     def __init__(self, listener: Listener, peer: str) -> None:
         self._listener = listener
         self.peer = peer
+        self.network = _network(peer)
         self.evict: Callable[[], object] = lambda: None
         self.transport: asyncio.Transport | None = None
 
@@ -94,7 +97,7 @@ class Listener:
         ssl: for TLS; None: plaintext.
         handshake_timeout: seconds for the TLS handshake; None: asyncio's default.
         max_connections: at once; None: no bound.
-        max_connections_per_peer: at once from one address; None: no bound.
+        max_connections_per_peer: at once from one address, or from one /64 of IPv6; None: no bound.
 
     Attributes:
         port: of the first socket.
@@ -121,7 +124,7 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._places: set[Place] = set()
-        self._by_peer: Counter[str] = Counter()
+        self._by_network: Counter[str] = Counter()
         self.resting: dict[Place, None] = {}
         self.complaints = Complaints(_log)
 
@@ -174,19 +177,19 @@ class Listener:
             await asyncio.sleep(0)
 
     def _admit(self, accepted: socket.socket, peer: str) -> None:
-        for bound, of in ((self._max_per_peer, peer), (self._max, None)):
-            if bound is not None and (len(self._places) if of is None else self._by_peer[of]) >= bound:
-                place = next((place for place in self.resting if of in (None, place.peer)), None)
-                if place is None:
+        place = Place(self, peer)
+        for bound, of in ((self._max_per_peer, place.network), (self._max, None)):
+            if bound is not None and (len(self._places) if of is None else self._by_network[of]) >= bound:
+                other = next((other for other in self.resting if of in (None, other.network)), None)
+                if other is None:
                     accepted.close()
                     text = "a connection from %s was refused: %d are open"
                     self.complaints(logging.WARNING, text, peer, bound)
                     return
-                self.leave(place)
-                place.evict()
-        place = Place(self, peer)
+                self.leave(other)
+                other.evict()
         self._places.add(place)
-        self._by_peer[peer] += 1
+        self._by_network[place.network] += 1
         place.rest()
         task = self._begin(self._start(accepted, place))
         task.add_done_callback(partial(_drop_if_cancelled, accepted, place))
@@ -218,9 +221,19 @@ class Listener:
         if place in self._places:
             self._places.discard(place)
             self.resting.pop(place, None)
-            self._by_peer[place.peer] -= 1
-            if not self._by_peer[place.peer]:
-                del self._by_peer[place.peer]
+            self._by_network[place.network] -= 1
+            if not self._by_network[place.network]:
+                del self._by_network[place.network]
+
+
+def _network(peer: str) -> str:
+    """Return an address of IPv4 as it is, and the /64 of one of IPv6: a host of its own may use all of that."""
+    if ":" not in peer:
+        return peer
+    address = IPv6Address(peer)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 def _close(listening: socket.socket, _: object) -> None:

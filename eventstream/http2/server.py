@@ -266,7 +266,8 @@ async def serve(
         drain_timeout: seconds that the handlers have to finish when the block is left; see `Server.close`.
         max_connections: connections at once. The one that has had no stream for longest gives way to a new one; if all
             have streams, the new one is refused. None: no bound.
-        max_connections_per_peer: the same for the connections from one address; a proxy is one, too.
+        max_connections_per_peer: the same for the connections from one address; a proxy is one, too. A /64 of IPv6
+            counts as one address.
         backlog: connections that wait to be accepted.
         resets: budget for each connection: streams that the client resets, or that are reset for what it sent on them.
             A connection over its budget takes no more streams (GOAWAY), and one that spends it twice over is closed.

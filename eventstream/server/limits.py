@@ -30,7 +30,7 @@ class ConnectionLimits:
 
     Attributes:
         max_connections: at once; None: no bound.
-        max_connections_per_peer: at once from one address; None: no bound.
+        max_connections_per_peer: at once from one address, or from one /64 of IPv6; None: no bound.
         backlog: connections that wait to be accepted.
         idle_timeout: seconds after which a connection with no open stream is closed; None: never.
         resets: budget of each connection for reset streams; None: no bound.

@@ -72,6 +72,40 @@ def test_connection_over_the_bound_replaces_a_silent_one(options):
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("peers", "dropped"),
+    [
+        (["2001:db8::1", "2001:db8::ffff:1:2", "2001:db8::2"], True),
+        (["2001:db8::1", "2001:db8:0:1::1", "2001:db8::2"], False),
+        (["::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.1"], True),
+        (["::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"], False),
+        (["fe80::1%lo", "fe80::2%lo", "fe80::3"], True),
+        (["::1", "2001:db8::1", "192.0.2.1"], False),
+    ],
+)
+def test_peer_of_ipv6_is_its_network(monkeypatch, peers, dropped):
+    """One host has 2 ** 64 addresses."""
+    left = peers.copy()
+
+    async def from_afar(listening):
+        accepted, _ = await _next(listening)
+        return accepted, (left.pop(0), 1)
+
+    async def main():
+        monkeypatch.setattr("eventstream.http2.listener._next", from_afar)
+        async with http2.serve(echo, max_connections_per_peer=2) as server:
+            first, *others = [await silent(server) for _ in peers]
+            while left:
+                await asyncio.sleep(0)
+            if dropped:
+                assert await is_dropped(first[0])
+            assert sorted(place.peer for place in server._listener._places) == sorted(peers[dropped:])
+            for _, writer in (first, *others):
+                writer.close()
+
+    run(main())
+
+
 @pytest.mark.parametrize("option", ["max_connections", "max_connections_per_peer"])
 @pytest.mark.parametrize("greeting", [b"", PREFACE + SettingsFrame(0).serialize()])
 def test_bound_of_connections_holds_for_ever(option, greeting):
@@ -128,7 +162,7 @@ def test_connections_can_be_unbounded():
             while server._shared.connections:
                 await asyncio.sleep(0)
             assert not server._listener._places
-            assert not server._listener._by_peer
+            assert not server._listener._by_network
 
     run(main())
 
