@@ -245,6 +245,12 @@ FAULTS = [
         tests("tests/http2/test_connection.py", "-k", "stream_that_was_reset"),
     ),
     Fault(
+        *("free-late-data", "Fair under attack", "eventstream/http2/_h2.py"),
+        "                self._receive_late(frame.flow_controlled_length)\n",
+        "                pass\n",
+        tests("tests/http2/test_connection.py", "-k", "stream_that_was_reset"),
+    ),
+    Fault(
         *("any-number-of-connections", "Fair under attack", "eventstream/http2/listener.py"),
         "            if bound is not None and (len(self._places) if of is None else self._by_network[of]) >= bound:\n",
         "            if False:\n",
@@ -288,7 +294,7 @@ FAULTS = [
     ),
     Fault(
         *("remembered-streams", "Bounded memory of connections", "eventstream/http2/_h2.py"),
-        "SizeLimitDict(size_limit=max(MIN_REMEMBERED_STREAMS, 2 * max_streams))",
+        "SizeLimitDict(size_limit=remembered)",
         "SizeLimitDict(size_limit=65_536)",
         tests("tests/http2/test_h2.py", "-k", "remembered"),
     ),
@@ -317,6 +323,12 @@ FAULTS = [
                 "            self._idle.take()\n",
                 "            pass\n",
                 "carry_nothing and pongs",
+            ),
+            (
+                *("free-dropped-frames", "connection"),
+                "and frame.data and self._error is None:\n            self._received += frame.data\n",
+                'and frame.data:\n            self._received += b"" if self._error else frame.data\n',
+                "flood_of_text",
             ),
             (
                 *("unread-pongs", "connection"),

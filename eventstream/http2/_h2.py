@@ -45,6 +45,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from eventstream.http2.budget import REFILL, Bucket
+from eventstream.http2.stream import STREAM_WINDOW
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """The first bytes of a client (RFC 9113, 3.4)."""
@@ -72,6 +73,10 @@ MAX_TABLE_SIZE_UPDATES = 2
 
 MIN_REMEMBERED_STREAMS = 128
 """Closed streams whose late frames are still told from frames of streams that never were."""
+
+MIN_LATE_SIZE = 1_024
+"""Bytes that each frame of data counts as, at least, if it comes for a stream that was reset here. Honest peers send
+frames of kilobytes."""
 
 MAX_HEADERS_AT_ONCE = 1_024
 """Bytes of compressed headers with which a call of `H2.receive` ends: each of them may be a whole header, and cost its
@@ -166,7 +171,9 @@ class H2(H2Connection):
     Headers that h2 refuses to send leave half of them in the compressor, which the peer does not know. Here they leave
     nothing.
 
-    A stream that was reset is reset again for each frame that was under way. Here it is not.
+    A stream that was reset is reset again for each frame that was under way. Here it is not. Data
+    that comes late is free up to a window for each such stream, which can have been under way; beyond that its frames
+    carry nothing.
 
     65,536 closed streams are remembered, 8 MB. Here it is twice the number that may be open.
 
@@ -193,7 +200,10 @@ class H2(H2Connection):
         super().__init__(config)
         self.decoder = self._decompressor = _Decoder()
         self.encoder = _Encoder()
-        self._closed_streams = SizeLimitDict(size_limit=max(MIN_REMEMBERED_STREAMS, 2 * max_streams))
+        remembered = max(MIN_REMEMBERED_STREAMS, 2 * max_streams)
+        self._closed_streams = SizeLimitDict(size_limit=remembered)
+        self._late = 0  # bytes that may be under way on streams that were reset here
+        self._max_late = STREAM_WINDOW * remembered
         self._handle = handle
         self._resets = resets
         self._idle = idle
@@ -345,7 +355,18 @@ class H2(H2Connection):
             return frames, [*events, DataReceived(stream_id=frame.stream_id, data=b"", flow_controlled_length=length)]
         if was_reset_here:
             frames = [answer for answer in frames if not isinstance(answer, RstStreamFrame)]
+            if frame.data:
+                self._receive_late(frame.flow_controlled_length)
         return frames, events
+
+    def _receive_late(self, length: int) -> None:
+        """Count data of a stream that was reset here."""
+        idle = self._idle
+        self._late -= max(length, MIN_LATE_SIZE)
+        if self._late < 0:
+            self._late = 0
+            if idle is not None:
+                idle.take()
 
     def _receive_body(self, data: bytes, start: int, end: int) -> bool:
         """Process a DATA frame; False if h2 is to say what is wrong with it."""
@@ -480,7 +501,8 @@ class H2(H2Connection):
 
     def _prepare_for_sending(self, frames: list[Frame]) -> None:
         super()._prepare_for_sending(frames)
-        if self._receiving and self._resets is not None:
-            for frame in frames:
-                if isinstance(frame, RstStreamFrame):
+        for frame in frames:
+            if isinstance(frame, RstStreamFrame):
+                self._late = min(self._late + STREAM_WINDOW, self._max_late)
+                if self._receiving and self._resets is not None:
                     self._resets.take()

@@ -273,7 +273,8 @@ async def serve(
             A connection over its budget takes no more streams (GOAWAY), and one that spends it twice over is closed.
             None: no bound.
         idle_frames: budget for each connection: frames that carry nothing, such as PING, SETTINGS, WINDOW_UPDATE and
-            empty DATA. Each frame with data, in either direction, gives some of it back.
+            empty DATA, and data for streams that were reset, beyond what can have been under way. Each other frame with
+            data, in either direction, gives some of it back.
 
     Raises:
         OSError: it cannot listen there.

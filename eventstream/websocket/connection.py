@@ -194,9 +194,9 @@ class Connection(asyncio.BufferedProtocol):
             return
         if frame.opcode is Opcode.TEXT:
             self._refuse(InvalidFrame("a text frame; events come in binary frames"), CloseCode.UNSUPPORTED_DATA)
-        if frame.opcode in (Opcode.BINARY, Opcode.CONT) and frame.data:
-            if self._error is None:
-                self._received += frame.data
+        # What is dropped after an error carries nothing: it never fills the window, which would stop reading.
+        if frame.opcode in (Opcode.BINARY, Opcode.CONT) and frame.data and self._error is None:
+            self._received += frame.data
             if self._idle is not None:
                 self._idle.give(REFILL)
         elif self._idle is not None:

@@ -312,8 +312,8 @@ async def serve(
         routes: what answers plain GETs, by path; these paths have no WebSocket.
         handshake_headers: what is added to the response that opens a WebSocket.
         max_connections, max_connections_per_peer, backlog: see `eventstream.http2.serve`.
-        idle_frames: a budget for each connection: frames that carry nothing. One that is over it is closed. Each frame
-            with data gives some of it back. None: no bound.
+        idle_frames: a budget for each connection: frames that carry nothing, or are dropped after an error. One that is
+            over it is closed. Each other frame with data gives some of it back. None: no bound.
 
     Raises:
         OSError: it cannot listen there.

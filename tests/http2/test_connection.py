@@ -647,10 +647,17 @@ def test_budget_is_not_met_by_windows_that_are_returned(ours):
     run(main())
 
 
-@pytest.mark.parametrize(
-    "late", [headers(3, [("x-trailer", "")]), DataFrame(3, data=b"late").serialize() + ping()], ids=["headers", "data"]
-)
-def test_budget_is_not_met_by_a_stream_that_was_reset(late):
+LATE = {
+    "headers": (headers(3, [("x-trailer", "")]), 0),
+    "data": (DataFrame(3, data=b"x").serialize(), 63),
+    "padded data": (DataFrame(3, data=b"x", pad_length=100, flags=["PADDED"]).serialize(), 63),
+    "much data": (DataFrame(3, data=bytes(16_384)).serialize(), 3),
+}
+"""Frames, and how many of them may have been under way when the stream was reset."""
+
+
+@pytest.mark.parametrize(("late", "free"), LATE.values(), ids=LATE)
+def test_budget_is_not_met_by_a_stream_that_was_reset(late, free):
     """What comes late carries nothing for anybody."""
 
     async def main():
@@ -658,8 +665,45 @@ def test_budget_is_not_met_by_a_stream_that_was_reset(late):
         connection = settled(*wires, handler=waiting, idle_frames=Budget(100, 0))
         await turns()
         goodbye, closed = await flooded(connection, [late] * 300)
-        assert 95 <= goodbye <= 106
-        assert 195 <= closed <= 210
+        assert 95 <= goodbye - free <= 106
+        assert 195 <= closed - free <= 210
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
+def test_budget_is_kept_by_data_under_way_to_a_reset_stream():
+    """Up to a whole window of each stream, in frames of kilobytes."""
+    sizes = [1_024] * 48 + [16_383]
+    assert sum(sizes) == STREAM_WINDOW
+
+    async def main():
+        connection = settled(SETTINGS, handler=waiting, idle_frames=Budget(2, 0))
+        numbers = range(1, 61, 2)
+        for number in numbers:
+            connection.data_received(RESETS["malformed"](number))
+        late = [DataFrame(number, data=bytes(size)).serialize() for number in numbers for size in sizes]
+        assert await flooded(connection, late) == (None, None)
+        assert not connection._h2.is_over_budget
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
+def test_budget_of_late_data_does_not_grow_without_bound():
+    """However many streams were reset, as many windows are free as closed streams are remembered."""
+
+    async def main():
+        connection = settled(SETTINGS, handler=waiting, resets=None, idle_frames=Budget(100, 0))
+        for number in range(1, 2_001, 2):
+            connection.data_received(RESETS["malformed"](number))
+            await processed(connection)
+        free = len(connection._h2._closed_streams) * STREAM_WINDOW // 1_024
+        late = DataFrame(1_999, data=b"x").serialize() * 10
+        goodbye, _ = await flooded(connection, [late] * (free // 10 + 20))
+        assert free <= 10 * (goodbye - 10) + 10 <= free + 20
         connection.connection_lost(None)
         await turns()
 

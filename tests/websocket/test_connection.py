@@ -58,7 +58,15 @@ def test_flood_of_frames_that_carry_nothing_is_cut(opcode, data, fin):
     assert ended == ["it sends frames that carry nothing, faster than the budget allows"]
 
 
-def test_flood_of_text_that_nobody_has_refused_yet_is_cut():
+TEXT_FLOODS = {
+    "text": (b"", Peer.bytes_of(1, b"text")),
+    "text, then binary": (Peer.bytes_of(1, b"text"), Peer.bytes_of(2, b"x")),
+    "text, then continuations": (Peer.bytes_of(1, b"text", fin=False), Peer.bytes_of(0, b"x", fin=False)),
+}
+
+
+@pytest.mark.parametrize(("first", "frame"), TEXT_FLOODS.values(), ids=TEXT_FLOODS)
+def test_flood_of_text_that_nobody_has_refused_yet_is_cut(first, frame):
     ended = []
 
     async def main():
@@ -71,8 +79,9 @@ def test_flood_of_text_that_nobody_has_refused_yet_is_cut():
         async with websocket.serve(busy, idle_frames=Budget(200, 1)) as server:
             peer = await Peer.of(server.port)
             with contextlib.suppress(ConnectionError):
-                for _ in range(50):
-                    peer.writer.write(peer.bytes_of(1, b"text") * 100)
+                peer.writer.write(first)
+                for _ in range(200):
+                    peer.writer.write(frame * 100)
                     await peer.writer.drain()
             await peer.frames()
 
