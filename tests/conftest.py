@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -139,3 +140,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("tls") / "localhost.pem"
     write_certificate(path)
     return path
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Yield a port of 127.0.0.1 on which nobody listens. It is taken, so that nobody else begins to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]

@@ -289,8 +289,9 @@ def _open(name: str, stack: contextlib.ExitStack, *, follow: bool) -> Body:
     if follow and name != "-":
         return Body(_followed(file, name), grows=True)
     if regular and name != "-":
-        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        return Body(whole=whole, part=partial(_part, file, name))
+        with contextlib.suppress(ValueError):  # it has become empty meanwhile
+            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return Body(whole=whole, part=partial(_part, file, name))
     read = getattr(file, "read1", file.read)
     return Body(iter(lambda: _read(read, name), b""))
 
@@ -302,10 +303,13 @@ def _part(file: BinaryIO, name: str, start: int, end: int) -> bytes:
         UnusableInput: the file has become shorter.
     """
     file.seek(start)
-    data = _read(file.read, name, end - start)
-    if len(data) < end - start:
-        size = os.fstat(file.fileno()).st_size
-        raise UnusableInput(f"{visible(name)}: it shrank to {size} bytes while it was read")
+    data = b""
+    while len(data) < end - start:
+        piece = _read(file.read, name, end - start - len(data))  # some file systems give less than is there
+        if not piece:
+            size = os.fstat(file.fileno()).st_size
+            raise UnusableInput(f"{visible(name)}: it shrank to {size} bytes while it was read")
+        data += piece
     return data
 
 

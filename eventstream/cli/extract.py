@@ -77,7 +77,7 @@ def command(
                 _write_wav(recording, messages, file, path, rate, channels)
             else:
                 with output(path, file, text=kind != "payloads") as write:
-                    _write(_WRITERS[kind](messages), write)
+                    _write(_WRITERS[kind](messages), write, WEBVTT if kind == "vtt" else b"")
         except _Nothing:
             complaint(f"{recording.name}: there is no {_NAMES[kind]} in it{messages.advice(kind)}")
             return 1
@@ -95,17 +95,17 @@ class _Nothing(Exception):
     """There is nothing to extract, so that no file is written."""
 
 
-def _write(pieces: Iterable[bytes], write: Callable[[bytes], Any]) -> None:
-    """Write the pieces, if there are more than the head of a file."""
-    head, found = b"", False
+def _write(pieces: Iterable[bytes], write: Callable[[bytes], Any], head: bytes) -> None:
+    """Write the pieces, if there are more than the head of a file of this kind."""
+    begin, found = b"", False
     for piece in pieces:
         if found:
             write(piece)
-        elif piece in (b"", WEBVTT):
-            head += piece
+        elif piece in (b"", head):
+            begin += piece
         else:
             found = True
-            write(head + piece)
+            write(begin + piece)
     if not found:
         raise _Nothing
 

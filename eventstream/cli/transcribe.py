@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_RATE = 16_000
 _MIC_SECONDS = 0.1  # of audio in a piece
+_WEBSOCKET = ("ws:", "wss:")
+_FOR_HTTP2 = "the one for HTTP/2, which begins with http:// or https://"
 _OPTIONS = {"language_code": "--language", "media_encoding": "--encoding", "media_sample_rate_hertz": "--rate"}
 
 
@@ -73,8 +75,8 @@ def command(
 
     On a terminal, partial results are shown during the speech.
     """
-    if endpoint is not None and endpoint.lower().startswith(("ws:", "wss:")):
-        raise click.UsageError("--endpoint: give the one for HTTP/2, which begins with http:// or https://")
+    if endpoint is not None and endpoint.lower().startswith(_WEBSOCKET):
+        raise click.UsageError(f"--endpoint: give {_FOR_HTTP2}")
     with _options.needed("client"):
         from eventstream.transcribe.sync import ConfigurationError, TranscribeClient
     from eventstream import CodecError, IncompleteStream, ServiceError
@@ -95,6 +97,8 @@ def command(
         if audio not in ("mic", "-"):
             os.stat(audio)  # a missing file is told before a missing region
         client = TranscribeClient(region, profile=profile, endpoint=endpoint, ca_bundle=ca_file)
+        if client.endpoint.lower().startswith(_WEBSOCKET):
+            raise click.UsageError(f"the endpoint in the environment takes WebSockets: give --endpoint, {_FOR_HTTP2}")
         with output(path, audio, text=True) as write, contextlib.ExitStack() as stack:
             source = _source(audio, rate or _DEFAULT_RATE, stack)
             events = client.transcribe(source, pace=not fast, retries=retries, **parameters)

@@ -166,6 +166,12 @@ def test_nothing_to_extract_writes_no_file(run, tmp_path, kind, wire, expected):
     assert run(*arguments, "-", stdin=wire) == refused
 
 
+@pytest.mark.parametrize("kind", ["payloads", "text"])
+def test_head_of_webvtt_is_a_payload_and_a_text(run, kind):
+    wire = encode({":event-type": "x", ":content-type": "text/vtt"}, b"WEBVTT\n\n")
+    assert run("extract", "--as", kind, "-", stdin=wire) == (0, "WEBVTT\n\n", "")
+
+
 def test_transcript_as_srt(run):
     assert run("extract", "--as", "srt", "-", stdin=TALK).out == (
         "1\n00:00:00,200 --> 00:00:01,250\nHello <there>.\n\n"

@@ -292,8 +292,30 @@ def test_file_that_is_cut_while_it_is_read(tmp_path):
     (tmp_path / "x").write_bytes(STREAM * (2 * _recording.PIECE // len(STREAM)))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", CUT, "x"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout == "x: it shrank to 5 bytes while it was read\n"
+
+
+def test_file_that_is_emptied_while_it_is_opened(tmp_path, monkeypatch):
+    """It is read as one that was empty before."""
+    path = tmp_path / "x"
+    path.write_bytes(STREAM)
+    status = path.stat()
+    path.write_bytes(b"")
+    monkeypatch.setattr(_inputs.os, "fstat", lambda _: status)
+    with opened(str(path), None) as recordings:
+        assert list(next(recordings).parts(LIMITS)) == []
+
+
+def test_file_system_that_gives_less_than_is_there(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+    path.write_bytes(STREAM)
+    read = _inputs._read
+    monkeypatch.setattr(_inputs, "_read", lambda reader, name, size: read(reader, name, min(size, 7)))
+    with opened(str(path), None) as recordings:
+        assert joined(next(recordings).parts(LIMITS)) == [(3, STREAM)]
 
 
 @NAMED_PIPES

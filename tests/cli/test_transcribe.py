@@ -146,7 +146,6 @@ def test_missing_extras(run, talk, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "status", "reason"),
     [
-        (["--endpoint", "http://127.0.0.1:9"], 1, "refused|Connect call failed"),
         (["--endpoint", "nonsense"], 2, "endpoint"),
         (["--language", "x" * 300, "--rate", "9000"], 1, "InvalidRequest|InvalidAudio"),
         (["--encoding", "mp9"], 1, "^InvalidRequest: --encoding: 'mp9' \\(allowed: pcm or "),
@@ -157,6 +156,13 @@ def test_errors_are_reported(run, talk, endpoint, options, status, reason):
     done = run("transcribe", talk, "--endpoint", endpoint, *options)
     assert done.status == status
     assert re.search(reason, done.err), done.err
+    assert "Traceback" not in done.err
+
+
+def test_service_that_does_not_listen(run, talk, closed_port):
+    done = run("transcribe", talk, "--endpoint", f"http://127.0.0.1:{closed_port}")
+    assert done.status == 1
+    assert re.search("refused|Connect call failed", done.err), done.err
     assert "Traceback" not in done.err
 
 
@@ -199,6 +205,19 @@ def test_endpoint_of_a_websocket_is_refused(run, talk, scheme):
     done = run("transcribe", "--endpoint", f"{scheme}://127.0.0.1:9", talk)
     assert (done.status, done.out) == (2, "")
     assert "--endpoint: give the one for HTTP/2, which begins with http:// or https://" in done.err
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING"])
+@pytest.mark.parametrize("scheme", ["WS", "wss"])
+def test_endpoint_of_a_websocket_in_the_environment(run, talk, monkeypatch, tmp_path, variable, scheme):
+    monkeypatch.setenv(variable, f"{scheme}://127.0.0.1:9")
+    done = run("transcribe", talk, "-o", tmp_path / "out")
+    assert (done.status, done.out) == (2, "")
+    expected = (
+        "the endpoint in the environment takes WebSockets: give --endpoint, the one for HTTP/2, which begins with"
+    )
+    assert expected in " ".join(done.err.split())
+    assert not (tmp_path / "out").exists()
 
 
 def test_microphone_gives_pcm(run):

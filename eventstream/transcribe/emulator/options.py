@@ -87,7 +87,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     websocket(
         "--websocket-port",
         type=_argument(_port),
-        default=0,
+        default="0",  # a text: a value that is the default itself would not exclude the other option
         metavar="PORT",
         help="port for WebSockets, which presigned URLs open; 0, the default, chooses a free one",
     )

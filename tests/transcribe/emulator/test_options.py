@@ -100,6 +100,7 @@ def test_options_that_are_wrong(arguments, said, capsys):
         (["--script", "s", "--recogniser", "moonshine"], "--script: only the recogniser scripted has a script"),
         (["--no-verify", "--credentials", "a:b"], "--no-verify: not allowed with argument --credentials"),
         (["--websocket-port", "1", "--no-websocket"], "--no-websocket: not allowed with argument --websocket-port"),
+        (["--websocket-port", "0", "--no-websocket"], "--no-websocket: not allowed with argument --websocket-port"),
     ],
 )
 def test_options_that_contradict_each_other(arguments, said, capsys):
