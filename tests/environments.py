@@ -41,7 +41,7 @@ def make_node_modules(name: str, directory: Path, locked: Path) -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip(f"{name} needs node and npm, and there is no {'npm' if node else 'node'}")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
     if int(version[1:].partition(".")[0]) < 20:
         pytest.skip(f"{name} needs Node 20 or newer, and this is {version}")
     with made(directory, locked, version) as to_be_made:

@@ -31,6 +31,7 @@ def run(program: str, *options: str, **variables: str) -> str:
     done = subprocess.run(
         [sys.executable, *options, "-c", program],
         check=False,
+        timeout=60,
         capture_output=True,
         text=True,
         env={**environment, **variables},

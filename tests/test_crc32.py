@@ -116,8 +116,8 @@ def test_kernel_dispatch_on_cpus_that_are_not_here(native, tmp_path, options):
     source = [f"-I{PROJECT / 'eventstream' / '_crc32'}", str(PROJECT / "tools" / "crc32_dispatch.c")]
     # A sanitizer that this process was started with would judge the compiler, too.
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    subprocess.run([compiler, "-O0", *options, *source, "-o", str(program)], check=True, env=environment)
-    done = subprocess.run([str(program)], capture_output=True, text=True)
+    subprocess.run([compiler, "-O0", *options, *source, "-o", str(program)], check=True, timeout=600, env=environment)
+    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"crc32_dispatch: [1-9]\d* CPUs, 0 failures\n", done.stdout)
 

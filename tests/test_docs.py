@@ -42,6 +42,10 @@ def test_examples_are_where_they_must_be() -> None:
     assert {"README.md", "docs/tutorial.md", "docs/how-to/client.md"} <= set(map(name_of, WITH_EXAMPLES))
 
 
+def test_pages_that_wait_are_there() -> None:
+    assert set(map(name_of, WITH_EXAMPLES)) >= WAITING
+
+
 @each("page", PAGES, ids=name_of)
 def test_code_blocks_are_run(page: Path) -> None:
     """Or is a file that another test builds: a snippet holds nothing but its name."""

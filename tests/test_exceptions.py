@@ -506,6 +506,7 @@ def test_module_imports_nothing_but_texts_and_numbers():
     done = subprocess.run(
         [sys.executable, "-c", program, str(Path(exceptions.__file__).parent)],
         check=True,
+        timeout=60,
         capture_output=True,
         text=True,
     )

@@ -247,7 +247,7 @@ assert next(decoder).payload == payload  # nothing is lost
 )
 def test_memory_that_is_short_is_a_memory_error(native, program):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "EVENTSTREAM_PURE_PYTHON": "0"}
-    subprocess.run([sys.executable, "-c", LITTLE_MEMORY + program], check=True, env=environment, cwd="/")
+    subprocess.run([sys.executable, "-c", LITTLE_MEMORY + program], check=True, timeout=600, env=environment, cwd="/")
 
 
 OF_ALL_LENGTHS = """
@@ -271,4 +271,4 @@ def test_reused_memory_is_not_overrun(native):
         "EVENTSTREAM_PURE_PYTHON": "0",
         "PYTHONMALLOC": "debug",
     }
-    subprocess.run([sys.executable, "-c", OF_ALL_LENGTHS], check=True, env=environment, cwd="/")
+    subprocess.run([sys.executable, "-c", OF_ALL_LENGTHS], check=True, timeout=600, env=environment, cwd="/")

@@ -44,7 +44,7 @@ PATCHES = sorted((ROOT / "tools" / "sanitize" / "faults").glob("*.patch"))
 def test_planted_patch_can_be_planted(path):
     """It fits the sources, and names a check that exists."""
     command = ["patch", "--dry-run", "--strip=1", "--quiet", "--input", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")
     fields = dict(re.findall(r"^(check|tests|report): (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE))
     assert set(fields) == {"check", "tests", "report"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import cache
@@ -149,13 +148,6 @@ def session_with_own_variables() -> botocore.session.Session:
     session.register_component("data_loader", LOADER)
     session.set_credentials(CREDENTIALS.access_key, CREDENTIALS.secret_key)
     return session
-
-
-def closed_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]
 
 
 class Body:

@@ -419,7 +419,12 @@ def test_missing_botocore_is_an_error_that_names_the_extra():
             print(error)
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], cwd=AWAY, capture_output=True, text=True, check=True
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=AWAY,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert done.stdout == (
         "eventstream.adapters.boto3 needs botocore: install eventstream-codec with its extra [client]\n"

@@ -27,7 +27,6 @@ from adapters.clients import (
     begin,
     chunk,
     client_of,
-    closed_port,
     config,
     once,
     serving,
@@ -142,9 +141,9 @@ def test_missing_parameter_reaches_nobody():
 # The way there
 
 
-def test_connection_refused():
+def test_connection_refused(closed_port):
     with pytest.raises(EndpointConnectionError, match="localhost"):
-        begin(once(Address(closed_port())))
+        begin(once(Address(closed_port)))
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 mail.example\r\n"])

@@ -17,7 +17,6 @@ from adapters.clients import (
     assert_conversation,
     begin,
     client_of,
-    closed_port,
     config,
     once,
     serving,
@@ -41,8 +40,8 @@ from eventstream import sync
 pytestmark = pytest.mark.usefixtures("methods")
 
 
-def test_dead_proxy():
-    proxies = {"http": f"http://user:secret@127.0.0.1:{closed_port()}"}
+def test_dead_proxy(closed_port):
+    proxies = {"http": f"http://user:secret@127.0.0.1:{closed_port}"}
     with serving() as server, pytest.raises(ProxyConnectionError) as caught:
         begin(once(server, proxies=proxies))
     assert "secret" not in str(caught.value)

@@ -21,10 +21,11 @@ def test_transport_argument_is_checked_at_once():
         Client("us-east-1", credentials=CREDENTIALS, transport="pigeons")
 
 
-@pytest.mark.parametrize("url", ["ws://127.0.0.1:9", "WSS://127.0.0.1:9"])
+@pytest.mark.parametrize("scheme", ["ws", "WSS"])
 @pytest.mark.parametrize("is_argument", [True, False])
-def test_endpoint_of_a_websocket_needs_its_transport(monkeypatch, url, is_argument):
-    """Nothing is tried: port 9 is not open, and would be an `OSError`."""
+def test_endpoint_of_a_websocket_needs_its_transport(monkeypatch, closed_port, scheme, is_argument):
+    """Nothing is tried: nobody listens on the port, which would be an `OSError`."""
+    url = f"{scheme}://127.0.0.1:{closed_port}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
 
     async def main():

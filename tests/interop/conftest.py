@@ -251,7 +251,7 @@ def _find_python(minimum: tuple[int, int]) -> str | None:
         for python in (f"python3.{minor}", *sorted(glob.glob(f"{pyenv}/versions/3.{minor}.*/bin/python3"))):
             with contextlib.suppress(OSError):
                 check = "import venv, ensurepip"
-                if not subprocess.run([python, "-c", check], capture_output=True, check=False).returncode:
+                if not subprocess.run([python, "-c", check], capture_output=True, check=False, timeout=60).returncode:
                     return python
     return None
 

@@ -82,6 +82,7 @@ def run(program: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],
         check=False,
+        timeout=60,
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

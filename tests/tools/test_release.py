@@ -131,7 +131,7 @@ def project(tmp_path) -> Path:
 
 
 def git(root: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e", *arguments], cwd=root, check=True)
+    subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e", *arguments], cwd=root, check=True, timeout=60)
 
 
 def release(root: Path, version: str) -> None:
@@ -173,7 +173,11 @@ def test_todo_of_what_holds_up_no_release(project):
 
 def run(project: Path, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, todo.__file__, *arguments, str(project)], capture_output=True, text=True, check=False
+        [sys.executable, todo.__file__, *arguments, str(project)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.stderr == ""
     return done.returncode, done.stdout

@@ -1673,13 +1673,13 @@ def test_transcribe_continues_after_a_fault(fault, transport, pauses):
     run(main())
 
 
-def test_unknown_language_points_at_the_users_line():
+def test_unknown_language_points_at_the_users_line(closed_port):
     async def main():
-        client = TranscribeClient("us-east-1", endpoint="http://127.0.0.1:9", credentials=CREDENTIALS)
+        client = TranscribeClient("us-east-1", endpoint=f"http://127.0.0.1:{closed_port}", credentials=CREDENTIALS)
         fields = {**PCM, "language_code": "tlh-001"}
         client.start_stream_transcription(**fields)
         await client.presign(**fields)
-        with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
+        with pytest.raises(OSError, match=rf"127\.0\.0\.1:{closed_port}"):
             await anext(client.transcribe(SPOKEN, **fields))
 
     with pytest.warns(UserWarning, match="language code 'tlh-001' is not known here") as caught:

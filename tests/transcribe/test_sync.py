@@ -131,14 +131,15 @@ def test_endpoint_is_that_of_the_operation():
     assert client.region == "us-east-1"
 
 
-def test_unknown_language_points_at_the_users_line():
-    client = TranscribeClient("us-east-1", endpoint="http://127.0.0.1:9", credentials=DOCUMENTATION_CREDENTIALS)
+def test_unknown_language_points_at_the_users_line(closed_port):
+    endpoint = f"http://127.0.0.1:{closed_port}"
+    client = TranscribeClient("us-east-1", endpoint=endpoint, credentials=DOCUMENTATION_CREDENTIALS)
     fields = {**PCM, "language_code": "tlh-001"}
 
     def call():
         client.start_stream_transcription(**fields)
         client.presign(**fields)
-        with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
+        with pytest.raises(OSError, match=rf"127\.0\.0\.1:{closed_port}"):
             next(client.transcribe(AUDIO, **fields))
 
     with pytest.warns(UserWarning, match="language code 'tlh-001' is not known here") as caught:

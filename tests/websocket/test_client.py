@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
-from http2.loopback import run
+from http2.loopback import LIMIT, run
 from websockets.asyncio.server import serve as library_server
 
 from eventstream import websocket
@@ -33,12 +33,12 @@ def test_client_exchanges_bytes():
             port = server.sockets[0].getsockname()[1]
             async with connected(port, "/?signed=1") as channel:
                 await channel.send(b"one")  # once there is a response
-                assert (await channel.response(5)).status == 200
-                assert await channel.receive(5) == b"one"
+                assert (await channel.response(LIMIT)).status == 200
+                assert await channel.receive(LIMIT) == b"one"
                 await channel.send(bytearray(b"end"))
                 await channel.end()
-                assert await channel.receive(5) == b"end"
-                assert await channel.receive(5) == b""
+                assert await channel.receive(LIMIT) == b"end"
+                assert await channel.receive(LIMIT) == b""
                 assert channel.peer_ended
                 assert channel.readable
                 with pytest.raises(StreamError):
@@ -59,13 +59,13 @@ def test_client_tells_what_the_server_answers():
             port = server.sockets[0].getsockname()[1]
             async with connected(port, "/refused") as channel:
                 with pytest.raises(StreamError, match="the WebSocket is closed"):
-                    await channel.send(b"at once", timeout=5)
-                assert (await channel.response(5)).status == 403
-                assert await channel.receive(5) == b"not you"
-                assert await channel.receive(5) == b""
+                    await channel.send(b"at once", timeout=LIMIT)
+                assert (await channel.response(LIMIT)).status == 403
+                assert await channel.receive(LIMIT) == b"not you"
+                assert await channel.receive(LIMIT) == b""
             async with connected(port) as channel:
                 with pytest.raises(StreamError, match="the server closed the WebSocket: 1011 'out of order'"):
-                    await channel.receive(5)
+                    await channel.receive(LIMIT)
                 await channel.reset()
 
     run(main())
@@ -90,7 +90,7 @@ def test_client_tells_a_server_that_is_none():
                 port = server.sockets[0].getsockname()[1]
                 with pytest.raises(error, match=text):
                     async with connected(port) as channel:
-                        await channel.response(0.05 if handler is silent else 5)
+                        await channel.response(0.05 if handler is silent else LIMIT)
 
     run(main())
 
@@ -109,7 +109,7 @@ def test_client_takes_no_other_answer_for_a_websocket(status, told):
         async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             async with connected(port) as channel:
-                assert (await channel.response(5)).status == told
+                assert (await channel.response(LIMIT)).status == told
                 with pytest.raises(StreamError):
                     await channel.send(b"x")
 
@@ -131,9 +131,9 @@ def test_client_takes_a_refusal_of_http_1_0(status, told, cut):
         async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             async with connected(port) as channel:
-                response = await channel.response(5)
+                response = await channel.response(LIMIT)
                 assert (response.status, dict(response.headers)) == (told, {"content-type": "text/plain"})
-                assert await channel.receive(5) == b"not here"
+                assert await channel.receive(LIMIT) == b"not here"
 
     run(main())
 
@@ -150,7 +150,7 @@ def test_client_takes_no_websocket_of_http_1_0(status):
             port = server.sockets[0].getsockname()[1]
             async with connected(port) as channel:
                 with pytest.raises(StreamError, match=r"does not speak HTTP/1[.]1"):
-                    await channel.response(5)
+                    await channel.response(LIMIT)
 
     run(main())
 
@@ -167,9 +167,9 @@ def test_client_takes_a_refusal_that_ends_with_the_connection():
         async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             async with connected(port) as channel:
-                assert await channel.response(5) == (403, [("content-type", "text/plain")])
-                assert await channel.receive(5) == b"not you"
-                assert await channel.receive(5) == b""
+                assert await channel.response(LIMIT) == (403, [("content-type", "text/plain")])
+                assert await channel.receive(LIMIT) == b"not you"
+                assert await channel.receive(LIMIT) == b""
 
     run(main())
 
@@ -186,6 +186,6 @@ def test_client_tells_a_server_that_hangs_up(answer):
             port = server.sockets[0].getsockname()[1]
             async with connected(port) as channel:
                 with pytest.raises(StreamError, match="the server hung up without answering"):
-                    await channel.response(5)
+                    await channel.response(LIMIT)
 
     run(main())

@@ -139,6 +139,7 @@ def test_certificate_without_trustme_names_the_extra():
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],
         check=False,
+        timeout=60,
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

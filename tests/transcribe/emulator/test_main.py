@@ -67,6 +67,21 @@ async def ended(process):
     return log.decode()
 
 
+async def printed(serving, output):
+    """Return what the command prints first. If it ends before, its error is raised.
+
+    Args:
+        serving: the task in which it runs.
+        output: returns what it has printed.
+    """
+    while not serving.done():
+        if text := output():
+            return text
+        await asyncio.sleep(0.001)
+    serving.result()
+    pytest.fail("the command ended, and printed nothing")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_process_from_its_first_line_to_its_last(run, client, number):
@@ -233,9 +248,8 @@ def test_signal_drains_for_as_long_as_was_asked(run, client, monkeypatch, caplog
     async def main():
         options = parser(module._PROGRAM).parse_args(["--grace", "0.05", "--no-verify"])
         serving = asyncio.create_task(module._serve(options, Scripted()))
-        while not output.flushed:
-            await asyncio.sleep(0.001)
-        async with client(SimpleNamespace(endpoint=output.flushed.splitlines()[0])) as peer:
+        address, *_ = (await printed(serving, lambda: output.flushed)).splitlines()
+        async with client(SimpleNamespace(endpoint=address)) as peer:
             stream = await peer.open(credentials=None)
             await stream.audio(CHUNK)
             await stream.receive(2)
@@ -256,8 +270,7 @@ def test_authority_is_written_when_the_address_is_its_own(run, capsys, tmp_path)
     async def main():
         options = parser(module._PROGRAM).parse_args(["--tls", str(authority)])
         serving = asyncio.create_task(module._serve(options, Scripted()))
-        while not capsys.readouterr().out:
-            await asyncio.sleep(0.001)
+        await printed(serving, lambda: capsys.readouterr().out)
         ssl.create_default_context(cafile=authority)
         assert authority.read_text().startswith("-----BEGIN CERTIFICATE-----\n")
         serving.cancel()
@@ -503,8 +516,7 @@ def logged(run, capsys, caplog):
         async def main():
             options = parser(module._PROGRAM).parse_args(list(arguments))
             serving = asyncio.create_task(module._serve(options, Scripted()))
-            while not capsys.readouterr().out:
-                await asyncio.sleep(0.001)
+            await printed(serving, lambda: capsys.readouterr().out)
             serving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await serving
