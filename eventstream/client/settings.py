@@ -19,13 +19,21 @@ def environment(*names: str) -> str | None:
 
 
 def check_region(region: str) -> None:
-    """Check that the region can be a part of a host's name."""
+    """Check that the region can be a part of a host's name, also where an endpoint is given and it is only signed.
+
+    Raises:
+        ConfigurationError: it has other characters than letters, digits and inner hyphens, or not 1 to 63.
+    """
     if not re.fullmatch("[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", region):
         raise ConfigurationError(f"the region {quote(region)} cannot be one: expected a name such as us-east-1")
 
 
 def parse_endpoint(url: str) -> Endpoint:
-    """Return the endpoint of a URL; what is not one is a `ConfigurationError`."""
+    """Return the endpoint of a URL.
+
+    Raises:
+        ConfigurationError: it is not the URL of an endpoint.
+    """
     try:
         return Endpoint.parse(url)
     except ValueError as error:
@@ -33,7 +41,11 @@ def parse_endpoint(url: str) -> Endpoint:
 
 
 def endpoint_for(url: str, transport: Transport) -> Endpoint:
-    """Return the endpoint of a URL; what is not one, or is one that the transport does not speak to, is an error."""
+    """Return the endpoint of a URL, for a transport.
+
+    Raises:
+        ConfigurationError: it is not the URL of an endpoint, or begins with ws or wss, and the transport is HTTP/2.
+    """
     endpoint = parse_endpoint(url)
     if transport is over_http2 and url.lower().startswith(("ws:", "wss:")):
         shown = quote(url)
@@ -44,7 +56,11 @@ def endpoint_for(url: str, transport: Transport) -> Endpoint:
 
 
 def transport_of(transport: Literal["http2", "websocket"] | Transport) -> Transport:
-    """Return the transport that a client is told by name, or given."""
+    """Return the transport that a client is told by name, or given.
+
+    Raises:
+        ConfigurationError: it is neither a known name nor a function.
+    """
     if transport == "http2":
         return over_http2
     if transport == "websocket":
@@ -55,7 +71,11 @@ def transport_of(transport: Literal["http2", "websocket"] | Transport) -> Transp
 
 
 def proxy_of(proxy: str | Literal[False] | None, endpoint: Endpoint | None = None) -> Proxy | None:
-    """Return the proxy that a client is told, or finds in its environment for an endpoint; None: there is none."""
+    """Return the proxy that a client is told, or finds in its environment for an endpoint; None: there is none.
+
+    Raises:
+        ConfigurationError: it is not the URL of a proxy that can be used.
+    """
     try:
         if proxy:
             return Proxy.parse(proxy)
@@ -67,7 +87,11 @@ def proxy_of(proxy: str | Literal[False] | None, endpoint: Endpoint | None = Non
 
 
 def trust(ca_bundle: str | os.PathLike[str] | None) -> ssl.SSLContext:
-    """Return a context that trusts the certificates of a file or directory; None: those of the system."""
+    """Return a context that trusts the certificates of a file or directory; None: those of the system.
+
+    Raises:
+        ConfigurationError: the file or directory cannot be read, or holds no certificates.
+    """
     if ca_bundle is None:
         return ssl.create_default_context()
     try:
