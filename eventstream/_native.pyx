@@ -11,7 +11,8 @@ Where the speed comes from, beside the checksum kernels of `_crc32/`:
   there the `Headers` that nobody else has are given the next block.
 * A `Decoder` works in the caller's ``bytes`` as long as whole messages are there, and buffers no more than the tail of
   an unfinished one.
-* The bytes of a small payload or message that nobody else has any more are made into those of the next one.
+* The bytes of a small payload or message, and the view of a small chunk, that nobody else has any more are made into
+  the next one.
 * A small payload is checksummed in one run with its headers, and copied; a large one is copied and checksummed in one
   pass, with the GIL released.
 
@@ -20,8 +21,9 @@ And the safety:
 * Every read of a header block goes through `take`, which is bounded by the block.
 * Every buffer of the caller is acquired by `acquire` and released in a ``finally``. Of what is mutable only a copy is
   checked, or the copy and its checksum are made from the same loads.
-* No code of the caller runs while a decoder's state is in between: its buffers are acquired before `Decoder._enter`,
-  which refuses a second call into a decoder that is busy, from any thread.
+* A decoder acquires the caller's buffers before `Decoder._enter`, which refuses a second call into a decoder that is
+  busy, from any thread. Code of the caller that runs meanwhile, such as the callback of a weak reference, finds the
+  decoder busy.
 * Everything that can raise MemoryError runs before any state changes, so a failed call can be repeated.
 * No half-initialised or half-destroyed object is ever visible. The classes here cannot be part of a reference cycle, so
   they opt out of the garbage collector, which could otherwise expose or clear one that is still reachable. It tracks
@@ -1811,7 +1813,8 @@ cdef class Decoder:
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
         max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
         copy: with False, the payload of a message that lies whole in one fed ``bytes`` (or ``memoryview`` of ``bytes``)
-            and is taken before the next `feed` is a ``memoryview`` of it. Both keep those ``bytes`` alive.
+            and is taken before the next `feed` is a ``memoryview`` of it. Both keep those ``bytes`` alive. The
+            native codec also keeps up to two of at most 20 KiB, for reuse, when the view and the message are gone.
 
     Iterate with ``for``: ``yield from decoder`` would also close the decoder when the generator around it is left.
 

@@ -720,7 +720,8 @@ class Decoder:
         max_headers_length: the limit of a message's headers in bytes; None for the format's own bound.
         max_payload_length: the limit of a message's payload in bytes; None for the format's own bound.
         copy: with False, the payload of a message that lies whole in one fed ``bytes`` (or ``memoryview`` of ``bytes``)
-            and is taken before the next `feed` is a ``memoryview`` of it. Both keep those ``bytes`` alive.
+            and is taken before the next `feed` is a ``memoryview`` of it. Both keep those ``bytes`` alive. The
+            native codec also keeps up to two of at most 20 KiB, for reuse, when the view and the message are gone.
 
     Iterate with ``for``: ``yield from decoder`` would also close the decoder when the generator around it is left.
 
