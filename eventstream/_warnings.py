@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NOT_USERS = {
     *("eventstream", "dataclasses"),
     *("importlib", "_frozen_importlib", "_frozen_importlib_external"),
-    *("asyncio", "concurrent", "contextlib", "threading"),
+    *("asyncio", "concurrent", "contextlib", "copy", "threading"),
 }
 """Packages whose code may be between the user's and the one that warns."""
 
@@ -26,7 +26,7 @@ class _Place(NamedTuple):
 
     filename: str
     line: int
-    module: str | None
+    module: str
     registry: dict[Any, Any]
 
 
@@ -57,13 +57,23 @@ async def _asked(call: Callable[[], Coroutine[Any, Any, T]], place: _Place | Non
 
 def _user(frame: FrameType | None) -> _Place | None:
     while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] not in _NOT_USERS:
+        if not _is_generated(frame) and _module(frame).partition(".")[0] not in _NOT_USERS:
             return _place(frame)
         frame = frame.f_back
     return None
 
 
+def _is_generated(frame: FrameType) -> bool:
+    """Whether a dataclass made this code: it has the name of the user's module, but no line that the user wrote."""
+    return frame.f_code.co_filename == "<string>" and frame.f_code.co_name == "__init__"
+
+
+def _module(frame: FrameType) -> str:
+    """Return the name of its module, or what Python says where code that is given to `exec` has none."""
+    name = frame.f_globals.get("__name__")
+    return name if isinstance(name, str) else "<string>"
+
+
 def _place(frame: FrameType) -> _Place:
-    names = frame.f_globals
-    registry = names.setdefault("__warningregistry__", {})
-    return _Place(frame.f_code.co_filename, frame.f_lineno, names.get("__name__"), registry)
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    return _Place(frame.f_code.co_filename, frame.f_lineno, _module(frame), registry)

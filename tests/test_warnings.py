@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
+import sys
 import threading
 import warnings
+from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 
@@ -34,6 +38,37 @@ def test_warning_points_at_the_caller(category):
     call = ours("def call(category):\n    inner(category)\ndef inner(category):\n    warn('text', category)")
     with pytest.warns(category, match="^text$") as caught:
         expected = called(call, category)
+    assert [(found.filename, found.lineno) for found in caught] == [(__file__, expected)]
+
+
+@pytest.mark.parametrize("names", [{"__name__": None}, {"__name__": 1}, {}], ids=["None", "1", "none"])
+def test_warning_of_code_whose_module_has_no_name(names):
+    names = {"call": ours("def call():\n    warn('text')"), **names}
+    with pytest.warns(UserWarning, match="^text$") as caught:
+        exec(compile("pass\ncall()", "nameless.py", "exec"), names)
+    assert [(found.filename, found.lineno) for found in caught] == [("nameless.py", 2)]
+
+
+BASE = ours("class Request:\n    def __post_init__(self):\n        warn('text')\ndef call():\n    return Request")()
+
+
+@dataclass(frozen=True)
+class Mine(BASE):
+    number: int
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    MADE = {"it": partial(Mine, 1), "another": partial(replace, Mine(1), number=2)}
+    if sys.version_info >= (3, 13):
+        MADE["a copy"] = partial(copy.replace, Mine(1), number=2)
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_warning_of_a_dataclass_points_at_its_maker(make):
+    """Not at the methods that Python generates, in the name of the user's module."""
+    with pytest.warns(UserWarning, match="^text$") as caught:
+        expected = called(make)
     assert [(found.filename, found.lineno) for found in caught] == [(__file__, expected)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -437,6 +438,15 @@ def _yields(handler: Handler) -> bool:
     return inspect.isasyncgenfunction(handler) or inspect.isasyncgenfunction(getattr(handler, "__call__", None))  # noqa: B004
 
 
+def _signature(handler: Handler) -> inspect.Signature:
+    """Return what a handler itself takes, rather than what it wraps does; no annotation is evaluated."""
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return inspect.signature(handler, follow_wrapped=False, annotation_format=Format.STRING)
+    return inspect.signature(handler, follow_wrapped=False)
+
+
 def check_handler(handler: Handler) -> None:
     """Check that a handler can be called as what it is.
 
@@ -444,13 +454,19 @@ def check_handler(handler: Handler) -> None:
         TypeError: it takes the request and the events, but is not an asynchronous generator function; or something else
             that no handler takes.
     """
-    arguments = (None, None) if _yields(handler) else (None,)
-    try:
-        inspect.signature(handler).bind(*arguments)
-    except ValueError:  # it is made in C, and has no signature
-        return
-    except TypeError:
-        raise TypeError(
-            f"the handler {getattr(handler, '__name__', repr(handler))} must be an asynchronous generator function of "
-            "(request, events), which yields the answers, or a coroutine function of a Conversation"
-        ) from None
+    if callable(handler):
+        try:
+            signature = _signature(handler)
+        except Exception:  # e.g. it is made in C; Python evaluates code of the handler's author here, which may fail
+            return
+        arguments = (None, None) if _yields(handler) else (None,)
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            pass
+        else:
+            return
+    raise TypeError(
+        f"the handler {getattr(handler, '__name__', repr(handler))} must be an asynchronous generator function of "
+        "(request, events), which yields the answers, or a coroutine function of a Conversation"
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 
 import pytest
 from operations import REQUEST, TALK, Answer, Text
@@ -49,9 +50,35 @@ class _Called:
         yield request
 
 
+@wraps(_two)
+async def _adapter(conversation): ...
+
+
+@wraps(_one)
+async def _yielding_adapter(request, events):
+    yield request
+
+
+class _Unknown:
+    """A handler whose signature cannot be found out, as where an annotation names what is not imported."""
+
+    def __init__(self, error):
+        self._error = error
+
+    @property
+    def __signature__(self):
+        raise self._error
+
+    async def __call__(self, conversation): ...
+
+
 @pytest.mark.parametrize(
     "handler",
-    [_one, shout, _Called(), partial(_two, None), lambda conversation: None, max],
+    [
+        *(_one, shout, _Called(), partial(_two, None), lambda conversation: None, max),
+        *(_adapter, _yielding_adapter, partial(_adapter)),
+        *(_Unknown(NameError("Request")), _Unknown(TypeError("no | of these")), _Unknown(ValueError("none"))),
+    ],
 )
 def test_handlers_that_are_taken(handler):
     Server({TALK: handler}, credentials=None)
@@ -64,6 +91,7 @@ def test_handlers_that_are_taken(handler):
         _none,
         _yielding,
         partial(_one, None),
+        wraps(_one)(_none),
         partial(shout, events=None),
         lambda request, events: shout(request, events),
         1,
@@ -72,6 +100,17 @@ def test_handlers_that_are_taken(handler):
 def test_handlers_that_are_refused(handler):
     with pytest.raises(TypeError, match=r"must be an asynchronous generator function of .* or a coroutine "):
         Server({TALK: handler}, credentials=None)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations are evaluated when the function is made")
+def test_handler_whose_annotations_cannot_be_evaluated():
+    names = {}
+    exec(
+        "async def one(conversation: Missing): ...\nasync def two(request: 'Text' | None, events: Missing): ...", names
+    )
+    Server({TALK: names["one"]}, credentials=None)
+    with pytest.raises(TypeError, match="must be an asynchronous generator function"):
+        Server({TALK: names["two"]}, credentials=None)
 
 
 def test_draining_lets_streams_end_and_refuses_new_ones():
