@@ -251,6 +251,12 @@ FAULTS = [
         tests("tests/http2/test_connection.py", "-k", "stream_that_was_reset"),
     ),
     Fault(
+        *("free-dropped-data", "Fair under attack", "eventstream/http2/flow.py"),
+        "            self.connection.drop(self.id)\n",
+        "            pass\n",
+        tests("tests/http2/test_connection.py", "-k", "data_that_is_dropped"),
+    ),
+    Fault(
         *("any-number-of-connections", "Fair under attack", "eventstream/http2/listener.py"),
         "            if bound is not None and (len(self._places) if of is None else self._by_network[of]) >= bound:\n",
         "            if False:\n",

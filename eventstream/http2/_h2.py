@@ -75,7 +75,7 @@ MIN_REMEMBERED_STREAMS = 128
 """Closed streams whose late frames are still told from frames of streams that never were."""
 
 MIN_LATE_SIZE = 1_024
-"""Bytes that each frame of data counts as, at least, if it comes for a stream that was reset here. Honest peers send
+"""Bytes that each frame of data counts as, at least, if nobody will take it, as after a reset. Honest peers send
 frames of kilobytes."""
 
 MAX_HEADERS_AT_ONCE = 1_024
@@ -173,7 +173,7 @@ class H2(H2Connection):
 
     A stream that was reset is reset again for each frame that was under way. Here it is not. Data
     that comes late is free up to a window for each such stream, which can have been under way; beyond that its frames
-    carry nothing.
+    carry nothing. Nor do small ones, beyond as much, of a stream whose data is dropped.
 
     65,536 closed streams are remembered, 8 MB. Here it is twice the number that may be open.
 
@@ -202,7 +202,8 @@ class H2(H2Connection):
         self.encoder = _Encoder()
         remembered = max(MIN_REMEMBERED_STREAMS, 2 * max_streams)
         self._closed_streams = SizeLimitDict(size_limit=remembered)
-        self._late = 0  # bytes that may be under way on streams that were reset here
+        self._dropping: set[int] = set()  # streams whose data is dropped, until they end
+        self._late = 0  # bytes that may be under way on streams that were reset here, or whose data is dropped
         self._max_late = STREAM_WINDOW * remembered
         self._handle = handle
         self._resets = resets
@@ -359,8 +360,20 @@ class H2(H2Connection):
                 self._receive_late(frame.flow_controlled_length)
         return frames, events
 
+    def drop(self, stream_id: int) -> None:
+        """Note that nobody will take the data of a stream that is still open."""
+        self._dropping.add(stream_id)
+        self._expect_late()
+
+    def forget(self, stream_id: int) -> None:
+        """Note that a stream is over."""
+        self._dropping.discard(stream_id)
+
+    def _expect_late(self) -> None:
+        self._late = min(self._late + STREAM_WINDOW, self._max_late)
+
     def _receive_late(self, length: int) -> None:
-        """Count data of a stream that was reset here."""
+        """Count data that nobody will take."""
         idle = self._idle
         self._late -= max(length, MIN_LATE_SIZE)
         if self._late < 0:
@@ -396,6 +409,9 @@ class H2(H2Connection):
         if idle is not None and length:
             if begin == end:  # all of it is padding
                 idle.take()
+            elif stream_id in self._dropping:
+                if length < MIN_LATE_SIZE:  # its window opens again, so there may be more than one under way
+                    self._receive_late(length)
             elif events and isinstance(events[0], DataReceived):  # its stream is open
                 idle.left = min(idle.left + REFILL, idle.burst)  # as `Bucket.give`, for every frame with data
         if frames:
@@ -503,6 +519,6 @@ class H2(H2Connection):
         super()._prepare_for_sending(frames)
         for frame in frames:
             if isinstance(frame, RstStreamFrame):
-                self._late = min(self._late + STREAM_WINDOW, self._max_late)
+                self._expect_late()
                 if self._receiving and self._resets is not None:
                     self._resets.take()

@@ -265,9 +265,14 @@ class Connection(asyncio.BufferedProtocol):
         self._h2.increment_flow_control_window(size, stream_id)
         self._flush()
 
+    def drop(self, stream_id: int) -> None:
+        """Note that nobody will take what still comes on a stream."""
+        self._h2.drop(stream_id)
+
     def forget(self, flow: Flow) -> None:
         """Drop a stream on which neither side will send anything more."""
         del self._flows[flow.id]
+        self._h2.forget(flow.id)
         self._rest_if_idle()
 
     # To the transport

@@ -146,6 +146,7 @@ class Flow:
         """Let the peer finish, after this side has; if it takes too long, reset the stream."""
         if not self.peer_ended and self.error is None:
             self.lingering = True
+            self.connection.drop(self.id)
             self._return_window(len(self.received))
             self.received = b""
             loop = asyncio.get_running_loop()

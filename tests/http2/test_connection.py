@@ -673,6 +673,42 @@ def test_budget_is_not_met_by_a_stream_that_was_reset(late, free):
     run(main())
 
 
+def test_budget_is_not_met_by_data_that_is_dropped():
+    """That of a client that goes on to send after the response."""
+
+    async def main():
+        connection = settled(SETTINGS, headers(1), handler=answering, idle_frames=Budget(100, 0))
+        await turns()
+        goodbye, closed = await flooded(connection, [DataFrame(1, data=b"x").serialize()] * 1_000)
+        assert 160 <= goodbye <= 235
+        assert 260 <= closed <= 335
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
+def test_budget_is_kept_by_large_data_that_is_dropped():
+    """A client that sends a file needs a moment to see that it was refused."""
+
+    async def main():
+        connection = settled(SETTINGS, headers(1), handler=answering, idle_frames=Budget(2, 0))
+        await turns()
+        assert await flooded(connection, [DataFrame(1, data=bytes(16_384)).serialize()] * 1_000) == (None, None)
+        connection.data_received(RstStreamFrame(1, error_code=8).serialize())
+        assert not connection._h2._dropping
+        assert not connection._h2.is_over_budget
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
+async def answering(stream):
+    """Answer before the request has ended."""
+    await stream.respond(200, end=True)
+
+
 def test_budget_is_kept_by_data_under_way_to_a_reset_stream():
     """Up to a whole window of each stream, in frames of kilobytes."""
     sizes = [1_024] * 48 + [16_383]
