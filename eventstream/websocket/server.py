@@ -84,6 +84,7 @@ class ServerSocket(Connection):
         self._close_code = CloseCode.NORMAL_CLOSURE
         self.headers: list[tuple[str, str]] = []
         self.id = str(uuid4())
+        self._begun = b""  # the beginning of the request
         self._request_length = 0
         self._has_request = False
 
@@ -132,8 +133,10 @@ class ServerSocket(Connection):
     def data_received(self, data: bytes) -> None:
         """Process it, or in this turn of the event loop its beginning."""
         if not self._has_request:
-            if not self._request_length and data.startswith(_HTTP2):
-                self._refuse_http2()
+            if len(self._begun) < len(_HTTP2):
+                self._begun += data[: len(_HTTP2) - len(self._begun)]
+                if self._begun == _HTTP2:
+                    self._refuse_http2()
             self._request_length += len(data)
             if self._request_length > MAX_REQUEST:
                 self._give_up(f"its request has more than {MAX_REQUEST} bytes")

@@ -281,6 +281,23 @@ def test_http2_client_learns_what_is_spoken():
     run(main())
 
 
+@pytest.mark.parametrize("cut", [1, 5, 15])
+def test_http2_preface_in_pieces_is_answered(cut):
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+    async def main():
+        async with websocket.serve(echo) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(preface[:cut])
+            while not any(socket._request_length for socket in server.connections):
+                await asyncio.sleep(0.01)
+            writer.write(preface[cut:])
+            assert (await reader.read()).startswith(b"HTTP/1.1 505 ")
+            writer.close()
+
+    run(main())
+
+
 @pytest.mark.parametrize("request_", [b"", b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
 def test_connection_without_a_request_is_dropped(monkeypatch, request_):
     monkeypatch.setattr("eventstream.websocket.server.OPEN_TIMEOUT", 0.1)
