@@ -289,7 +289,7 @@ def _open(name: str, stack: contextlib.ExitStack, *, follow: bool) -> Body:
     if follow and name != "-":
         return Body(_followed(file, name), grows=True)
     if regular and name != "-":
-        with contextlib.suppress(ValueError):  # it has become empty meanwhile
+        with contextlib.suppress(OSError, ValueError):  # its file system maps none; it has become empty meanwhile
             whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
             return Body(whole=whole, part=partial(_part, file, name))
     read = getattr(file, "read1", file.read)

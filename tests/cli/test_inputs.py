@@ -13,6 +13,7 @@ import sys
 import tempfile
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import frames
 import pytest
@@ -314,6 +315,17 @@ def test_file_system_that_gives_less_than_is_there(tmp_path, monkeypatch):
     path.write_bytes(STREAM)
     read = _inputs._read
     monkeypatch.setattr(_inputs, "_read", lambda reader, name, size: read(reader, name, min(size, 7)))
+    with opened(str(path), None) as recordings:
+        assert joined(next(recordings).parts(LIMITS)) == [(3, STREAM)]
+
+
+def test_file_that_cannot_be_mapped_is_read(tmp_path, monkeypatch):
+    def mapped(*_, **__):
+        raise OSError(19, "No such device")
+
+    monkeypatch.setattr(_inputs, "mmap", SimpleNamespace(mmap=mapped, ACCESS_READ=1))
+    path = tmp_path / "x"
+    path.write_bytes(STREAM)
     with opened(str(path), None) as recordings:
         assert joined(next(recordings).parts(LIMITS)) == [(3, STREAM)]
 
