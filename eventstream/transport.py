@@ -73,7 +73,8 @@ class Endpoint(NamedTuple):
             raise ValueError(f"the endpoint {quote(url)} is not a URL") from None
         host = parts.hostname
         scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
-        if scheme not in ("http", "https") or not host or parts.path not in ("", "/") or "@" in parts.netloc:
+        more = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc or port == 0
+        if scheme not in ("http", "https") or not host or more:
             raise ValueError(f"the endpoint {quote(url)}: expected http or https, a host and optionally a port")
         authority = f"[{host}]" if ":" in host else host
         default = 443 if scheme == "https" else 80

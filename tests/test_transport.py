@@ -31,7 +31,20 @@ def test_endpoint_of_a_url(url, parts):
     assert Endpoint.parse(url) == parts
 
 
-@each("url", ["localhost", "ftp://x", "http://", "http://x:y", "http://x/path", "http://a@b"])
+@each(
+    "url",
+    [
+        "localhost",
+        "ftp://x",
+        "http://",
+        "http://x:y",
+        "http://x/path",
+        "http://a@b",
+        "http://x?a",
+        "http://x/#a",
+        "http://x:0",
+    ],
+)
 def test_endpoint_that_is_none(url):
     with pytest.raises(ValueError, match="the endpoint"):
         Endpoint.parse(url)

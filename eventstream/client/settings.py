@@ -6,6 +6,7 @@ import os
 import re
 import ssl
 from typing import Literal
+from urllib.parse import urlsplit
 
 from eventstream._text import quote
 from eventstream.credentials import ConfigurationError
@@ -47,7 +48,7 @@ def endpoint_for(url: str, transport: Transport) -> Endpoint:
         ConfigurationError: it is not the URL of an endpoint, or begins with ws or wss, and the transport is HTTP/2.
     """
     endpoint = parse_endpoint(url)
-    if transport is over_http2 and url.lower().startswith(("ws:", "wss:")):
+    if transport is over_http2 and urlsplit(url).scheme in ("ws", "wss"):
         shown = quote(url)
         raise ConfigurationError(
             f'the endpoint {shown} takes WebSockets: set transport="websocket", or give one with http or https'

@@ -7,6 +7,8 @@ from operations import CREDENTIALS, REQUEST, TALK
 from talking import run
 
 from eventstream.client import Client, ConfigurationError
+from eventstream.client.settings import endpoint_for
+from eventstream.transport import over_http2
 
 
 def test_proxy_argument_is_checked_at_once():
@@ -36,6 +38,12 @@ def test_endpoint_of_a_websocket_needs_its_transport(monkeypatch, closed_port, s
                 pass
 
     run(main)
+
+
+def test_endpoint_of_a_websocket_is_told_as_it_is_parsed():
+    """Parsing leaves tabs and ends of lines out."""
+    with pytest.raises(ConfigurationError, match="takes WebSockets"):
+        endpoint_for("w\ts://localhost", over_http2)
 
 
 @pytest.mark.parametrize("region", ["us east 1", "us-east-1\n", "us_east_1", "eu/1", "-us", "us-", "x" * 64, "\u00fc"])
