@@ -223,13 +223,14 @@ static inline PyObject *es_new_view(es_spares *spares, PyObject *bytes, Py_ssize
     if (es_is_own_view(spares->objects[i]) || es_is_own_view(spares->objects[i = !i])) {
         view = es_use_spare(spares, i);
         es_move_view(view, bytes);
-    } else {
-        view = es_keep_spare(spares, PyMemoryView_FromObject(bytes), 0);
-        if (view == NULL)
-            return NULL;
+        es_narrow_view(view, start, length);
+        return view;
     }
-    es_narrow_view(view, start, length);
-    return view;
+    view = PyMemoryView_FromObject(bytes);
+    if (view == NULL)
+        return NULL;
+    es_narrow_view(view, start, length); /* first, as code of the caller may see it then */
+    return es_keep_spare(spares, view, 0);
 }
 
 /* A reference that the caller owns, as Cython takes it from a function; NULL where an exception is set. */

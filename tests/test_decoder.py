@@ -603,6 +603,21 @@ def test_weakref_to_a_view_decodes(codec):
     assert all(wires(messages) == [wire] for wire, messages in inner)
 
 
+def test_view_is_whole_before_a_weakref_sees_it(codec):
+    decoder, views, references, seen = codec.Decoder(copy=False), [], [], []
+
+    def look(_):
+        seen.extend((view, bytes(view)) for view in gc.get_objects(generation=0) if type(view) is memoryview)
+
+    gc.collect()  # views of other tests are in an older generation then
+    for number in range(100):
+        views += [message.payload for message in decoder.feed(numbered(number))]
+        if number % 3 == 0:
+            references.append(weakref.ref(views.pop(), look))  # it is freed when others have taken its place
+    assert seen
+    assert [content for view, content in seen if view != content] == []
+
+
 @pytest.mark.untraced
 def test_bytes_that_are_kept_for_views_are_bounded(codec):
     decoder = codec.Decoder(copy=False)
