@@ -22,14 +22,16 @@ options=(--capture=sys -p no:cacheprovider)
 
 missing() { echo "$name: skipped. $*" >&2; exit 3; }
 
-# environment INTERPRETER PACKAGE...: a virtual environment, in $venv
+# environment INTERPRETER PACKAGE...: a virtual environment, in $venv, with the locked versions. `without_wheel` names a
+# package whose locked version has no wheel for this Python: the newest that has one is taken.
 environment() {
   venv=$environments/$name-environment
   [[ $(cat "$venv/complete" 2> /dev/null) != "$1" ]] || return 0
   "$1" -m venv --clear --without-pip "$venv"
+  sed -nE 's/ \\$//; /^[^ #]+==/p' requirements/build.txt requirements/test.txt |
+    grep -v "^${without_wheel:-nothing}==" > "$base/constraints.txt"
   # Wheels alone: what has to be built may not know such a Python.
-  "$python" -m pip --quiet --python "$venv/bin/python" install --only-binary :all: \
-    --constraint requirements/build.txt --constraint requirements/test.txt \
+  "$python" -m pip --quiet --python "$venv/bin/python" install --only-binary :all: --constraint "$base/constraints.txt" \
     setuptools Cython hypothesis pytest pytest-benchmark "${@:2}"
   echo "$1" > "$venv/complete"
 }

@@ -12,6 +12,7 @@ fi
 suppressions=$(dirname "$(dirname "$interpreter")")/suppressions.txt  # the interpreter's own, which come with its source
 
 export TSAN_OPTIONS="suppressions=$suppressions"
+without_wheel=hypothesis
 environment "$interpreter"
 build "$venv/bin/python"
 is_loaded "$venv/bin/python"
