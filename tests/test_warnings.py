@@ -53,7 +53,7 @@ BASE = ours("class Request:\n    def __post_init__(self):\n        warn('text')\
 
 
 @dataclass(frozen=True)
-class Mine(BASE):
+class Mine(BASE):  # type: ignore[valid-type, misc]
     number: int
 
 
