@@ -263,8 +263,10 @@ def test_operations_are_found_by_both_names():
 def test_operations_that_are_not_there():
     with pytest.raises(UnknownServiceError):
         operation("no-such-service", "Talk")
-    with pytest.raises(ValueError, match=r"^polly has no operation 'Talk'; those that stream both ways: StartSpeechSy"):
-        operation("polly", "Talk")
+    with pytest.raises(
+        ValueError, match=r"^lexv2-runtime has no operation 'Talk'; those that stream both ways: StartConv"
+    ):
+        operation("lexv2-runtime", "Talk")
     with pytest.raises(ValueError, match=r"^sts has no operation 'Talk'; none that it has streams both ways$"):
         operation("sts", "Talk")
     with pytest.raises(ValueError, match=r"^SynthesizeSpeech does not stream: its input must be an event stream$"):
@@ -278,5 +280,5 @@ def test_handler_that_does_not_yield_is_refused():
         return 1
 
     expected = r"^the handler notgen must be an asynchronous generator function of \(request, events\), which yields"
-    with pytest.raises(TypeError, match=expected), serve("polly", {"start_speech_synthesis_stream": notgen}):
+    with pytest.raises(TypeError, match=expected), serve("lexv2-runtime", {"start_conversation": notgen}):
         pass
