@@ -20,6 +20,23 @@ async def connected(server_port, path="/", **options):
         yield channel
 
 
+@contextlib.asynccontextmanager
+async def answered(*pieces):
+    """Yield the channel of a client whose server answers with these bytes, one piece after the other, and hangs up."""
+
+    async def page(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        for number, piece in enumerate(pieces):
+            if number:
+                await asyncio.sleep(0.01)
+            writer.write(piece)
+        writer.close()
+
+    server = await asyncio.start_server(page, "127.0.0.1", 0)
+    async with server, connected(server.sockets[0].getsockname()[1]) as channel:
+        yield channel
+
+
 def test_client_exchanges_bytes():
     async def main():
         async def handler(peer):
@@ -101,17 +118,10 @@ def test_client_tells_a_server_that_is_none():
 )
 def test_client_takes_no_other_answer_for_a_websocket(status, told):
     async def main():
-        async def page(reader, writer):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
-            writer.close()
-
-        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            async with connected(port) as channel:
-                assert (await channel.response(LIMIT)).status == told
-                with pytest.raises(StreamError):
-                    await channel.send(b"x")
+        async with answered(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()) as channel:
+            assert (await channel.response(LIMIT)).status == told
+            with pytest.raises(StreamError):
+                await channel.send(b"x")
 
     run(main())
 
@@ -120,20 +130,11 @@ def test_client_takes_no_other_answer_for_a_websocket(status, told):
 @pytest.mark.parametrize("cut", [0, 5, 9, 12])
 def test_client_takes_a_refusal_of_http_1_0(status, told, cut):
     async def main():
-        async def page(reader, writer):
-            await reader.readuntil(b"\r\n\r\n")
-            wire = f"HTTP/1.0 {status}\r\nContent-Type: text/plain\r\n\r\nnot here".encode()
-            for piece in (wire[:cut], wire[cut:]):
-                writer.write(piece)
-                await asyncio.sleep(0.01)
-            writer.close()
-
-        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            async with connected(port) as channel:
-                response = await channel.response(LIMIT)
-                assert (response.status, dict(response.headers)) == (told, {"content-type": "text/plain"})
-                assert await channel.receive(LIMIT) == b"not here"
+        wire = f"HTTP/1.0 {status}\r\nContent-Type: text/plain\r\n\r\nnot here".encode()
+        async with answered(wire[:cut], wire[cut:]) as channel:
+            response = await channel.response(LIMIT)
+            assert (response.status, dict(response.headers)) == (told, {"content-type": "text/plain"})
+            assert await channel.receive(LIMIT) == b"not here"
 
     run(main())
 
@@ -141,16 +142,9 @@ def test_client_takes_a_refusal_of_http_1_0(status, told, cut):
 @pytest.mark.parametrize("status", ["200 OK", "101 Switching Protocols"])
 def test_client_takes_no_websocket_of_http_1_0(status):
     async def main():
-        async def page(reader, writer):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(f"HTTP/1.0 {status}\r\n\r\n".encode())
-            writer.close()
-
-        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            async with connected(port) as channel:
-                with pytest.raises(StreamError, match=r"does not speak HTTP/1[.]1"):
-                    await channel.response(LIMIT)
+        async with answered(f"HTTP/1.0 {status}\r\n\r\n".encode()) as channel:
+            with pytest.raises(StreamError, match=r"does not speak HTTP/1[.]1"):
+                await channel.response(LIMIT)
 
     run(main())
 
@@ -159,17 +153,10 @@ def test_client_takes_a_refusal_that_ends_with_the_connection():
     """Its body says no length, as in HTTP/1.0."""
 
     async def main():
-        async def page(reader, writer):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\r\nnot you")
-            writer.close()
-
-        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            async with connected(port) as channel:
-                assert await channel.response(LIMIT) == (403, [("content-type", "text/plain")])
-                assert await channel.receive(LIMIT) == b"not you"
-                assert await channel.receive(LIMIT) == b""
+        async with answered(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\r\nnot you") as channel:
+            assert await channel.response(LIMIT) == (403, [("content-type", "text/plain")])
+            assert await channel.receive(LIMIT) == b"not you"
+            assert await channel.receive(LIMIT) == b""
 
     run(main())
 
@@ -177,15 +164,8 @@ def test_client_takes_a_refusal_that_ends_with_the_connection():
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 403", b"HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nab"])
 def test_client_tells_a_server_that_hangs_up(answer):
     async def main():
-        async def page(reader, writer):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
-            writer.close()
-
-        async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            async with connected(port) as channel:
-                with pytest.raises(StreamError, match="the server hung up without answering"):
-                    await channel.response(LIMIT)
+        async with answered(answer) as channel:
+            with pytest.raises(StreamError, match="the server hung up without answering"):
+                await channel.response(LIMIT)
 
     run(main())
