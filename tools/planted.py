@@ -288,7 +288,7 @@ FAULTS = [
     ),
     Fault(
         *("patient-refusals", "Fair under attack", "eventstream/server/conversation.py"),
-        "            await self._send(body, _LINGER)",
+        "            await self._send(body, _REFUSAL_TIMEOUT)",
         "            await self._send(body)",
         tests("tests/server/test_conversation.py", "-k", "refusal_that_is_not_taken"),
     ),
@@ -332,10 +332,11 @@ FAULTS = [
             ),
             (
                 *("free-dropped-frames", "connection"),
-                "and frame.data and self._error is None:\n            self._received += frame.data\n",
-                'and frame.data:\n            self._received += b"" if self._error else frame.data\n',
+                "and frame.data and self._error is None\n",
+                "and frame.data\n",
                 "flood_of_text",
             ),
+            ("free-frames-at-the-end", "connection", "if carries and not self._dropping:", "if carries:", "dropped"),
             (
                 *("unread-pongs", "connection"),
                 "            if self._unread > WINDOW:\n",

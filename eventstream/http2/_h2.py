@@ -44,7 +44,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from eventstream.http2.budget import REFILL, Bucket
+from eventstream.http2.budget import MIN_LATE_SIZE, REFILL, Bucket
 from eventstream.http2.stream import STREAM_WINDOW
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -73,10 +73,6 @@ MAX_TABLE_SIZE_UPDATES = 2
 
 MIN_REMEMBERED_STREAMS = 128
 """Closed streams whose late frames are still told from frames of streams that never were."""
-
-MIN_LATE_SIZE = 1_024
-"""Bytes that each frame of data counts as, at least, if nobody will take it, as after a reset. Honest peers send
-frames of kilobytes."""
 
 MAX_HEADERS_AT_ONCE = 1_024
 """Bytes of compressed headers with which a call of `H2.receive` ends: each of them may be a whole header, and cost its

@@ -28,6 +28,10 @@ REFILL = 4
 """Idle frames that come with one frame of data, or of headers, at most: a peer may return two windows for each, ask
 how long it took, and change its settings."""
 
+MIN_LATE_SIZE = 1_024
+"""Bytes that each frame of data counts as, at least, if nobody will take it, as after a reset. Honest peers send
+frames of kilobytes."""
+
 
 class Bucket:
     """What is left of a budget.

@@ -8,7 +8,6 @@ import logging
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from datetime import timezone
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
@@ -27,7 +26,6 @@ from eventstream.http2 import ErrorCodes, StreamError
 from eventstream.operation import (
     CONTENT_TYPE,
     InvalidEvent,
-    InvalidFrame,
     InvalidRequest,
     Operation,
     error_to_message,
@@ -43,8 +41,8 @@ if TYPE_CHECKING:
     from eventstream.server.service import Service
     from eventstream.transport import ServerChannel
 
-_LINGER = 1.0
-"""Seconds in which a client should have taken a refusal, or have noticed that its stream was answered to the end."""
+_REFUSAL_TIMEOUT = 1.0
+"""Seconds in which a client should have taken a refusal."""
 
 REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amzn-request-id")
 """Headers of the response with its id: AWS's services have the one or the other."""
@@ -167,7 +165,6 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             self._service.log.info(
                 "request %s: %s", self.request_id, printable(f"{self.note}; {fate}" if self.note else fate)
             )
-        await self._linger()
 
     async def _attempt(self, handler: Handler) -> ServiceError | None:
         """Run the whole exchange; return the error to send to the client if it fails."""
@@ -215,7 +212,7 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
                 await channel.respond(status, headers, end=True)
                 return
             await channel.respond(status, headers)
-            await self._send(body, _LINGER)  # no longer: the client may be a stranger
+            await self._send(body, _REFUSAL_TIMEOUT)  # no longer: the client may be a stranger
         else:
             try:
                 wire = self._session.send_exception(error)
@@ -223,14 +220,6 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
                 wire = self._session.send_exception(self.failure("its error cannot be sent"))
             await self._send(wire)
         await channel.end()
-
-    async def _linger(self) -> None:
-        """Let the client end its request. If it was reset at once, sending would fail before the answer is read."""
-        end = self._now() + _LINGER
-        with suppress(TimeoutError, StreamError, InvalidFrame):
-            # What is there is returned at once, however little time is left.
-            while (left := end - self._now()) > 0 and await self._channel.receive(left):
-                pass
 
     # Errors for the client
 

@@ -128,6 +128,7 @@ class ClientSocket(Connection):
     async def close(self) -> None:
         """Close, and wait until that is done."""
         if not self._lost.done():
+            self._drop()
             self._close(CloseCode.NORMAL_CLOSURE)
             self._close_soon()
             await asyncio.wait([self._lost])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from eventstream._waiting import Deadline, Signal, deadline_in
 from eventstream.http2 import Budget, StreamError
-from eventstream.http2.budget import REFILL, Bucket
+from eventstream.http2.budget import MIN_LATE_SIZE, REFILL, Bucket
 from eventstream.http2.connection import LOST_TLS
 from eventstream.operation import InvalidFrame
 from eventstream.websocket._library import (
@@ -64,6 +64,7 @@ class Connection(asyncio.BufferedProtocol):
         self._error: Exception | None = None
         self._farewell: list[bytes] | None = None  # the answer to the peer's close frame, which is held back
         self._closing = False
+        self._dropping = False
         self._write_paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._changed = Signal()
@@ -195,11 +196,12 @@ class Connection(asyncio.BufferedProtocol):
         if frame.opcode is Opcode.TEXT:
             self._refuse(InvalidFrame("a text frame; events come in binary frames"), CloseCode.UNSUPPORTED_DATA)
         # What is dropped after an error carries nothing: it never fills the window, which would stop reading.
-        if frame.opcode in (Opcode.BINARY, Opcode.CONT) and frame.data and self._error is None:
+        carries = frame.opcode in (Opcode.BINARY, Opcode.CONT) and frame.data and self._error is None
+        if carries and not self._dropping:
             self._received += frame.data
             if self._idle is not None:
                 self._idle.give(REFILL)
-        elif self._idle is not None:
+        elif self._idle is not None and not (carries and len(frame.data) >= MIN_LATE_SIZE):
             self._idle.take()
         if frame.opcode is Opcode.PING and self._write_paused:
             self._unread += len(frame.data) + _FRAME_OVERHEAD
@@ -295,6 +297,13 @@ class Connection(asyncio.BufferedProtocol):
         """Cut the exchange short; nothing happens if it has ended."""
         self._fail(StreamError("the exchange was cut short", remote=False))
         self._transport.abort()
+
+    def _drop(self) -> None:
+        """Drop what has come and what still comes, until the connection is closed: nobody will take it."""
+        self._dropping = True
+        self._received.clear()
+        self._plan_turn()
+        self._read_or_not()
 
     def _close(self, code: CloseCode) -> None:
         """Say that nothing more is sent."""

@@ -188,11 +188,13 @@ class ServerSocket(Connection):
         self._close(self._close_code)
 
     def leave(self, code: CloseCode) -> None:
-        """Close if nobody did."""
+        """Drop what still comes, and close if nobody did."""
         if self._protocol.state is State.CONNECTING:
             self._transport.abort()
-        elif not self._closing and not self._lost.done():
-            self._close(code)
+        elif not self._lost.done():
+            self._drop()
+            if not self._closing:
+                self._close(code)
 
     async def wait_closed(self) -> None:
         """Wait until the connection is lost."""
@@ -315,8 +317,9 @@ async def serve(
         routes: what answers plain GETs, by path; these paths have no WebSocket.
         handshake_headers: what is added to the response that opens a WebSocket.
         max_connections, max_connections_per_peer, backlog: see `eventstream.http2.serve`.
-        idle_frames: a budget for each connection: frames that carry nothing, or are dropped after an error. One that is
-            over it is closed. Each other frame with data gives some of it back. None: no bound.
+        idle_frames: a budget for each connection: frames that carry nothing, that are dropped after an error, or that
+            have less than 1 KiB and come after the handler has returned. One that is over it is closed. Each other
+            frame with data that the handler can take gives some of it back. None: no bound.
 
     Raises:
         OSError: it cannot listen there.

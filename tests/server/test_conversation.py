@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
@@ -12,17 +13,23 @@ from types import SimpleNamespace
 import pytest
 from cases import each
 from h2.errors import ErrorCodes
-from h2.events import StreamReset
+from h2.events import StreamEnded, StreamReset
 from h2.settings import SettingCodes
 from http2.loopback import Peer, request
 from operations import REQUEST, TALK, Answer, Text, ThrottlingException
+from sockets import Peer as SocketPeer
 from talking import client_of, run, server, talk
 
 from eventstream import MessageChecksumMismatch, ServiceError, TruncatedMessage
 from eventstream.client import StreamError
 from eventstream.exceptions import IncompleteStream
+from eventstream.http2 import Budget
 from eventstream.operation import Events, Operation, Strings
-from eventstream.server import Limits, Server
+from eventstream.server import ConnectionLimits, Limits, Server
+
+
+def port_of(endpoint):
+    return int(endpoint.rpartition(":")[2])
 
 
 def test_generator_answers():
@@ -284,13 +291,53 @@ def test_failures_of_handlers_are_logged_once_a_second(caplog, monkeypatch):
     assert second.getMessage().endswith(": it failed (and 2 other faults were not logged)")
 
 
+def test_flood_of_tiny_data_after_a_refusal_is_cut(caplog):
+    """Data that nobody will take gives nothing of the budget back."""
+    caplog.set_level(logging.INFO, "eventstream.http2")
+
+    async def main():
+        async with server(connections=ConnectionLimits(idle_frames=Budget(200, 0))) as serving:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(serving.endpoint))
+            peer = Peer(reader, writer, client=True)
+            peer.h2.send_headers(1, request("/nowhere"))
+            await peer.until(StreamEnded)
+            with suppress(ConnectionError):
+                for _ in range(3_000):
+                    peer.h2.send_data(1, b"x")
+                await peer.flush()
+            await asyncio.wait_for(peer.until_closed(), 5)
+            peer.close()
+            assert serving.statistics.refused == 1
+
+    run(main)
+    assert "faster than the budgets allow" in caplog.text
+
+
+def test_flood_of_tiny_frames_after_a_refusal_is_cut(caplog):
+    caplog.set_level(logging.INFO, "eventstream.websocket")
+
+    async def main():
+        limits = ConnectionLimits(idle_frames=Budget(200, 0))
+        async with server(websocket_port=0, connections=limits) as serving:
+            peer = await SocketPeer.of(port_of(serving.websocket_endpoint), "/talk-websocket")
+            assert (await peer.reader.read(65_536))[0] == 0x82  # the refusal, in a binary frame
+            with suppress(ConnectionError):
+                peer.writer.write(peer.bytes_of(2, b"x") * 3_000)
+                await peer.writer.drain()
+            await asyncio.wait_for(peer.frames(), 5)
+            assert serving.statistics.refused == 1
+
+    run(main)
+    assert "faster than the budget allows" in caplog.text
+
+
 @pytest.mark.waits
 def test_refusal_that_is_not_taken_ends_soon():
     """A stranger cannot keep a stream by a window that is closed."""
 
     async def main():
         async with server(limits=Limits(input_timeout=30)) as serving:
-            reader, writer = await asyncio.open_connection("127.0.0.1", int(serving.endpoint.rpartition(":")[2]))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(serving.endpoint))
             peer = Peer(reader, writer, client=True)
             peer.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
             peer.h2.send_headers(1, request("/talk"))

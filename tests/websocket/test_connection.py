@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 import struct
@@ -87,6 +88,45 @@ def test_flood_of_text_that_nobody_has_refused_yet_is_cut(first, frame):
 
     run(main())
     assert ended == ["it sends frames that carry nothing, faster than the budget allows"]
+
+
+@pytest.mark.parametrize(("size", "cut"), [(1, True), (1_023, True), (1_024, False), (20_000, False)])
+def test_flood_of_frames_that_are_dropped(caplog, size, cut):
+    """Those that come after the handler has returned: an honest peer may still have large ones under way."""
+    caplog.set_level(logging.INFO, "eventstream.websocket")
+
+    async def main():
+        async with websocket.serve(websocket.ServerSocket.end, idle_frames=Budget(200, 0)) as server:
+            peer = await Peer.of(server.port)
+            assert await peer.reader.read(65_536) == b"\x88\x02\x03\xe8"
+            with contextlib.suppress(ConnectionError):
+                peer.writer.write(peer.bytes_of(2, bytes(size)) * 300 + peer.bytes_of(8, struct.pack("!H", 1000)))
+                await peer.writer.drain()
+            assert await peer.frames() == []
+
+    run(main())
+    assert ("faster than the budget allows" in caplog.text) == cut
+
+
+def test_close_drops_what_nobody_has_taken(monkeypatch):
+    """A full window does not keep an end from the other's close frame."""
+    monkeypatch.setattr("eventstream.websocket.connection.CLOSE_TIMEOUT", 60.0)
+
+    async def main():
+        async def talk(channel):
+            await channel.send(bytes(65_536))
+            while channel._arrived or not channel._is_full:
+                await asyncio.sleep(0.01)
+            await channel.end()
+
+        async with websocket.serve(talk) as server:
+            url = f"ws://127.0.0.1:{server.port}/"
+            async with websocket.connect(url, "127.0.0.1", server.port) as channel:
+                await channel.send(bytes(65_536))
+                while channel._arrived or not channel._is_full:
+                    await asyncio.sleep(0.01)
+
+    run(main())
 
 
 def test_pings_whose_answers_are_not_read_are_cut():
