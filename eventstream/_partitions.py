@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from eventstream._text import quote
+
 _DOMAINS = {
     "cn-": "amazonaws.com.cn",
     "us-iso-": "c2s.ic.gov",
@@ -11,6 +15,20 @@ _DOMAINS = {
     "eusc-": "amazonaws.eu",
 }
 """By the beginning of the names of a partition's regions. botocore's endpoints.json has them, too."""
+
+
+def check_region(region: str) -> None:
+    """Check that a region can be a part of a host's name.
+
+    Upper case is refused, too: hosts are equal in either case, but partitions are told by lower case, and signatures
+    for ``US-EAST-1`` are not those for ``us-east-1``.
+
+    Raises:
+        ValueError: it has other characters than lower-case letters, digits and inner hyphens, or not 1 to 63.
+    """
+    if not re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", region):
+        expected = "a name in lower case, such as us-east-1"
+        raise ValueError(f"the region {quote(region)} cannot be one: expected {expected}")
 
 
 def domain_of(region: str) -> str:

@@ -21,7 +21,7 @@ from urllib.parse import quote as percent_encode
 from urllib.parse import unquote
 
 from eventstream._codec import Headers, Message
-from eventstream._partitions import domain_of
+from eventstream._partitions import check_region, domain_of
 from eventstream._text import MAX_JSON_VALUES, has_too_many_values, quote, quote_bytes, unquoted
 from eventstream.exceptions import MAX_SERVICE_TEXT, CodecError, ServiceError
 from eventstream.service_errors import (
@@ -465,7 +465,12 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         )
 
     def host(self, region: str) -> str:
-        """Return the service's host in a region."""
+        """Return the service's host in a region.
+
+        Raises:
+            ValueError: the region cannot be one, e.g. it has upper-case letters.
+        """
+        check_region(region)
         return self.endpoint.format(region=region, suffix=domain_of(region))
 
     # The request

@@ -34,6 +34,8 @@ def event(name, payload=b'{"text": "hello"}', **headers):
 def test_host():
     assert TALK.host("us-east-1") == "talk.us-east-1.amazonaws.com"
     assert TALK.host("cn-north-1") == "talk.cn-north-1.amazonaws.com.cn"
+    with pytest.raises(ValueError, match=r"^the region 'CN-NORTH-1' cannot be one"):
+        TALK.host("CN-NORTH-1")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from typing import Literal
 from urllib.parse import urlsplit
 
+from eventstream import _partitions
 from eventstream._text import quote
 from eventstream.credentials import ConfigurationError
 from eventstream.proxy import Proxy, from_environment
@@ -20,13 +20,15 @@ def environment(*names: str) -> str | None:
 
 
 def check_region(region: str) -> None:
-    """Check that the region can be a part of a host's name, also where an endpoint is given and it is only signed.
+    """Check the region, also where an endpoint is given and it is only signed.
 
     Raises:
-        ConfigurationError: it has other characters than letters, digits and inner hyphens, or not 1 to 63.
+        ConfigurationError: it cannot be one, e.g. it has upper-case letters.
     """
-    if not re.fullmatch("[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", region):
-        raise ConfigurationError(f"the region {quote(region)} cannot be one: expected a name such as us-east-1")
+    try:
+        _partitions.check_region(region)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def parse_endpoint(url: str) -> Endpoint:

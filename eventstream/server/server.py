@@ -51,7 +51,7 @@ class Server:
         websocket_ssl: a context with the server's certificate for that port; needed where `ssl` is given.
 
     Raises:
-        ValueError: no operation was given, a fault is unknown, or a context is missing.
+        ValueError: no operation was given, the region cannot be one, a fault is unknown, or a context is missing.
         TypeError: a handler is not one.
     """
 

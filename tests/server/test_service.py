@@ -38,6 +38,12 @@ def test_server_without_an_operation():
         Server({}, credentials=None)
 
 
+def test_server_region_is_checked():
+    with pytest.raises(ValueError, match=r"^the region 'US-EAST-1' cannot be one"):
+        server(region="US-EAST-1")
+    server(region="us-east-1")
+
+
 async def _one(conversation): ...
 async def _two(request, events): ...
 async def _none(): ...
