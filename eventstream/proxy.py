@@ -14,7 +14,7 @@ import ssl
 import sys
 import urllib.request
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 from eventstream._text import quote
@@ -154,18 +154,45 @@ async def _tunnelled(
     protocol: Any, host: str, port: int, ssl: ssl.SSLContext | None, proxy: Proxy
 ) -> tuple[asyncio.Transport, Any]:
     transport, received = await open_tunnel(proxy, host, port)
-    if ssl is not None:
-        loop = asyncio.get_running_loop()
-        secured = await loop.start_tls(transport, protocol, ssl, server_hostname=host)
-        transport = cast("asyncio.Transport", secured)
-        protocol.connection_made(transport)
-    else:
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        if received:
-            protocol.data_received(received)
+    if ssl is None:
+        _hand_over(transport, protocol, received)
         transport.resume_reading()
-    return transport, protocol
+        return transport, protocol
+    early = _Early()
+    loop = asyncio.get_running_loop()
+    secured = cast("asyncio.Transport", await loop.start_tls(transport, early, ssl, server_hostname=host))
+    _hand_over(secured, protocol, bytes(early.received))
+    if early.lost is not None:
+        protocol.connection_lost(early.lost.exception)
+    return secured, protocol
+
+
+def _hand_over(transport: asyncio.Transport, protocol: Any, received: bytes) -> None:
+    """Let a protocol begin on a transport that has received something already."""
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    if received:
+        protocol.data_received(received)
+
+
+class _Lost(NamedTuple):
+    exception: Exception | None
+
+
+class _Early(asyncio.Protocol):
+    """Keeps what comes with the end of a TLS handshake, e.g. a server's settings: the task that takes the transport has
+    not had its turn then.
+    """
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.lost: _Lost | None = None
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = _Lost(exc)
 
 
 async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Transport, bytes]:
@@ -227,6 +254,7 @@ async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Trans
         def fail(self, error: ProxyError) -> None:
             if not self.answered.done():
                 self.answered.set_exception(error)
+                self.answered.exception()  # nobody waits for it where the connection was cancelled
 
     trust = ssl.create_default_context() if proxy.tls else None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import ssl
 import sys
 from contextlib import asynccontextmanager
@@ -11,11 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 from cases import each
-from http2.loopback import FakeTransport, echo, exchange, run, server_context
+from http2.loopback import PREFACE, FakeTransport, echo, exchange, run, server_context
 from hyperframe.frame import PingFrame, SettingsFrame
 
 from eventstream import http2, proxy
-from eventstream.http2 import NotHTTP2
+from eventstream.http2 import NotHTTP2, StreamError
 from eventstream.http2.connection import FRAMES_PER_TURN
 from eventstream.proxy import Proxy, ProxyError, from_environment, named, open_tunnel
 
@@ -380,5 +381,87 @@ def test_tunnel_is_answered_when_nobody_waits_any_more(monkeypatch):
         with pytest.raises(asyncio.CancelledError):
             await opening
         assert transport.aborted
+
+    run(main())
+
+
+def test_tunnel_keeps_what_comes_with_the_tls_handshake(certificate):
+    """Up to TLS 1.2 the server's last piece of the handshake is the last of all: its first frames may come with it."""
+    older = server_context(certificate)
+    older.maximum_version = ssl.TLSVersion.TLSv1_2
+    older.set_alpn_protocols(["h2"])
+    begun = []
+
+    async def speak_first(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = older.wrap_bio(incoming, outgoing, server_side=True)
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+                incoming.write(await reader.read(65536))
+        tls.write(SettingsFrame(0).serialize())
+        writer.write(outgoing.read())
+        incoming.write(await reader.read(65536))
+        begun.append(tls.read(len(PREFACE)))
+
+    async def main():
+        async with listening(speak_first) as port:
+            way = Proxy.parse(f"http://127.0.0.1:{port}")
+            async with http2.connect("localhost", 1, ssl=ssl.create_default_context(cafile=certificate), proxy=way):
+                while not begun:
+                    await asyncio.sleep(0)
+        assert begun == [PREFACE]
+
+    run(main())
+
+
+def test_tunnel_that_is_lost_with_the_end_of_the_handshake(certificate, monkeypatch):
+    async def start_tls(transport, protocol, context, *, server_hostname):
+        protocol.data_received(SettingsFrame(0).serialize()[:3])
+        protocol.connection_lost(None)
+        transport.abort()
+        return lost
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await reader.read()
+
+    async def main():
+        monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", start_tls)
+        async with listening(answer) as port:
+            way = Proxy.parse(f"http://127.0.0.1:{port}")
+            with pytest.raises(StreamError, match="the connection was lost"):
+                async with http2.connect("localhost", 1, ssl=ssl.create_default_context(), proxy=way):
+                    pytest.fail("it was opened")
+
+    class Lost(FakeTransport):
+        def set_protocol(self, protocol):
+            self.closed = True
+
+    lost = Lost()
+    run(main())
+
+
+def test_tunnel_that_is_cancelled_as_it_connects(monkeypatch):
+    """Nobody waits for the proxy's answer, and nothing is logged of it."""
+
+    async def connect(make, host, port, *, ssl):
+        protocol = make()
+        protocol.connection_made(FakeTransport())
+        protocol.connection_lost(None)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(proxy, "connect", connect)
+
+    async def main():
+        with pytest.raises(asyncio.CancelledError):
+            await open_tunnel(Proxy.parse("http://proxy.example"), "localhost", 1)
+        gc.collect()
 
     run(main())
