@@ -2060,7 +2060,7 @@ cdef class Decoder:
         chunk is small; the last may well be the only."""
         cdef object payload
         if es_may_spare(&spare_views, PyBytes_GET_SIZE(self._chunk)):
-            return es_new_view(&spare_views, self._chunk, position, length)
+            return es_new_view(&spare_views, self._chunk, position, length)  # pragma: no cover (as with sanitizers)
         if self._view is None and not last:
             self._view = PyMemoryView_FromObject(self._chunk)
         payload = PyMemoryView_FromObject(self._chunk if self._view is None else self._view)

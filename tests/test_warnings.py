@@ -19,7 +19,7 @@ from eventstream import _warnings
 def ours(code, **names):
     """Return the function ``call`` of a module of the package."""
     module = {"__name__": "eventstream.part", "warn": _warnings.warn, **names}
-    exec(compile(code, "part.py", "exec"), module)
+    exec(compile(code, "<part>", "exec"), module)
     return module["call"]
 
 
@@ -93,7 +93,7 @@ def test_warning_of_a_thread_has_no_caller():
 
     with pytest.warns(UserWarning, match="^text$") as caught:
         warned()
-    assert [(found.filename, found.lineno) for found in caught] == [("part.py", 2)]
+    assert [(found.filename, found.lineno) for found in caught] == [("<part>", 2)]
 
 
 def test_warning_of_a_thread_on_behalf_of_a_caller():

@@ -429,7 +429,7 @@ def _yields(handler: Handler) -> bool:
 
 def _signature(handler: Handler) -> inspect.Signature:
     """Return what a handler itself takes, rather than what it wraps does; no annotation is evaluated."""
-    if sys.version_info >= (3, 14):
+    if sys.version_info >= (3, 14):  # pragma: no cover (newer than the Python that is traced)
         from annotationlib import Format
 
         return inspect.signature(handler, follow_wrapped=False, annotation_format=Format.STRING)

@@ -649,6 +649,7 @@ def test_budget_is_not_met_by_windows_that_are_returned(ours):
 
 LATE = {
     "headers": (headers(3, [("x-trailer", "")]), 0),
+    "empty data": (DataFrame(3).serialize(), 0),
     "data": (DataFrame(3, data=b"x").serialize(), 63),
     "padded data": (DataFrame(3, data=b"x", pad_length=100, flags=["PADDED"]).serialize(), 63),
     "much data": (DataFrame(3, data=bytes(16_384)).serialize(), 3),
@@ -740,6 +741,16 @@ def test_budget_of_late_data_does_not_grow_without_bound():
         late = DataFrame(1_999, data=b"x").serialize() * 10
         goodbye, _ = await flooded(connection, [late] * (free // 10 + 20))
         assert free <= 10 * (goodbye - 10) + 10 <= free + 20
+        connection.connection_lost(None)
+        await turns()
+
+    run(main())
+
+
+def test_late_data_where_there_is_no_budget():
+    async def main():
+        connection = settled(SETTINGS, headers(1), RESETS["malformed"](3), handler=waiting, idle_frames=None)
+        assert await flooded(connection, [DataFrame(3, data=b"x").serialize()] * 300) == (None, None)
         connection.connection_lost(None)
         await turns()
 
