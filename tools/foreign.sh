@@ -73,8 +73,8 @@ if [ ! -e "$base/installed" ]; then
     --python-version "${interpreter#python}" --platform "manylinux2014_$machine")
   locked=(--constraint requirements/build.txt --constraint requirements/demo.txt --constraint requirements/test.txt)
   for minor in 5 17 28 31 34; do wheels+=(--platform "manylinux_2_${minor}_$machine"); done
-  quietly "$python" -m pip install "${wheels[@]}" "${locked[@]}" hypothesis pytest pytest-benchmark botocore h2 websockets \
-    setuptools
+  quietly "$python" -m pip install "${wheels[@]}" "${locked[@]}" hypothesis pytest pytest-benchmark botocore \
+    h11 h2 websockets setuptools
   "$python" -m pip install "${wheels[@]}" "${locked[@]}" trustme > "$base/log" 2>&1 ||
     echo "$architecture: there is no wheel of cryptography for trustme, so TLS is not tested"
   # What has no wheel is fetched here, too, and only built under emulation.

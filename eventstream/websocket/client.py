@@ -7,20 +7,30 @@ import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from eventstream import proxy as proxies
 from eventstream._text import quote
 from eventstream._waiting import Deadline, within
 from eventstream.http2 import IDLE_FRAMES, Budget, Response, StreamError
+from eventstream.http2.stream import text
 from eventstream.websocket._library import (
     LOG,
     ClientProtocol,
     CloseCode,
     Frame,
     Handshake,
+    HTTPConnection,
+    HTTPData,
+    HTTPEnd,
+    HTTPError,
+    HTTPInterim,
+    HTTPResponse,
     Request,
+    asked_for_websocket,
     parse_uri,
+    wire_of,
 )
 from eventstream.websocket.connection import Connection
 
@@ -32,17 +42,25 @@ if TYPE_CHECKING:
     from eventstream.proxy import Proxy
 
 
-_HTTP_1_0 = b"HTTP/1.0 "
+MAX_HEAD = 65_536
+"""Bytes of the status line and headers that a server answers with."""
+
+_HTTP_1 = b"HTTP/1."
+_NOT_HTTP_1 = "the server does not speak HTTP/1.1, which a WebSocket needs"
 
 
 class ClientSocket(Connection):
-    """The client's end of a WebSocket, as `connect` makes it."""
+    """The client's end of a WebSocket, as `connect` makes it.
+
+    Until the server agrees to a WebSocket, h11 reads what it says: the status and headers of a refusal are told as soon
+    as they are there, even if its body is cut, long or slow.
+    """
 
     def __init__(self, url: str, *, max_frame: int | None, idle_frames: Budget | None) -> None:
         self._client_protocol = ClientProtocol(parse_uri(url), max_size=max_frame, logger=LOG)
         super().__init__(self._client_protocol, idle_frames)
         self._response: Response | None = None
-        self._begun: bytes | None = b""  # the beginning of the response, until it says which HTTP that is
+        self._http: HTTPConnection | None = asked_for_websocket(MAX_HEAD)  # None once the server has agreed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the request."""
@@ -51,24 +69,57 @@ class ClientSocket(Connection):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        """Process it. What a server of HTTP/1.0 refuses is read, too, which the library would not do."""
-        if self._begun is not None:
-            data = self._begun + data
-            if _HTTP_1_0.startswith(data):
-                self._begun = data
-                return
-            self._begun = None
-            if data.startswith((_HTTP_1_0 + b"3", _HTTP_1_0 + b"4", _HTTP_1_0 + b"5")):
-                data = b"HTTP/1.1 " + data[len(_HTTP_1_0) :]
-        super().data_received(data)
+        """Process it."""
+        if self._http is not None:
+            data = self._http_received(self._http, data)
+        if data:
+            super().data_received(data)
 
     def _ended(self) -> None:
-        if self._response is None and not self._is_deaf:
-            self._protocol.receive_eof()  # which ends a body without a length
-            for event in self._protocol.events_received():
-                self._opened(cast("Handshake", event))
-            if self._response is None:
-                self._fail(StreamError("the server hung up without answering the WebSocket handshake"))
+        if self._http is not None:
+            self._http_received(self._http, b"")
+
+    def _http_received(self, http: HTTPConnection, data: bytes) -> bytes:
+        """Process what came over HTTP, or with no bytes its end; return how the WebSocket begins, if it does."""
+        if self.peer_ended or self._error is not None:
+            return b""
+        try:
+            http.receive_data(data)
+            while isinstance(event := http.next_event(), (HTTPInterim, HTTPResponse, HTTPData)):
+                if isinstance(event, HTTPData):
+                    self._received += event.data
+                elif isinstance(event, HTTPResponse):
+                    self._refused(event)
+                elif event.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+                    self._http = None
+                    return wire_of(event) + http.trailing_data[0]
+                elif self._idle is not None:
+                    self._idle.take()
+            self.peer_ended = isinstance(event, HTTPEnd)
+            if self._response is None and not _HTTP_1.startswith(http.trailing_data[0][: len(_HTTP_1)]):
+                self._fail(StreamError(_NOT_HTTP_1))
+        except HTTPError:
+            self._fail(StreamError(self._fault(hung_up=not data)))
+        if self._idle is not None and self._idle.is_spent:
+            self._give_up("it sends interim responses, faster than the budget allows")
+        elif self.peer_ended or self._error is not None:
+            self._transport.close()
+            self._close_soon()
+        self._changed.wake()
+        self._read_or_not()
+        return b""
+
+    def _refused(self, response: HTTPResponse) -> None:
+        # A success status without a WebSocket must not be taken for one with it.
+        status = 502 if response.status_code < 300 else response.status_code
+        self._response = Response(status, text(response.headers))
+        self._closing = True
+
+    def _fault(self, *, hung_up: bool) -> str:
+        """Return what is wrong with an answer that h11 cannot read any further."""
+        if self._response is not None:
+            return "the server broke off its answer" if hung_up else "the body of the server's answer is malformed"
+        return "the server hung up without answering the WebSocket handshake" if hung_up else _NOT_HTTP_1
 
     def _opened(self, event: Request | Handshake) -> None:
         assert isinstance(event, Handshake)
@@ -77,16 +128,14 @@ class ClientSocket(Connection):
             self._response = Response(200, headers)
             self._changed.wake()
             return
-        # A success status without a WebSocket must not be taken for one with it.
-        self._response = Response(502 if event.status_code < 300 else event.status_code, headers)
-        self._received += event.body or b""
+        self._response = Response(502, headers)  # the server switches to another protocol
         self.peer_ended = self._closing = True
         self._close_soon()
 
     def _process(self) -> None:
         super()._process()
         if self._client_protocol.handshake_exc is not None and self._response is None:
-            self._fail(StreamError("the server does not speak HTTP/1.1, which a WebSocket needs"))
+            self._fail(StreamError(_NOT_HTTP_1))
 
     def _close_received(self, frame: Frame) -> None:
         close = self._protocol.close_rcvd
@@ -128,6 +177,8 @@ class ClientSocket(Connection):
     async def close(self) -> None:
         """Close, and wait until that is done."""
         if not self._lost.done():
+            if self._http is not None:
+                self._transport.abort()  # there is no WebSocket, which could be closed
             self._drop()
             self._close(CloseCode.NORMAL_CLOSURE)
             self._close_soon()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from operations import CREDENTIALS, REQUEST, TALK
+from operations import CREDENTIALS, REQUEST, TALK, ThrottlingException
 from talking import run
 
 from eventstream import ServiceError, http2
@@ -39,5 +41,29 @@ def test_response_that_is_no_event_stream(headers, body, text):
                     pass
             assert str(raised.value).startswith(text)
             assert raised.value.payload == body
+
+    run(main)
+
+
+@pytest.mark.parametrize("length", [100, 2_000_000])
+def test_response_that_refuses_a_websocket_and_is_cut(length):
+    """Its headers name the exception, and what has come of its body is kept."""
+
+    async def main():
+        async def refuse(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 429 Slow Down\r\nx-amzn-ErrorType: ThrottlingException\r\n")
+            writer.write(b"x-amzn-RequestId: 1-2\r\n")
+            writer.write(b"content-length: %d\r\n\r\nnot so f" % length)
+            writer.close()
+
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as serving:
+            endpoint = f"ws://127.0.0.1:{serving.sockets[0].getsockname()[1]}"
+            client = Client("us-east-1", endpoint=endpoint, credentials=CREDENTIALS, transport="websocket")
+            with pytest.raises(ThrottlingException) as raised:
+                async with client.open(TALK, REQUEST, retries=0):
+                    pass
+            error = raised.value
+            assert (error.status_code, error.request_id, error.payload) == (429, "1-2", b"not so f")
 
     run(main)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 
 import pytest
 from http2.loopback import LIMIT, run
 from websockets.asyncio.server import serve as library_server
+from websockets.utils import accept_key
 
 from eventstream import websocket
-from eventstream.http2 import StreamError
+from eventstream.http2 import Budget, StreamError
+from eventstream.websocket.connection import READ_SIZE, WINDOW
 
 
 @contextlib.asynccontextmanager
@@ -21,7 +24,7 @@ async def connected(server_port, path="/", **options):
 
 
 @contextlib.asynccontextmanager
-async def answered(*pieces):
+async def answered(*pieces, **options):
     """Yield the channel of a client whose server answers with these bytes, one piece after the other, and hangs up."""
 
     async def page(reader, writer):
@@ -30,10 +33,12 @@ async def answered(*pieces):
             if number:
                 await asyncio.sleep(0.01)
             writer.write(piece)
+            with contextlib.suppress(ConnectionError):
+                await writer.drain()
         writer.close()
 
     server = await asyncio.start_server(page, "127.0.0.1", 0)
-    async with server, connected(server.sockets[0].getsockname()[1]) as channel:
+    async with server, connected(server.sockets[0].getsockname()[1], **options) as channel:
         yield channel
 
 
@@ -126,7 +131,7 @@ def test_client_takes_no_other_answer_for_a_websocket(status, told):
     run(main())
 
 
-@pytest.mark.parametrize(("status", "told"), [("404 Not Found", 404), ("302 Found", 302), ("503 Busy", 503)])
+@pytest.mark.parametrize(("status", "told"), [("404 Not Found", 404), ("302 Found", 302), ("200 OK", 502)])
 @pytest.mark.parametrize("cut", [0, 5, 9, 12])
 def test_client_takes_a_refusal_of_http_1_0(status, told, cut):
     async def main():
@@ -139,10 +144,9 @@ def test_client_takes_a_refusal_of_http_1_0(status, told, cut):
     run(main())
 
 
-@pytest.mark.parametrize("status", ["200 OK", "101 Switching Protocols"])
-def test_client_takes_no_websocket_of_http_1_0(status):
+def test_client_takes_no_websocket_of_http_1_0():
     async def main():
-        async with answered(f"HTTP/1.0 {status}\r\n\r\n".encode()) as channel:
+        async with answered(b"HTTP/1.0 101 Switching Protocols\r\n\r\n") as channel:
             with pytest.raises(StreamError, match=r"does not speak HTTP/1[.]1"):
                 await channel.response(LIMIT)
 
@@ -161,11 +165,126 @@ def test_client_takes_a_refusal_that_ends_with_the_connection():
     run(main())
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 403", b"HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nab"])
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 403", b"HTTP/1.1 403 No\r\nContent-Length: 5\r\n"])
 def test_client_tells_a_server_that_hangs_up(answer):
     async def main():
         async with answered(answer) as channel:
             with pytest.raises(StreamError, match="the server hung up without answering"):
+                await channel.response(LIMIT)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("framing", "body", "arrived", "error"),
+    [
+        ("Content-Length: 5", b"ab", b"ab", "the server broke off its answer"),
+        ("Content-Length: 2000000", b"ab", b"ab", "the server broke off its answer"),
+        ("Transfer-Encoding: chunked", b"2\r\nab\r\n", b"ab", "the server broke off its answer"),
+        ("Transfer-Encoding: chunked", b"4\r\nab", b"ab", "the server broke off its answer"),
+        ("Transfer-Encoding: chunked", b"2\r\nab\r\nand so on\r\n", b"ab", "the body of .* is malformed"),
+        ("Transfer-Encoding: chunked", b"2\r\nab\r\n0\r\n\r\n", b"ab", None),
+        ("Content-Length: 2", b"ab, and more", b"ab", None),
+    ],
+)
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_refusal_keeps_its_status_whatever_its_body_is(framing, body, arrived, error, version):
+    async def main():
+        head = f"HTTP/{version} 403 No\r\nX-Amzn-Errortype: Denied\r\n{framing}\r\n\r\n".encode()
+        async with answered(head, body) as channel:
+            response = await channel.response(LIMIT)
+            assert (response.status, dict(response.headers)["x-amzn-errortype"]) == (403, "Denied")
+            assert await channel.receive(LIMIT) == arrived
+            for _ in range(2):
+                if error is None:
+                    assert await channel.receive(LIMIT) == b""
+                else:
+                    with pytest.raises(StreamError, match=error):
+                        await channel.receive(LIMIT)
+
+    run(main())
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_refusal_with_a_large_body(chunked):
+    """Of which no more waits than a window, and what was just read."""
+    size = 3 << 20
+
+    async def main():
+        framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (size, bytes(size)) if chunked else bytes(size)
+        async with answered(b"HTTP/1.1 503 Busy\r\n" + framing + b"\r\n\r\n" + body) as channel:
+            assert (await channel.response(LIMIT)).status == 503
+            received = 0
+            while data := await channel.receive(LIMIT):
+                assert len(data) < WINDOW + READ_SIZE
+                received += len(data)
+            assert received == size
+
+    run(main())
+
+
+def test_refusal_whose_body_never_ends(monkeypatch):
+    """The status is told at once, and nobody waits for the rest when the block is left."""
+    monkeypatch.setattr("eventstream.websocket.connection.CLOSE_TIMEOUT", 60.0)
+
+    async def main():
+        async def page(reader, writer):
+            writer.write(b"HTTP/1.1 429 Slow Down\r\nContent-Length: 100\r\n\r\nplease")
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(page, "127.0.0.1", 0)
+        async with server, connected(server.sockets[0].getsockname()[1]) as channel:
+            assert (await channel.response(LIMIT)).status == 429
+            assert await channel.receive(LIMIT) == b"please"
+            with pytest.raises(StreamError, match="the WebSocket is closed"):
+                await channel.send(b"x")
+
+    run(main())
+
+
+def test_interim_responses_are_no_answer():
+    async def main():
+        async with answered(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 403 No\r\n\r\nno") as channel:
+            assert await channel.response(LIMIT) == (403, [])
+            assert await channel.receive(LIMIT) == b"no"
+        async with answered(b"HTTP/1.1 103 .\r\n\r\n" * 100, idle_frames=Budget(100, 0)) as channel:
+            with pytest.raises(StreamError, match="hung up without answering"):
+                await channel.response(LIMIT)
+        async with answered(b"HTTP/1.1 103 .\r\n\r\n" * 101, idle_frames=Budget(100, 0)) as channel:
+            with pytest.raises(StreamError, match="interim responses, faster than the budget allows"):
+                await channel.response(LIMIT)
+
+    run(main())
+
+
+def test_interim_response_before_a_websocket():
+    async def main():
+        async def switch(reader, writer):
+            key = re.search(rb"Sec-WebSocket-Key: (\S+)", await reader.readuntil(b"\r\n\r\n"))[1]
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            writer.write(b"HTTP/1.1 101 .\r\nUpgrade: websocket\r\nConnection: upgrade\r\n")
+            writer.write(b"Sec-WebSocket-Accept: %b\r\nX-Id: 1\r\n\r\n\x82\x02hi" % accept_key(key.decode()).encode())
+            writer.write(b"\x88\x02\x03\xe8")
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(switch, "127.0.0.1", 0)
+        async with server, connected(server.sockets[0].getsockname()[1]) as channel:
+            response = await channel.response(LIMIT)
+            assert (response.status, dict(response.headers)["x-id"]) == (200, "1")
+            assert await channel.receive(LIMIT) == b"hi"
+            assert await channel.receive(LIMIT) == b""
+
+    run(main())
+
+
+def test_answer_whose_headers_are_too_long():
+    async def main():
+        async with answered(b"HTTP/1.1 403 No\r\nX: " + b"x" * 100_000) as channel:
+            with pytest.raises(StreamError, match=r"does not speak HTTP/1[.]1"):
                 await channel.response(LIMIT)
 
     run(main())

@@ -19,14 +19,17 @@ def test_library_logs_warnings_only():
     assert _library.LOG.getEffectiveLevel() == logging.WARNING
 
 
-def test_library_that_is_missing(monkeypatch):
+@pytest.mark.parametrize("library", ["websockets", "h11"])
+def test_library_that_is_missing(monkeypatch, library):
     for name in list(sys.modules):
-        if name.partition(".")[0] == "websockets" or name.startswith("eventstream.websocket"):
+        if name.partition(".")[0] == library or name.startswith("eventstream.websocket"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr("eventstream.websocket", raising=False)
-    monkeypatch.setitem(sys.modules, "websockets", None)
-    with pytest.raises(ModuleNotFoundError, match=r"^eventstream\.websocket needs websockets: .* extra \[websocket\]$"):
+    monkeypatch.setitem(sys.modules, library, None)
+    text = r"^eventstream\.websocket needs websockets and h11: .* extra \[websocket\]$"
+    with pytest.raises(ModuleNotFoundError, match=text) as raised:
         importlib.import_module("eventstream.websocket")
+    assert raised.value.name.partition(".")[0] == library
 
     async def main():
         client = Client("us-east-1", endpoint="http://localhost:1", credentials=CREDENTIALS, transport="websocket")
