@@ -77,7 +77,8 @@ class Runner:
     """A thread with an event loop, on which coroutines of other threads run. It begins with the first one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a stream may be collected, or a signal handled, by a thread that holds it
+        self._process = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopped = False
@@ -124,16 +125,27 @@ class Runner:
         with self._lock:
             if self._stopped:
                 raise RuntimeError("the interpreter is exiting: no stream can be used any more")
-            if self._thread is not None and not self._thread.is_alive():
+            if self._loop is None:
+                return self._begin()
+            # Not whether the thread is alive: a Ctrl-C in that question makes it dead for Python before 3.13.
+            if self._process != os.getpid():
                 raise RuntimeError("this process was forked: it cannot use its parent's streams")
             if self._thread is threading.current_thread():
                 raise RuntimeError("this thread runs the streams: it cannot wait for one")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="eventstream", daemon=True)
-                self._thread.start()
-                atexit.register(self.stop)
             return self._loop
+
+    def _begin(self) -> asyncio.AbstractEventLoop:
+        """Start the thread. It is kept last, so that a Ctrl-C meanwhile leaves no loop that does not run."""
+        atexit.register(self.stop)
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=_run, args=[loop], name="eventstream", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads
+            loop.close()
+            raise
+        self._process, self._thread, self._loop = os.getpid(), thread, loop
+        return loop
 
     def stop(self) -> None:
         """Cancel what still runs, and end the thread. Nothing runs after that."""
@@ -142,7 +154,7 @@ class Runner:
             self._stopped = True
             loop, thread = self._loop, self._thread
             self._loop = None
-        if loop is None or thread is None or not thread.is_alive():  # not in a forked process
+        if loop is None or thread is None or self._process != os.getpid():
             return
         with suppress(RuntimeError, futures.TimeoutError):  # before Python 3.11 another class than TimeoutError
             asyncio.run_coroutine_threadsafe(self._close_all(), loop).result(_EXIT_TIMEOUT)
@@ -163,6 +175,18 @@ class Runner:
 
 async def _nothing() -> None:
     pass
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until it is stopped. What would end a loop by itself, e.g. ``sys.exit()`` in a coroutine, is raised to
+    those who wait for that coroutine.
+    """
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            continue
+        return
 
 
 RUNNER = Runner()
@@ -231,9 +255,10 @@ class BlockingStream(Generic[_Stream]):
         if self._stream is not None:
             raise RuntimeError("the stream was already opened")
         self._stream = self._runner.run(_enter(self._opening))
-        self._runner.keep(self._opening, partial(_exit, self._opening))
+        # This order, and that of `close`: a Ctrl-C between the two leaves nothing that is kept and never closed.
         self._closing = weakref.finalize(self, _discard, self._runner, self._opening)
         self._closing.atexit = False  # the runner closes what is left
+        self._runner.keep(self._opening, partial(_exit, self._opening))
         return self
 
     def __exit__(
@@ -244,8 +269,9 @@ class BlockingStream(Generic[_Stream]):
 
     def close(self) -> None:
         """Close the stream. What has not ended is cancelled; waiting threads get a `StreamError`."""
-        if self._closing is not None and self._closing.detach() is not None:
+        if self._closing is not None and self._closing.alive:
             self._runner.run(self._runner.close(self._opening))
+            self._closing.detach()
 
     @property
     def _opened(self) -> _Stream:

@@ -273,6 +273,92 @@ def test_runners_own_thread_cannot_wait():
     runner.stop()
 
 
+async def _five():
+    return 5
+
+
+def test_runner_survives_what_ends_a_loop():
+    """Those who wait for the coroutine get it; nobody else notices."""
+    runner = Runner()
+
+    async def leave(kind):
+        await asyncio.sleep(0)
+        raise kind
+
+    for kind in (SystemExit, KeyboardInterrupt):
+        with pytest.raises(kind):
+            runner.start(leave(kind)).result(LIMIT)
+        assert runner.start(_five()).result(LIMIT) == 5
+    runner.stop()
+
+
+def test_runner_survives_a_ctrl_c_in_any_question(monkeypatch):
+    """Python before 3.13 takes a thread for dead if the question whether it is alive is interrupted."""
+    runner = Runner()
+    assert runner.run(_five()) == 5
+    with monkeypatch.context() as patched:
+        patched.setattr(runner._thread, "is_alive", lambda: False)
+        assert runner.run(_five()) == 5
+    runner.stop()
+
+
+def test_runner_begins_again_where_it_could_not(monkeypatch):
+    runner = Runner()
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            runner.run(_five())
+    assert runner.run(_five()) == 5
+    runner.stop()
+
+
+def test_stream_is_collected_by_a_thread_that_starts_another(monkeypatch):
+    """Python collects garbage, and handles signals, in the middle of anything."""
+    runner = Runner()
+    monkeypatch.setattr(sync, "RUNNER", runner)
+    with serving() as server:
+        streams = [client_of(server).open(TALK, REQUEST).__enter__()]
+
+        def collect():
+            with runner._lock:
+                streams.clear()
+                gc.collect()
+
+        thread = threading.Thread(target=collect, daemon=True)
+        thread.start()
+        thread.join(LIMIT)
+        assert not thread.is_alive()
+    runner.stop()
+
+
+@pytest.mark.parametrize("interrupted", ["opening", "closing"])
+def test_interrupted_stream_is_closed_when_it_is_collected(monkeypatch, interrupted):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with serving() as server:
+        kept = len(sync.RUNNER._open)
+        stream = client_of(server).open(TALK, REQUEST)
+        with monkeypatch.context() as patched:
+            if interrupted == "opening":
+                patched.setattr(sync.weakref, "finalize", interrupt)
+            else:
+                patched.setattr(sync.RUNNER, "close", interrupt)
+            with pytest.raises(KeyboardInterrupt), stream:
+                pass
+        del stream
+        end = time.monotonic() + LIMIT
+        while server.statistics.failed < 1:
+            gc.collect()
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert len(sync.RUNNER._open) == kept
+
+
 def test_iterate_closes_what_it_iterates_over():
     closed = threading.Event()
 
