@@ -424,36 +424,71 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
 
 
 def _yields(handler: Handler) -> bool:
-    return inspect.isasyncgenfunction(handler) or inspect.isasyncgenfunction(getattr(handler, "__call__", None))  # noqa: B004
+    """Whether a handler, or what it hands its arguments on to, is an asynchronous generator function."""
+    if inspect.isasyncgenfunction(handler) or inspect.isasyncgenfunction(getattr(handler, "__call__", None)):  # noqa: B004
+        return True
+    wrapped = None if inspect.iscoroutinefunction(handler) else _wrapped(handler)
+    return wrapped is not None and _yields(wrapped)
+
+
+def _wrapped(handler: Handler) -> Handler | None:
+    """Return what a handler hands its arguments on to: what it wraps, if it takes ``(*args, **kwargs)``."""
+    wrapped = getattr(handler, "__wrapped__", None)
+    if not callable(wrapped):
+        return None
+    try:
+        kinds = [parameter.kind for parameter in _signature(handler).parameters.values()]
+    except Exception:
+        return None
+    if kinds != [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]:
+        return None
+    if inspect.ismethod(handler):
+        wrapped = wrapped.__get__(handler.__self__)
+    return cast("Handler", wrapped)
 
 
 def _signature(handler: Handler) -> inspect.Signature:
     """Return what a handler itself takes, rather than what it wraps does; no annotation is evaluated."""
-    if sys.version_info >= (3, 14):  # pragma: no cover (newer than the Python that is traced)
+    if sys.version_info >= (3, 14):
         from annotationlib import Format
 
         return inspect.signature(handler, follow_wrapped=False, annotation_format=Format.STRING)
     return inspect.signature(handler, follow_wrapped=False)
 
 
+def _takes(handler: Handler, arguments: tuple[None, ...], *, with_more: bool = False) -> bool:
+    """Whether a handler, and what it hands these arguments on to, take them.
+
+    Args:
+        handler: the handler.
+        arguments: in place of those with which it will be called.
+        with_more: whether it may get more of them: an adapter may add some, such as a connection to a database.
+    """
+    try:
+        signature = _signature(handler)
+    except Exception:  # e.g. it is made in C; Python evaluates code of the handler's author here, which may fail
+        return True
+    try:
+        (signature.bind_partial if with_more else signature.bind)(*arguments)
+    except TypeError:
+        return False
+    wrapped = _wrapped(handler)
+    return wrapped is None or _takes(wrapped, arguments, with_more=True)
+
+
 def check_handler(handler: Handler) -> None:
     """Check that a handler can be called as what it is.
+
+    An adapter that takes ``(*args, **kwargs)``, and names with `functools.wraps` what it wraps, is taken to hand its
+    arguments on, and possibly more.
 
     Raises:
         TypeError: it takes the request and the events, but is not an asynchronous generator function; or something else
             that no handler takes.
     """
     if callable(handler):
-        try:
-            signature = _signature(handler)
-        except Exception:  # e.g. it is made in C; Python evaluates code of the handler's author here, which may fail
-            return
         arguments = (None, None) if _yields(handler) else (None,)
-        try:
-            signature.bind(*arguments)
-        except TypeError:
-            pass
-        else:
+        if _takes(handler, arguments):
             return
     raise TypeError(
         f"the handler {getattr(handler, '__name__', repr(handler))} must be an asynchronous generator function of "

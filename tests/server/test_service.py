@@ -65,6 +65,60 @@ async def _yielding_adapter(request, events):
     yield request
 
 
+def _handing_on(handler, *more):
+    """Adapt a handler, as a decorator for logging does, or one that also adds arguments."""
+
+    @wraps(handler)
+    def adapter(*args, **kwargs):
+        return handler(*args, *more, **kwargs)
+
+    return adapter
+
+
+def _awaiting(handler, *more):
+    @wraps(handler)
+    async def adapter(*args, **kwargs):
+        return await handler(*args, *more, **kwargs)
+
+    return adapter
+
+
+def _repeating(handler, *more):
+    @wraps(handler)
+    async def adapter(*args, **kwargs):
+        async for event in handler(*args, *more, **kwargs):
+            yield event
+
+    return adapter
+
+
+async def _shout_to(request, events, prefix):
+    async for answer in shout(request, events):
+        yield Answer(prefix + answer)
+
+
+async def _hush(conversation, prefix=""):
+    await conversation.admit()
+    await conversation.respond()
+    async for event in conversation:
+        await conversation.send(Answer(prefix + event))
+
+
+class _Methods:
+    async def none(self): ...
+
+    async def conversation(self, conversation):
+        await _hush(conversation)
+
+    async def generator(self, request, events):
+        async for answer in shout(request, events):
+            yield answer
+
+    adapted_none = _handing_on(none)
+    adapted = _awaiting(conversation)
+    adapted_generator = _handing_on(generator)
+
+
 class _Unknown:
     """A handler whose signature cannot be found out, as where an annotation names what is not imported."""
 
@@ -106,6 +160,54 @@ def test_handlers_that_are_taken(handler):
 def test_handlers_that_are_refused(handler):
     with pytest.raises(TypeError, match=r"must be an asynchronous generator function of .* or a coroutine "):
         Server({TALK: handler}, credentials=None)
+
+
+@pytest.mark.parametrize(
+    ("handler", "answer"),
+    [
+        (_handing_on(shout), "HI (en)"),
+        (_repeating(shout), "HI (en)"),
+        (_handing_on(_handing_on(shout)), "HI (en)"),
+        (_repeating(_handing_on(shout)), "HI (en)"),
+        (_handing_on(_repeating(_shout_to, ">")), ">HI (en)"),
+        (_handing_on(_shout_to, ">"), ">HI (en)"),
+        (_handing_on(_hush), "hi"),
+        (_awaiting(_hush), "hi"),
+        (_awaiting(_hush, ">"), ">hi"),
+        (_handing_on(_awaiting(_hush, ">")), ">hi"),
+        (_Methods().adapted, "hi"),
+        (_Methods().adapted_generator, "HI (en)"),
+    ],
+)
+def test_handlers_behind_adapters_that_work(handler, answer):
+    async def main():
+        async with server(handler) as serving:
+            assert await talk(client_of(serving), ["hi"]) == [answer]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        *(adapt(wrong) for adapt in (_handing_on, _awaiting, _repeating) for wrong in (_none, _handing_on(_none))),
+        *(_handing_on(_yielding), _repeating(_yielding), _repeating(_one), _Methods().adapted_none),
+    ],
+)
+def test_handlers_behind_adapters_that_are_refused(handler):
+    with pytest.raises(TypeError, match=r"must be an asynchronous generator function of .* or a coroutine "):
+        Server({TALK: handler}, credentials=None)
+
+
+def test_handler_behind_an_adapter_that_cannot_be_told():
+    """It, or what it wraps, has no signature; or what it has by that name is nothing that can be called."""
+    unknown = _Unknown(ValueError("none"))
+    unknown.__wrapped__ = _none
+    Server({TALK: unknown}, credentials=None)
+    adapter = _handing_on(_Unknown(NameError("Request")))
+    Server({TALK: adapter}, credentials=None)
+    adapter.__wrapped__ = "a name"
+    Server({TALK: adapter}, credentials=None)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations are evaluated when the function is made")
