@@ -1,10 +1,10 @@
-"""Waiting with a deadline for what another task, or the peer, does."""
+"""Waiting with a deadline for what another task, or the peer, does; and for functions that block."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 # Not `asyncio.wait_for`, which drops a cancellation before Python 3.12 when what it waits for is done in the same turn:
@@ -14,7 +14,7 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover (before Python 3.11)
     from async_timeout import timeout as timeout_after
 
-__all__ = ["Deadline", "Signal", "deadline_in", "timeout_after", "within"]
+__all__ = ["Deadline", "Signal", "deadline_in", "in_thread", "timeout_after", "within"]
 
 _T = TypeVar("_T")
 
@@ -78,3 +78,19 @@ async def within(timeout: float | None, awaitable: Awaitable[_T], what: str) -> 
             return await awaitable
     except asyncio.TimeoutError:  # before Python 3.11 it is another class than TimeoutError
         raise TimeoutError(what) from None
+
+
+async def in_thread(function: Callable[..., _T], *arguments: object) -> _T:
+    """Return what a function of the caller's returns, which may block.
+
+    Raises:
+        RuntimeError: it raised StopIteration, which no coroutine can raise; before Python 3.12 nobody would be told.
+    """
+    return await asyncio.to_thread(_without_stop, function, arguments)
+
+
+def _without_stop(function: Callable[..., _T], arguments: tuple[object, ...]) -> _T:
+    try:
+        return function(*arguments)
+    except StopIteration as error:
+        raise RuntimeError("a function that was called in a thread raised StopIteration") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import os
@@ -12,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from eventstream._text import quote
+from eventstream._waiting import in_thread
 from eventstream.signing import Credentials
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def _call(function: Callable[[], Any]) -> Any:
     """Call it where it may block, or await it."""
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
         return await function()
-    result = await asyncio.to_thread(function)
+    result = await in_thread(function)
     return await result if inspect.isawaitable(result) else result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import botocore.credentials
@@ -63,6 +64,11 @@ def test_resolve_calls_a_function_in_a_thread():
     threads = []
     asyncio.run(resolve(lambda: threads.append(threading.get_ident()) or EXPECTED))
     assert threads != [threading.get_ident()]
+
+
+def test_resolve_of_a_function_with_nothing_left():
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        asyncio.run(asyncio.wait_for(resolve(partial(next, iter([]))), 5))
 
 
 def test_resolve_of_nothing():

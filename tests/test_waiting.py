@@ -1,4 +1,4 @@
-"""Waiting with a deadline."""
+"""Waiting with a deadline, and for functions that block."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from eventstream._waiting import within
+from eventstream._waiting import in_thread, within
 
 
 def test_result_that_comes_in_time():
@@ -40,5 +40,16 @@ def test_cancellation_in_the_turn_of_the_result_is_kept():
         done, _ = await asyncio.wait({task}, timeout=5)
         assert done
         assert task.cancelled()
+
+    asyncio.run(main())
+
+
+def test_function_in_a_thread_that_raises_stop_iteration():
+    """No future takes it, and before Python 3.12 nobody would ever be woken."""
+
+    async def main():
+        assert await asyncio.wait_for(in_thread(next, iter([5])), 5) == 5
+        with pytest.raises(RuntimeError, match="called in a thread raised StopIteration"):
+            await asyncio.wait_for(in_thread(next, iter([])), 5)
 
     asyncio.run(main())

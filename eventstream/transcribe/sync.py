@@ -9,7 +9,6 @@ See `eventstream.sync` for how it runs, and `eventstream.transcribe.client` for 
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
@@ -17,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventstream import sync
+from eventstream._waiting import in_thread
 from eventstream._warnings import on_behalf
 from eventstream.sync import ConfigurationError, NoCredentials, StreamError
 from eventstream.transcribe import client as asynchronous
@@ -223,11 +223,14 @@ class _Readable:
         self._read = read
 
     async def read(self, size: int) -> Any:
-        return await asyncio.to_thread(self._read, size)
+        return await in_thread(self._read, size)
 
 
 async def _pieces(audio: Iterable[Any]) -> AsyncIterator[Any]:
     """Yield the pieces of an iterable, each taken in a thread."""
     pieces = iter(audio)
-    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+    while (piece := await in_thread(next, pieces, _END)) is not _END:
         yield piece
+
+
+_END = object()
