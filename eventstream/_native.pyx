@@ -11,8 +11,8 @@ Where the speed comes from, beside the checksum kernels of `_crc32/`:
   there the `Headers` that nobody else has are given the next block.
 * A `Decoder` works in the caller's ``bytes`` as long as whole messages are there, and buffers no more than the tail of
   an unfinished one.
-* The bytes of a small payload or message, and the view of a small chunk, that nobody else has any more are made into
-  the next one.
+* The bytes of a small payload or message, and the view of a small chunk, are reused for the next one once nobody else has
+  them.
 * A small payload is checksummed in one run with its headers, and copied; a large one is copied and checksummed in one
   pass, with the GIL released.
 
@@ -239,8 +239,8 @@ cdef size_t ONE_PASS_LENGTH = 2048
 # From this length on, a payload that arrives in pieces is checksummed as it arrives.
 cdef size_t ASSEMBLED_LENGTH = 16384
 
-# From this length on, the GIL is released. That costs little unless another thread waits for it: to wake that one takes
-# about as long as the work on 96 KiB, so with less two threads are slower than one.
+# From this length on, the GIL is released. That costs little unless another thread waits for it: waking that thread takes
+# about as long as the work on 96 KiB, so below that two threads are slower than one.
 cdef size_t RELEASE_GIL_LENGTH = 131072
 
 
@@ -292,7 +292,7 @@ def _crc32_copy(str kernel, target, data, uint32_t crc=0) -> int:
         PyBuffer_Release(&destination)
 
 
-# What the caller is given: bytes, and views of bytes, that are small and nobody has any more are reused, see `_shim.h`.
+# What the caller is given: small bytes, and views of bytes, are reused once nobody has them any more, see `_shim.h`.
 
 cdef es_spares spare_payloads
 cdef es_spares spare_frames
@@ -308,7 +308,7 @@ cdef int acquire(object source, Py_buffer *view, int flags) except -1:
         return 0
     try:
         raise_current()
-    except ValueError as error:  # as a released memoryview and NumPy say it
+    except ValueError as error:  # which a released memoryview and NumPy raise
         raise BufferError(str(error)) from None
 
 
@@ -602,13 +602,13 @@ cdef bint write_plain(Writer *writer, dict mapping) except -1:
 
 
 cdef int write_headers(Writer *writer, object mapping) except -1:
-    cdef set names  # to be told apart, as keys that are not equal can have the same text
+    cdef set names  # so far: keys that are not equal can have the same text
     if type(mapping) is dict:
         with cython.critical_section(mapping):
             if write_plain(writer, <dict> mapping):
                 return 0
         writer.length = 0
-        mapping = (<dict> mapping).copy()  # which nobody can change while it is written
+        mapping = (<dict> mapping).copy()  # a copy, which nobody can change meanwhile
         names = set()
         for name, value in (<dict> mapping).items():
             write_name(writer, name, names)
@@ -760,7 +760,7 @@ cdef inline bint is_ascii(const uint8_t *data, size_t length) noexcept nogil:
         for i in range(length):
             word |= data[i]
         return not word & 0x80
-    if length < 8:  # two halves, and from there on words, of which the last overlaps the one before
+    if length < 8:  # two halves; from 8 bytes on words, the last two of which may overlap
         memcpy(&half, data, 4)
         memcpy(&last_half, data + length - 4, 4)
         return not (half | last_half) & 0x80808080U
@@ -860,7 +860,7 @@ cdef object value_of(Field *field):
 
 
 cdef inline object new_integer(object type_, int64_t value):
-    """Of a subclass of int, without its check: what is in range by its size needs none."""
+    """Return an instance of a subclass of int, without its check: a value of this size is always in range."""
     cdef tuple arguments = (value,)
     return (<PyTypeObject *> int).tp_new(<type> type_, <PyObject *> arguments, NULL)
 
@@ -1057,8 +1057,8 @@ cdef inline dict named_of(PyObject *named):
     return {} if named == NULL else <dict> named
 
 
-# The constructors of `Headers` and `Message` are functions. A `__cinit__` would run for those that are made here, too,
-# and take longer than the rest of the making. These are filled before anybody sees them.
+# The constructors of `Headers` and `Message` are functions. A `__cinit__` would also run for the objects that are made
+# here, and take longer than everything else about them. They are filled before anybody sees them.
 cdef object new_headers(PyTypeObject *class_, PyObject *arguments, PyObject *named):
     cdef tuple given = <tuple> arguments
     if len(given) > 1 or named != NULL:
@@ -1500,7 +1500,7 @@ cdef int check_prelude(
 ) except -1:
     """Return the total and the headers length that the first 12 bytes declare: the checks that need no more bytes.
     Those that are available beyond are only shown."""
-    cdef uint32_t computed = crc32(0, data, 8)  # first, as what is loaded before would be saved around the call
+    cdef uint32_t computed = crc32(0, data, 8)  # first: values that are loaded earlier would be saved around the call
     cdef uint32_t total_length = load_u32(data)
     cdef uint32_t headers_length = load_u32(data + 4)
     cdef uint32_t expected = load_u32(data + 8)
@@ -1551,7 +1551,7 @@ cdef class _HeaderCache:
         cdef uint64_t key
         cdef unsigned int i = self._recent
         cdef Headers headers
-        cdef object dropped  # last of all: a weak reference to a value may call code of the caller, and that `decode`
+        cdef object dropped  # last: a weak reference to a value may run the caller's code, which may call `decode`
         if length == 0:
             return NO_HEADERS
         if self._is_block(i, block, length):
@@ -1789,11 +1789,11 @@ def _set_first_capacity(size_t capacity) -> None:
 
 
 cdef enum:
-    SPARE_CAPACITY = 2048  # that a buffer may keep beside twice what is in it
-    MIN_ASSEMBLED = 1024  # what the bytes of a large payload begin with
+    SPARE_CAPACITY = 2048  # bytes that a buffer may keep beyond twice its content
+    MIN_ASSEMBLED = 1024  # bytes that are first allocated for a large payload
 
 
-# How `_take` is called, so that its exceptions need not be caught: to save the state of exceptions for that takes a tenth
+# How `_take` is called, so that its exceptions need not be caught: saving the state of exceptions for that takes a tenth
 # of the time of a small message.
 ctypedef PyObject *(*take_fn)(Decoder) noexcept
 
@@ -1827,8 +1827,8 @@ cdef class Decoder:
     # unless several chunks were fed at once; then the chunk, _chunk[_position:_end], which is the caller's own bytes.
     #
     # The payload of a large unfinished message is not buffered, but assembled in the bytes in which it will be delivered,
-    # `_payload`, of which the first `_filled` are there, and `_crc` is the checksum of the message as far as these. They
-    # grow with what comes, up to `_payload_length`. The buffer holds the message without its payload, and what follows.
+    # `_payload`. Its first `_filled` bytes are there, and `_crc` is the checksum of the message up to them. These bytes grow
+    # as bytes arrive, up to `_payload_length`. The buffer holds the message without its payload, and what follows.
 
     def __cinit__(
         self,
@@ -1935,13 +1935,13 @@ cdef class Decoder:
         return 0
 
     cdef bint _is_sparse(self) noexcept:
-        """Whether most of the chunk has been delivered, and it would be kept for little."""
+        """Whether most of the chunk has been delivered, so that keeping it would hold much memory for few bytes."""
         return self._copy and self._chunk is not None and 2 * (self._end - self._position) < <size_t> Py_SIZE(self._chunk)
 
     cdef size_t _begin_payload(self, const uint8_t *data, size_t length) except? 0:
-        """Where nothing is buffered, and a message with a large payload begins here: take its head, and make room for the
-        rest, so that its payload need not be buffered first. The bytes that are taken; 0 where there is no such message,
-        or none that is valid, which is raised when the decoder is iterated over."""
+        """If nothing is buffered, and a valid message with a large payload begins here, take its head and make room for the
+        rest, so that its payload need not be buffered first. Return how many bytes were taken; 0 if there is no such
+        message. What is wrong with an invalid one is raised when the decoder is iterated over."""
         cdef uint8_t[PRELUDE_LENGTH] head
         cdef uint32_t total_length, headers_length
         cdef size_t head_length, payload_length, part, buffered
@@ -2019,7 +2019,7 @@ cdef class Decoder:
         try:
             raise_current()
         except DecodeError as error:
-            if isinstance(error, DecodeError):  # a MemoryError takes its place where its traceback finds no memory
+            if isinstance(error, DecodeError):  # a MemoryError replaces it if there is no memory for its traceback
                 if isinstance(error, PreludeChecksumMismatch):
                     error.__init__(error.offset, error.expected, error.computed, self._beginning())
                 self._error = copy_of(error)
@@ -2145,7 +2145,7 @@ cdef class Decoder:
         return 0
 
     cdef bint _gather(self, size_t length) except -1:
-        """Move from the chunk to what comes before it what that lacks of `length` bytes; whether it has them now."""
+        """Move bytes from the chunk to the buffer before it, until that has `length`; return whether it has them now."""
         cdef size_t live = self._stop - self._start + self._filled
         cdef size_t moved
         if live >= length:
@@ -2322,7 +2322,7 @@ cdef class DecoderMap:
     cdef Decoder _decoder
     cdef object _convert
     cdef object _translate
-    cdef Message _unconverted  # as that failed
+    cdef Message _unconverted  # whose conversion failed
 
     def __cinit__(self, decoder, convert, translate, /):
         if not isinstance(decoder, Decoder):
@@ -2367,7 +2367,7 @@ cdef enum:
     ONE = 0x80000000
 
 cdef uint32_t[256] entering  # the register after a byte
-cdef uint32_t[256] leaving  # and what is left of that byte in it when WINDOW more have come
+cdef uint32_t[256] leaving  # and what remains of that byte in it after WINDOW more
 
 
 cdef inline uint32_t divided(uint32_t register, int bits) noexcept nogil:

@@ -1,7 +1,7 @@
 /*
- * What `_native.pyx` needs of C that Cython does not have: what it is compiled for, a number in the wire's byte order, bytes
- * that grow, change or are reused in place, views that are reused, constructors that are functions, and a flag that two
- * threads cannot both set.
+ * What `_native.pyx` needs from C, since Cython lacks it: facts about the build, numbers in the wire's byte order, bytes
+ * that grow, change or are reused in place, views that are reused, constructors that are functions, and a flag that only
+ * one thread can set.
  */
 #ifndef EVENTSTREAM_SHIM_H
 #define EVENTSTREAM_SHIM_H
@@ -32,8 +32,8 @@
 #  define ES_FREE_THREADED 0
 #endif
 
-/* Whether each thread has a cache of its own. The GIL protects a shared one, but not where lines are traced: the tracer
-   runs code of Python between any two of them, in which another thread may have its turn. */
+/* Whether each thread has its own cache. The GIL protects a shared one, but not while lines are traced: the tracer runs
+   Python code between any two of them, and another thread may run meanwhile. */
 #if ES_FREE_THREADED || (defined(CYTHON_TRACE) && CYTHON_TRACE)
 #  define ES_CACHE_PER_THREAD 1
 #else
@@ -53,8 +53,8 @@ static inline void es_store_u32(uint8_t *data, uint32_t value) {
 #endif
 }
 
-/* Resizes bytes that nobody else has seen, where they are if possible. As _PyBytes_Resize, but where memory is short
-   the bytes stay as they are, and NULL comes back without an exception. */
+/* Resizes bytes that nobody else has seen, in place if possible. Unlike _PyBytes_Resize, it leaves the bytes as they are
+   if memory is short, and returns NULL without an exception. */
 static inline PyObject *es_resize_bytes(PyObject *bytes, Py_ssize_t size) {
 #ifdef Py_TRACE_REFS
     PyObject *resized = PyBytes_FromStringAndSize(NULL, size);
@@ -74,7 +74,7 @@ static inline PyObject *es_resize_bytes(PyObject *bytes, Py_ssize_t size) {
     return resized;
 }
 
-/* Bytes whose content changes have another hash. */
+/* Lets bytes whose content changes compute their hash again. */
 static inline void es_forget_hash(PyObject *bytes) {
 #if defined(_MSC_VER)
 #  pragma warning(push)
@@ -91,7 +91,7 @@ static inline void es_forget_hash(PyObject *bytes) {
 #endif
 }
 
-/* Overwrites a bytes object with as many bytes, and returns 1; does nothing, and returns 0, if somebody else has it. */
+/* Overwrites the whole content of a bytes object, and returns 1; does nothing, and returns 0, if anyone else has it. */
 static inline int es_rewrite_bytes(PyObject *bytes, const void *data) {
     if (Py_REFCNT(bytes) != 1)
         return 0;
@@ -101,10 +101,11 @@ static inline int es_rewrite_bytes(PyObject *bytes, const void *data) {
 }
 
 /*
- * The last objects of one kind that were made from it, for reuse: once nobody else has them, they are made into the next
- * ones, which spares freeing and allocating. There are two, as a loop still has one message while it takes the next.
- * `pause` counts the objects that are made without it: a program that keeps what it gets has no use for it. Without the
- * GIL nobody can say that nobody else has an object; and the address sanitizer is to see who still uses one.
+ * The two objects of one kind that were made last, for reuse: once nobody else has one of them, it becomes the next object,
+ * which saves freeing and allocating. There are two because a loop still has one message while it takes the next. `pause`
+ * counts down the objects that are made without reuse, which does not help a program that keeps what it gets. Nothing is
+ * reused without the GIL, where a reference count does not show that nobody else has an object, or under the address
+ * sanitizer, which would not see an object that is used after its end.
  */
 typedef struct {
     PyObject *objects[2];
@@ -116,7 +117,7 @@ typedef struct {
 
 enum { ES_MAX_SPARE = 20480, ES_MAX_PAUSE = 63 }; /* 16 KiB, and a message around them */
 
-/* Whether an object that has to do with so many bytes may be a spare one. */
+/* Whether to reuse, or keep for reuse, an object that holds or shows `size` bytes. */
 static inline int es_may_spare(es_spares *spares, Py_ssize_t size) {
     if (ES_FREE_THREADED || ES_ADDRESS_SANITIZER || size > ES_MAX_SPARE)
         return 0;
@@ -126,7 +127,7 @@ static inline int es_may_spare(es_spares *spares, Py_ssize_t size) {
     return 0;
 }
 
-/* Keeps a new object in the place of the one that was last used longer ago; NULL stays NULL. */
+/* Keeps a new object in place of the less recently used one, and returns it; NULL stays NULL. */
 static PyObject *es_keep_spare(es_spares *spares, PyObject *made, Py_ssize_t room) {
     int i = !spares->last;
     PyObject *before = spares->objects[i];
@@ -139,7 +140,7 @@ static PyObject *es_keep_spare(es_spares *spares, PyObject *made, Py_ssize_t roo
     if (before != NULL) {
         spares->last_pause = Py_MIN(2 * spares->last_pause + 1, ES_MAX_PAUSE);
         spares->pause = spares->last_pause;
-        Py_DECREF(before); /* last of all: a weak reference to a view may call code of the caller, and that a decoder */
+        Py_DECREF(before); /* last: a weak reference to a view may run the caller's code, which may call a decoder */
     }
     return made;
 }
@@ -151,13 +152,13 @@ static inline PyObject *es_use_spare(es_spares *spares, int i) {
     return spares->objects[i];
 }
 
-/* Whether these bytes can be made into so many. At least half of the memory is used, so whoever keeps them keeps at most
-   twice what they hold. */
+/* Whether this spare can be reused for `size` bytes. They must fill at least half of its memory, so a caller that keeps
+   them keeps at most twice what they hold. */
 static inline int es_fits(const es_spares *spares, int i, Py_ssize_t size) {
     return size <= spares->room[i] && size >= spares->room[i] / 2 && Py_REFCNT(spares->objects[i]) == 1;
 }
 
-/* As PyBytes_FromStringAndSize(NULL, size); what is in the bytes is still to be written. They must not be resized. */
+/* Like PyBytes_FromStringAndSize(NULL, size): the caller writes the content. The bytes must not be resized. */
 static inline PyObject *es_new_bytes(es_spares *spares, Py_ssize_t size) {
     PyObject *bytes;
     int i = spares->last;
@@ -175,7 +176,7 @@ static inline PyObject *es_new_bytes(es_spares *spares, Py_ssize_t size) {
     return bytes;
 }
 
-/* Lets a view of bytes, which nobody has seen yet, show only a part of them: in a third of the time of a slice. */
+/* Lets a view of bytes that nobody has seen yet show only a part of them. This takes a third of the time of a slice. */
 static inline void es_narrow_view(PyObject *view, Py_ssize_t start, Py_ssize_t length) {
     Py_buffer *shown = PyMemoryView_GET_BUFFER(view);
     shown->buf = (char *) shown->buf + start;
@@ -183,14 +184,14 @@ static inline void es_narrow_view(PyObject *view, Py_ssize_t start, Py_ssize_t l
     shown->shape[0] = length;
 }
 
-/* What a view is made of is public only for macros: so it is known of the versions that are there. */
+/* The fields of a view are public only for macros, so they are used only in the versions for which they are known. */
 #if PY_VERSION_HEX < 0x030F0000
 #  define ES_VIEWS_KNOWN 1
 #else
 #  define ES_VIEWS_KNOWN 0
 #endif
 
-/* Whether nobody else has this view, another view that was made from it, or a weak reference to it. */
+/* Whether nobody else has this view, a view that was made from it, or a weak reference to it. */
 static inline int es_is_own_view(PyObject *view) {
 #if ES_VIEWS_KNOWN
     const PyMemoryViewObject *object = (PyMemoryViewObject *) view;
@@ -201,7 +202,7 @@ static inline int es_is_own_view(PyObject *view) {
 #endif
 }
 
-/* Makes a view of all of some bytes into one of all of others. */
+/* Lets a view that shows the whole of one bytes object show the whole of another. */
 static inline void es_move_view(PyObject *view, PyObject *bytes) {
 #if ES_VIEWS_KNOWN
     PyMemoryViewObject *object = (PyMemoryViewObject *) view;
@@ -216,7 +217,7 @@ static inline void es_move_view(PyObject *view, PyObject *bytes) {
 #endif
 }
 
-/* As memoryview(bytes)[start : start + length]. A spare view keeps the bytes. */
+/* Like memoryview(bytes)[start : start + length]. A spare view keeps the bytes alive. */
 static inline PyObject *es_new_view(es_spares *spares, PyObject *bytes, Py_ssize_t start, Py_ssize_t length) {
     PyObject *view;
     int i = spares->last;
@@ -229,23 +230,23 @@ static inline PyObject *es_new_view(es_spares *spares, PyObject *bytes, Py_ssize
     view = PyMemoryView_FromObject(bytes);
     if (view == NULL)
         return NULL;
-    es_narrow_view(view, start, length); /* first, as code of the caller may see it then */
+    es_narrow_view(view, start, length); /* before it is kept, which may run the caller's code */
     return es_keep_spare(spares, view, 0);
 }
 
-/* A reference that the caller owns, as Cython takes it from a function; NULL where an exception is set. */
+/* Passes on a reference that the caller owns, in the way Cython takes one; NULL where an exception is set. */
 static inline PyObject *es_owned(PyObject *owned) {
     return owned;
 }
 
-/* Calls of the class, and of its `__new__`, call this function. */
+/* Lets calls of the class, and of its `__new__`, call this function. */
 static inline void es_set_new(PyTypeObject *type, newfunc new_) {
     type->tp_new = new_;
     type->tp_vectorcall = NULL;
     PyType_Modified(type);
 }
 
-/* Sets the flag and tells whether it was set. Under the GIL nothing can come between the two. */
+/* Sets the flag, and returns whether it was set before. Under the GIL nothing can come between the two. */
 static inline int es_test_and_set(int *flag) {
 #if defined(Py_GIL_DISABLED) && defined(_MSC_VER)
     return _InterlockedExchange((volatile long *) flag, 1);
