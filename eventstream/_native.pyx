@@ -1827,7 +1827,7 @@ cdef class Decoder:
     # unless several chunks were fed at once; then the chunk, _chunk[_position:_end], which is the caller's own bytes.
     #
     # The payload of a large unfinished message is not buffered, but assembled in the bytes in which it will be delivered,
-    # `_payload`. Its first `_filled` bytes are there, and `_crc` is the checksum of the message up to them. These bytes grow
+    # `_payload`. Its first `_filled` bytes are there, and `_crc` is the checksum of the message up to them. The bytes grow
     # as bytes arrive, up to `_payload_length`. The buffer holds the message without its payload, and what follows.
 
     def __cinit__(

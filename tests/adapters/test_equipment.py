@@ -120,8 +120,9 @@ def test_hooks_answer_in_the_place_of_the_service():
     assert begin(client) == {"body": "faked"}
 
 
-def test_calls_without_streams_stay_botocores(certificate):
-    client = session_of().create_client(BEDROCK, region_name="us-east-1", endpoint_url="http://127.0.0.1:9")
+def test_calls_without_streams_stay_botocores(certificate, closed_port):
+    endpoint = f"http://127.0.0.1:{closed_port}"
+    client = session_of().create_client(BEDROCK, region_name="us-east-1", endpoint_url=endpoint)
     seen = []
 
     def answer(request, **_):

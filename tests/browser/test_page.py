@@ -409,7 +409,7 @@ ASK = """async ([url, headers]) => {
 }"""
 
 
-def test_presign_is_not_for_pages_of_other_origins(chromium, emulator, visit):
+def test_presign_is_not_for_pages_of_other_origins(chromium, emulator, visit, closed_port):
     """Nor for a page that is served by this machine, on another port. Chromium would ask its user; others do not."""
     browser = chromium("--disable-features=LocalNetworkAccessChecks")
     address = f"{emulator.page}presign?language-code=en-US"
@@ -417,7 +417,7 @@ def test_presign_is_not_for_pages_of_other_origins(chromium, emulator, visit):
         status, _ = page.evaluate(ASK, [address, {"x-eventstream-page": "1"}])
         assert status == 200
     page = browser.new_page()
-    for foreign in ("http://127.0.0.1:9/", "http://localhost:9/"):
+    for foreign in (f"http://127.0.0.1:{closed_port}/", f"http://localhost:{closed_port}/"):
         page.route(f"{foreign}*", lambda route: route.fulfill(body="<p>foreign", content_type="text/html"))
         page.goto(foreign)
         assert page.evaluate(ASK, [foreign, {}]) == [200, "<p>foreign"]

@@ -132,9 +132,9 @@ def test_microphone_that_fails(run, endpoint, monkeypatch):
     assert (done.status, done.err) == (1, "the microphone cannot be read\n")
 
 
-def test_missing_extras(run, talk, monkeypatch):
+def test_missing_extras(run, talk, monkeypatch, closed_port):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    done = run("transcribe", "mic", "--endpoint", "http://127.0.0.1:9")
+    done = run("transcribe", "mic", "--endpoint", f"http://127.0.0.1:{closed_port}")
     assert done.status == 2
     assert "extra [mic]" in done.err
     monkeypatch.setitem(sys.modules, "eventstream.transcribe.sync", None)
@@ -194,23 +194,23 @@ def test_missing_file_is_told_before_a_missing_region(run, monkeypatch, tmp_path
 
 
 @pytest.mark.parametrize("options", [("--srt", "--vtt"), ("--vtt", "--json"), ("--json", "--srt", "--vtt")])
-def test_two_forms_of_output_are_refused(run, talk, options):
-    done = run("transcribe", "--endpoint", "http://127.0.0.1:9", *options, talk)
+def test_two_forms_of_output_are_refused(run, talk, options, closed_port):
+    done = run("transcribe", "--endpoint", f"http://127.0.0.1:{closed_port}", *options, talk)
     assert (done.status, done.out) == (2, "")
     assert re.search("--[a-z]+ and --[a-z and-]+: only one of them can be written\n$", done.err)
 
 
 @pytest.mark.parametrize("scheme", ["ws", "WSS"])
-def test_endpoint_of_a_websocket_is_refused(run, talk, scheme):
-    done = run("transcribe", "--endpoint", f"{scheme}://127.0.0.1:9", talk)
+def test_endpoint_of_a_websocket_is_refused(run, talk, scheme, closed_port):
+    done = run("transcribe", "--endpoint", f"{scheme}://127.0.0.1:{closed_port}", talk)
     assert (done.status, done.out) == (2, "")
     assert "--endpoint: give the one for HTTP/2, which begins with http:// or https://" in done.err
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING"])
 @pytest.mark.parametrize("scheme", ["WS", "wss"])
-def test_endpoint_of_a_websocket_in_the_environment(run, talk, monkeypatch, tmp_path, variable, scheme):
-    monkeypatch.setenv(variable, f"{scheme}://127.0.0.1:9")
+def test_endpoint_of_a_websocket_in_the_environment(run, talk, monkeypatch, tmp_path, variable, scheme, closed_port):
+    monkeypatch.setenv(variable, f"{scheme}://127.0.0.1:{closed_port}")
     done = run("transcribe", talk, "-o", tmp_path / "out")
     assert (done.status, done.out) == (2, "")
     expected = (

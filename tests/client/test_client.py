@@ -27,7 +27,7 @@ def test_options_of_a_client_are_its_keywords():
     assert not ClientOptions.__required_keys__
 
 
-def test_proxy_argument(monkeypatch):
+def test_proxy_argument(monkeypatch, closed_port):
     proxy = TunnelProxy()
 
     async def main():
@@ -41,7 +41,7 @@ def test_proxy_argument(monkeypatch):
                 assert [event async for event in stream] == ["hello"]
             assert len(proxy.requests) == 1
 
-            monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+            monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port}")
             for other in (None, False):  # loopback is reached directly
                 client = Client("us-east-1", endpoint=server.endpoint, credentials=CREDENTIALS, proxy=other)
                 async with client.open(ECHO, {}) as stream:

@@ -115,9 +115,10 @@ def test_environment_without_headers(project):
     )
 
 
-def test_environment_of_an_index_that_is_not_reached(project):
+def test_environment_of_an_index_that_is_not_reached(project, closed_port):
     pytest.importorskip("pip")
-    text = said(project, "group", "environment", "group", PIP_RETRIES="1", PIP_INDEX_URL="http://127.0.0.1:9")
+    index = f"http://127.0.0.1:{closed_port}"
+    text = said(project, "group", "environment", "group", PIP_RETRIES="1", PIP_INDEX_URL=index)
     assert text == (
         "the package index cannot be reached: check the network and pip's settings (pip config list), and try again "
         "(.cache/pip.log has pip's own words)."
