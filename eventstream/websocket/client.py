@@ -175,14 +175,18 @@ class ClientSocket(Connection):
         """Do nothing: the last event was the end of the input, and the response continues."""
 
     async def close(self) -> None:
-        """Close, and wait until that is done."""
+        """Close, and wait until that is done; if the wait is cancelled, it is closed at once."""
         if not self._lost.done():
             if self._http is not None:
-                self._transport.abort()  # there is no WebSocket, which could be closed
+                self.abort()  # there is no WebSocket, which could be closed
             self._drop()
             self._close(CloseCode.NORMAL_CLOSURE)
             self._close_soon()
-            await asyncio.wait([self._lost])
+            try:
+                await self.wait_closed()
+            except asyncio.CancelledError:
+                self.abort()
+                raise
 
 
 @asynccontextmanager

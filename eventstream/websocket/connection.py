@@ -305,6 +305,15 @@ class Connection(asyncio.BufferedProtocol):
         self._plan_turn()
         self._read_or_not()
 
+    def abort(self) -> None:
+        """Close the connection at once, whatever is still to be written."""
+        self._transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is lost."""
+        if not self._lost.done():
+            await asyncio.wait([self._lost])
+
     def _close(self, code: CloseCode) -> None:
         """Say that nothing more is sent."""
         if self._closing:

@@ -196,11 +196,6 @@ class ServerSocket(Connection):
             if not self._closing:
                 self._close(code)
 
-    async def wait_closed(self) -> None:
-        """Wait until the connection is lost."""
-        if not self._lost.done():
-            await asyncio.wait([self._lost])
-
 
 class Server:
     """A server that listens, as `serve` makes it.
@@ -273,16 +268,21 @@ class Server:
             socket.leave(code)
 
     async def close(self) -> None:
-        """Take no more connections, cancel the handlers that run, and close."""
+        """Take no more connections, cancel the handlers that run, and close; if that is cancelled, at once."""
         self._listener.close()
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        for socket in list(self.connections):
-            socket.leave(CloseCode.GOING_AWAY)
-        await asyncio.gather(*(socket.wait_closed() for socket in list(self.connections)))
-        await self._listener.wait_closed()
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            for socket in list(self.connections):
+                socket.leave(CloseCode.GOING_AWAY)
+            await asyncio.gather(*(socket.wait_closed() for socket in list(self.connections)))
+            await self._listener.wait_closed()
+        except asyncio.CancelledError:
+            for socket in list(self.connections):
+                socket.abort()
+            raise
 
 
 def _no_headers(_: ServerSocket) -> Iterable[tuple[str, str]]:

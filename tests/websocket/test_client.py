@@ -69,6 +69,40 @@ def test_client_exchanges_bytes():
     run(main())
 
 
+def test_close_that_is_cancelled_is_over_at_once(monkeypatch):
+    monkeypatch.setattr("eventstream.websocket.connection.CLOSE_TIMEOUT", 2 * LIMIT)
+
+    async def main():
+        begun, lost = asyncio.Event(), asyncio.Event()
+
+        async def never_close(reader, writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            key = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)[1].decode()
+            accepted = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept_key(key)}"
+            writer.write(f"HTTP/1.1 101 Switching Protocols\r\n{accepted}\r\n\r\n".encode())
+            await reader.readexactly(8)  # the client's close frame
+            begun.set()
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+            lost.set()
+
+        async def client(port):
+            async with connected(port) as channel:
+                assert (await channel.response(LIMIT)).status == 200
+
+        server = await asyncio.start_server(never_close, "127.0.0.1", 0)
+        async with server:
+            task = asyncio.create_task(client(server.sockets[0].getsockname()[1]))
+            await begun.wait()
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+            await lost.wait()
+
+    run(main())
+
+
 def test_client_tells_what_the_server_answers():
     async def main():
         async def handler(peer):

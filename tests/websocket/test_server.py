@@ -85,6 +85,42 @@ def test_server_closes_what_its_handler_leaves(caplog):
     assert caplog.text.count("the handler of '/' failed") == 1
 
 
+def test_close_that_is_cancelled_leaves_no_connection():
+    async def main():
+        async def stay(channel):
+            try:
+                await channel.receive()
+            finally:
+                ending.set()
+                await ended.wait()
+
+        async def serving():
+            async with websocket.serve(stay) as server:
+                opened.set_result(server)
+                await asyncio.Event().wait()
+
+        ending, ended, opened = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(serving())
+        server = await opened
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        async with client_of(server) as client:
+            while len(server.connections) < 2:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await ending.wait()
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+            assert await asyncio.wait_for(reader.read(), 5) == b""  # the connection that never asked for anything
+            await asyncio.wait_for(client.wait_closed(), 5)
+            writer.close()
+        ended.set()
+        while server.connections:
+            await asyncio.sleep(0.01)
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("message", "text", "code"),
     [
