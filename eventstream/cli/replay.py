@@ -21,6 +21,7 @@ import click
 
 from eventstream import Gap, Message, Timestamp
 from eventstream._salvage import length_of
+from eventstream._text import quote
 from eventstream.cli import _options
 from eventstream.cli._json import nested_in
 from eventstream.cli._recording import Body
@@ -122,9 +123,18 @@ def _date_of(message: Message) -> int | None:
     return None
 
 
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+"""What HTTP allows as a header's name and value (RFC 9110, 5.5 and 5.6.2); a recording may hold anything."""
+
+
 def _headers(recording: Recording) -> list[tuple[str, str]]:
-    """Those of the recorded response that belong to it and not to its connection."""
+    """Those of the recorded response that belong to it and not to its connection, and that can be sent."""
     kept = {name: value for name, value in recording.headers.items() if name.startswith(("x-amz", "content-type"))}
+    for name, value in list(kept.items()):
+        if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+            complaint(f"{recording.name}: the header {quote(f'{name}: {value}')} cannot be sent: it is left out")
+            del kept[name]
     return list({"content-type": _CONTENT_TYPE, **kept}.items())
 
 

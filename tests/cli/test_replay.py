@@ -111,6 +111,25 @@ def test_recorded_headers_come_too(tmp_path):
     assert found["Server"] != "other"
 
 
+def test_recorded_headers_that_cannot_be_sent(tmp_path, capsys):
+    """They would be a traceback for each request, or more headers than were recorded."""
+    odd = {
+        "x-amz-\xe9": "1",
+        "x-amz b": "2",
+        "x-amz-wide": "\u2192",
+        "x-amz-cut": "a\r\nset-cookie: b",
+        "x-amz-lone": "\ud800",
+    }
+    recording = Recording("it", Body(whole=memoryview(STREAM)), {**odd, "x-amz-fine": "\xe9\t1"})
+    assert replay._headers(recording) == [
+        ("content-type", "application/vnd.amazon.eventstream"),
+        ("x-amz-fine", "\xe9\t1"),
+    ]
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(odd)
+    assert told[3] == "it: the header 'x-amz-cut: a\\r\\nset-cookie: b' cannot be sent: it is left out"
+
+
 def test_damaged_recording_is_sent_as_it_is(tmp_path):
     damaged = bytearray(STREAM)
     damaged[140] ^= 1
