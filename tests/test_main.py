@@ -26,8 +26,8 @@ def test_module_runs_the_command():
 
 
 def test_module_passes_the_exit_status_on():
-    assert run("pass", "show", "no such file").returncode == 1
-    assert run("pass", "show", "--no-such-option").returncode == 2
+    assert run("pass", "show", "no such file").returncode == 2
+    assert run("pass", "check", __file__).returncode == 1
 
 
 def test_missing_extra_is_one_sentence():

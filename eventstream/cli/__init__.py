@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: those after the command's name; None: the process's own.
 
     Returns:
-        The exit status: 0 sound, 1 faults, 2 wrong usage.
+        The exit status: 0 sound, 1 faults of the data or a refusal of the service, 2 wrong usage or other trouble.
     """
     try:
         from eventstream.cli._main import run

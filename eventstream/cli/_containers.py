@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventstream.cli._forms import from_base64
 from eventstream.cli._json import loads
-from eventstream.cli._recording import UnusableInput
+from eventstream.cli._recording import UnreadableInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -68,7 +68,7 @@ def _json_or_yaml(data: bytes) -> object:
     try:
         import yaml
     except ModuleNotFoundError as error:
-        raise UnusableInput("a cassette in YAML needs PyYAML: pip install 'eventstream-codec[cli]'") from error
+        raise UnreadableInput("a cassette in YAML needs PyYAML: pip install 'eventstream-codec[cli]'") from error
 
     base = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     composer = yaml.composer.Composer  # libyaml's has no bound of recursion in some versions, and crashes

@@ -27,7 +27,7 @@ from eventstream._text import describe, visible
 from eventstream.cli import _containers, _recording
 from eventstream.cli._containers import CONTAINERS
 from eventstream.cli._forms import URLSAFE, is_payload, recognised
-from eventstream.cli._recording import Body, Recording, UnusableInput
+from eventstream.cli._recording import Body, Recording, UnreadableInput, UnusableInput
 from eventstream.cli._terminal import complaint
 from eventstream.wire import PRELUDE_LENGTH
 
@@ -178,7 +178,7 @@ def _bounded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     for piece in pieces:
         size += len(piece)
         if size > _containers.MAX_UNPACKED:
-            raise UnusableInput(
+            raise UnreadableInput(
                 f"{visible(name)}: over {_containers.MAX_UNPACKED >> 20} MiB when unpacked: unpack it first"
             )
         yield piece
@@ -219,7 +219,7 @@ def paths(names: Iterable[str]) -> Iterator[tuple[str | UnusableInput, bool]]:
             for one in found:  # which may be a link to nowhere that is called like the pattern
                 yield from _files_of(one)
             if not found:
-                yield UnusableInput(f"{visible(name)}: no such file"), False
+                yield UnreadableInput(f"{visible(name)}: no such file"), False
         else:
             yield from _files_of(name)
 
@@ -239,7 +239,7 @@ def _files_in(folder: str) -> Iterator[str | UnusableInput]:
         found = (os.path.join(parent, file) for file in sorted(files))
         yield from (file for file in found if os.path.isfile(file) or not os.path.exists(file))
     for problem in problems:
-        yield UnusableInput(f"{visible(str(problem.filename))}: {problem.strerror}")
+        yield UnreadableInput(f"{visible(str(problem.filename))}: {problem.strerror}")
 
 
 @contextlib.contextmanager
@@ -253,11 +253,11 @@ def opened(name: str, form: str | None, *, follow: bool = False) -> Generator[It
         try:
             body = _open(name, stack, follow=follow)
         except OSError as error:
-            raise UnusableInput(f"{visible(name)}: {error.strerror}") from None
+            raise UnreadableInput(f"{visible(name)}: {error.strerror}") from None
         if body.grows and form is None:
             form = _form_of(body.head(), name)
             if form not in ("raw", "empty"):
-                raise UnusableInput(f"{visible(name)}: --follow takes a raw stream, and this file's form is {form}")
+                raise UnreadableInput(f"{visible(name)}: --follow takes a raw stream, and this file's form is {form}")
         recordings = _recordings(body, name, form, {}, 0)
         try:
             yield recordings
@@ -269,10 +269,10 @@ def standard_input() -> BinaryIO:
     """Return standard input.
 
     Raises:
-        UnusableInput: it was closed before the command began.
+        UnreadableInput: it was closed before the command began.
     """
     if sys.stdin is None:
-        raise UnusableInput("standard input is closed")
+        raise UnreadableInput("standard input is closed")
     return sys.stdin.buffer
 
 
@@ -300,7 +300,7 @@ def _part(file: BinaryIO, name: str, start: int, end: int) -> bytes:
     """Read the bytes from one position to another.
 
     Raises:
-        UnusableInput: the file has become shorter.
+        UnreadableInput: the file has become shorter.
     """
     file.seek(start)
     data = b""
@@ -308,7 +308,7 @@ def _part(file: BinaryIO, name: str, start: int, end: int) -> bytes:
         piece = _read(file.read, name, end - start - len(data))  # some file systems give less than is there
         if not piece:
             size = os.fstat(file.fileno()).st_size
-            raise UnusableInput(f"{visible(name)}: it shrank to {size} bytes while it was read")
+            raise UnreadableInput(f"{visible(name)}: it shrank to {size} bytes while it was read")
         data += piece
     return data
 
@@ -317,9 +317,9 @@ def _read(read: Callable[[int], bytes | None], name: str, size: int = _recording
     try:
         data = read(size)
     except OSError as error:
-        raise UnusableInput(f"{visible(name)}: {error.strerror}") from None
+        raise UnreadableInput(f"{visible(name)}: {error.strerror}") from None
     if data is None:
-        raise UnusableInput(f"{visible(name)}: it is non-blocking and has no data yet")
+        raise UnreadableInput(f"{visible(name)}: it is non-blocking and has no data yet")
     return data
 
 
@@ -327,7 +327,7 @@ def _followed(file: Any, name: str) -> Iterator[bytes]:
     """Yield what is there, and then what is written to the file, for ever; an empty piece where there is nothing new.
 
     Raises:
-        UnusableInput: the file has become shorter.
+        UnreadableInput: the file has become shorter.
     """
     position = 0
     while True:
@@ -337,5 +337,5 @@ def _followed(file: Any, name: str) -> Iterator[bytes]:
         if not data:
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size < position:
-                raise UnusableInput(f"{visible(name)}: it shrank to {status.st_size} bytes after more had been read")
+                raise UnreadableInput(f"{visible(name)}: it shrank to {status.st_size} bytes after more had been read")
             time.sleep(_POLL_SECONDS)

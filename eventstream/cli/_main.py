@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eventstream._text import visible
-from eventstream.cli._terminal import complaint
+from eventstream.cli._terminal import TROUBLE, complaint
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -50,6 +50,13 @@ class _Group(click.Group):
         elif not args and not ctx.resilient_parsing and sys.stdin is not None and not sys.stdin.isatty():
             args = ["show"]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # of standard output, whose reader has seen enough; click would exit with 1
+            _drop_output()
+            return TROUBLE
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete subcommands, and what `show` takes, which need not be named.
@@ -100,7 +107,8 @@ Examples:
 
 \b
 `eventstream FILE` is `eventstream show FILE`; a file that is called like a command is `./check`.
-Exit status: 0 sound, 1 faults, 2 wrong usage.
+Exit status: 0 sound; 1 damaged, incomplete, refused, or nothing found;
+2 wrong usage, or something cannot be read, written or reached.
 Completion: eval "$(_EVENTSTREAM_COMPLETE=bash_source eventstream)", or zsh_source, or fish_source.""",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
@@ -114,7 +122,7 @@ def _group() -> None:
 def run(arguments: list[str] | None) -> int:
     if sys.stdout is None:
         print("standard output is closed", file=sys.stderr)
-        return 1
+        return TROUBLE
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         return _run(arguments)
@@ -140,7 +148,7 @@ def _run(arguments: list[str] | None) -> int:
         _drop_output()
         if error.errno != errno.EPIPE:  # whose reader has seen enough
             print(f"eventstream: {visible(error.strerror or str(error))}", file=sys.stderr)
-        return 1
+        return TROUBLE
     return status if isinstance(status, int) else 0
 
 

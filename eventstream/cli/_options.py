@@ -11,7 +11,7 @@ import click
 from eventstream._text import visible
 from eventstream.cli import _inputs
 from eventstream.cli._recording import UnusableInput
-from eventstream.cli._terminal import Progress, complaint, counted
+from eventstream.cli._terminal import FAULTS, TROUBLE, Progress, complaint, counted
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
@@ -87,20 +87,20 @@ def limits(no_limits: bool) -> dict[str, int | None]:
 
 @contextlib.contextmanager
 def needed(extra: str) -> Iterator[None]:
-    """Import modules of an extra in this block; if they are missing, say so and exit with status 2."""
+    """Import modules of an extra in this block; if they are missing, say so and exit."""
     try:
         yield
     except ModuleNotFoundError as error:
         complaint(f"{error.name} is missing: this needs the extra [{extra}]: pip install 'eventstream-codec[{extra}]'")
-        raise click.exceptions.Exit(2) from None
+        raise click.exceptions.Exit(TROUBLE) from None
     except OSError as error:  # a library of the system's
         complaint(str(error))
-        raise click.exceptions.Exit(2) from None
+        raise click.exceptions.Exit(TROUBLE) from None
 
 
 def each(names: Iterable[str], form: str | None, work: Callable[[Recording], bool], *, follow: bool = False) -> int:
     """Do the work with each recording, report what cannot be read, and return the exit status."""
-    sound = True
+    status = 0
     given = list(names) or ["-"]
     with Progress("-" if "-" in given else "", wanted=not follow) as progress:
         for name, is_found in _inputs.paths(given):
@@ -110,11 +110,12 @@ def each(names: Iterable[str], form: str | None, work: Callable[[Recording], boo
                 with _inputs.opened(name, form, follow=follow) as recordings:
                     for recording in recordings:
                         recording.tell = progress.update
-                        sound = work(recording) and sound
+                        status = max(status, 0 if work(recording) else FAULTS)
             except UnusableInput as error:
                 complaint(str(error))
-                sound = sound and is_found and error.is_text  # a folder may hold notes, too
-    return 0 if sound else 1
+                if not (is_found and error.is_text):  # a folder may hold notes, too
+                    status = max(status, error.status)
+    return status
 
 
 def one(name: str, form: str | None, number: int | None, work: Callable[[Recording], int]) -> int:
@@ -135,4 +136,4 @@ def one(name: str, form: str | None, number: int | None, work: Callable[[Recordi
             return work(chosen)
     except UnusableInput as error:
         complaint(str(error))
-        return 1
+        return error.status

@@ -13,6 +13,7 @@ from eventstream._codec import decoder_at
 from eventstream._salvage import length_of, salvage_at
 from eventstream._text import visible
 from eventstream.cli._forms import recognised
+from eventstream.cli._terminal import FAULTS, TROUBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,11 +36,20 @@ class UnusableInput(Exception):
 
     Attributes:
         is_text: it is a text, as folders have them beside recordings.
+        status: the exit status.
     """
+
+    status = FAULTS
 
     def __init__(self, reason: str, *, is_text: bool = False) -> None:
         super().__init__(reason)
         self.is_text = is_text
+
+
+class UnreadableInput(UnusableInput):
+    """What the user named could not be read, so nothing is known about it."""
+
+    status = TROUBLE
 
 
 @dataclass
@@ -262,7 +272,7 @@ class Recording:
             for piece in pieces:
                 stored += file.write(piece)
                 if stored > _MAX_STORED:
-                    raise UnusableInput(
+                    raise UnreadableInput(
                         f"{visible(self.name)}: over {_MAX_STORED >> 30} GiB follow its first fault: "
                         "unpack it or store it in a file first"
                     )

@@ -1,4 +1,6 @@
-"""What is written: lines that cannot control a terminal, files that are whole or absent, progress where it is seen."""
+"""What is written: lines that cannot control a terminal, files that are whole or absent, progress where it is seen. And
+what the shell is told in the end.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from typing_extensions import Buffer, Self
+
+
+FAULTS = 1
+"""The exit status if the data have faults, or hold nothing of what is asked for, or a service refuses."""
+
+TROUBLE = 2
+"""The exit status if that is not known, since something cannot be read, written or reached; also for wrong usage."""
 
 
 def counted(number: int, noun: str) -> str:

@@ -11,7 +11,7 @@ from eventstream.cli import _options
 from eventstream.cli._inputs import standard_input
 from eventstream.cli._json import loads, to_message
 from eventstream.cli._recording import UnusableInput
-from eventstream.cli._terminal import Progress, complaint, output
+from eventstream.cli._terminal import FAULTS, TROUBLE, Progress, complaint, output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,12 +37,12 @@ def command(file: str, output: str) -> int:
             return _encode(lines, file, output)
     except UnusableInput as error:
         complaint(str(error))
-        return 1
+        return error.status
     except OSError as error:
         if output == "-" and error.filename is None:
             raise
         complaint(f"{visible(str(error.filename or output))}: {error.strerror}")
-        return 1
+        return TROUBLE
 
 
 def _encode(lines: Iterable[bytes], name: str, path: str) -> int:
@@ -57,5 +57,5 @@ def _encode(lines: Iterable[bytes], name: str, path: str) -> int:
                     write(to_message(loads(text)).encode())
     except ValueError as error:
         complaint(f"{visible(name)}, line {number}: {visible(str(error))}")
-        return 1
+        return FAULTS
     return 0

@@ -16,7 +16,7 @@ from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._json import MAX_DEPTH, nested_in
 from eventstream.cli._subtitles import SUBTITLES, TRANSCRIPTS, WEBVTT, cues, parsed, printable
-from eventstream.cli._terminal import complaint, counted, output
+from eventstream.cli._terminal import FAULTS, TROUBLE, complaint, counted, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -80,13 +80,13 @@ def command(
                     _write(_WRITERS[kind](messages), write, WEBVTT if kind == "vtt" else b"")
         except _Nothing:
             complaint(f"{recording.name}: there is no {_NAMES[kind]} in it{messages.advice(kind)}")
-            return 1
+            return FAULTS
         except OSError as error:
             if path == "-":
                 raise
             complaint(f"{visible(path)}: {error.strerror}")
-            return 1
-        return 0 if messages.is_sound else 1
+            return TROUBLE
+        return 0 if messages.is_sound else FAULTS
 
     return _options.one(file, form, number, work)
 

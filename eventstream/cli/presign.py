@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 
 from eventstream._text import visible
 from eventstream.cli import _options
-from eventstream.cli._terminal import complaint
+from eventstream.cli._terminal import TROUBLE, complaint
 
 if TYPE_CHECKING:
     from eventstream.operation import Operation
@@ -111,7 +111,7 @@ def command(
         raise click.UsageError(visible(_in_names_of_the_query(str(error), called))) from None
     except ConfigurationError as error:
         complaint(_options.NO_REGION if isinstance(error, NoRegion) else str(error))
-        return 2
+        return TROUBLE
     return 0
 
 

@@ -25,7 +25,7 @@ from eventstream._text import quote
 from eventstream.cli import _options
 from eventstream.cli._json import nested_in
 from eventstream.cli._recording import Body
-from eventstream.cli._terminal import Progress, complaint, line
+from eventstream.cli._terminal import TROUBLE, Progress, complaint, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ def command(
             return 0
         except OSError as error:
             complaint(f"{host}, port {port}: {error.strerror or error}")
-            return 1
+            return TROUBLE
         return 0
 
     return _options.one(file, form, number, work)

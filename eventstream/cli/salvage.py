@@ -10,7 +10,7 @@ from eventstream._text import visible
 from eventstream.cli import _options
 from eventstream.cli._json import from_gap
 from eventstream.cli._recording import Stretch
-from eventstream.cli._terminal import complaint, counted, output, print_json
+from eventstream.cli._terminal import FAULTS, TROUBLE, complaint, counted, output, print_json
 
 if TYPE_CHECKING:
     from eventstream.cli._recording import Recording
@@ -78,11 +78,11 @@ def _salvage(
                 raise _Nothing
     except _Nothing:
         complaint(f"no message is left in {counted(lost, 'byte')}; nothing was written")
-        return 1
+        return FAULTS
     except OSError as error:
         if path == "-":
             raise
         complaint(f"{visible(path)}: {error.strerror}")
-        return 1
+        return TROUBLE
     complaint(f"{counted(messages, 'message')} written, {counted(lost, 'byte')} lost in {counted(gaps, 'gap')}")
-    return 1 if gaps else 0
+    return FAULTS if gaps else 0

@@ -15,7 +15,7 @@ from eventstream.cli import _options
 from eventstream.cli._inputs import standard_input
 from eventstream.cli._recording import UnusableInput
 from eventstream.cli._subtitles import SUBTITLES, Cue, cue, printable
-from eventstream.cli._terminal import complaint, fitted_end, json_line, output
+from eventstream.cli._terminal import FAULTS, TROUBLE, complaint, fitted_end, json_line, output
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -111,22 +111,22 @@ def command(
         if type(error) is BrokenPipeError and path == "-":  # the reader of standard output has seen enough
             raise
         complaint(error.strerror or str(error))
-        return 1
+        return TROUBLE
     except UnusableInput as error:
         complaint(str(error))
-        return 1
+        return error.status
     except ServiceError as error:
         complaint(str(error))
-        return 1
+        return FAULTS
     except (CodecError, IncompleteStream, InvalidRequest, InvalidAudio) as error:
         complaint(f"{type(error).__name__}: {_options.renamed(str(error), _OPTIONS)}")
-        return 1
+        return TROUBLE if isinstance(error, InvalidRequest) else FAULTS
     except ConfigurationError as error:
         complaint(_options.NO_REGION if isinstance(error, NoRegion) else str(error))
-        return 2
+        return TROUBLE
     except OSError as error:
         complaint(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
-        return 1
+        return TROUBLE
     return 0
 
 

@@ -50,7 +50,7 @@ def test_bytes_that_are_no_text(run, tmp_path):
 
 def test_missing_file(run, tmp_path):
     done = run("encode", tmp_path / "nothing", "-o", tmp_path / "out")
-    assert (done.status, done.err) == (1, f"{tmp_path}/nothing: No such file or directory\n")
+    assert (done.status, done.err) == (2, f"{tmp_path}/nothing: No such file or directory\n")
 
 
 @pytest.mark.parametrize("subcommand", ["encode", "transcribe", "salvage", "extract"])
@@ -58,7 +58,7 @@ def test_standard_input_that_is_closed(run, tmp_path, monkeypatch, subcommand):
     pytest.importorskip("h2")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     done = run(subcommand, "-", "-o", tmp_path / "out", stdin=None)
-    assert done == (1, "", "standard input is closed\n")
+    assert done == (2, "", "standard input is closed\n")
     assert not (tmp_path / "out").exists()
 
 
@@ -69,7 +69,7 @@ def test_output_is_never_the_input(run, tmp_path):
 
 def test_encode_into_a_folder_that_is_not_there(run, tmp_path):
     done = run("encode", "-", "-o", tmp_path / "absent" / "out", stdin=b'{"text": ""}')
-    assert done == (1, "", f"{tmp_path}/absent/out: No such file or directory\n")
+    assert done == (2, "", f"{tmp_path}/absent/out: No such file or directory\n")
 
 
 def test_encode_of_a_number_that_is_too_long(run, tmp_path):

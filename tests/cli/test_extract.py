@@ -255,7 +255,7 @@ def test_output_is_never_the_input(run, tmp_path):
     (tmp_path / "x").write_bytes(TALK)
     for kind in ("text", "payloads"):
         assert run("extract", "--as", kind, tmp_path / "x", "-o", tmp_path / "x").status == 2
-    assert run("extract", tmp_path / "x", "-o", tmp_path / "no" / "x").status == 1
+    assert run("extract", tmp_path / "x", "-o", tmp_path / "no" / "x").status == 2
 
 
 def test_audio_that_no_wav_file_holds(run, monkeypatch, tmp_path):

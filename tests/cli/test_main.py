@@ -65,7 +65,7 @@ def test_misspelt_subcommand(run, tmp_path, monkeypatch, word, meant):
 
 
 def test_missing_file_is_not_a_misspelt_subcommand(run):
-    assert run("missing.bin") == (1, "", "missing.bin: No such file or directory\n")
+    assert run("missing.bin") == (2, "", "missing.bin: No such file or directory\n")
 
 
 def test_warning_is_a_line(run, monkeypatch, tmp_path):
@@ -90,11 +90,72 @@ def test_wrong_usage_is_status_2(run):
         assert "Usage:" in done.err
 
 
+READERS = [
+    ["show"],
+    ["check"],
+    ["salvage", "-o", "OUT"],
+    ["extract"],
+    ["encode", "-o", "OUT"],
+    ["replay"],
+    ["transcribe"],
+]
+"""The subcommands that read a file."""
+
+
+def _skip_without(subcommand):
+    if subcommand == "transcribe":
+        pytest.importorskip("botocore")
+        pytest.importorskip("h2")
+
+
+@pytest.mark.parametrize("arguments", READERS, ids=lambda arguments: arguments[0])
+def test_file_that_cannot_be_read_is_status_2(run, tmp_path, monkeypatch, arguments):
+    """As for GNU's tools: status 1 says that something is known of the file, and it is not sound."""
+    _skip_without(arguments[0])
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments, "missing") == (2, "", "missing: No such file or directory\n")
+    (tmp_path / "there").write_bytes(frames.EVENT_FRAME)
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", "there")
+
+    with monkeypatch.context() as patched:
+        for name in ("os.stat", "builtins.open"):
+            patched.setattr(name, refused)
+        done = run(*arguments, "there")
+    assert done == (2, "", "there: Permission denied\n")
+    assert not (tmp_path / "OUT").exists()
+
+
+@pytest.mark.parametrize("arguments", READERS[2:5], ids=lambda arguments: arguments[0])
+def test_file_that_is_a_folder_is_status_2(run, tmp_path, arguments):
+    (tmp_path / "folder").mkdir()
+    done = run(arguments[0], tmp_path / "folder", "-o", tmp_path / "out")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"{tmp_path}/folder: ")
+    (tmp_path / "lines").write_text('{"text": "x"}')
+    (tmp_path / "stream").write_bytes(frames.TAIL_FRAME)
+    there = tmp_path / ("lines" if arguments[0] == "encode" else "stream")
+    assert run(arguments[0], there, "-o", tmp_path / "folder").status == 2
+
+
+def test_trouble_outweighs_faults(run, tmp_path):
+    (tmp_path / "cut").write_bytes(frames.EVENT_FRAME[:-1])
+    (tmp_path / "sound").write_bytes(frames.EVENT_FRAME)
+    (tmp_path / "bytes").write_bytes(b"\xff\0" * 20)
+    for fault in ("cut", "bytes"):
+        for subcommand in ("check", "show"):
+            assert run(subcommand, tmp_path / fault, tmp_path / "sound").status == 1
+            for names in ((fault, "missing", "sound"), ("missing", fault)):
+                assert run(subcommand, *(tmp_path / name for name in names)).status == 2
+    assert run("check", tmp_path / "no*such").status == 2
+
+
 def test_standard_output_that_is_closed(run, monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     from eventstream.cli import main
 
-    assert main(["show"]) == 1
+    assert main(["show"]) == 2
 
 
 def command(*arguments: str, **options):
@@ -110,7 +171,7 @@ def test_broken_pipe_ends_quietly(tmp_path):
         process.stdout.close()
         assert process.stderr.read() == b"", subcommand
         process.stderr.close()
-        assert process.wait(60) == 1
+        assert process.wait(60) == 2
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
@@ -121,7 +182,7 @@ def test_full_output_is_blamed_itself(tmp_path):
         process = command("show", str(path), stdout=full, stderr=subprocess.PIPE)
         assert b"No space left on device" in process.stderr.read()
         process.stderr.close()
-        assert process.wait(60) == 1
+        assert process.wait(60) == 2
 
 
 def test_color_needs_a_terminal(run):
@@ -269,7 +330,7 @@ def test_output_that_breaks_at_the_end(capsys, monkeypatch, tmp_path, error):
 
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", Broken())
-        assert _main.run(["encode", str(path), "-o", str(tmp_path / "out")]) == 1
+        assert _main.run(["encode", str(path), "-o", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert "Traceback" not in said
     assert ("Input/output error" in said) is (error.errno == errno.EIO)
@@ -286,5 +347,5 @@ def test_output_that_is_full(arguments, capsys, monkeypatch, tmp_path):
 
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", io.TextIOWrapper(Full()))
-        assert _main.run([*arguments, str(path), "-o", "-"]) == 1
+        assert _main.run([*arguments, str(path), "-o", "-"]) == 2
     assert capsys.readouterr().err.endswith(": No space left on device\n")

@@ -30,7 +30,7 @@ def test_rest_goes_on_after_what_cannot_be_read(run, tmp_path):
     (tmp_path / "text").write_text("just some text")
     (tmp_path / "good").write_bytes(STREAM)
     done = run("check", tmp_path / "missing", tmp_path / "text", tmp_path / "good")
-    assert done.status == 1
+    assert done.status == 2
     assert done.out == f"{tmp_path}/good: sound: 2 messages, {len(STREAM)} bytes\n"
     missing, text = done.err.splitlines()
     assert missing == f"{tmp_path}/missing: No such file or directory"
@@ -95,9 +95,9 @@ def test_limits_can_be_lifted(run, tmp_path):
     assert run("check", "--no-limits", path).status == 0
 
 
-def test_file_that_cannot_be_used_is_status_1(run, tmp_path):
+def test_file_that_cannot_be_read_is_status_2(run, tmp_path):
     done = run("salvage", tmp_path / "missing", "-o", tmp_path / "out")
-    assert (done.status, done.err) == (1, f"{tmp_path}/missing: No such file or directory\n")
+    assert (done.status, done.err) == (2, f"{tmp_path}/missing: No such file or directory\n")
 
 
 def test_library_of_the_system_that_is_missing(capsys):
@@ -113,5 +113,5 @@ def test_folder_that_cannot_be_read(run, tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.scandir", scandir)
     done = run("check", tmp_path)
-    assert (done.status, done.out) == (1, "")
+    assert (done.status, done.out) == (2, "")
     assert "Permission denied" in done.err

@@ -237,7 +237,7 @@ def test_ctrl_c_that_is_an_exception_ends_well(run, path, monkeypatch, option):
 def test_port_that_is_taken(run, path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = run("replay", path, "--port", listener.getsockname()[1])
-    assert done.status == 1
+    assert done.status == 2
     assert "in use" in done.err
     assert "Errno" not in done.err
     assert done.err.startswith("127.0.0.1, port ")

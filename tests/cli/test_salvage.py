@@ -90,7 +90,7 @@ def test_output_is_never_the_standard_input(run, damaged):
 
 def test_output_that_cannot_be_written(run, damaged, tmp_path):
     done = run("salvage", damaged, "-o", tmp_path / "no" / "out")
-    assert (done.status, done.err) == (1, f"{tmp_path}/no/out: No such file or directory\n")
+    assert (done.status, done.err) == (2, f"{tmp_path}/no/out: No such file or directory\n")
 
 
 def test_standard_output(run, damaged, capsysbinary):

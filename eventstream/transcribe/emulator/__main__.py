@@ -31,7 +31,7 @@ _PROGRAM = "python -m eventstream.transcribe.emulator"
 
 
 def main(arguments: list[str] | None = None, *, program: str = _PROGRAM) -> int:
-    """Serve; the exit status. The program's name is that in the help."""
+    """Serve; return the exit status: 2 for any trouble, as for wrong usage. The program's name is that in the help."""
     options = command_line.parse(program, arguments)
     logging.basicConfig(
         level=logging.WARNING if options.quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -47,16 +47,16 @@ def main(arguments: list[str] | None = None, *, program: str = _PROGRAM) -> int:
             getattr(recogniser, "close", lambda: None)()
     except (ImportError, OSError, ValueError) as error:
         print(f"emulator: {error}", file=sys.stderr)
-        return 1
+        return 2
     except MemoryError:
         print("emulator: out of memory", file=sys.stderr)
-        return 1
+        return 2
     except RuntimeError as error:
         # asyncio starts a thread to find an address, and at the end one that waits for the others.
         if not _is_of_threads(error):
             raise
         print("emulator: the system allows no more threads, or has no memory for one", file=sys.stderr)
-        return 1
+        return 2
     return 0
 
 

@@ -137,7 +137,7 @@ def test_options(run, client, tmp_path):
     ],
 )
 def test_impossible_options(arguments, said, capsys):
-    assert command(arguments) == 1
+    assert command(arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.startswith("emulator: ")
@@ -285,7 +285,7 @@ def test_ca_file_of_a_running_emulator_is_left_alone(tmp_path, capsys):
     authority = tmp_path / "ca.pem"
     authority.write_text("of another")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert command(["--tls", str(authority), "--port", str(taken.getsockname()[1])]) == 1
+        assert command(["--tls", str(authority), "--port", str(taken.getsockname()[1])]) == 2
     assert "emulator: " in capsys.readouterr().err
     assert authority.read_text() == "of another"
 
@@ -473,7 +473,7 @@ def test_memory_that_ends_is_one_line(when, tmp_path):
         if when == "end":
             process.send_signal(signal.SIGTERM)
         _, log = await process.communicate()
-        assert process.returncode == 1
+        assert process.returncode == 2
         *before, last = log.decode().splitlines()
         assert last == "emulator: the system allows no more threads, or has no memory for one"
         assert len(before) == 2 * (when == "end"), "the lines about access keys and draining"
@@ -488,7 +488,7 @@ def test_thread_that_cannot_be_started_is_one_line(monkeypatch, capsys):
         thread.start()  # an error from the same place
 
     monkeypatch.setattr(module, "_serve", serve)
-    assert command([]) == 1
+    assert command([]) == 2
     assert capsys.readouterr().err == "emulator: the system allows no more threads, or has no memory for one\n"
 
 
@@ -503,7 +503,7 @@ def test_errors_at_run_time_are_not_hidden(monkeypatch, capsys):
     with pytest.raises(RuntimeError, match="of mine"):
         command([])
     fail(MemoryError())
-    assert command([]) == 1
+    assert command([]) == 2
     assert capsys.readouterr().err == "emulator: out of memory\n"
 
 
