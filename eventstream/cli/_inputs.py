@@ -234,12 +234,18 @@ def _files_of(name: str) -> Iterator[tuple[str | UnusableInput, bool]]:
 def _files_in(folder: str) -> Iterator[str | UnusableInput]:
     """Yield the regular files in a folder, and links to nowhere. Reading a pipe or a device might never end."""
     problems: list[OSError] = []
+    is_empty = True
     for parent, folders, files in os.walk(folder, onerror=problems.append):
         folders.sort()
         found = (os.path.join(parent, file) for file in sorted(files))
-        yield from (file for file in found if os.path.isfile(file) or not os.path.exists(file))
+        for file in found:
+            if os.path.isfile(file) or not os.path.exists(file):
+                is_empty = False
+                yield file
     for problem in problems:
         yield UnreadableInput(f"{visible(str(problem.filename))}: {problem.strerror}")
+    if is_empty and not problems:  # which would look as if all that should be there were sound
+        yield UnreadableInput(f"{visible(folder)}: there is no file in it")
 
 
 @contextlib.contextmanager

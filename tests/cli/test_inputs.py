@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstream import Gap, TruncatedMessage
-from eventstream.cli import _containers, _inputs, _recording
+from eventstream.cli import _containers, _inputs, _options, _recording
 from eventstream.cli._inputs import opened
 from eventstream.cli._recording import Body, Recording, Stretch, UnusableInput
 
@@ -566,6 +566,15 @@ def test_folder_gives_no_pipes(tmp_path):
     (tmp_path / "file").write_bytes(STREAM)
     assert [os.path.basename(path) for path, _ in _inputs.paths([str(tmp_path)])] == ["file", "gone"]
     assert list(_inputs.paths([str(tmp_path / "pipe")])) == [(str(tmp_path / "pipe"), False)]
+
+
+def test_folder_without_a_file(tmp_path):
+    """A check of it must not pass, as if the recordings that are missing were sound."""
+    (tmp_path / "deeper").mkdir()
+    ((problem, is_found),) = _inputs.paths([str(tmp_path)])
+    assert str(problem) == f"{tmp_path}: there is no file in it"
+    assert is_found
+    assert _options.each([str(tmp_path)], None, lambda _: True) == _options.TROUBLE
 
 
 def test_glob_finds_a_link_that_is_called_like_it(tmp_path):
