@@ -284,9 +284,10 @@ def test_interim_responses_are_no_answer():
         async with answered(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 403 No\r\n\r\nno") as channel:
             assert await channel.response(LIMIT) == (403, [])
             assert await channel.receive(LIMIT) == b"no"
-        async with answered(b"HTTP/1.1 103 .\r\n\r\n" * 100, idle_frames=Budget(100, 0)) as channel:
-            with pytest.raises(StreamError, match="hung up without answering"):
-                await channel.response(LIMIT)
+        for count, budget in ((100, Budget(100, 0)), (2_000, None)):
+            async with answered(b"HTTP/1.1 103 .\r\n\r\n" * count, idle_frames=budget) as channel:
+                with pytest.raises(StreamError, match="hung up without answering"):
+                    await channel.response(LIMIT)
         async with answered(b"HTTP/1.1 103 .\r\n\r\n" * 101, idle_frames=Budget(100, 0)) as channel:
             with pytest.raises(StreamError, match="interim responses, faster than the budget allows"):
                 await channel.response(LIMIT)
