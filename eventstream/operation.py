@@ -205,6 +205,22 @@ class Strings:
         value |= {name: query[other] for name, other in self._query.items() if other in query}
         return value | {name: headers[header] for name, header in self._headers.items() if header in headers}
 
+    def check_path(self, operation: str, labels: Iterable[str]) -> None:
+        """Check that the path of an operation has places for the labels, and no other.
+
+        Args:
+            operation: its name.
+            labels: the names in its path.
+
+        Raises:
+            ValueError: it has others.
+        """
+        lacking, unused = sorted({*labels} - {*self._labels}), sorted({*self._labels} - {*labels})
+        if lacking:
+            raise ValueError(f"{operation}: the path has the label {quote(lacking[0])}, and its request has not")
+        if unused:
+            raise ValueError(f"{operation}: the request has the label {quote(unused[0])}, and its path has not")
+
     def _check(self, value: Mapping[str, str]) -> None:
         known = {*self._labels, *self._query, *self._headers}
         problems = {name: "unknown" for name in value if name not in known}
@@ -280,13 +296,18 @@ class Events(Generic[_T]):
 
     Args:
         kinds: the kinds of events.
-        select: names the event type of a value, where its class does not; None: the class does.
+        select: names the event type of a value, where its class does not, e.g. where two kinds have one class; None:
+            the class does.
 
     Attributes:
         kinds: by event type.
+
+    Raises:
+        ValueError: two kinds have one name; or they have one class, and `select` is None.
     """
 
     def __init__(self, *kinds: EventKind[Any], select: Callable[[Any], str] | None = None) -> None:
+        _check_kinds(kinds, select)
         self.kinds: Mapping[str, EventKind[Any]] = {kind.name: kind for kind in kinds}
         self._by_class = {kind.type: kind for kind in kinds}
         self._select = select
@@ -335,19 +356,40 @@ class Events(Generic[_T]):
         return kind.serialise(event)
 
 
+def _check_kinds(kinds: Sequence[EventKind[Any]], select: Callable[[Any], str] | None) -> None:
+    names: dict[str, EventKind[Any]] = {}
+    classes: dict[type, EventKind[Any]] = {}
+    for kind in kinds:
+        if kind.name in names:
+            raise ValueError(f"two kinds of events have the name {quote(kind.name)}")
+        other = classes.get(kind.type)
+        if other is not None and select is None:
+            both = f"{quote(other.name)} and {quote(kind.name)}"
+            raise ValueError(f"the events {both} have the same class, {kind.type.__name__}: give select")
+        names[kind.name] = classes[kind.type] = kind
+
+
 # The table
 
 
-class Completion(NamedTuple):
+@dataclass(frozen=True)
+class Completion:
     """When the end of a response is complete.
 
     Attributes:
         after_input: not before the client has ended its input.
         last: the event types with which a complete response ends; none: it may end with any event, or without one.
+
+    Raises:
+        TypeError: `last` is a str, whose characters would be taken for event types.
     """
 
     after_input: bool = True
     last: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.last, str):
+            raise TypeError(f"last must be a collection of event types, such as {{{self.last!r}}}, not a str")
 
     def missing(self, input_ended: bool, last: str | None) -> bool:
         """Return whether something is missing when the response ends now.
@@ -416,6 +458,10 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         max_output_length: bytes of an output's payload that a client takes at most.
         max_duration: seconds that a stream may last at the service; None: any time.
         streams_per_connection: that the service allows at most; None: any number.
+
+    Raises:
+        ValueError: `endpoint` has a place for something else, or `path` and a request of `Strings` have other labels.
+        TypeError: the class of an error is not a `ServiceError`.
     """
 
     name: str
@@ -437,7 +483,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     text_member: str = "message"
     exception_types: Mapping[str, str] | None = None
     codes: Codes = Codes()  # noqa: RUF009 (immutable, too)
-    complete: Completion = Completion()  # noqa: RUF009
+    complete: Completion = Completion()
     end: Headers = Headers({})  # noqa: RUF009 (immutable)
     check: Callable[[_Request], Callable[[_In], None] | None] = _no_check
     reply: Callable[[_Request], _Response] | None = None
@@ -446,6 +492,21 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     max_output_length: int | None = DEFAULT_MAX_PAYLOAD_LENGTH
     max_duration: float | None = None
     streams_per_connection: int | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            self.endpoint.format(region="", suffix="")
+        except (AttributeError, LookupError, ValueError):
+            what = f"{quote(self.endpoint)} (allowed: the places {{region}} and {{suffix}})"
+            raise ValueError(f"{self.name}: the endpoint is {what}") from None
+        if isinstance(self.request, Strings):
+            self.request.check_path(self.name, _labels(self.path))
+        classes: dict[str, object] = {"others": self.error, **self.errors}
+        for code, error in classes.items():
+            if not (isinstance(error, type) and issubclass(error, ServiceError)):
+                raise TypeError(
+                    f"{self.name}: the class of the error {quote(code)} must be a ServiceError, not {error!r}"
+                )
 
     def limited(
         self, max_output_length: int | None, max_output_values: int | None
@@ -476,10 +537,17 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     # The request
 
     def target(self, parts: Parts) -> str:
-        """Return the path and query of a request, encoded."""
+        """Return the path and query of a request, encoded.
+
+        Raises:
+            InvalidRequest: labels of the path are missing.
+        """
         path = parts.path
         if path is None:
-            path = re.sub(r"\{(\w+)\}", lambda name: percent_encode(parts.labels[name[1]], safe=""), self.path)
+            missing = {name: "missing" for name in _labels(self.path) if name not in parts.labels}
+            if missing:
+                raise InvalidRequest(missing)
+            path = _LABEL.sub(lambda name: percent_encode(parts.labels[name[1]], safe=""), self.path)
         return path + _query(parts.query)
 
     def websocket_target(self, parts: Parts) -> str:
@@ -495,7 +563,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
 
     @cached_property
     def _path_pattern(self) -> re.Pattern[str]:
-        pieces = re.split(r"\{(\w+)\}", self.path)
+        pieces = _LABEL.split(self.path)
         pattern = "".join(
             f"(?P<{piece}>[^/]+)" if number % 2 else re.escape(piece) for number, piece in enumerate(pieces)
         )
@@ -582,6 +650,14 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     def error_from_response(self, status: int, headers: Iterable[tuple[str, str]], body: bytes = b"") -> ServiceError:
         """Return the error of an HTTP response; see `error_from_response`."""
         return error_from_response(self.errors, self.error, status, headers, body)
+
+
+_LABEL = re.compile(r"\{(\w+)\}")
+"""The place of a label in a path."""
+
+
+def _labels(path: str) -> list[str]:
+    return _LABEL.findall(path)
 
 
 def _query(pairs: Sequence[tuple[str, str]]) -> str:

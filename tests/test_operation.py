@@ -21,11 +21,49 @@ from eventstream.operation import (
     Operation,
     Parts,
     Strings,
+    json_event,
 )
 
 
 def event(name, payload=b'{"text": "hello"}', **headers):
     return Message({":message-type": "event", ":event-type": name, **headers}, payload)
+
+
+# What is checked when a table is made
+
+
+@each("endpoint", ["talk.{regoin}.{suffix}", "talk.{}.{suffix}", "talk.{region", "talk.{region.x}"])
+def test_operation_with_a_wrong_place_in_its_endpoint(endpoint):
+    with pytest.raises(
+        ValueError, match=r"^Talk: the endpoint is 'talk\..* \(allowed: the places {region} and {suffix}\)$"
+    ):
+        replace(TALK, endpoint=endpoint)
+
+
+def test_operation_with_a_label_that_its_request_lacks():
+    with pytest.raises(ValueError, match=r"^Talk: the path has the label 'bto', and its request has not$"):
+        replace(TALK, path="/bots/{bto}/talk")
+
+
+def test_operation_with_a_label_that_its_path_lacks():
+    with pytest.raises(ValueError, match=r"^Talk: the request has the label 'bot', and its path has not$"):
+        replace(TALK, path="/talk")
+
+
+@each("errors", [{"errors": {"X": ValueError}}, {"errors": {"X": "Y"}}, {"error": ValueError}])
+def test_operation_with_an_error_of_another_class(errors):
+    with pytest.raises(TypeError, match=r"^Talk: the class of the error '(X|others)' must be a ServiceError, not "):
+        replace(TALK, **errors)
+
+
+def test_completion_with_a_str_is_a_type_error():
+    with pytest.raises(TypeError, match=r"^last must be a collection of event types, such as {'Bye'}, not a str$"):
+        Completion(last="Bye")
+
+
+def test_target_without_a_label_of_the_path():
+    with pytest.raises(InvalidRequest, match=r"^bot: missing$"):
+        TALK.target(Parts())
 
 
 # Requests
@@ -124,6 +162,20 @@ def test_events_that_are_dictionaries():
     assert events.parse(message) == {"b": b"payload"}
     with pytest.raises(TypeError, match="an event must be one of a, b, not 'c'"):
         events.serialise({"c": b""})
+
+
+def test_events_of_one_class_need_select():
+    kinds = json_event("A", str), json_event("B", str)
+    with pytest.raises(ValueError, match=r"^the events 'A' and 'B' have the same class, str: give select$"):
+        Events(*kinds)
+    events = Events(*kinds, select=lambda value: value[0].upper())
+    assert [events.serialise(value).event_type for value in ("apple", "bean")] == ["A", "B"]
+
+
+@pytest.mark.parametrize("select", [None, lambda value: "A"])
+def test_events_of_one_name_are_refused(select):
+    with pytest.raises(ValueError, match=r"^two kinds of events have the name 'A'$"):
+        Events(json_event("A", str), json_event("A", int), select=select)
 
 
 def test_events_of_another_class_are_a_type_error():
