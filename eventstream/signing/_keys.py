@@ -27,11 +27,21 @@ NANOSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An access key, its secret, and the session token if the two are temporary. Only the access key is ever shown."""
+    """An access key, its secret, and the session token if the two are temporary. Only the access key is ever shown.
+
+    Raises:
+        TypeError: a value is not a str, e.g. None, which ``os.environ.get`` returns for a variable that is not set.
+    """
 
     access_key: str
     secret_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("access_key", "secret_key", "session_token"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (value is not None or name != "session_token"):
+                raise TypeError(f"{name} must be a str, not {type(value).__name__}")
 
     def has_token(self, token: str | None) -> bool:
         """Return whether that is the session token, in constant time. None is the same as an empty one."""

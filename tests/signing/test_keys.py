@@ -58,6 +58,21 @@ def test_credentials_are_immutable_and_show_no_secret():
     assert pickle.loads(pickle.dumps(credentials)) == copy.copy(credentials) == credentials
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((None, "hidden-key"), "access_key must be a str, not NoneType"),
+        (("AKIDEXAMPLE", None), "secret_key must be a str, not NoneType"),
+        (("AKIDEXAMPLE", b"hidden-key"), "secret_key must be a str, not bytes"),
+        (("AKIDEXAMPLE", "hidden-key", b"hidden-token"), "session_token must be a str, not bytes"),
+    ],
+)
+def test_credentials_of_another_type_are_refused(values, text):
+    with pytest.raises(TypeError) as raised:
+        Credentials(*values)
+    assert str(raised.value) == text
+
+
 def test_default_clock_is_the_systems():
     before = datetime.now(timezone.utc)
     shown = signing.utc_now()
