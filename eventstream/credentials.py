@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from eventstream._text import quote
+from eventstream._text import escaped, quote
 from eventstream._waiting import in_thread
 from eventstream.signing import Credentials
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 __all__ = ["ConfigurationError", "CredentialChain", "NoCredentials", "NoRegion", "Source", "check_source", "resolve"]
+
+
+MAX_REASON = 1_000
+"""Characters of botocore's reason in an error."""
 
 
 class ConfigurationError(ValueError):
@@ -94,6 +98,11 @@ def check_source(source: object) -> None:
         raise TypeError(f"credentials must be Credentials, botocore's, or a function that returns them, not {what}")
 
 
+def _reason(error: Exception) -> str:
+    """Return botocore's own words, e.g. what a ``credential_process`` wrote: only they say what the user has to do."""
+    return escaped(str(error), MAX_REASON)
+
+
 def _converted(found: Any) -> Credentials:
     try:
         return Credentials(found.access_key, found.secret_key, found.token)
@@ -138,7 +147,8 @@ class CredentialChain:
         except ImportError:
             return None
         except self._error as error:
-            raise ConfigurationError(f"no region was given, and {self._named} cannot be read") from error
+            reason = _reason(error)
+            raise ConfigurationError(f"no region was given, and {self._named} cannot be read: {reason}") from error
         return region
 
     def __call__(self) -> Credentials:
@@ -156,7 +166,11 @@ class CredentialChain:
                 "no credentials were given, and finding some needs botocore: install eventstream-codec[client]"
             ) from error
         except self._error as error:
-            raise NoCredentials(f"no credentials were given, and botocore cannot get any with {self._named}") from error
+            what = f"botocore cannot get any with {self._named}: {_reason(error)}"
+            raise NoCredentials(f"no credentials were given, and {what}") from error
         if frozen is None:
-            raise NoCredentials("no credentials were given, and there are none in the environment, a profile or a role")
+            raise NoCredentials(
+                "no credentials were given, and there are none in the environment, a profile or a role: set "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give a profile or credentials"
+            )
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)

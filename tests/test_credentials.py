@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from functools import partial
 from types import SimpleNamespace
@@ -94,10 +95,28 @@ def test_credentials_of_a_profile(monkeypatch, tmp_path):
     chain = CredentialChain("speech")
     assert chain() == Credentials("AKIDEXAMPLE", "secret")
     assert chain.region() == "eu-west-1"
-    with pytest.raises(NoCredentials, match=r"^no .*, and botocore cannot get any with the profile 'missing'$"):
+    with pytest.raises(
+        NoCredentials, match=r"^no .*, and botocore cannot get any with the profile 'missing': "
+    ) as raised:
         CredentialChain("missing")()
-    with pytest.raises(ConfigurationError, match=r"^no region was given, and the profile 'missing' cannot be read$"):
+    assert str(raised.value).endswith(f": {raised.value.__cause__}")
+    with pytest.raises(
+        ConfigurationError, match=r"^no region was given, and the profile 'missing' cannot be read: "
+    ) as raised:
         CredentialChain("missing").region()
+    assert str(raised.value).endswith(f": {raised.value.__cause__}")
+
+
+def test_credentials_of_a_process_that_fails(monkeypatch, tmp_path):
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    script = tmp_path / "fail.py"
+    script.write_text("import sys\nsys.exit('log in at\\nthe desk')\n")
+    (tmp_path / "config").write_text(f"[profile work]\ncredential_process = {sys.executable} {script}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with pytest.raises(NoCredentials, match=r"^no .* with the profile 'work': .*log in at\\nthe desk"):
+        CredentialChain("work")()
 
 
 def test_secrets_are_not_shown():

@@ -909,7 +909,8 @@ def test_credentials_that_are_missing():
             with pytest.raises(NoCredentials) as raised:
                 await speak(client)
             assert str(raised.value) == (
-                "no credentials were given, and there are none in the environment, a profile or a role"
+                "no credentials were given, and there are none in the environment, a profile or a role: set "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give a profile or credentials"
             )
 
     run(main())
