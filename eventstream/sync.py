@@ -210,13 +210,13 @@ def iterate(source: AsyncIterator[_T]) -> Iterator[_T]:
     Args:
         source: an asynchronous generator that nobody has begun to iterate over.
     """
-    runner = RUNNER
-    runner.keep(source, partial(_close, source))
+    runner, turns = RUNNER, asyncio.Lock()
+    runner.keep(source, partial(_close, source, turns))
     try:
-        item = runner.run(on_behalf(partial(_next, source)))  # the first step may warn
+        item = runner.run(on_behalf(partial(_next_in_turn, source, turns)))  # the first step may warn
         while item is not _END:
             yield item
-            item = runner.run(_next(source))
+            item = runner.run(_next_in_turn(source, turns))
     finally:
         with suppress(RuntimeError):  # the interpreter is exiting, or this process was forked
             runner.run(runner.close(source))
@@ -230,8 +230,14 @@ async def _next(source: AsyncIterator[_T]) -> _T:
         return end
 
 
-async def _close(source: Any) -> None:
-    await source.aclose()
+async def _next_in_turn(source: AsyncIterator[_T], turns: asyncio.Lock) -> _T:
+    async with turns:
+        return await _next(source)
+
+
+async def _close(source: Any, turns: asyncio.Lock) -> None:
+    async with turns:  # a step that was interrupted is still being cancelled
+        await source.aclose()
 
 
 class BlockingStream(Generic[_Stream]):

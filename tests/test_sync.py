@@ -142,20 +142,13 @@ def test_abandoned_stream_is_closed_when_it_is_collected():
             time.sleep(0.01)
 
 
-def test_interrupted_call_is_cancelled():
-    runner, cancelled = Runner(), threading.Event()
-
-    async def long():
-        try:
-            await asyncio.sleep(LIMIT)
-        finally:
-            cancelled.set()
-
+def interrupt(runner, begun):
+    """Let the wait for the runner's next coroutine be interrupted, once that has begun."""
     started = runner.start
 
     def start(coroutine):
-        future = started(coroutine)
-        time.sleep(0.05)
+        runner.start, future = started, started(coroutine)
+        assert begun.wait(LIMIT)
 
         class Interrupted:
             def result(self):
@@ -167,9 +160,42 @@ def test_interrupted_call_is_cancelled():
         return Interrupted()
 
     runner.start = start
+
+
+def test_interrupted_call_is_cancelled():
+    runner, begun, cancelled = Runner(), threading.Event(), threading.Event()
+
+    async def long():
+        try:
+            begun.set()
+            await asyncio.sleep(LIMIT)
+        finally:
+            cancelled.set()
+
+    interrupt(runner, begun)
     with pytest.raises(KeyboardInterrupt):
         runner.run(long())
     assert cancelled.wait(LIMIT)
+    runner.stop()
+
+
+def test_interrupted_iteration_waits_until_it_is_closed(monkeypatch):
+    runner, begun, closed = Runner(), threading.Event(), threading.Event()
+    monkeypatch.setattr(sync, "RUNNER", runner)
+
+    async def slow():
+        try:
+            begun.set()
+            await asyncio.sleep(LIMIT)
+            yield 1
+        finally:
+            await asyncio.sleep(0.05)
+            closed.set()
+
+    interrupt(runner, begun)
+    with pytest.raises(KeyboardInterrupt):
+        next(iterate(slow()))
+    assert closed.is_set()
     runner.stop()
 
 
