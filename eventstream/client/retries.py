@@ -93,6 +93,10 @@ class Retries:
         self._attempt = 0
         self._end = None
 
+    def started(self) -> None:
+        """Let the deadline begin anew with the next try, as this one has begun; the count continues."""
+        self._end = None
+
     def once(self) -> Retries:
         """Return one try of these: it is not repeated, and has what is left of the time."""
         try_ = Retries(0, None, self._deadline)

@@ -302,9 +302,10 @@ class TranscribeClient(Client):
             keep_alive: seconds without audio after which silence is sent, of `chunk_duration`, so that the service
                 does not end the stream; only for PCM and G.711. It does not count in the times of events. None: never.
             retries: how many times in a row a new stream is begun, with the same session id, if the service or the
-                network fails temporarily; each event resets the count.
+                network fails temporarily. Progress resets the count: a final result that had not come before, or an
+                event once the stream has taken 30 s of audio or silence that no stream had before (PCM and G.711).
             retry_on: decides whether to retry after an error; None: `retryable` does.
-            deadline: seconds in which a stream must have begun, with all tries in a row; None: as long as they take.
+            deadline: seconds in which each stream must have begun, with all tries in a row; None: as long as they take.
             replay: whether a new stream begins with the audio whose final results have not come, at most the last
                 30 s; only PCM and G.711. Otherwise these results are lost.
             on_restart: is called with a `Restart` when a new stream continues. It is also logged.
@@ -364,11 +365,12 @@ class TranscribeClient(Client):
                         if broken is not None:
                             _tell(feed.restart(broken), on_restart)
                         began = True
+                        tries.started()
                         sender = asyncio.create_task(feed.send(stream))
                         try:
                             async for event in stream:
-                                tries.reset()
-                                timeline.place(event)
+                                if timeline.place(event):
+                                    tries.reset()
                                 yield event
                             break
                         finally:

@@ -2,7 +2,8 @@
 
 The service counts times from the beginning of each stream. A timeline knows where that is in the audio, so that the
 times of all results count from the beginning of the audio; inserted silence does not count. It also keeps the audio
-that was sent and has no final result yet, so that the next stream can begin with it.
+that was sent and has no final result yet, so that the next stream can begin with it. And it knows which events bring
+something new, so that a transcription does not repeat the same audio for ever.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class Timeline:
         self._channels = channels
         self._max_kept = int(MAX_REPLAY * self._rate) if replay and self._rate else 0
         self._position = 0  # bytes of audio that were sent, each counted once
+        self._furthest = 0  # the position up to which an earlier stream was sent audio
+        self._new = 0  # bytes that this stream was sent, and no earlier one
         self._stream_position = 0  # bytes that this stream was sent, silence and audio
         self._kept: deque[bytes] = deque()
         self._kept_length = 0
@@ -67,6 +70,7 @@ class Timeline:
         self._turn(True)
         self._position += length
         self._stream_position += length
+        self._new += max(0, min(length, self._position - self._furthest))
         if not self._max_kept:
             return
         self._kept.append(chunk)
@@ -78,6 +82,7 @@ class Timeline:
         """Note that this many bytes of silence were sent that the source did not have."""
         self._turn(False)
         self._stream_position += length
+        self._new += length
 
     def _turn(self, is_audio: bool) -> None:
         if self._rate and self._turns[-1][2] is not is_audio:
@@ -95,6 +100,8 @@ class Timeline:
         restart = Restart(error, self._seconds(start), self._seconds(max(0, start - final)))
         self._kept.clear()
         self._kept_length = 0
+        self._furthest = max(self._furthest, self._position)
+        self._new = 0
         self._position = start
         self._stream_position = 0
         self._turns = [(0.0, self._seconds(start), True)]
@@ -118,11 +125,16 @@ class Timeline:
                 yield chunk[max(0, final - start) :]
             start += len(chunk)
 
-    def place(self, event: TranscriptEvent) -> None:
-        """Change the times of an event from the stream's to the audio's, and note what is final."""
-        if self._rate is None:
-            return
-        moved = len(self._turns) > 1 or self._turns[0][1] > 0
+    def place(self, event: TranscriptEvent) -> bool:
+        """Change the times of an event from the stream's to the audio's, and note what is final.
+
+        Returns:
+            Whether it shows progress: it has a final result that had not come before, or the stream has taken more than
+            `MAX_REPLAY` of audio or silence that no stream had before. Other events may only repeat what earlier
+            streams have said of the same audio.
+        """
+        progress = self._rate is not None and self._new > MAX_REPLAY * self._rate
+        moved = self._rate is not None and (len(self._turns) > 1 or self._turns[0][1] > 0)
         for result in event.transcript.results:
             if moved:
                 self._move(result)
@@ -131,9 +143,17 @@ class Timeline:
                         self._move(item)
                     for entity in alternative.entities:
                         self._move(entity)
-            if not result.is_partial and result.end_time is not None:
-                channel = result.channel_id if self._channels > 1 else None
-                self._final[channel] = max(self._final.get(channel, 0.0), result.end_time)
+            progress = self._note_final(result) or progress
+        return progress
+
+    def _note_final(self, result: Result) -> bool:
+        """Note what a result makes final; return whether it is a final result that had not come before."""
+        if result.is_partial:
+            return False
+        channel = result.channel_id if self._channels > 1 else None
+        before, end = self._final.get(channel, 0.0), result.end_time or 0.0
+        self._final[channel] = max(before, end)
+        return end > before or not self._max_kept  # where nothing is sent again, nothing comes again
 
     def _move(self, part: Result | Item | Entity) -> None:
         if part.start_time is not None:

@@ -94,6 +94,22 @@ def test_deadline_is_shared_with_a_single_try():
     run(main)
 
 
+def test_deadline_begins_anew_once_started():
+    """A stream that lasted longer than the deadline leaves all of it to the next; the count continues."""
+
+    async def main():
+        retries = Retries(1, None, deadline=0.05)
+        assert await retries.once().within(asyncio.sleep(0, "begun")) == "begun"
+        retries.started()
+        await asyncio.sleep(0.1)
+        assert await retries.once().within(asyncio.sleep(0, "begun again")) == "begun again"
+        retries._attempt = 1
+        retries.started()
+        assert not await retries.again(OSError())
+
+    run(main)
+
+
 def test_deadline_leaves_other_timeouts_alone():
     async def late():
         raise asyncio.TimeoutError("its own")

@@ -1489,6 +1489,53 @@ def test_transcribe_gives_up_in_the_end(pauses):
     assert pauses == [0, 1]
 
 
+@pytest.mark.parametrize("replay", [True, False])
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"faults": ["reset@2"]}, StreamError),
+        ({"faults": ["exception:InternalFailureException@2"]}, InternalFailureException),
+    ],
+    ids=["reset", "exception"],
+)
+def test_transcribe_gives_up_without_progress(options, error, replay, pauses):
+    """Each stream answers audio with events, and then ends at the same place."""
+    audio = bytes(320_000)
+
+    async def main():
+        async with Emulator(recogniser=Scripted("One two three."), **options) as emulator:
+            client = TranscribeClient("us-east-1", endpoint=emulator.endpoint, credentials=CREDENTIALS)
+            with pytest.raises(error):
+                final_text(
+                    [event async for event in client.transcribe(audio, pace=False, retries=3, replay=replay, **PCM)]
+                )
+            assert emulator.statistics.streams == 4
+
+    run(main())
+    assert pauses == [0, 1, 2]
+
+
+def test_transcribe_counts_failures_since_progress(pauses):
+    """Each stream fails after a new final result, so that one retry is enough for all of them."""
+
+    async def one_more(stream, session):
+        async for _ in service.chunks(stream, session):
+            await stream.send(session.send_transcript(timed("word", 0.0, 0.05)))
+            await stream.send(session.send_exception(InternalFailureException("try again")))
+            await stream.end()
+            return
+
+    service = Service(one_more, one_more, one_more)
+
+    async def main():
+        async with served(service) as client:
+            assert await transcribe(client, pieces(AUDIO, 1600), retries=1, chunk_duration=0.05, **PCM)
+
+    run(main())
+    assert pauses == [0, 0, 0]
+    assert len(service.requests) == 4
+
+
 def test_transcribe_does_not_try_again_what_will_not_pass(pauses):
     service = Service(BadRequestException("no"))
 

@@ -147,3 +147,54 @@ def test_timeline_of_compressed_audio():
     restart, again = timeline.restart(ERROR)
     assert (restart, again) == ((ERROR, 0.0, 0.0), [])
     assert placed(timeline, 1.0, 2.0) == (1.0, 2.0)
+
+
+def test_timeline_progress_is_a_new_final_result():
+    timeline = Timeline(FORMAT)
+    timeline.sent(bytes(SECOND))
+    assert not timeline.place(TranscriptEvent())
+    assert not timeline.place(event(0.0, 0.5, partial=True))
+    assert timeline.place(event(0.0, 0.5))
+    assert not timeline.place(event(0.0, 0.5))
+    _, again = timeline.restart(ERROR)
+    for chunk in again:
+        timeline.sent(chunk)
+    assert not timeline.place(event(0.0, 0.5, partial=True))
+    assert timeline.place(event(0.0, 0.25))
+
+
+def test_timeline_progress_of_channels():
+    timeline = Timeline(AudioFormat(8_000, 2), channels=2)
+    timeline.sent(bytes(4 * SECOND))
+    assert timeline.place(event(0.0, 1.5, channel="ch_0"))
+    _, again = timeline.restart(ERROR)  # the other channel has no final results, so both are sent again
+    for chunk in again:
+        timeline.sent(chunk)
+    assert not timeline.place(event(0.0, 1.5, channel="ch_0"))
+    assert timeline.place(event(0.0, 0.5, channel="ch_1"))
+
+
+def test_timeline_progress_is_audio_that_no_stream_had():
+    timeline = Timeline(FORMAT)
+    timeline.sent(bytes(20 * SECOND))
+    for _ in range(2):  # the same audio again is none, even if a replay breaks before its end
+        _, again = timeline.restart(ERROR)
+        timeline.sent(again[0][: 10 * SECOND])
+        assert not timeline.place(TranscriptEvent())
+    timeline.sent(bytes(10 * SECOND))
+    timeline.sent(bytes(15 * SECOND))
+    timeline.sent_silence(15 * SECOND)
+    assert not timeline.place(TranscriptEvent())
+    timeline.sent_silence(1)
+    assert timeline.place(TranscriptEvent())
+
+
+@pytest.mark.parametrize("format", [FORMAT, AudioFormat(16_000, media_encoding="flac")])
+def test_timeline_progress_without_replay(format):
+    """Each final result is new, also one without times, since no audio comes twice."""
+    timeline = Timeline(format, replay=False)
+    for _ in range(2):
+        assert not timeline.place(event(0.0, 0.5, partial=True))
+        assert timeline.place(event(0.0, 0.5))
+        assert timeline.place(event(None, None))
+        timeline.restart(ERROR)
