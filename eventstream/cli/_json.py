@@ -1,8 +1,9 @@
 """Messages as JSON, and back to the same bytes.
 
-A message is ``{"headers": {NAME: {"type": TYPE, "value": VALUE}}, ...}`` with its payload under one of four names: as
-``"message"``, where it is a message itself, as ``"payload"``, where it is JSON that compact dumping gives back byte by
-byte, as ``"text"``, where it is UTF-8 without control characters, or else as ``"base64"``.
+A message is ``{"headers": {NAME: {"type": TYPE, "value": VALUE}}, ...}`` with its payload: as ``"message"``, where it
+is a message itself, as ``"payload"``, where it is a JSON object or array, as ``"text"``, where it is other UTF-8
+without control characters, or else as ``"base64"``. An object or array that compact dumping does not give back byte by
+byte is there twice: as ``"payload"`` for those who read it, and as ``"text"``, which is what is encoded.
 """
 
 from __future__ import annotations
@@ -84,8 +85,10 @@ def from_message(message: Message, depth: int = 0) -> dict[str, Any]:
     text = _text_of(payload)
     if text is None:
         return {**found, "base64": base64.b64encode(payload).decode()}
-    value = _json_of(text)
-    return {**found, "text": text} if value is _NONE else {**found, "payload": value}
+    value, exact = _json_of(text)
+    if value is not _NONE:
+        found["payload"] = value
+    return found if exact else {**found, "text": text}
 
 
 def _text_of(payload: bytes) -> str | None:
@@ -120,6 +123,7 @@ def timestamp_text(value: Timestamp) -> str | int:
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SPACES = " \t\r\n"
 _NONE = object()
 
 
@@ -127,15 +131,25 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _json_of(text: str) -> Any:
-    """Return the value whose compact JSON is exactly this text; `_NONE` if it is not that of an object or array."""
-    if text[:1] not in ("{", "["):
-        return _NONE
+def _json_of(text: str) -> tuple[Any, bool]:
+    """Return the object or array that the text is, or `_NONE`; and whether its compact JSON is exactly this text."""
+    if text.lstrip(_SPACES)[:1] not in ("{", "["):
+        return _NONE, False
     try:
         value = json.loads(text, parse_constant=_refuse)
-        return value if _compact(value) == text else _NONE
+        return value, _compact(value) == text
     except (ValueError, RecursionError):
-        return _NONE
+        return _NONE, False
+
+
+def _sum_of(text: str) -> str:
+    """Return what stays the same where another program writes the JSON: neither spaces, nor order, nor 1.0 for 1."""
+    return json.dumps(json.loads(text, parse_float=_number), sort_keys=True)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _compact(value: Any) -> str:
@@ -156,6 +170,9 @@ def to_message(value: object, depth: int = 0) -> Message:
     if not isinstance(headers, dict):
         raise InvalidJson("headers must be an object")
     kinds = [kind for kind in _PAYLOADS if kind in value]
+    if kinds == ["payload", "text"]:
+        _check_same(value["payload"], value["text"])
+        kinds = ["text"]
     if len(kinds) != 1:
         raise InvalidJson(f"a message must have exactly one of {', '.join(_PAYLOADS)}")
     if kinds[0] == "message":
@@ -168,6 +185,15 @@ def to_message(value: object, depth: int = 0) -> Message:
         return Message({name: _to_header(name, header) for name, header in headers.items()}, payload)
     except EncodeError as error:
         raise InvalidJson(str(error)) from None
+
+
+def _check_same(payload: object, text: object) -> None:
+    try:
+        if isinstance(text, str) and _sum_of(_compact(payload)) == _sum_of(text):
+            return
+    except (ValueError, RecursionError):
+        pass
+    raise InvalidJson("payload and text differ: remove the one that is out of date")
 
 
 def _payload_of_text(value: object) -> bytes:

@@ -36,7 +36,7 @@ _FULL = 1 << 62
     epilog="""\b
 Examples:
   eventstream show answer.bin
-  eventstream show --where :event-type=contentBlockDelta --json session.har
+  eventstream show --where :event-type=contentBlockDelta --json session.har | jq .payload
   eventstream show --where .Transcript.Results.0.IsPartial=false transcript.bin
   eventstream show --follow growing.bin""",
 )
@@ -50,7 +50,7 @@ Examples:
     multiple=True,
     metavar="CONDITION",
     help="Show only messages with a header NAME, or a field .PATH of a JSON payload: NAME, NAME=VALUE, NAME!=VALUE or "
-    "NAME~REGEX. Messages nested in one are tested, too.",
+    "NAME~REGEX. Messages nested in one are tested, too. If it is given several times, all conditions must hold.",
 )
 @click.option("--follow", is_flag=True, help="Keep reading while the file grows. It must be a raw stream.")
 def command(

@@ -54,8 +54,6 @@ def test_timestamp_out_of_range_is_a_number():
         (b"", "text", ""),
         (b'{"a":[1,"\xc3\xa9"]}', "payload", {"a": [1, "é"]}),
         (b"[]", "payload", []),
-        (b'{"a": 1}', "text", '{"a": 1}'),
-        (b'{"a":1.50}', "text", '{"a":1.50}'),
         (b"[NaN]", "text", "[NaN]"),
         (b"12", "text", "12"),
         (b"line\r\n\tline", "text", "line\r\n\tline"),
@@ -69,6 +67,50 @@ def test_payload_is_what_gives_it_back(payload, kind, value):
     found = from_message(Message({}, payload))
     assert found == {"headers": {}, kind: value}
     assert to_message(found).payload == payload
+
+
+@each(
+    "text", ['{"a": 1}', '{"a":1.50}', ' \n{"a":1}', "[1,1e5]\n", '{"a":"\\u00e9"}', '{"b":1, "a":1.0}', '["\\ud800"]']
+)
+def test_json_that_is_not_compact_is_also_text(text):
+    message = Message({}, text.encode())
+    found = from_message(message)
+    assert found == {"headers": {}, "payload": json.loads(text), "text": text}
+    assert to_message(found) == message
+
+
+@each(
+    ("text", "payload"),
+    [
+        ('{"b": 1.0, "a": [1]}', {"a": [1], "b": 1}),
+        ("[ 1e5]", [100_000]),
+        ("[1.50 ]", [1.5]),
+        ('{"a": 1, "a": 2}', {"a": 2}),
+    ],
+)
+def test_payload_beside_its_text_may_be_rewritten(text, payload):
+    """As jq does, which sorts names and shortens numbers."""
+    assert to_message({"payload": payload, "text": text}).payload == text.encode()
+
+
+@each(
+    ("text", "payload"),
+    [
+        ("[ 1]", [2]),
+        ("[ 1]", [True]),
+        ("[ 1]", [1, 1]),
+        ('{"a": 1}', {"b": 1}),
+        ("[ 9007199254740993]", [9007199254740992]),
+        ("[ 1", [1]),
+        ("[NaN]", [float("nan")]),
+        ("[" * 100_000, []),
+        (1, [1]),
+    ],
+    ids=str,
+)
+def test_payload_that_its_text_is_not_is_refused(text, payload):
+    with pytest.raises(InvalidJson, match="payload and text differ"):
+        to_message({"payload": payload, "text": text})
 
 
 def test_nested_messages_are_unwrapped():

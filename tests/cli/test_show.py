@@ -117,6 +117,13 @@ def test_json_is_a_line_per_message(run, request_wire):
     assert set(found[-1]) == {"offset", "headers", "text"}
 
 
+def test_json_payload_is_a_value_whatever_its_spaces(run, response_wire):
+    """`jq .payload` finds it; the exact text is beside it."""
+    found = [json.loads(line) for line in run("show", "--json", "-", stdin=response_wire).out.splitlines()]
+    assert '": ' in found[0]["text"]
+    assert [list(message["payload"]) for message in found] == [["Transcript"]] * len(found)
+
+
 def test_json_has_the_gaps(run, response_wire):
     damaged = bytearray(response_wire)
     damaged[500] ^= 1
