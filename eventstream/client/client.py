@@ -15,6 +15,7 @@ from eventstream.client.responses import check_response
 from eventstream.client.retries import Retries, StartOptions
 from eventstream.client.settings import (
     check_region,
+    check_seconds,
     endpoint_for,
     environment,
     parse_endpoint,
@@ -79,8 +80,8 @@ class Client:
         proxy: the URL of an HTTP proxy, through which a tunnel is made, e.g. ``http://user:password@localhost:3128``.
             None: that of ``HTTPS_PROXY`` (``HTTP_PROXY`` in plaintext), unless ``NO_PROXY`` excludes the host, and
             never for loopback. False: no proxy.
-        connect_timeout: seconds until the connection is established; None: as long as it takes. The same goes for the
-            other two.
+        connect_timeout: seconds, more than 0, until the connection is established; None: as long as it takes. The same
+            goes for the other two.
         response_timeout: seconds until the service has answered the request.
         idle_timeout: seconds to wait for the next event, or for the service to accept what is sent.
         max_event_length: the most bytes in an event's payload; None: as many as the operation says.
@@ -91,7 +92,8 @@ class Client:
         region: as given or found.
 
     Raises:
-        ConfigurationError: no region was found, or the region, the endpoint, the CA bundle or the proxy cannot be used.
+        ConfigurationError: no region was found, or the region, the endpoint, the CA bundle, the proxy or a timeout
+            cannot be used.
         TypeError: the credentials are of another type.
     """
 
@@ -128,6 +130,9 @@ class Client:
         self._proxy = proxy
         if proxy:
             proxy_of(proxy)
+        check_seconds("connect_timeout", connect_timeout)
+        check_seconds("response_timeout", response_timeout)
+        check_seconds("idle_timeout", idle_timeout)
         self._connect_timeout = connect_timeout
         self._response_timeout = response_timeout
         self._idle_timeout = idle_timeout
@@ -219,6 +224,7 @@ class Client:
 
         Raises:
             InvalidRequest: the parameters are not allowed; here, not on entering.
+            ConfigurationError: the options are out of their bounds, likewise.
             ServiceError: the service refused, or did not answer with an event stream.
             NoCredentials: no credentials were found.
             ConfigurationError: the endpoint takes WebSockets, and the transport is HTTP/2.

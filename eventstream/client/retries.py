@@ -11,6 +11,7 @@ from typing import TypeAlias, TypedDict, TypeVar
 
 from eventstream._text import describe
 from eventstream._waiting import timeout_after
+from eventstream.client.settings import check_retries, check_seconds
 from eventstream.exceptions import IncompleteStream, ServiceError, TruncatedMessage
 from eventstream.http2 import NotHTTP2
 from eventstream.operation import may_retry
@@ -59,12 +60,12 @@ class StartOptions(TypedDict, total=False):
     """How a stream is started. The names are those of `Retries`.
 
     Attributes:
-        retries: how many times in a row to retry beginning the stream, if the service or the network fails temporarily
-            (0). The tries come after longer and longer pauses of a random length. Once the stream has begun, an error
-            is final.
+        retries: how many times in a row to retry beginning the stream, if the service or the network fails temporarily;
+            0 or more (0). The tries come after longer and longer pauses of a random length. Once the stream has begun,
+            an error is final.
         retry_on: decides whether to retry after an error; None: `retryable` does.
-        deadline: seconds in which the stream must have begun, with all tries and the pauses between them; None: as long
-            as they take.
+        deadline: seconds, more than 0, in which the stream must have begun, with all tries and the pauses between them;
+            None: as long as they take.
     """
 
     retries: int
@@ -79,9 +80,14 @@ class Retries:
         retries: how many in a row.
         retry_on: decides whether to retry after an error.
         deadline: seconds for all tries in a row and the pauses between them; None: as long as they take.
+
+    Raises:
+        ConfigurationError: the retries are fewer than 0, or the deadline is not more than 0.
     """
 
     def __init__(self, retries: int = 0, retry_on: RetryOn | None = None, deadline: float | None = None) -> None:
+        check_retries(retries)
+        check_seconds("deadline", deadline)
         self._retries = retries
         self._retry_on = retry_on or retryable
         self._deadline = deadline

@@ -31,6 +31,26 @@ def check_region(region: str) -> None:
         raise ConfigurationError(str(error)) from None
 
 
+def check_seconds(name: str, seconds: object) -> None:
+    """Check the seconds of an argument, which are more than 0, or None for no bound.
+
+    Raises:
+        ConfigurationError: they are not.
+    """
+    if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
+        raise ConfigurationError(f"{name} must be more than 0 seconds, or None for no bound, not {seconds!r}")
+
+
+def check_retries(retries: object) -> None:
+    """Check a number of retries.
+
+    Raises:
+        ConfigurationError: it is not an int of 0 or more.
+    """
+    if not isinstance(retries, int) or retries < 0:
+        raise ConfigurationError(f"retries must be an int that is not negative, not {retries!r}")
+
+
 def parse_endpoint(url: str) -> Endpoint:
     """Return the endpoint of a URL.
 

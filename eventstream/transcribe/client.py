@@ -42,7 +42,7 @@ from eventstream.client import (
     StreamError,
 )
 from eventstream.client import retryable as may_retry
-from eventstream.client.settings import parse_endpoint
+from eventstream.client.settings import check_seconds, parse_endpoint
 from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, Source, WavFile
 from eventstream.transcribe.audio import pace as paced
 from eventstream.transcribe.call_analytics import (
@@ -299,8 +299,9 @@ class TranscribeClient(Client):
             pace: send the audio no faster than it was spoken, as the service expects, if the encoding tells its
                 duration. Live audio is sent as it comes, either way.
             chunk_duration: seconds of audio in an event, over 0 and at most 1; 0.05 to 0.2 are recommended.
-            keep_alive: seconds without audio after which silence is sent, of `chunk_duration`, so that the service
-                does not end the stream; only for PCM and G.711. It does not count in the times of events. None: never.
+            keep_alive: seconds without audio, at least `chunk_duration`, after which silence of that duration is sent,
+                so that the service does not end the stream; only for PCM and G.711. It does not count in the times of
+                events, but Amazon charges for it. None: never.
             retries: how many times in a row a new stream is begun, with the same session id, if the service or the
                 network fails temporarily. Progress resets the count: a final result that had not come before, or an
                 event once the stream has taken 30 s of audio or silence that no stream had before (PCM and G.711).
@@ -318,6 +319,7 @@ class TranscribeClient(Client):
 
         Raises:
             InvalidRequest: the parameters are not allowed.
+            ConfigurationError: `keep_alive`, `retries` or `deadline` is out of its bounds.
             IncompleteStream: the service ended the response before all audio was sent.
             InvalidAudio: the audio is not what the request says, or ends in the middle of a sample.
             TranscribeError: the service refused, or gave up.
@@ -326,6 +328,12 @@ class TranscribeClient(Client):
             OSError: the service cannot be reached or trusted, the connection broke, or the audio cannot be read.
             TimeoutError: the service did not answer, or stopped sending events or taking audio.
         """
+        check_seconds("keep_alive", keep_alive)
+        if keep_alive is not None and keep_alive < chunk_duration:
+            raise ConfigurationError(
+                f"keep_alive must be at least chunk_duration, {chunk_duration} s, not {keep_alive!r}"
+            )
+        tries = Retries(retries, retry_on or retryable, deadline)
         given: dict[str, Any] = dict(parameters)
         asked = (
             _requested(StartStreamTranscriptionRequest, request, given)
@@ -354,7 +362,6 @@ class TranscribeClient(Client):
                 silence=b"" if keep_alive is None else format.silence(chunk_duration),
             )
             opened.push_async_callback(feed.close)
-            tries = Retries(retries, retry_on or retryable, deadline)
             broken: Exception | None = None  # the error that ended the last stream that had begun
             while True:
                 began = False

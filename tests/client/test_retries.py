@@ -12,7 +12,7 @@ from operations import CREDENTIALS, ECHO
 from talking import run
 from test_proxy import listening
 
-from eventstream.client import Client, Retries, StartOptions, retries, retryable
+from eventstream.client import Client, ConfigurationError, Retries, StartOptions, retries, retryable
 from eventstream.exceptions import IncompleteStream, InvalidLength, ServiceError, TruncatedMessage
 from eventstream.http2 import NotHTTP2, StreamError
 from eventstream.proxy import ProxyError
@@ -119,6 +119,21 @@ def test_deadline_leaves_other_timeouts_alone():
             await Retries(0, None, deadline=60).within(late())
 
     run(main)
+
+
+@pytest.mark.parametrize("retries", [-1, None, 1.5, "3"])
+def test_retries_that_cannot_be_counted(retries):
+    client = Client("us-east-1", credentials=CREDENTIALS)
+    with pytest.raises(ConfigurationError, match=f"^retries must be an int that is not negative, not {retries!r}$"):
+        client.open(ECHO, {}, retries=retries)
+
+
+@pytest.mark.parametrize("deadline", [0, -1, "1"])
+def test_deadline_that_is_over_at_once(deadline):
+    client = Client("us-east-1", credentials=CREDENTIALS)
+    expected = f"^deadline must be more than 0 seconds, or None for no bound, not {deadline!r}$"
+    with pytest.raises(ConfigurationError, match=expected):
+        client.open(ECHO, {}, deadline=deadline)
 
 
 def test_pauses_grow(monkeypatch):

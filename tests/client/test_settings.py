@@ -23,6 +23,16 @@ def test_transport_argument_is_checked_at_once():
         Client("us-east-1", credentials=CREDENTIALS, transport="pigeons")
 
 
+@pytest.mark.parametrize("name", ["connect_timeout", "response_timeout", "idle_timeout"])
+@pytest.mark.parametrize("seconds", [0, -1, 0.0, float("nan"), "1"])
+def test_timeout_arguments_are_checked_at_once(name, seconds):
+    expected = f"{name} must be more than 0 seconds, or None for no bound, not {seconds!r}"
+    with pytest.raises(ConfigurationError, match=f"^{expected}$"):
+        Client("us-east-1", credentials=CREDENTIALS, **{name: seconds})
+    Client("us-east-1", credentials=CREDENTIALS, **{name: None})
+    Client("us-east-1", credentials=CREDENTIALS, **{name: 0.5})
+
+
 @pytest.mark.parametrize("scheme", ["ws", "WSS"])
 @pytest.mark.parametrize("is_argument", [True, False])
 def test_endpoint_of_a_websocket_needs_its_transport(monkeypatch, closed_port, scheme, is_argument):

@@ -1409,7 +1409,7 @@ def test_transcribe_keep_alive_sends_silence():
         nonlocal silent
         silent = asyncio.Event()
         async with served(service) as client:
-            [event] = [event async for event in client.transcribe(source(), pace=False, keep_alive=0.02, **PCM)]
+            [event] = [event async for event in client.transcribe(source(), pace=False, keep_alive=0.1, **PCM)]
             silence = len(service.audio[0]) - 6400
             assert service.audio[0].strip(b"\0") == service.audio[0]
             assert service.audio[0].count(0) == silence
@@ -1418,6 +1418,33 @@ def test_transcribe_keep_alive_sends_silence():
             assert event.transcript.results[0].start_time == pytest.approx(max(0.1, 0.25 - silence / 32000))
 
     silent = None
+    run(main())
+
+
+@pytest.mark.parametrize("keep_alive", [0, -1, 0.001, 0.0999, float("nan"), "5"])
+def test_transcribe_keep_alive_is_no_flood(keep_alive):
+    """Silence is never sent faster than it lasts."""
+
+    async def main():
+        async with served() as client:
+            with pytest.raises(
+                ConfigurationError, match=r"^keep_alive must be (at least chunk_duration, 0\.1 s|more than 0)"
+            ):
+                await transcribe(client, AUDIO, keep_alive=keep_alive, **PCM)
+            assert await transcribe(client, AUDIO, keep_alive=0.05, chunk_duration=0.05, **PCM)
+
+    run(main())
+
+
+@pytest.mark.parametrize("options", [{"retries": -1}, {"deadline": -1}])
+def test_transcribe_checks_its_options(options):
+    async def main():
+        async with served() as client:
+            with pytest.raises(ConfigurationError, match=r"^(retries|deadline) must be "):
+                await transcribe(client, AUDIO, **options, **PCM)
+            with pytest.raises(ConfigurationError, match=r"^(retries|deadline) must be "):
+                client.start_stream_transcription(**options, **PCM)
+
     run(main())
 
 
