@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -110,6 +110,12 @@ def _converted(found: Any) -> Credentials:
         raise TypeError(f"a source of credentials returned a {type(found).__name__}") from None
 
 
+def _configuration_files() -> list[str]:
+    """Return where AWS's tools look for profiles."""
+    files = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
+    return [os.path.expanduser(os.environ.get(name) or default) for name, default in files.items()]
+
+
 class CredentialChain:
     """botocore's chain: the environment, profiles, SSO, containers, instance roles. It blocks; threads may share it.
 
@@ -150,6 +156,34 @@ class CredentialChain:
             reason = _reason(error)
             raise ConfigurationError(f"no region was given, and {self._named} cannot be read: {reason}") from error
         return region
+
+    def settings(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return the settings of the profile, and by service those of its ``services`` section.
+
+        Both are empty if there is no configuration file, so that botocore is not imported, or botocore is not
+        installed.
+
+        Raises:
+            ConfigurationError: the profile cannot be read, or names a section that does not exist.
+        """
+        if not any(map(os.path.exists, _configuration_files())):
+            return {}, {}
+        try:
+            with self._lock:
+                profile: Mapping[str, Any] = self._session.get_scoped_config()
+                sections: Mapping[str, Any] = self._session.full_config.get("services", {})
+        except ImportError:
+            return {}, {}
+        except self._error as error:
+            raise ConfigurationError(f"{self._named} cannot be read: {_reason(error)}") from error
+        name = profile.get("services")
+        if name is None:
+            return profile, {}
+        if name not in sections:
+            raise ConfigurationError(
+                f"{self._named} names the services section {quote(str(name))}, which does not exist"
+            )
+        return profile, sections[name]
 
     def __call__(self) -> Credentials:
         """Return the credentials as they are now; botocore keeps them, and refreshes them when they expire.

@@ -432,6 +432,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         signing_name: the service in signatures, e.g. ``"transcribe"``.
         endpoint: the host, with places for the region and the partition's domain, e.g.
             ``"transcribestreaming.{region}.{suffix}"``.
+        fips_endpoint: the same for the host with cryptography that is validated under FIPS 140; None: none is known.
         path: e.g. ``"/model/{modelId}/invoke"``; each ``{name}`` is the place of a label.
         request, response: how these map to HTTP.
         inputs: what the client sends.
@@ -474,6 +475,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     inputs: Events[_In]
     outputs: Events[_Out]
     method: str = "POST"
+    fips_endpoint: str | None = None
     websocket_path: str | None = None
     websocket_prefix: str = ""
     websocket_port: int = 443
@@ -494,11 +496,12 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
     streams_per_connection: int | None = None
 
     def __post_init__(self) -> None:
-        try:
-            self.endpoint.format(region="", suffix="")
-        except (AttributeError, LookupError, ValueError):
-            what = f"{quote(self.endpoint)} (allowed: the places {{region}} and {{suffix}})"
-            raise ValueError(f"{self.name}: the endpoint is {what}") from None
+        for endpoint in (self.endpoint, self.fips_endpoint or ""):
+            try:
+                endpoint.format(region="", suffix="")
+            except (AttributeError, LookupError, ValueError):
+                what = f"{quote(endpoint)} (allowed: the places {{region}} and {{suffix}})"
+                raise ValueError(f"{self.name}: the endpoint is {what}") from None
         if isinstance(self.request, Strings):
             self.request.check_path(self.name, _labels(self.path))
         classes: dict[str, object] = {"others": self.error, **self.errors}
@@ -525,14 +528,25 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
             outputs=self.outputs if max_output_values is None else self.outputs.limited(max_output_values),
         )
 
-    def host(self, region: str) -> str:
+    def host(self, region: str, *, fips: bool = False) -> str:
         """Return the service's host in a region.
 
+        Args:
+            region: e.g. ``"us-east-1"``.
+            fips: whether it is the host with cryptography that is validated under FIPS 140.
+
         Raises:
-            ValueError: the region cannot be one, e.g. it has upper-case letters.
+            ValueError: the region cannot be one, e.g. it has upper-case letters; or no host with FIPS is known.
         """
         check_region(region)
-        return self.endpoint.format(region=region, suffix=domain_of(region))
+        endpoint = self.fips_endpoint if fips else self.endpoint
+        if endpoint is None:
+            raise ValueError(f"{self.name} has no known FIPS endpoint")
+        return endpoint.format(region=region, suffix=domain_of(region))
+
+    def hosts(self, region: str) -> list[str]:
+        """Return all known hosts of the service in a region; see `host`."""
+        return [self.host(region), *([] if self.fips_endpoint is None else [self.host(region, fips=True)])]
 
     # The request
 

@@ -235,7 +235,7 @@ def websocket_url(
             f"a URL of {operation.name} must expire after 1 to {operation.max_expires} seconds, not {expires}"
         )
     authority, port = endpoint.authority, endpoint.port
-    if authority == operation.host(region) and endpoint.scheme == "https":
+    if authority in operation.hosts(region) and endpoint.scheme == "https":
         port = operation.websocket_port
         authority = authority if port == 443 else f"{authority}:{port}"
     scheme = "wss" if endpoint.scheme == "https" else "ws"

@@ -27,6 +27,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # What AWS's tools are told on this machine is not for the tests; a CA bundle costs each client of theirs 50 ms, too.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
+for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+    os.environ[name] = os.path.join(os.devnull, "none")
 
 hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("brisk", max_examples=25, deadline=None)  # for `make test`

@@ -17,6 +17,7 @@ from eventstream.client.settings import (
     check_region,
     check_seconds,
     endpoint_for,
+    endpoint_of,
     environment,
     parse_endpoint,
     proxy_of,
@@ -68,13 +69,16 @@ class Client:
         region: e.g. ``"us-east-1"``; None: that of ``AWS_REGION`` or ``AWS_DEFAULT_REGION``, or of the profile.
         endpoint: a URL, e.g. ``https://localhost:8443``; with ``http`` it is HTTP/2 in plaintext. One with ``wss`` or
             ``ws`` is for the transport ``"websocket"``, and for `presign_url`. None: that of
-            ``AWS_ENDPOINT_URL_`` and the operation's service, or ``AWS_ENDPOINT_URL``, or the region's.
+            ``AWS_ENDPOINT_URL_`` and the operation's service, or ``AWS_ENDPOINT_URL``, or ``endpoint_url`` in the
+            profile's ``services`` section or the profile, unless ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` is true; or
+            the region's, with ``AWS_USE_FIPS_ENDPOINT`` its FIPS endpoint. The last two may be set in the profile, too.
         ca_bundle: a file or directory with the certificates that are trusted, in PEM; None: that of ``AWS_CA_BUNDLE``,
             or the system's.
         credentials: `Credentials`; a credentials object of botocore, boto3 or aiobotocore; a function that returns
             either, which is called in a thread whenever a stream begins; or a coroutine function. None: botocore looks
             for them where AWS's tools do: the environment, profiles, SSO, containers, instance roles.
-        profile: the profile in which botocore looks for credentials and the region; None: that of the environment.
+        profile: the profile in which botocore looks for credentials, the region and the endpoint; None: that of the
+            environment.
         transport: ``"http2"``, ``"websocket"``, or a `eventstream.transport.Transport` of your own. On a WebSocket what
             the service refuses is an error in the stream, which has begun by then, and its response has no parameters.
         proxy: the URL of an HTTP proxy, through which a tunnel is made, e.g. ``http://user:password@localhost:3128``.
@@ -117,7 +121,8 @@ class Client:
             raise ConfigurationError("either credentials or a profile can be given, not both")
         if credentials is not None:
             check_source(credentials)
-        self._credentials: Source = CredentialChain(profile) if credentials is None else credentials
+        self._chain = credentials if isinstance(credentials, CredentialChain) else CredentialChain(profile)
+        self._credentials: Source = self._chain if credentials is None else credentials
         self.region = region or environment("AWS_REGION", "AWS_DEFAULT_REGION") or self._profile_region()
         check_region(self.region)
         self._endpoint = endpoint
@@ -150,10 +155,12 @@ class Client:
         return region
 
     def endpoint_of(self, operation: Operation[Any, Any, Any, Any]) -> str:
-        """Return the URL at which an operation is called."""
-        variable = f"AWS_ENDPOINT_URL_{operation.service.upper().replace('-', '_').replace(' ', '_')}"
-        found = self._endpoint or environment(variable, "AWS_ENDPOINT_URL")
-        return found or f"https://{operation.host(self.region)}"
+        """Return the URL at which an operation is called.
+
+        Raises:
+            ConfigurationError: the profile cannot be read, or FIPS is set, and no FIPS endpoint is known.
+        """
+        return self._endpoint or endpoint_of(operation, self.region, self._chain)
 
     async def presign_url(
         self, operation: Operation[_Request, Any, Any, Any], request: _Request, /, *, expires: int = 300
@@ -227,7 +234,7 @@ class Client:
             ConfigurationError: the options are out of their bounds, likewise.
             ServiceError: the service refused, or did not answer with an event stream.
             NoCredentials: no credentials were found.
-            ConfigurationError: the endpoint takes WebSockets, and the transport is HTTP/2.
+            ConfigurationError: the endpoint takes WebSockets, and the transport is HTTP/2; or see `endpoint_of`.
             OSError: the service cannot be reached or trusted, or the connection broke. ``TimeoutError``: it did not
                 answer.
         """

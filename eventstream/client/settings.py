@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
-from typing import Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from eventstream import _partitions
@@ -12,6 +13,10 @@ from eventstream._text import quote
 from eventstream.credentials import ConfigurationError
 from eventstream.proxy import Proxy, from_environment
 from eventstream.transport import Endpoint, Transport, over_http2, over_websocket
+
+if TYPE_CHECKING:
+    from eventstream.credentials import CredentialChain
+    from eventstream.operation import Operation
 
 
 def environment(*names: str) -> str | None:
@@ -49,6 +54,40 @@ def check_retries(retries: object) -> None:
     """
     if not isinstance(retries, int) or retries < 0:
         raise ConfigurationError(f"retries must be an int that is not negative, not {retries!r}")
+
+
+def endpoint_of(operation: Operation[Any, Any, Any, Any], region: str, chain: CredentialChain) -> str:
+    """Return the URL at which an operation is called in a region, where none is given.
+
+    It is found where botocore finds it: ``AWS_ENDPOINT_URL_`` and the service, ``AWS_ENDPOINT_URL``, the same for the
+    service or for all in the profile; otherwise it is the service's own, with FIPS if that is set.
+
+    Raises:
+        ConfigurationError: the profile cannot be read, or FIPS is set for an operation without a known FIPS endpoint.
+    """
+    service = operation.service.replace("-", "_").replace(" ", "_")
+    profile, services = chain.settings()
+    if not _is_set("ignore_configured_endpoint_urls", profile):
+        of_service = services.get(service.lower())
+        found = (
+            environment(f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
+            or (of_service.get("endpoint_url") if isinstance(of_service, Mapping) else None)
+            or profile.get("endpoint_url")
+        )
+        if found:
+            return str(found)
+    fips = _is_set("use_fips_endpoint", profile)
+    if fips and operation.fips_endpoint is None:
+        raise ConfigurationError(
+            f"use_fips_endpoint is set, and no FIPS endpoint of {operation.name} is known: give its URL as the endpoint"
+        )
+    return f"https://{operation.host(region, fips=fips)}"
+
+
+def _is_set(name: str, profile: Mapping[str, Any]) -> bool:
+    """Return whether a switch is on, in the environment or else in the profile; botocore knows only the word true."""
+    value = os.environ.get(f"AWS_{name.upper()}", profile.get(name, ""))
+    return str(value).lower() == "true"
 
 
 def parse_endpoint(url: str) -> Endpoint:

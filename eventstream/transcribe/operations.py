@@ -165,6 +165,7 @@ def _operation(
         service="transcribe-streaming",
         signing_name="transcribe",
         endpoint="transcribestreaming.{region}.{suffix}",
+        fips_endpoint="transcribestreaming-fips.{region}.{suffix}",
         path=path,
         websocket_path=f"{path}-websocket" if has_websocket else None,
         websocket_prefix=PREFIX,

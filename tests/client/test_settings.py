@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+
+import botocore.session
 import pytest
 from operations import CREDENTIALS, REQUEST, TALK
 from talking import run
 
+from eventstream.adapters.boto3 import enable
 from eventstream.client import Client, ConfigurationError
 from eventstream.client.settings import endpoint_for
+from eventstream.transcribe.operations import OPERATIONS
+from eventstream.transcribe.request import StartStreamTranscriptionRequest
 from eventstream.transport import over_http2
 
 
@@ -67,3 +74,120 @@ def test_region_is_checked_at_once(monkeypatch, region, is_argument):
 @pytest.mark.parametrize("region", ["us-gov-west-1", "local", "x", "x1" * 31])
 def test_regions_that_are_taken(region):
     assert Client(region, credentials=CREDENTIALS).region == region
+
+
+# The endpoint
+
+
+@pytest.fixture
+def profile(monkeypatch, tmp_path):
+    """Write the configuration file of AWS's tools."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+    def write(text):
+        (tmp_path / "config").write_text(f"[default]\n{text}\n")
+
+    return write
+
+
+def client(**options):
+    return Client("us-east-1", credentials=CREDENTIALS, **options)
+
+
+OWN = "https://transcribestreaming.us-east-1.amazonaws.com"
+FIPS = "https://transcribestreaming-fips.us-east-1.amazonaws.com"
+URL = "endpoint_url = http://profile"
+SECTION = "services = s\n[services s]\ntranscribe_streaming =\n  endpoint_url = http://section\n"
+OF_ALL, OF_SERVICE = "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING"
+IGNORE, USE_FIPS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT"
+IN_PROFILE = "ignore_configured_endpoint_urls", "use_fips_endpoint"
+
+
+@pytest.mark.parametrize(
+    ("variables", "text", "expected"),
+    [
+        ({}, "", OWN),
+        ({}, URL, "http://profile"),
+        ({}, f"{URL}\n{SECTION}", "http://section"),
+        ({}, f"{URL}\nservices = s\n[services s]\npolly =\n  endpoint_url = http://other", "http://profile"),
+        ({OF_ALL: "http://all"}, f"{URL}\n{SECTION}", "http://all"),
+        ({OF_ALL: "http://all", OF_SERVICE: "http://service"}, f"{URL}\n{SECTION}", "http://service"),
+        ({OF_ALL: ""}, URL, "http://profile"),
+        ({OF_ALL: "http://all", IGNORE: "true"}, f"{URL}\n{SECTION}", OWN),
+        ({OF_ALL: "http://all"}, f"{IN_PROFILE[0]} = True\n{URL}", OWN),
+        ({IGNORE: "false"}, f"{IN_PROFILE[0]} = true\n{URL}", "http://profile"),
+        ({IGNORE: "1"}, URL, "http://profile"),
+        ({USE_FIPS: "true"}, "", FIPS),
+        ({USE_FIPS: "TRUE", IGNORE: "true"}, URL, FIPS),
+        ({}, f"{IN_PROFILE[1]} = true", FIPS),
+        ({USE_FIPS: "false"}, f"{IN_PROFILE[1]} = true", OWN),
+        ({USE_FIPS: ""}, f"{IN_PROFILE[1]} = true", OWN),
+        ({USE_FIPS: "true"}, URL, "http://profile"),
+    ],
+)
+def test_endpoint_is_the_one_that_botocore_finds(monkeypatch, profile, variables, text, expected):
+    profile(text)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = {client().endpoint_of(operation) for operation in OPERATIONS}
+    assert found == {expected}
+    session = botocore.session.Session()
+    enable(session)
+    assert session.create_client("transcribe-streaming", "us-east-1").meta.endpoint_url == expected
+    assert client(endpoint="http://given").endpoint_of(OPERATIONS[0]) == "http://given"
+
+
+@pytest.mark.parametrize(
+    "region", ["us-east-1", "eu-west-1", "us-gov-west-1", "us-gov-east-1", "cn-north-1", "mars-1-x"]
+)
+@pytest.mark.parametrize("fips", ["true", "false"])
+def test_endpoint_of_every_region_is_botocores(monkeypatch, profile, region, fips):
+    profile("")
+    monkeypatch.setenv(USE_FIPS, fips)
+    session = botocore.session.Session()
+    enable(session)
+    expected = session.create_client("transcribe-streaming", region).meta.endpoint_url
+    assert ("-fips" in expected) is (fips == "true")
+    for operation in OPERATIONS:
+        assert Client(region, credentials=CREDENTIALS).endpoint_of(operation) == expected
+
+
+def test_endpoint_with_fips_that_is_unknown_is_refused(monkeypatch):
+    monkeypatch.setenv(USE_FIPS, "true")
+    expected = "^use_fips_endpoint is set, and no FIPS endpoint of Talk is known: give its URL as the endpoint$"
+
+    async def main():
+        with pytest.raises(ConfigurationError, match=expected):
+            async with client().open(TALK, REQUEST, retries=3):
+                pass
+
+    run(main)
+
+
+def test_endpoint_of_a_profile_that_cannot_be_read(monkeypatch, profile):
+    profile("services = missing")
+    expected = "^the default profile names the services section 'missing', which does not exist$"
+    with pytest.raises(ConfigurationError, match=expected):
+        client().endpoint_of(TALK)
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(ConfigurationError, match=r"^the profile 'nobody' cannot be read: "):
+        client().endpoint_of(TALK)
+    assert client(endpoint="http://given").endpoint_of(TALK) == "http://given"
+
+
+def test_endpoint_without_botocore_is_that_of_the_environment(monkeypatch, profile):
+    profile(URL)
+    monkeypatch.setitem(sys.modules, "botocore.session", None)
+    assert client().endpoint_of(OPERATIONS[0]) == OWN
+    monkeypatch.setenv(OF_ALL, "http://all")
+    assert client().endpoint_of(OPERATIONS[0]) == "http://all"
+
+
+def test_endpoint_with_fips_has_the_port_of_websockets(monkeypatch):
+    monkeypatch.setenv(USE_FIPS, "true")
+    request = StartStreamTranscriptionRequest(
+        language_code="en-US", media_sample_rate_hertz=16000, media_encoding="pcm"
+    )
+    url = asyncio.run(client().presign_url(OPERATIONS[0], request))
+    assert url.startswith("wss://transcribestreaming-fips.us-east-1.amazonaws.com:8443/")
