@@ -20,7 +20,7 @@ from eventstream.cli._terminal import FAULTS, TROUBLE, complaint, fitted_end, js
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from eventstream.transcribe.model import Result
+    from eventstream.transcribe.model import Result, TranscriptEvent
 
 _DEFAULT_RATE = 16_000
 _MIC_SECONDS = 0.1  # of audio in a piece
@@ -73,7 +73,8 @@ def command(
 ) -> int:
     """Transcribe the speech in FILE, or what the microphone hears until Ctrl-C.
 
-    On a terminal, partial results are shown during the speech.
+    On a terminal, partial results are shown during the speech. If an error or Ctrl-C ends it early, the output file
+    holds what has come until then.
     """
     if endpoint is not None and endpoint.lower().startswith(_WEBSOCKET):
         raise click.UsageError(f"--endpoint: give {_FOR_HTTP2}")
@@ -102,11 +103,15 @@ def command(
         with output(path, audio, text=True) as write, contextlib.ExitStack() as stack:
             source = _source(audio, rate or _DEFAULT_RATE, stack)
             events = client.transcribe(source, pace=not fast, retries=retries, **parameters)
-            results = (result for event in events for result in event.transcript.results)
-            for piece in _json_lines(results) if kind == "json" else SUBTITLES[kind](_cues(results)):
+            results = _Results(events, partial=as_json)
+            for piece in _json_lines(results) if as_json else SUBTITLES[kind](_cues(results)):
                 write(piece)
                 if path == "-":
                     sys.stdout.flush()
+        if results.error is not None:
+            if path != "-":
+                complaint(f"{path}: incomplete: it ends where the transcription broke off")
+            raise results.error
     except BrokenPipeError as error:
         if type(error) is BrokenPipeError and path == "-":  # the reader of standard output has seen enough
             raise
@@ -164,6 +169,37 @@ def _microphone(rate: int) -> Generator[Iterator[bytes]]:
 
 
 # Results
+
+
+class _Results:
+    """The results until the last, or until an error, so that what has come by then is written.
+
+    Args:
+        events: what the service sends.
+        partial: whether partial results count as something that has come.
+
+    Attributes:
+        error: what ended the results early, once something has come; before, it is raised.
+    """
+
+    def __init__(self, events: Iterable[TranscriptEvent], *, partial: bool) -> None:
+        self.error: BaseException | None = None
+        self._events = events
+        self._partial = partial
+
+    def __iter__(self) -> Iterator[Result]:
+        has_come = False
+        try:
+            for event in self._events:
+                for result in event.transcript.results:
+                    yield result
+                    has_come = has_come or self._partial or not result.is_partial
+        except GeneratorExit:  # what is written cannot be
+            raise
+        except BaseException as error:  # Ctrl-C and the other signals, too
+            if not has_come:
+                raise
+            self.error = error
 
 
 def _json_lines(results: Iterable[Result]) -> Iterator[bytes]:

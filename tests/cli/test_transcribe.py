@@ -16,9 +16,14 @@ import wave
 import pytest
 from programs import AWAY
 
+from eventstream import IncompleteStream
+
 pytest.importorskip("h2")
 pytest.importorskip("msgspec")
 pytest.importorskip("botocore")
+
+from eventstream.client import StreamError
+from eventstream.transcribe import Alternative, Result, Transcript, TranscriptEvent
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +75,67 @@ def test_subtitles_into_a_file(run, endpoint, talk, tmp_path, option, begin):
     assert text.startswith(begin)
     assert " --> 00:00:0" in text
     assert "\nHello there.\n\n" in text
+
+
+@pytest.mark.parametrize(
+    ("option", "kept"),
+    [
+        ((), "Hello there.\n"),
+        (("--srt",), "1\n00:00:00,000 --> 00:00:00,500\nHello there.\n\n"),
+        (("--vtt",), "WEBVTT\n\n00:00:00.000 --> 00:00:00.500\nHello there.\n\n"),
+        (("--json",), '{"begin": 0.0, "end": 0.5, "partial": false, "text": "Hello there."}\n'),
+    ],
+    ids=["text", "srt", "vtt", "json"],
+)
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (StreamError("the stream was reset"), 2, "the stream was reset\n"),
+        (IncompleteStream(7), 1, "IncompleteStream: "),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+    ids=["network", "service", "Ctrl-C"],
+)
+@pytest.mark.parametrize("count", [1, 0])
+def test_file_keeps_what_came_before_an_error(
+    run, talk, monkeypatch, tmp_path, option, kept, error, status, said, count
+):
+    """If nothing came, there is no file, and one from before stays."""
+    result = Result(
+        start_time=0.0, end_time=0.5, is_partial=False, alternatives=[Alternative(transcript="Hello there.")]
+    )
+
+    def transcribe(*_, **__):
+        yield from [TranscriptEvent(Transcript(results=[result]))] * count
+        raise error
+
+    monkeypatch.setattr("eventstream.transcribe.sync.TranscribeClient.transcribe", transcribe)
+    path = tmp_path / "out"
+    path.write_text("from before")
+    done = run("transcribe", talk, *option, "-o", path)
+    assert done.status == status
+    told = f"{path}: incomplete: it ends where the transcription broke off\n" if count else ""
+    assert done.err.startswith(told + said)
+    assert path.read_text() == (kept if count else "from before")
+    assert set(tmp_path.iterdir()) == {path, talk}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process there cannot be sent a signal to end in order")
+def test_file_keeps_what_came_before_a_signal(run, talk, monkeypatch, tmp_path):
+    def transcribe(*_, **__):
+        yield TranscriptEvent(Transcript(results=[Result(alternatives=[Alternative(transcript="Hello there.")])]))
+        assert callable(signal.getsignal(signal.SIGTERM))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("eventstream.transcribe.sync.TranscribeClient.transcribe", transcribe)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as raised:
+            run("transcribe", talk, "-o", tmp_path / "out")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert raised.value.code == 128 + signal.SIGTERM
+    assert (tmp_path / "out").read_text() == "Hello there.\n"
 
 
 def test_json_has_partial_results(run, endpoint, talk):
