@@ -103,18 +103,26 @@ def each(names: Iterable[str], form: str | None, work: Callable[[Recording], boo
     status = 0
     given = list(names) or ["-"]
     with Progress("-" if "-" in given else "", wanted=not follow) as progress:
-        for name, is_found in _inputs.paths(given):
-            try:
-                if isinstance(name, UnusableInput):
-                    raise name
-                with _inputs.opened(name, form, follow=follow) as recordings:
-                    for recording in recordings:
-                        recording.tell = progress.update
-                        status = max(status, 0 if work(recording) else FAULTS)
-            except UnusableInput as error:
-                complaint(str(error))
-                if not (is_found and error.is_text):  # a folder may hold notes, too
-                    status = max(status, error.status)
+        for argument in given:
+            has_stream = has_notes = False
+            for name, is_found in _inputs.paths([argument]):
+                try:
+                    if isinstance(name, UnusableInput):
+                        raise name
+                    with _inputs.opened(name, form, follow=follow) as recordings:
+                        for recording in recordings:
+                            has_stream = True
+                            recording.tell = progress.update
+                            status = max(status, 0 if work(recording) else FAULTS)
+                except UnusableInput as error:
+                    complaint(str(error))
+                    if is_found and error.is_text:  # a folder may hold notes, too
+                        has_notes = True
+                    else:
+                        status = max(status, error.status)
+            if has_notes and not has_stream:
+                complaint(f"{argument}: there is no event stream in it")
+                status = max(status, FAULTS)
     return status
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 
 import click
@@ -45,6 +46,20 @@ def test_folder_may_hold_notes(run, tmp_path):
     done = run("check", tmp_path)
     assert done.status == 1
     assert "it begins with the bytes ff 00" in done.err
+
+
+@pytest.mark.parametrize("notes", [b"just some text", b'{"message": "Forbidden"}', gzip.compress(b"some text")])
+def test_folder_of_notes_only(run, tmp_path, notes):
+    """The wrong folder must not pass, even beside another one."""
+    for folder in ("right", "wrong"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "notes").write_bytes(notes)
+    (tmp_path / "right" / "good").write_bytes(STREAM)
+    done = run("check", tmp_path / "right", tmp_path / "wrong")
+    assert done.status == 1
+    assert done.out == f"{tmp_path}/right/good: sound: 2 messages, {len(STREAM)} bytes\n"
+    assert done.err.splitlines()[-1] == f"{tmp_path}/wrong: there is no event stream in it"
+    assert f"{tmp_path}/right:" not in done.err
 
 
 def test_name_of_a_file_controls_nothing(run, tmp_path):
