@@ -14,7 +14,7 @@ import ssl
 import sys
 import urllib.request
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, cast
 from urllib.parse import unquote, urlsplit
 
 from eventstream._text import quote
@@ -73,7 +73,7 @@ class Proxy:
             port = parts.port
         except ValueError:
             parts, port = urlsplit(""), None
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        if parts.scheme not in ("http", "https") or not is_host(parts.hostname) or parts.path not in ("", "/"):
             raise ValueError(
                 f"the proxy {quote(url.rpartition('@')[2])}: expected http or https, a host and optionally a port"
             )
@@ -86,6 +86,14 @@ class Proxy:
             authorization = "Basic " + base64.b64encode(pair.encode()).decode()
         default = 443 if parts.scheme == "https" else 80
         return cls(url, parts.scheme == "https", parts.hostname, port or default, authorization)
+
+
+def is_host(name: str | None) -> TypeGuard[str]:
+    """Return whether it is an address, or a name that may exist: Python looks up no other, with a UnicodeError."""
+    try:
+        return name is not None and name.encode("idna") != b""
+    except UnicodeError:  # a part between dots is empty, or has more than 63 bytes
+        return False
 
 
 def from_environment(scheme: str, host: str) -> Proxy | None:

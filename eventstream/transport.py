@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from eventstream import http2
 from eventstream._text import quote
 from eventstream.operation import CONTENT_TYPE, Operation, Parts
-from eventstream.proxy import Proxy, ProxyError, named
+from eventstream.proxy import Proxy, ProxyError, is_host, named
 from eventstream.signing import Credentials, EventSigner, presign_url, sign_request, utc_now
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, MIN_MESSAGE_LENGTH
 
@@ -74,7 +74,7 @@ class Endpoint(NamedTuple):
         host = parts.hostname
         scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
         more = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc or port == 0
-        if scheme not in ("http", "https") or not host or more:
+        if scheme not in ("http", "https") or not is_host(host) or more:
             raise ValueError(f"the endpoint {quote(url)}: expected http or https, a host and optionally a port")
         authority = f"[{host}]" if ":" in host else host
         default = 443 if scheme == "https" else 80

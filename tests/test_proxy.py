@@ -120,7 +120,10 @@ def test_proxy_password_is_sent_and_not_shown():
     assert proxy.authorization not in repr(proxy)
 
 
-@each("url", ["socks5://p:1080", "http://", "http://p:x", "http://p/path", "http://user:secret@p:99999", "://"])
+@each(
+    "url",
+    ["socks5://p:1080", "http://", "http://p:x", "http://p/path", "http://user:secret@p:99999", "://", "http://x..y"],
+)
 def test_proxy_url_refused(url):
     with pytest.raises(ValueError, match="expected http or https, a host") as raised:
         Proxy.parse(url)

@@ -43,6 +43,8 @@ def test_endpoint_of_a_url(url, parts):
         "http://x?a",
         "http://x/#a",
         "http://x:0",
+        "http://x..y",
+        f"http://{'x' * 64}.example",
     ],
 )
 def test_endpoint_that_is_none(url):

@@ -7,6 +7,7 @@ logs a traceback for each that it has no descriptor for.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import re
@@ -19,6 +20,7 @@ from ipaddress import IPv6Address, IPv6Network
 from ssl import SSLError
 from typing import TYPE_CHECKING, Any
 
+from eventstream._text import quote
 from eventstream._waiting import timeout_after
 
 if TYPE_CHECKING:
@@ -135,7 +137,10 @@ class Listener:
             OSError: that is not possible.
         """
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except UnicodeError:  # e.g. two dots follow each other
+            raise OSError(errno.EINVAL, f"{quote(host or '')} is not the name of a host") from None
         try:
             for family, kind, protocol, _, address in dict.fromkeys(found):
                 self._sockets.append(_listening(family, kind, protocol, address, backlog))

@@ -432,6 +432,16 @@ def test_listening_on_every_address_of_a_host():
     run(main())
 
 
+def test_listening_on_what_names_no_host():
+    async def main():
+        for host in ("x..y", "x" * 64):
+            with pytest.raises(OSError, match=f"'{host}' is not the name of a host"):
+                async with http2.serve(echo, host):
+                    pytest.fail("it listens")
+
+    run(main())
+
+
 def test_listening_twice_fails():
     async def main():
         async with http2.serve(echo) as server:
