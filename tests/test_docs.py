@@ -5,7 +5,11 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cases import each
@@ -20,8 +24,31 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-WAITING = {"docs/how-to/client-errors.md", "docs/how-to/voice-agents.md"}
-"""Pages whose examples time out."""
+WAITING = {"docs/how-to/client-errors.md", "docs/how-to/live-audio.md", "docs/how-to/voice-agents.md"}
+"""Pages whose examples wait for a timeout, or for a microphone."""
+
+
+class Microphone:
+    """That of sounddevice: it calls back in a thread of its own, ten times, without the pauses."""
+
+    def __init__(
+        self, rate: int, length: int, *, channels: int, dtype: str, callback: Callable[[memoryview, int], None]
+    ) -> None:
+        assert (channels, dtype) == (1, "int16")
+        samples = memoryview(bytes(2 * length))
+
+        def speak() -> None:
+            for _ in range(10):
+                callback(samples, length)
+
+        self.thread = threading.Thread(target=speak)
+
+    def __enter__(self) -> Microphone:
+        self.thread.start()
+        self.thread.join()
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -33,6 +60,7 @@ WAITING = {"docs/how-to/client-errors.md", "docs/how-to/voice-agents.md"}
 )
 def test_examples_of(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(RawInputStream=Microphone))
     failed, attempted = doctest.testfile(str(page), module_relative=False)
     assert attempted > 0
     assert not failed
@@ -106,6 +134,22 @@ def test_reference_names_exist(page: Path) -> None:
             found = getattr(importlib.import_module(module), attribute)
         for member in filter(None, re.split(r",\s*", members)):
             assert hasattr(found, member), f"{name}.{member}"
+
+
+def test_errors_are_imported_from_where_the_table_says() -> None:
+    page = (ROOT / "docs" / "how-to" / "client-errors.md").read_text("utf-8")
+    table = page.partition("| you see | import it from |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| ([^|]*`[^|]*) \| ([^|]*) \|", table, re.MULTILINE)
+    assert len(rows) > 15
+    for errors, places in rows:
+        names = re.findall(r"`([\w.]+)`", errors)
+        modules = re.findall(r"`([\w.]+)`", places)
+        if places == "the standard library":
+            modules = [name.rpartition(".")[0] or "builtins" for name in names]
+        for name, module in zip(names, modules, strict=True):
+            found = getattr(importlib.import_module(module), name.rpartition(".")[2])
+            assert issubclass(found, Exception)
+            assert not module.startswith("eventstream") or name in importlib.import_module(module).__all__
 
 
 def test_transcribe_exports_the_reference() -> None:

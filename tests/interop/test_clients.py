@@ -9,6 +9,8 @@ They are installed and run only if they are asked for, with ``EVENTSTREAM_INTERO
 from __future__ import annotations
 
 import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +22,9 @@ from eventstream.transcribe.emulator.results import ChannelResults
 
 if not os.environ.get("EVENTSTREAM_INTEROP"):
     pytest.skip("clients that are not ours run with EVENTSTREAM_INTEROP=1", allow_module_level=True)
+
+ROOT = Path(__file__).parents[2]
+CLIENT_TIMEOUT = 60
 
 SESSION_ID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 PCM = {"language_code": "en-US", "media_sample_rate_hertz": 16000, "media_encoding": "pcm"}
@@ -117,6 +122,20 @@ def test_adapter_is_in_use(adapted, emulator_for):
             "smithy": {"encode": 2 * sent - 1, "decode": len(outcome.events)},
         }[adapted.adapter]
     )
+
+
+def test_example_of_the_documentation(amazon_transcribe, emulator_for):
+    with emulator_for(amazon_transcribe) as emulator:
+        done = subprocess.run(
+            [amazon_transcribe.command[0], ROOT / "examples" / "aws_client.py", f"https://localhost:{emulator.port}"],
+            env={**os.environ, "SSL_CERT_FILE": str(emulator.ca_file)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=CLIENT_TIMEOUT,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "The quick brown fox jumps over the lazy dog.\nPack\n"
 
 
 PARAMETERS = {

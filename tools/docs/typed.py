@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ def source(page: str) -> str:
     for example in doctest.DocTestParser().get_examples(page):
         code = example.source.rstrip("\n").split("\n")
         lines[example.lineno : example.lineno + len(code)] = code
-    if any(" botocore" in line for line in lines):
+    if any(re.match(r"import (botocore|sounddevice)\b", line) for line in lines):
         lines[0] = UNTYPED
     return "\n".join(lines) + "\n"
 
