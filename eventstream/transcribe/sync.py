@@ -21,6 +21,7 @@ from eventstream._warnings import on_behalf
 from eventstream.sync import ConfigurationError, NoCredentials, StreamError
 from eventstream.transcribe import client as asynchronous
 from eventstream.transcribe.audio import DEFAULT_DURATION, WavFile
+from eventstream.transcribe.audio.chunks import is_buffer
 from eventstream.transcribe.call_analytics import StartCallAnalyticsStreamTranscriptionRequest
 from eventstream.transcribe.medical import StartMedicalStreamTranscriptionRequest
 from eventstream.transcribe.medical_scribe import StartMedicalScribeStreamRequest
@@ -209,7 +210,7 @@ class TranscribeClient(sync.Client):
 
 def _readable(audio: Any) -> Any:
     """Return the audio, or a wrapper that reads it in a thread if it may block."""
-    if isinstance(audio, (str, os.PathLike, bytes, bytearray, memoryview, WavFile, AsyncIterable)):
+    if isinstance(audio, (str, os.PathLike, WavFile, AsyncIterable)) or is_buffer(audio):
         return audio
     if callable(read := getattr(audio, "read1", None) or getattr(audio, "read", None)):
         return audio if inspect.iscoroutinefunction(read) else _Readable(read)

@@ -6,7 +6,9 @@ import array
 import asyncio
 import contextlib
 import io
+import math
 import struct
+import sys
 import tempfile
 import wave
 from pathlib import Path
@@ -676,8 +678,57 @@ def test_asynchronous_source_without_data_now():
 
 
 def test_piece_that_is_not_contiguous():
-    with pytest.raises(BufferError, match=r"^a chunk of audio is not C-contiguous$"):
+    with pytest.raises(BufferError, match=r"^a chunk of audio is not C-contiguous: numpy\.ascontiguousarray makes"):
         list(iter_chunks([memoryview(b"abcdef")[::2]], AudioFormat(16000)))
+
+
+NEEDS_LITTLE_ENDIAN = pytest.mark.skipif(sys.byteorder == "big", reason="its own 16-bit integers are no PCM here")
+
+
+def shaped(form, *shape):
+    size = 2 if form == "h" else 1
+    return memoryview(bytes(size * math.prod(shape))).cast("B").cast(form, shape)
+
+
+@NEEDS_LITTLE_ENDIAN
+@pytest.mark.parametrize(
+    ("encoding", "channels", "piece"),
+    [
+        ("pcm", 1, shaped("h", 8)),
+        ("pcm", 1, shaped("h", 8, 1)),
+        ("pcm", 1, shaped("h", 1, 8)),
+        ("pcm", 2, shaped("h", 8)),
+        ("pcm", 2, shaped("h", 4, 2)),
+        ("pcm", 1, shaped("B", 16)),
+        ("g711-ulaw", 2, shaped("B", 8, 2)),
+    ],
+)
+def test_array_of_samples(encoding, channels, piece):
+    assert b"".join(iter_chunks([piece], AudioFormat(8000, channels, encoding))) == bytes(16)
+
+
+@NEEDS_LITTLE_ENDIAN
+@pytest.mark.parametrize(
+    ("encoding", "channels", "piece", "reason"),
+    [
+        ("pcm", 1, shaped("h", 8, 2), r"shape \(8, 2\); 1 channel needs \(samples, 1\); take one, "),
+        ("pcm", 2, shaped("h", 2, 8), r"shape \(2, 8\); 2 channels need \(samples, 2\); turn it, "),
+        ("pcm", 2, shaped("h", 8, 1), r"shape \(8, 1\); 2 channels need \(samples, 2\)$"),
+        ("pcm", 1, shaped("h", 2, 2, 2), r"shape \(2, 2, 2\); 1 channel needs \(samples, 1\)$"),
+        ("g711-alaw", 1, shaped("B", 8, 2), r"shape \(8, 2\); 1 channel needs \(samples, 1\); take one, "),
+        ("pcm", 1, shaped("b", 8), "an array whose items are 'b', .*; pcm needs 16-bit little-endian integers$"),
+    ],
+)
+def test_array_that_is_not_of_samples(encoding, channels, piece, reason):
+    with pytest.raises(InvalidAudio, match=reason):
+        list(iter_chunks([piece], AudioFormat(8000, channels, encoding)))
+
+
+@NEEDS_LITTLE_ENDIAN
+def test_array_without_samples():
+    assert not list(iter_chunks([memoryview(b"").cast("h")], AudioFormat(8000)))
+    numpy = pytest.importorskip("numpy")
+    assert not list(iter_chunks([numpy.zeros((0, 1), "<i2")], AudioFormat(8000)))
 
 
 def test_empty_wav():

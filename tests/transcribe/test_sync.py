@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import io
 import threading
@@ -60,6 +61,7 @@ def wav():
 
 SOURCES = {
     "bytes": lambda: AUDIO,
+    "array": lambda: array.array("B", AUDIO),
     "file": lambda: io.BytesIO(AUDIO),
     "pieces": lambda: iter([AUDIO[:5_000], b"", AUDIO[5_000:]]),
     "wav": wav,

@@ -39,7 +39,7 @@ _UNTIMED_CHUNK_LENGTH = 4_096
 _SILENT = {"pcm": b"\x00", "g711-alaw": b"\xd5", "g711-ulaw": b"\xff"}
 
 # The items of a buffer, as `struct` names them, that are bytes of audio as they are.
-_OCTETS = ("B", "b", "c", "<B", "<b", "@B", "@b", "=B", "=b")
+_OCTETS = ("B", "c", "<B", "@B", "=B")
 _PCM = ("<h", "h", "@h", "=h") if sys.byteorder == "little" else ("<h",)
 _FLOATS = ("f", "d", "e", "<f", "<d", "<e")
 
@@ -146,20 +146,34 @@ class AudioFormat:
 
         Raises:
             InvalidAudio: it is an array of anything but 16-bit little-endian integers (PCM) or bytes (other encodings),
-                e.g. an array of floats.
+                e.g. an array of floats; or of a shape other than (samples,) or (samples, channels).
             BufferError: it is not C-contiguous.
             TypeError: it is not a buffer.
         """
         view = memoryview(piece)
         if not view.c_contiguous:
-            raise BufferError("a chunk of audio is not C-contiguous")
+            raise BufferError("a chunk of audio is not C-contiguous: numpy.ascontiguousarray makes a copy that is")
         if view.format not in _OCTETS and not (self.media_encoding == "pcm" and view.format in _PCM):
             needed = "16-bit little-endian integers" if self.media_encoding == "pcm" else "bytes"
             raise InvalidAudio(
                 f"an array whose items are {view.format!r}, as Python's struct names them; {self.media_encoding} needs "
                 f"{needed}" + (", e.g. numpy's (samples * 32767).astype('<i2')" if view.format in _FLOATS else "")
             )
-        return view.cast("B")
+        if view.ndim > 1:
+            self._check_shape(view.shape or ())
+        return view.cast("B") if view.nbytes else memoryview(b"")  # `cast` refuses an array without items
+
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        """Check the shape of an array of samples: the channels of each come one after the other."""
+        if len(shape) == 2 and (shape[1] == self.channels or self.channels == shape[0] == 1):
+            return
+        hint = ""
+        if len(shape) == 2 and self.channels == 1:
+            hint = "; take one, e.g. numpy.ascontiguousarray(samples[:, 0]), or request two"
+        elif len(shape) == 2 and shape[0] == self.channels:
+            hint = "; turn it, e.g. numpy.ascontiguousarray(samples.T)"
+        channels = "1 channel needs" if self.channels == 1 else f"{self.channels} channels need"
+        raise InvalidAudio(f"an array of shape {shape}; {channels} (samples, {self.channels}){hint}")
 
     def silence(self, duration: float = DEFAULT_DURATION) -> bytes:
         """Return silence in this format.
