@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from eventstream.exceptions import StateError
 from eventstream.http2 import MAX_CONCURRENT_STREAMS, serve
 from eventstream.server.conversation import REQUEST_ID_HEADERS
 from eventstream.server.limits import ConnectionLimits, Limits
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from eventstream.server.conversation import Handler
     from eventstream.server.service import Statistics
     from eventstream.websocket import Route
+
+_BLOCK = "the block of the server (`async with`)"
 
 
 class Server:
@@ -103,10 +106,15 @@ class Server:
         self._websocket_port = websocket_port
         self._websocket_ssl = websocket_ssl
         self._routes: dict[str, Route] = {}
+        self._has_served = False
 
     @property
     def endpoint(self) -> str:
-        """Its address, e.g. ``http://127.0.0.1:49152``; within the block."""
+        """Its address, e.g. ``http://127.0.0.1:49152``; within the block.
+
+        Raises:
+            StateError: the port is chosen on entering the block, which has not been entered.
+        """
         return self._address("http" if self._ssl is None else "https", self._port)
 
     @property
@@ -116,9 +124,12 @@ class Server:
             return None
         return self._address("ws" if self._websocket_ssl is None else "wss", self._websocket_port)
 
-    def _address(self, scheme: str, port: int) -> str:
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{scheme}://{host}:{port}"
+    def _address(self, scheme: str, port: int, host: str | None = None) -> str:
+        """Return the address of a port, on the host that it listens on, or another name of it."""
+        if port == 0:
+            raise StateError(f"{_BLOCK} has not been entered, so the port is not known")
+        host = host or self._host
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def statistics(self) -> Statistics:
@@ -138,7 +149,10 @@ class Server:
 
         Raises:
             OSError: the address cannot be listened on.
+            StateError: it has served before.
         """
+        if self._has_served:
+            raise StateError(f"{_BLOCK} has been entered before, and it serves once: make another one")
         async with AsyncExitStack() as stack:
             self._enter(stack)
             server = await stack.enter_async_context(
@@ -158,6 +172,7 @@ class Server:
                 self._websocket_port = await self._serve_websockets(stack, self._websocket_port)
             stack.push_async_callback(self.drain, 0)
             self._stack = stack.pop_all()
+            self._has_served = True
         return self
 
     async def _serve_websockets(self, stack: AsyncExitStack, port: int) -> int:

@@ -9,6 +9,7 @@ from operations import REQUEST, TALK
 from talking import client_of, run, server
 
 from eventstream import ServiceError
+from eventstream.exceptions import StateError
 
 
 def test_leaving_the_block_ends_streams_with_an_exception():
@@ -30,3 +31,40 @@ def test_server_with_tls_needs_a_context_for_each_port():
             server(websocket_port=0, **options)
     assert server(ssl=context).websocket_endpoint is None
     assert server(websocket_port=8443, websocket_ssl=context, ssl=context).websocket_endpoint == "wss://127.0.0.1:8443"
+
+
+def test_server_serves_once():
+    async def main():
+        serving = server()
+        async with serving:
+            with pytest.raises(StateError, match="has been entered before, and it serves once: make another one"):
+                await serving.__aenter__()
+            async with client_of(serving).open(TALK, REQUEST):
+                pass
+        with pytest.raises(StateError, match="it serves once"):
+            await serving.__aenter__()
+
+    run(main)
+
+
+def test_server_that_could_not_listen_may_try_again(monkeypatch):
+    def taken(*_, **__):
+        raise OSError("the port is taken")
+
+    async def main():
+        serving = server()
+        with monkeypatch.context() as patched:
+            patched.setattr("eventstream.server.server.serve", taken)
+            with pytest.raises(OSError, match="the port is taken"):
+                await serving.__aenter__()
+        async with serving, client_of(serving).open(TALK, REQUEST):
+            pass
+
+    run(main)
+
+
+@pytest.mark.parametrize("name", ["endpoint", "websocket_endpoint"])
+def test_address_is_not_known_before_the_block(name):
+    with pytest.raises(StateError, match=r"^the block of the server \(`async with`\) has not been entered"):
+        getattr(server(websocket_port=0), name)
+    assert server(port=8443).endpoint == "http://127.0.0.1:8443"

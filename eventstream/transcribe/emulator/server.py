@@ -121,9 +121,8 @@ class Emulator(Server):
         if not self._has_page or self._websocket_port is None:
             return None
         scheme = "http" if self._websocket_ssl is None else "https"
-        if self._host in ANY_ADDRESS:  # the page is for this machine only
-            return f"{scheme}://localhost:{self._websocket_port}/"
-        return f"{self._address(scheme, self._websocket_port)}/"
+        host = "localhost" if self._host in ANY_ADDRESS else None  # the page is for this machine only
+        return f"{self._address(scheme, self._websocket_port, host)}/"
 
     @property
     def statistics(self) -> Statistics:
