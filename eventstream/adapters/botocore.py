@@ -42,6 +42,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from botocore import eventstream as theirs
+from botocore import xform_name
 from botocore.eventstream import (
     ChecksumMismatch,
     DecodeUtils,
@@ -227,7 +228,7 @@ def _check_end(stream: Any, buffer: EventStreamBuffer, message: EventStreamMessa
     """Raise an error unless the stream may end after this message."""
     buffer.close()
     event_type = None if message is None else message.headers.get(":event-type")
-    last = _INSTALLATION.last.get(stream._operation_name, ())
+    last = _INSTALLATION.last.get(xform_name(stream._operation_name), ())
     missing = bytes_missing(stream._raw_stream)
     if missing or (last and event_type not in last):
         reason = f"the response ended {missing} bytes before its Content-Length" if missing else None
@@ -269,7 +270,7 @@ _LOOP = "_create_raw_event_generator"
 
 
 class _BotocoreInstallation(Installation):
-    """Remembers what `install` was told about the ends of streams."""
+    """Remembers what `install` was told about the ends of streams, by the name of the client's method."""
 
     last: Mapping[str, Collection[str]] = {}
 
@@ -299,18 +300,25 @@ def install(*, last: Mapping[str, Collection[str]] | None = None) -> contextlib.
     """Let botocore, boto3, aiobotocore (if it is imported) and their users decode with this package.
 
     Args:
-        last: the types of event that a complete stream may end with, by the operation's name; `LAST_EVENTS` has those
-            that are known. A stream of such an operation that ends otherwise raises a `ParserError` after its last
-            event. botocore leaves that to its caller, so none is checked by default. None: as before.
+        last: the types of event that a complete stream may end with, by the name of the operation or of the client's
+            method, e.g. ``ConverseStream`` or ``converse_stream``; `LAST_EVENTS` has those that are known. A
+            stream of such an operation that ends otherwise raises a `ParserError` after its last event. botocore leaves
+            that to its caller, so none is checked by default. None: as before.
 
     Returns:
         A context manager that uninstalls at its end, unless it was installed before. Without ``with`` it does nothing.
+
+    Raises:
+        TypeError: the types of an operation are a str.
     """
+    for events in (last or {}).values():
+        if isinstance(events, str):
+            raise TypeError(f"last must have a collection of event types, such as {{{events!r}}}, not a str")
     aio = sys.modules.get("aiobotocore.eventstream")
     if aio is not None:
         _INSTALLATION.add(_aio_loop(aio))
     if last is not None:
-        _INSTALLATION.last = dict(last)
+        _INSTALLATION.last = {xform_name(name): events for name, events in last.items()}
     return _INSTALLATION.install()
 
 

@@ -437,6 +437,19 @@ def test_last_event_is_checked_if_asked_for(events_of):
     assert error.__cause__.last is None
 
 
+@pytest.mark.parametrize("name", ["ConverseStream", "converse_stream"])
+def test_last_event_by_the_name_of_either(events_of, name):
+    for end, complete in (("Chunk", True), ("End", False)):
+        _, error = events_of("ConverseStream", chunk(b"one"), last={name: [end]})
+        assert (error is None) is complete
+
+
+def test_last_event_that_is_a_str_is_refused():
+    with pytest.raises(TypeError, match=r"^last must have a collection of event types, such as {'End'}, not a str$"):
+        ours.install(last={"Operation": "End"})
+    assert botocore.eventstream.EventStreamBuffer is not ours.EventStreamBuffer
+
+
 def test_last_event_stays_asked_for_until_uninstalled(aio):
     for _ in range(2):
         ours.install(last={"Operation": {"End"}})
