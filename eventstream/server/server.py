@@ -38,8 +38,8 @@ class Server:
 
     Args:
         handlers: what answers the streams of each operation; see `Handler`.
-        credentials: whose signatures are accepted; None: signatures are not checked, and need not be there, as in
-            requests with a bearer token, which is not checked either.
+        credentials: whose signatures are accepted, one or several; None: signatures are not checked, and need not be
+            there, as in requests with a bearer token, which is not checked either.
         host: the address to listen on; the default is reachable from this machine only.
         port: 0 for any that is free.
         ssl: a context with the server's certificate; None: plaintext.
@@ -62,7 +62,7 @@ class Server:
         self,
         handlers: Mapping[Operation[Any, Any, Any, Any], Handler],
         *,
-        credentials: Iterable[Credentials] | None,
+        credentials: Credentials | Iterable[Credentials] | None,
         host: str = "127.0.0.1",
         port: int = 0,
         ssl: SSLContext | None = None,

@@ -73,7 +73,7 @@ class Service:
         self,
         handlers: Mapping[Operation[Any, Any, Any, Any], Handler],
         *,
-        accounts: Iterable[Credentials] | None,
+        accounts: Credentials | Iterable[Credentials] | None,
         region: str | None = None,
         limits: Limits = Limits(),  # noqa: B008 (immutable)
         faults: Iterable[Fault | str] = (),
@@ -88,6 +88,8 @@ class Service:
             check_region(region)
         if isinstance(faults, (str, Fault)):
             faults = (faults,)
+        if isinstance(accounts, Credentials):
+            accounts = (accounts,)
         self.handlers = dict(handlers)
         self.accounts = None if accounts is None else {account.access_key: account for account in accounts}
         self.region = region

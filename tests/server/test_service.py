@@ -8,11 +8,13 @@ from dataclasses import replace
 from functools import partial, wraps
 
 import pytest
-from operations import REQUEST, TALK, Answer, Text
+from operations import CREDENTIALS, REQUEST, TALK, Answer, Text
 from talking import LIMIT, client_of, run, server, shout, talk
 
 from eventstream import ServiceError
+from eventstream.client import Client
 from eventstream.server import Server
+from eventstream.signing import Credentials
 
 
 def test_handler_of_each_operation():
@@ -36,6 +38,17 @@ def test_handler_of_each_operation():
 def test_server_without_an_operation():
     with pytest.raises(ValueError, match="needs at least one operation"):
         Server({}, credentials=None)
+
+
+def test_server_with_the_credentials_of_one_account():
+    async def main():
+        async with server(credentials=CREDENTIALS) as serving:
+            assert await talk(client_of(serving), ["Aa"]) == ["AA (en)"]
+            other = Client("us-east-1", endpoint=serving.endpoint, credentials=Credentials("AKIDEXAMPLE", "other"))
+            with pytest.raises(ServiceError, match="signature"):
+                await talk(other)
+
+    run(main)
 
 
 def test_server_region_is_checked():

@@ -49,7 +49,8 @@ class Emulator(Server):
         tls: whether to serve TLS, with a new certificate.
         host_names: names and addresses by which clients call it, beside the host and this machine's own: they are in
             the certificate.
-        credentials: whose signatures are accepted; None: signatures are not checked, and need not be there.
+        credentials: whose signatures are accepted, one or several; None: signatures are not checked, and need not be
+            there.
         recogniser: makes the recognisers; None: a `Scripted` one. It is not closed.
         limits: what a client may ask for; `Limits.strict` is what the service allows.
         connections: what connections may cost.
@@ -77,7 +78,7 @@ class Emulator(Server):
         port: int = 0,
         tls: bool = False,
         host_names: Iterable[str] = (),
-        credentials: Iterable[Credentials] | None = (DOCUMENTATION_CREDENTIALS,),
+        credentials: Credentials | Iterable[Credentials] | None = (DOCUMENTATION_CREDENTIALS,),
         recogniser: RecogniserFactory | None = None,
         limits: Limits = Limits(),  # noqa: B008 (immutable)
         connections: ConnectionLimits = ConnectionLimits(),  # noqa: B008 (immutable)
@@ -87,8 +88,6 @@ class Emulator(Server):
         websocket_port: int | None = 0,
         page: bool = False,
     ) -> None:
-        if page and credentials is not None:
-            credentials = tuple(credentials)  # which are looked at twice
         self.authority: str | None = None
         context = websocket_context = None
         if tls:
@@ -113,7 +112,8 @@ class Emulator(Server):
         if page:
             if websocket_port is None:
                 raise ValueError("the page needs the port for WebSockets")
-            self._routes.update(_page(credentials, clock, tls).routes)
+            accounts = None if service.accounts is None else service.accounts.values()
+            self._routes.update(_page(accounts, clock, tls).routes)
 
     @property
     def page_endpoint(self) -> str | None:

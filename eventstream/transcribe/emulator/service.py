@@ -155,7 +155,7 @@ class Service(server.Service):
         recogniser: RecogniserFactory,
         executor: Executor,
         *,
-        accounts: Iterable[Credentials] | None,
+        accounts: Credentials | Iterable[Credentials] | None,
         limits: Limits,
         faults: Iterable[Fault | str],
         clock: Callable[[], datetime],

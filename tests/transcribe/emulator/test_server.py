@@ -708,6 +708,17 @@ def test_page_presigns_a_stream(run):
     run(main)
 
 
+def test_page_with_the_credentials_of_one_account(run):
+    async def main():
+        async with Emulator(page=True, credentials=Credentials("PAGE", "secret")) as emulator:
+            _, body = await asyncio.to_thread(get, f"{emulator.page_endpoint}presign{QUERY}")
+            async with socket_of(emulator, json.loads(body)["url"]) as socket:
+                await socket.client.send(encode(AUDIO))
+                assert (await socket.answer())[1:] == (None, 1000)
+
+    run(main)
+
+
 def test_page_presigns_where_nobody_verifies(run):
     async def main():
         async with Emulator(page=True, credentials=None, host="0.0.0.0") as emulator:
