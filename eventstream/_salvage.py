@@ -101,6 +101,11 @@ def salvage_at(
     """Return the same for data that begin at `offset` of the stream, in which gaps and errors are placed."""
     try:
         view = memoryview(data)
+    except TypeError:
+        what = type(data).__name__
+        raise TypeError(
+            f"salvage takes bytes, not {what}; read a file in binary mode: open(path, 'rb').read()"
+        ) from None
     except ValueError as error:  # as a released memoryview says it
         raise BufferError(str(error)) from None
     if not view.c_contiguous:

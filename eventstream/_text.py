@@ -129,6 +129,8 @@ def describe(data: bytes) -> str | None:
     if data.startswith(b"\x1f\x8b"):
         return "gzip, which must be decompressed first"
     text = text_of(data, cut=True)
+    if text is None and data.startswith(b"HTTP/1."):  # the body is binary
+        text = data.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
     if text is None:
         return None
     return f"{_kind_of(text)}: {quote(text)}"

@@ -204,7 +204,7 @@ def _not_bytes(chunk: object) -> str:
 
 # Sources
 
-_BINARY = "open a file in binary mode: open(path, 'rb')"
+_BINARY = "open a file in binary mode: open(path, 'rb'); pass an HTTP response itself, or its iter_bytes()"
 _ASYNCHRONOUS = "the source is asynchronous: use aiter_messages"
 _SYNCHRONOUS = "the source is not asynchronous: use iter_messages"
 
@@ -370,6 +370,7 @@ def iter_payload_text(
             of the message in which the invalid sequence begins.
         ServiceError: a message is an ``exception`` or an ``error``.
         LookupError: the encoding is unknown.
+        TypeError: the messages are something else, e.g. bytes.
     """
     return _texts(_PayloadText(encoding, event_types), messages)
 
@@ -395,7 +396,7 @@ def iter_payload_lines(
         event_types: as for `iter_payload_text`.
 
     Raises:
-        DecodeError, ServiceError, LookupError: as for `iter_payload_text`.
+        DecodeError, ServiceError, LookupError, TypeError: as for `iter_payload_text`.
     """
     return _lines(iter_payload_text(messages, encoding, event_types=event_types))
 
@@ -418,7 +419,7 @@ def aiter_payload_text(
         event_types: as for `iter_payload_text`.
 
     Raises:
-        DecodeError, ServiceError, LookupError: as for `iter_payload_text`.
+        DecodeError, ServiceError, LookupError, TypeError: as for `iter_payload_text`.
     """
     return _atexts(_PayloadText(encoding, event_types), messages)
 
@@ -441,7 +442,7 @@ def aiter_payload_lines(
         event_types: as for `iter_payload_text`.
 
     Raises:
-        DecodeError, ServiceError, LookupError: as for `iter_payload_text`.
+        DecodeError, ServiceError, LookupError, TypeError: as for `iter_payload_text`.
     """
     return _alines(aiter_payload_text(messages, encoding, event_types=event_types))
 
@@ -469,6 +470,8 @@ class _PayloadText:
 
     def of(self, message: AnyMessage) -> str:
         """Return the text that this message completes."""
+        if not hasattr(message, "raise_for_error"):
+            raise TypeError(f"messages must be messages, as from iter_messages, not {_name(message)}")
         message.raise_for_error()
         offset = self._next
         self._next += MIN_MESSAGE_LENGTH + len(message.headers.raw) + len(message.payload)

@@ -56,7 +56,15 @@ class _SizedInteger(int):
 
     @_checked
     def __new__(cls, value: SupportsIndex = 0, /) -> Self:
-        self = super().__new__(cls, _index(value))
+        try:
+            number = _index(value)
+        except TypeError:
+            if issubclass(cls, Timestamp) and isinstance(value, _datetime.datetime):
+                raise TypeError(
+                    "a Timestamp must be milliseconds, not a datetime: use Timestamp.from_datetime"
+                ) from None
+            raise
+        self = super().__new__(cls, number)
         if self.bit_length() >= cls._bits and self != -1 << cls._bits - 1:
             raise InvalidHeaderValue(None, f"the value does not fit a {cls.__name__} ({cls._bits} bits, signed)")
         return self

@@ -366,6 +366,16 @@ def test_input_of_another_kind_is_named_and_shown(codec, data, name, before):
     assert frames.fault(again.value) == frames.fault(raised.value)
 
 
+def test_input_with_the_head_of_a_response_is_named(codec):
+    """Although what follows the head is binary."""
+    found = "an HTTP/1 response; only its body can be an event stream: 'HTTP/1.1 200 OK'"
+    expected = f"expected a message, found {found} (at byte 0)"
+    for read in (codec.decode, lambda data: list(codec.Decoder().feed(data))):
+        with pytest.raises(exceptions.PreludeChecksumMismatch) as raised:
+            read(b"HTTP/1.1 200 OK\r\n\r\n" + frames.EVENT_FRAME)
+        assert str(raised.value) == expected
+
+
 @each("data", FOUND, ids=FOUND.values())
 def test_input_of_another_kind_is_named_by_decode(codec, data):
     with pytest.raises(exceptions.PreludeChecksumMismatch, match=FOUND[data]) as raised:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import io
 import mmap
 import pickle
 import struct
 import time
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import frames
 import pytest
@@ -332,8 +334,11 @@ def test_mapped_file(tmp_path):
 
 
 def test_objects_that_are_not_buffers():
-    with pytest.raises(TypeError):
-        eventstream.salvage("text")
+    for value in ("recording.bin", Path("recording.bin"), io.StringIO("text"), io.BytesIO(b""), [b"chunk"], None):
+        text = f"salvage takes bytes, not {type(value).__name__}; read a file in binary mode: open(path, 'rb').read()"
+        with pytest.raises(TypeError) as raised:
+            eventstream.salvage(value)
+        assert str(raised.value) == text
     with pytest.raises(BufferError, match="not C-contiguous"):
         eventstream.salvage(memoryview(b"1234")[::2])
     view = memoryview(b"1234")

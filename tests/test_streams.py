@@ -587,7 +587,10 @@ class Awaitable:
         (PATH_LIKE, r"not PosixPath; open a file in binary mode: open\(path, 'rb'\)|not WindowsPath"),
         ("stream.bin", "not str; open a file in binary mode"),
         (io.StringIO("text"), "a text file; open a file in binary mode"),
-        (["text"], "yields text, not bytes; open a file in binary mode"),
+        (
+            ["text"],
+            r"yields text, not bytes; open a file in binary mode.*; pass an HTTP response itself, or its iter_bytes",
+        ),
         ([5], "yields int, not bytes"),
         ([None], "yields NoneType, not bytes"),
         (5, "not int"),
@@ -1108,3 +1111,14 @@ def test_payload_text_arguments(function):
         function([], "no-such-encoding")
     with pytest.raises(TypeError, match="not a str"):
         function([], event_types="Records")
+
+
+@each(("source", "name"), [(b"bytes", "int"), ([b"chunk"], "bytes"), ("text", "str"), ([None], "None")])
+@pytest.mark.parametrize("function", [iter_payload_text, iter_payload_lines])
+def test_payload_text_of_something_else(function, source, name):
+    text = f"^messages must be messages, as from iter_messages, not {name}$"
+    with pytest.raises(TypeError, match=text):
+        list(function(source))
+    twin = aiter_payload_text if function is iter_payload_text else aiter_payload_lines
+    with pytest.raises(TypeError, match=text):
+        asyncio.run(collect(twin(feeding(source))))

@@ -135,6 +135,14 @@ def test_text_of_data_that_are_cut():
         (b"event: a", "server-sent events: 'event: a'"),
         (b":\n\n", "server-sent events: ':\\n\\n'"),
         (b"HTTP/1.0 200 OK", "an HTTP/1 response; only its body can be an event stream: 'HTTP/1.0 200 OK'"),
+        (
+            b"HTTP/1.1 200 OK\r\n\r\n\0\0\0\x10\0\0\0\0",
+            "an HTTP/1 response; only its body can be an event stream: 'HTTP/1.1 200 OK'",
+        ),
+        (
+            b"HTTP/1.1 200 \xff\r\n",
+            "an HTTP/1 response; only its body can be an event stream: 'HTTP/1.1 200 \ufffd\\r\\n'",
+        ),
         (b"HTTP/2 200", "text: 'HTTP/2 200'"),
         (b"\x1f\x8b\x08", "gzip, which must be decompressed first"),
         (b"\x1f\x8c\x08", None),

@@ -145,6 +145,15 @@ def test_datetime_in_a_western_zone_beyond_year_9999():
     assert timestamp == 253_402_300_799_999 + (23 * 60 + 59) * 60_000
 
 
+@pytest.mark.parametrize("zone", [None, UTC])
+def test_timestamp_of_a_datetime_names_the_method(zone):
+    text = "^a Timestamp must be milliseconds, not a datetime: use Timestamp.from_datetime$"
+    with pytest.raises(TypeError, match=text):
+        Timestamp(datetime.datetime(2026, 1, 1, tzinfo=zone))
+    with pytest.raises(TypeError, match=r"^(?!a Timestamp)"):
+        Long(datetime.datetime(2026, 1, 1, tzinfo=zone))
+
+
 def test_naive_datetime_is_refused():
     with pytest.raises(InvalidHeaderValue, match=r"naive datetime: attach a time zone$") as raised:
         Timestamp.from_datetime(datetime.datetime(2026, 1, 1))
