@@ -451,7 +451,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         codes: the names of what a server refuses.
         complete: when the end of a response is complete.
         end: the headers of the message with an empty payload that ends input which is not signed.
-        check: given a request, it returns what checks an input for it, or None; that raises a ``ValueError``.
+        check: given a request, it returns a function that raises a ``ValueError`` for an input that does not fit the
+            request; or None, if every input does.
         reply: given a request, it returns the response that a server gives if its handler says no other; None: an
             empty one.
         initial_messages: whether the parameters travel in ``initial-request`` and ``initial-response`` messages.

@@ -44,12 +44,15 @@ class Text(NamedTuple):
     allowed: str
 
     def read(self, text: str) -> str:
+        """Return the text."""
         return text
 
     def write(self, value: Any) -> str:
+        """Return the text."""
         return str(value)
 
     def check(self, value: object) -> str | None:
+        """Return what is allowed if the value is not text that matches; None if it is."""
         return None if isinstance(value, str) and self.pattern.fullmatch(value) else self.allowed
 
 
@@ -59,12 +62,15 @@ class Choice(NamedTuple):
     choices: tuple[str, ...]
 
     def read(self, text: str) -> str:
+        """Return the text."""
         return text
 
     def write(self, value: Any) -> str:
+        """Return the word."""
         return str(value)
 
     def check(self, value: object) -> str | None:
+        """Return the words if the value is not one of them; None if it is."""
         return None if value in self.choices else " or ".join(self.choices)
 
 
@@ -75,12 +81,15 @@ class Integer(NamedTuple):
     maximum: int
 
     def read(self, text: str) -> int | str:
+        """Return the number; text that is not 1 to 9 digits is returned as it is."""
         return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
 
     def write(self, value: Any) -> str:
+        """Return the digits."""
         return str(value)
 
     def check(self, value: object) -> str | None:
+        """Return the bounds if the value is not an int within them; None if it is."""
         if isinstance(value, int) and not isinstance(value, bool) and self.minimum <= value <= self.maximum:
             return None
         return str(self.minimum) if self.minimum == self.maximum else f"{self.minimum} to {self.maximum}"
@@ -91,12 +100,15 @@ class Boolean(NamedTuple):
 
     # Clients also write what their language prints, such as "True".
     def read(self, text: str) -> bool | str:
+        """Return the flag, in any case of letters; text that is neither true nor false is returned as it is."""
         return {"true": True, "false": False}.get(text.lower(), text)
 
     def write(self, value: Any) -> str:
+        """Return ``true``, as only a flag that is set is written."""
         return "true"
 
     def check(self, value: object) -> str | None:
+        """Return what is allowed if the value is not a bool; None if it is."""
         return None if isinstance(value, bool) else "true or false"
 
 
@@ -107,12 +119,15 @@ class TextList(NamedTuple):
     maximum: int
 
     def read(self, text: str) -> tuple[str, ...]:
+        """Return the texts, without the spaces around them."""
         return split(text)
 
     def write(self, value: Any) -> str:
+        """Return the texts, joined by commas."""
         return ",".join(value)
 
     def check(self, value: object) -> str | None:
+        """Return what is allowed if the value is not a tuple of such texts, or is empty or too long; None if it is."""
         if (
             isinstance(value, tuple)
             and not any(map(self.item.check, value))
@@ -123,6 +138,7 @@ class TextList(NamedTuple):
 
 
 def split(text: str) -> tuple[str, ...]:
+    """Return the texts between commas, without the spaces around them."""
     return tuple(part.strip() for part in text.split(","))
 
 
@@ -250,7 +266,9 @@ class Headers(Generic[T]):
         self.type = type
 
     def write(self, value: T) -> Parts:
+        """Return the value's headers."""
         return Parts(headers=value.to_headers())
 
     def read(self, parts: Parts) -> T:
+        """Return the value that the headers give, or raise what ``type.from_headers`` raises."""
         return self.type.from_headers(parts.headers)

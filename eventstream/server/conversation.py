@@ -259,14 +259,16 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             raise self.refusal(str(error)) from None
 
     async def admit(self, key: str | None = None, conflict: ServiceError | None = None) -> None:
-        """Take a place among the server's streams; see `Service.enter`.
+        """Take a place among the server's streams.
+
+        It takes the place of another stream with the same key: until that one has ended, the limit is exceeded by one.
 
         Args:
-            key: what the stream is known by; None: its request id.
+            key: what the stream is known by, e.g. a session's id; None: its request id.
             conflict: what another stream with this key is ended with.
 
         Raises:
-            ServiceError: the limit of streams is reached.
+            ServiceError: the limit of streams is reached, or the server is draining.
         """
         key = key or self.request_id
         self._service.enter(key, self, conflict)

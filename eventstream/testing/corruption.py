@@ -57,8 +57,6 @@ class Corruption:
     Attributes:
         kind: what was done, a key of `CORRUPTION_KINDS`.
         error: the class that `decode` raises, exactly.
-        stream_error: the class a `Decoder` raises when fed the bytes, in any chunks, and closed. It differs from
-            `error` only for trailing data, which a stream decoder treats as the next message.
         offset: that of the error; the message begins at 0.
         wire: the bytes.
     """
@@ -70,6 +68,10 @@ class Corruption:
 
     @property
     def stream_error(self) -> type[DecodeError]:
+        """The class that a `Decoder` raises when fed the bytes, in any chunks, and closed.
+
+        It differs from `error` only for trailing data, which a stream decoder treats as the next message.
+        """
         return TruncatedMessage if self.error is TrailingData else self.error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tools" / "docs"))
 
 import hooks
 import typed
+
+PAGES = sorted((Path(__file__).parent.parent.parent / "docs").rglob("*.md"))
 
 
 def test_examples_keep_their_lines():
@@ -31,3 +35,17 @@ def test_examples_of_an_untyped_library_say_so():
 def test_links_of_pages_at_the_top(name, text):
     page = SimpleNamespace(file=SimpleNamespace(src_uri=name))
     assert hooks.on_page_markdown("[a](docs/explanation/stability.md)", page=page) == text
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if not path.is_symlink()], ids=lambda path: path.stem)
+def test_source_says_what_only_the_built_page_has(path):
+    """And the built page does not say it."""
+    text = path.read_text("utf-8")
+    fills_in = re.search(r"^(:::|--8<--) ", text, re.MULTILINE)
+    notes = hooks.UNBUILT.findall(text)
+    assert len(notes) == (fills_in is not None)
+    for module in re.findall(r"-m pydoc ([\w.]+)", "".join(notes)):
+        assert importlib.import_module(module).__doc__
+    built = hooks.on_page_markdown(text, page=SimpleNamespace(file=SimpleNamespace(src_uri=path.name)))
+    assert "source of a page" not in built
+    assert len(text) - len(built) == sum(map(len, notes))

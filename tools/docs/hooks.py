@@ -1,7 +1,7 @@
 """Hooks of MkDocs.
 
-Pages that live at the top of the tree, such as the changelog, link to their neighbours there. The reference names no
-private base of a class.
+Pages that live at the top of the tree, such as the changelog, link to their neighbours there. A built page does not say
+that it is not built. The reference names no private base of a class.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ MOVED = {
 }
 
 
+UNBUILT = re.compile(r"^> This is the source of a page: .*\n(?:> .*\n)*\n", re.MULTILINE)
+"""What a reader of the sources is told."""
+
+
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """Return the page with its links as they are seen from docs/."""
+    """Return the page with its links as they are seen from docs/, and without what is for readers of its source."""
+    markdown = UNBUILT.sub("", markdown)
     if page.file.src_uri in FROM_TOP:
         for link, moved in MOVED.items():
             markdown = markdown.replace(link, moved)

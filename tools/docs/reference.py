@@ -26,9 +26,9 @@ PROTOCOL = "buffer_updated connection_lost connection_made data_received eof_rec
 INTERNAL = {
     "eventstream.http2.connection.Connection": "abort buffer_updated data_received forget get_buffer leave room",
     "eventstream.http2.client.ClientConnection": "data_received forget",
-    "eventstream.websocket.connection.Connection": f"{PROTOCOL} complain pause_writing resume_writing",
-    "eventstream.websocket.client.ClientSocket": "connection_made",
-    "eventstream.websocket.server.ServerSocket": "connection_lost connection_made data_received leave wait_closed",
+    "eventstream.websocket.connection.Connection": f"{PROTOCOL} complain pause_writing resume_writing wait_closed",
+    "eventstream.websocket.client.ClientSocket": "connection_made data_received",
+    "eventstream.websocket.server.ServerSocket": "connection_lost connection_made data_received leave",
     "eventstream.websocket.server.Server": "answer listen start",
     "eventstream.client.stream.Stream": "prepare received transmit",
     "eventstream.server.conversation.Conversation": "run shares",

@@ -80,9 +80,9 @@ class Limits:
         max_audio: seconds of audio in one stream. Of compressed audio the bytes do not tell, and it has no effect.
         audio_timeout: seconds without audio after which a stream is ended, and seconds that a client may refuse to
             take results.
-        one_stream_per_connection: whether a connection can have only one stream at a time. The service's can ("Amazon
-            Transcribe only supports one stream per HTTP/2 session", says its guide); here that is off, so that a test
-            need not open a connection for each.
+        one_stream_per_connection: whether a connection is refused a second stream while it has one. The service refuses
+            it ("Amazon Transcribe only supports one stream per HTTP/2 session", says its guide); here that is off, so
+            that a test need not open a connection for each.
         max_lead: seconds that audio may run ahead of the time in which it is spoken; None: any number. The service
             works through audio no faster than that, so audio that runs ahead by more than the 300 s for which a
             signature is valid is answered as an expired signature. Here that is off, so that a test need not wait. Of
