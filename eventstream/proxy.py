@@ -61,6 +61,11 @@ class Proxy:
     port: int
     authorization: str | None = field(repr=False)
 
+    @property
+    def name(self) -> str:
+        """What errors call it, without user and password."""
+        return f"the proxy {self.host}:{self.port}"
+
     @classmethod
     def parse(cls, url: str) -> Proxy:
         """Return the proxy of a URL, e.g. ``http://user:password@proxy.example:3128``; without a scheme it is http.
@@ -221,7 +226,7 @@ async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Trans
     headers = [("Host", authority)]
     if proxy.authorization is not None:
         headers.append(("Proxy-Authorization", proxy.authorization))
-    name = f"the proxy {proxy.host}:{proxy.port}"
+    name = proxy.name
 
     class Tunnel(asyncio.Protocol):
         def __init__(self) -> None:
@@ -276,12 +281,19 @@ async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Trans
         raise
 
 
-def named(error: OSError, name: str) -> OSError:
-    """Return the error with the name of what could not be reached in its text, unless it is there."""
-    if name in str(error):
-        return error
+def named(error: OSError, name: str, proxy: Proxy | None = None) -> OSError:
+    """Return the error with the name of what could not be reached in its text, and the proxy on the way to it, unless
+    they are there. asyncio's errors for a peer that hangs up in the TLS handshake have no text of their own.
+    """
+    text = error.strerror if isinstance(error.strerror, str) else str(error)
+    if not text:
+        text = "the connection was closed" if isinstance(error, ConnectionError) else type(error).__name__
+    if name not in text:
+        text = f"{name}: {text}"
+    if proxy is not None and proxy.name not in text:
+        text = f"{text} (through {proxy.name})"
     if isinstance(error.strerror, str):
-        error.strerror = f"{name}: {error.strerror}"
+        error.strerror = text
     else:
-        error.args = (f"{name}: {error}",)
+        error.args = (text,)
     return error

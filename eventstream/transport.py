@@ -209,7 +209,7 @@ async def over_http2(call: Call) -> AsyncIterator[Opened]:
     connecting = http2.connect(
         *(endpoint.host, endpoint.port), ssl=call.ssl, proxy=call.proxy, connect_timeout=call.connect_timeout
     )
-    async with _connected(connecting, f"{endpoint.host}:{endpoint.port}") as connection:
+    async with _connected(connecting, f"{endpoint.host}:{endpoint.port}", call.proxy) as connection:
         stream = await connection.request(headers, timeout=call.response_timeout)
         yield Opened(stream, EventSigner(*scope, seed, clock=call.clock))
 
@@ -269,7 +269,7 @@ async def over_websocket(call: Call) -> AsyncIterator[Opened]:
         connect_timeout=call.connect_timeout,
         max_frame=None if longest is None else longest + DEFAULT_MAX_HEADERS_LENGTH + MIN_MESSAGE_LENGTH,
     )
-    async with _connected(connecting, f"{host}:{port}") as socket:
+    async with _connected(connecting, f"{host}:{port}", call.proxy) as socket:
         yield Opened(socket, None)
 
 
@@ -280,14 +280,14 @@ def without_websockets(error: ModuleNotFoundError) -> ModuleNotFoundError:
 
 
 @asynccontextmanager
-async def _connected(connecting: AbstractAsyncContextManager[_T], name: str) -> AsyncIterator[_T]:
-    """Open a connection; what fails meanwhile names host and port."""
+async def _connected(connecting: AbstractAsyncContextManager[_T], name: str, proxy: Proxy | None) -> AsyncIterator[_T]:
+    """Open a connection; what fails meanwhile names host and port, and the proxy."""
     try:
         connection = await connecting.__aenter__()
     except ProxyError:
         raise
     except OSError as error:
-        raise named(error, name) from error.__cause__
+        raise named(error, name, proxy) from error.__cause__
     try:
         yield connection
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import re
 import ssl
 import sys
 from contextlib import asynccontextmanager
@@ -14,8 +15,10 @@ import pytest
 from cases import each
 from http2.loopback import PREFACE, FakeTransport, echo, exchange, run, server_context
 from hyperframe.frame import PingFrame, SettingsFrame
+from operations import CREDENTIALS, ECHO
 
 from eventstream import http2, proxy
+from eventstream.client import Client
 from eventstream.http2 import NotHTTP2, StreamError
 from eventstream.http2.connection import FRAMES_PER_TURN
 from eventstream.proxy import Proxy, ProxyError, from_environment, named, open_tunnel
@@ -312,10 +315,45 @@ def test_server_that_takes_another_protocol(certificate):
         (ConnectionRefusedError(111, "refused"), "[Errno 111] host:1: refused"),
         (OSError("Multiple exceptions: one, two"), "host:1: Multiple exceptions: one, two"),
         (OSError(1, "host:1 is away"), "[Errno 1] host:1 is away"),
+        (ConnectionResetError(), "host:1: the connection was closed"),
+        (OSError(), "host:1: OSError"),
     ],
 )
 def test_errors_name_host_and_port(error, text):
     assert str(named(error, "host:1")) == text
+    proxy = Proxy.parse("http://user:password@127.0.0.1:3128")
+    assert str(named(error, "host:1", proxy)) == f"{text} (through the proxy 127.0.0.1:3128)"
+    assert str(named(error, "host:1", proxy)) == f"{text} (through the proxy 127.0.0.1:3128)"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (b"", "host.example:443 did not answer in 0.2 s"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "host.example:443: the connection was closed"),
+    ],
+    ids=["silent", "closed"],
+)
+def test_client_errors_name_the_proxy(answer, text):
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        if not answer:
+            await reader.read()
+
+    async def main():
+        async with listening(handle) as port:
+            client = Client(
+                *("us-east-1",),
+                endpoint="https://host.example",
+                credentials=CREDENTIALS,
+                proxy=f"http://127.0.0.1:{port}",
+                connect_timeout=10.0 if answer else 0.2,
+            )
+            with pytest.raises(OSError, match=f"^{re.escape(f'{text} (through the proxy 127.0.0.1:{port})')}$"):
+                await client.open(ECHO, {}).__aenter__()
+
+    run(main())
 
 
 def test_tunnel_after_an_informational_response():
