@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.endpoint import AioEndpoint
@@ -56,6 +56,8 @@ class AsyncStream:
     async def close(self) -> None:
         """Close the stream. What has not ended is cancelled; tasks that wait get a ``ResponseStreamingError``."""
         await self._opened.leave()
+
+    __iter__: ClassVar[None] = None  # Python would iterate with `__getitem__` in an ordinary loop
 
     def __getitem__(self, name: str) -> Any:
         """Return a member of the response."""

@@ -138,6 +138,8 @@ def proxy_of(proxy: str | Literal[False] | None, endpoint: Endpoint | None = Non
     Raises:
         ConfigurationError: it is not the URL of a proxy that can be used.
     """
+    if proxy and not isinstance(proxy, str):
+        raise ConfigurationError(f"proxy must be the URL of one for all endpoints, None or False, not {proxy!r:.40}")
     try:
         if proxy:
             return Proxy.parse(proxy)

@@ -24,6 +24,10 @@ MAX_REPLAY = 30.0
 """Seconds of audio that are kept to be sent again, at most."""
 
 
+_DIGITS = 6
+"""Decimals of a time that was moved: the service gives at most 3, and a sample lasts more than 20 microseconds."""
+
+
 class Restart(NamedTuple):
     """A new stream continues a transcription.
 
@@ -166,4 +170,4 @@ class Timeline:
         silence.
         """
         at, audio, is_audio = self._turns[bisect_right(self._turns, (time, float("inf"), True)) - 1]
-        return audio + time - at if is_audio else audio
+        return round(audio + time - at, _DIGITS) if is_audio else audio

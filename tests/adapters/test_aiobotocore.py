@@ -72,6 +72,8 @@ def test_stream_there_and_back():
         async with await opening as stream:
             assert isinstance(stream, adapter.AsyncStream)
             assert stream["ResponseMetadata"]["HTTPStatusCode"] == 200
+            with pytest.raises(TypeError):  # and not a KeyError for 0, which is no member
+                iter(stream)
             await stream.send(chunk(b"hello"))
             assert await anext(stream) == chunk(b"HELLO")
             await stream.send(chunk(b"again"))

@@ -23,6 +23,14 @@ def test_proxy_argument_is_checked_at_once():
         Client("us-east-1", credentials=CREDENTIALS, proxy="socks5://localhost:1080")
 
 
+@pytest.mark.parametrize("proxy", [{"https": "http://localhost:3128"}, True, b"http://localhost:3128"])
+def test_proxy_argument_is_one_url(proxy):
+    with pytest.raises(
+        ConfigurationError, match=r"^proxy must be the URL of one for all endpoints, None or False, not "
+    ):
+        Client("us-east-1", credentials=CREDENTIALS, proxy=proxy)
+
+
 def test_transport_argument_is_checked_at_once():
     with pytest.raises(
         ConfigurationError, match="unknown transport 'pigeons': expected 'http2', 'websocket' or a function"

@@ -64,6 +64,16 @@ def test_timeline_continues_over_streams():
     assert timeline.restart(ERROR)[0].position == 2.5
 
 
+def test_timeline_times_have_no_noise():
+    """Floats would give 6.300000000000001."""
+    timeline = Timeline(FORMAT)
+    timeline.sent(bytes(SECOND * 4))
+    timeline.place(event(0.0, 3.2))
+    timeline.restart(ERROR)
+    timeline.sent(bytes(SECOND * 4))
+    assert placed(timeline, 2.2, 3.1) == (5.4, 6.3)
+
+
 def test_timeline_when_a_replay_breaks():
     timeline = Timeline(FORMAT)
     timeline.sent(b"\x01" * SECOND)
