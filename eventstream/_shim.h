@@ -1,7 +1,7 @@
 /*
  * What `_native.pyx` needs from C, since Cython lacks it: facts about the build, numbers in the wire's byte order, bytes
- * that grow, change or are reused in place, views that are reused, constructors that are functions, and a flag that only
- * one thread can set.
+ * that grow, change or are reused in place, views that are reused, constructors that are functions, the GIL, and a flag
+ * that only one thread can set.
  */
 #ifndef EVENTSTREAM_SHIM_H
 #define EVENTSTREAM_SHIM_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(Py_GIL_DISABLED) && defined(_MSC_VER)
+#ifdef _MSC_VER
 #  include <intrin.h>
 #endif
 
@@ -244,6 +244,48 @@ static inline void es_set_new(PyTypeObject *type, newfunc new_) {
     type->tp_new = new_;
     type->tp_vectorcall = NULL;
     PyType_Modified(type);
+}
+
+/*
+ * Handing over the GIL. A thread that waits for it sleeps, and waking it takes as long as the work on 96 KiB. So a thread
+ * that wants the GIL back first stays awake, for a few microseconds at most, while another one that does such work has it:
+ * that one soon releases it again. The flag says so; it is a hint, and may be wrong. Without a GIL nobody waits.
+ */
+enum { ES_MAX_SPINS = 100 };
+
+#if !ES_FREE_THREADED
+static volatile int es_taken;
+#endif
+
+/* As long as about 100 instructions. */
+static inline void es_relax(void) {
+#if defined(_M_X64) || defined(_M_IX86)
+    _mm_pause();
+#elif defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("isb"); /* a yield takes no time at all */
+#endif
+}
+
+static inline PyThreadState *es_release_gil(void) {
+    PyThreadState *state = PyEval_SaveThread();
+#if !ES_FREE_THREADED
+    es_taken = 0;
+#endif
+    return state;
+}
+
+static inline void es_take_gil(PyThreadState *state) {
+#if !ES_FREE_THREADED
+    int spins;
+    for (spins = 0; es_taken && spins < ES_MAX_SPINS; spins++)
+        es_relax();
+#endif
+    PyEval_RestoreThread(state);
+#if !ES_FREE_THREADED
+    es_taken = 1;
+#endif
 }
 
 /* Sets the flag, and returns whether it was set before. Under the GIL nothing can come between the two. */

@@ -1445,7 +1445,7 @@ def test_encoded_payload_that_another_thread_changes(codec):
     in_threads(change, encode)
 
 
-LARGE = 16 << 20
+LARGE = 1 << 20
 LARGE_PAYLOADS = {
     "decode": lambda codec, wire: codec.decode(wire),
     "Decoder": lambda codec, wire: next(codec.Decoder().feed(wire)),
@@ -1459,7 +1459,7 @@ LARGE_PAYLOADS = {
 @pytest.mark.parametrize("work", LARGE_PAYLOADS.values(), ids=LARGE_PAYLOADS)
 def test_gil_is_released_for_large_payloads(native, work):
     """Nobody is asked for the GIL here, so that another thread comes on only when it is given away freely."""
-    large, small = frames.frame(b"", bytes(LARGE)), frames.frame(b"", bytes(1000))
+    large, small = frames.frame(b"", bytes(LARGE)), frames.frame(b"", bytes(65_000))
     ticks = 0
     stop = threading.Event()
     deadline = time.monotonic() + 60
