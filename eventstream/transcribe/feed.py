@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -36,15 +37,11 @@ class Feed:
         timeline: takes note of what is sent.
         keep_alive: seconds without audio after which silence is sent; None: it never is.
         silence: what is sent then.
-
-    Attributes:
-        error: why the audio could not be read to its end.
     """
 
     def __init__(
         self, chunks: AsyncIterator[bytes], timeline: Timeline, *, keep_alive: float | None, silence: bytes
     ) -> None:
-        self.error: Exception | None = None
         self._timeline = timeline
         self._keep_alive = keep_alive
         self._silence = silence
@@ -53,6 +50,16 @@ class Feed:
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(1)
         self._getting: asyncio.Task[bytes] | None = None
         self._reader = asyncio.create_task(self._read(chunks))
+        self._reader.add_done_callback(self._ended)
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why the audio could not be read to its end. The caller's code, from which it comes, may raise anything."""
+        if not self._reader.done():
+            return None
+        if self._reader.cancelled():
+            return RuntimeError("the audio was cancelled where it comes from")
+        return self._reader.exception()
 
     async def close(self) -> None:
         """Read no more."""
@@ -62,17 +69,21 @@ class Feed:
         await asyncio.wait(tasks)
 
     async def _read(self, chunks: AsyncIterator[bytes]) -> None:
-        try:
-            async for chunk in chunks:
-                await self._queue.put(chunk)
-        except Exception as error:
-            self.error = error
-        await self._queue.put(b"")
+        async for chunk in chunks:
+            await self._queue.put(chunk)
+
+    def _ended(self, reader: asyncio.Task[None]) -> None:
+        """Wake a sender that waits for audio, of which there is no more, for whatever reason."""
+        if not reader.cancelled():
+            reader.exception()  # nobody else may ask for it
+        with suppress(asyncio.QueueFull):  # then nobody waits
+            self._queue.put_nowait(b"")
 
     def check(self) -> None:
         """Raise the error that kept the audio from being read to its end, if there was one."""
-        if self.error is not None:
-            raise self.error
+        error = self.error
+        if error is not None:
+            raise error
 
     def restart(self, error: Exception) -> Restart:
         """Begin a new stream, with the audio that must be sent again, if there is any."""
@@ -101,6 +112,9 @@ class Feed:
 
     async def _wait(self, stream: Sink) -> None:
         """Wait for the next chunk; send silence if it does not come in time."""
+        if self._getting is None and self._reader.done() and self._queue.empty():
+            self._next = b""
+            return
         if self._keep_alive is None:
             self._next = await self._queue.get()
             return

@@ -103,6 +103,29 @@ def test_feed_of_audio_that_fails():
     run(main())
 
 
+@pytest.mark.parametrize("keep_alive", [None, 10])
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit, BaseException])
+def test_feed_of_audio_that_raises_anything(error, keep_alive):
+    """A microphone's task that was cancelled, for example: nobody would ever end the stream, and silence would flow."""
+
+    async def main():
+        for chunks in ([], [b"aa"], [b"aa", b"bb", b"cc"]):
+            feed, sink = feeding(source(*chunks, error=error()), keep_alive=keep_alive), Sink()
+            await feed.send(sink)
+            assert sink.sent == chunks
+            assert not sink.ended
+            assert isinstance(sink.error, AudioFailed)
+            expected = RuntimeError if error is asyncio.CancelledError else error
+            with pytest.raises(expected):
+                feed.check()
+            again = Sink()
+            await feed.send(again)
+            assert isinstance(again.error, AudioFailed)
+            await feed.close()
+
+    run(main())
+
+
 def test_feed_sends_silence():
     async def slow():
         yield b"aa"
