@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import ipaddress
+import os
+import socket
 import ssl
 import sys
 import urllib.request
@@ -160,7 +163,23 @@ async def connect(
     # cancelled, does not close what has just won.
     races = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host)
     racing: Mapping[str, Any] = {"happy_eyeballs_delay": ATTEMPT_DELAY} if races else {}
-    return await loop.create_connection(protocol, host, port, ssl=ssl, **racing)
+    try:
+        return await loop.create_connection(protocol, host, port, ssl=ssl, **racing)
+    except OSError as error:
+        if (reason := _reason(error)) is not None:
+            error.strerror = reason
+        raise
+
+
+def _reason(error: OSError) -> str | None:
+    """Return the system's text for an error's number, in place of asyncio's, which repeats the address as a tuple.
+
+    None: it is a library's number, or there are no such texts.
+    """
+    if isinstance(error, (ssl.SSLError, socket.gaierror)) or sys.platform == "win32":
+        return None
+    number = error.errno
+    return None if number is None or number not in errno.errorcode else os.strerror(number)
 
 
 async def _tunnelled(

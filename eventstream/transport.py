@@ -9,6 +9,7 @@ is a `Channel`: bytes in both directions. A server's transport calls a handler w
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ from eventstream.signing import Credentials, EventSigner, presign_url, sign_requ
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, MIN_MESSAGE_LENGTH
 
 if TYPE_CHECKING:
-    import ssl
     from typing import TypeAlias
 
     from typing_extensions import Buffer
@@ -279,6 +279,12 @@ def without_websockets(error: ModuleNotFoundError) -> ModuleNotFoundError:
     return ModuleNotFoundError(text, name=error.name)
 
 
+_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's codes of certificates that are signed by nobody who is trusted: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
+DEPTH_ZERO_SELF_SIGNED_CERT, SELF_SIGNED_CERT_IN_CHAIN, UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+UNABLE_TO_VERIFY_LEAF_SIGNATURE (openssl/x509_vfy.h)."""
+
+
 @asynccontextmanager
 async def _connected(connecting: AbstractAsyncContextManager[_T], name: str, proxy: Proxy | None) -> AsyncIterator[_T]:
     """Open a connection; what fails meanwhile names host and port, and the proxy."""
@@ -287,7 +293,11 @@ async def _connected(connecting: AbstractAsyncContextManager[_T], name: str, pro
     except ProxyError:
         raise
     except OSError as error:
-        raise named(error, name, proxy) from error.__cause__
+        error = named(error, name, proxy)
+        of_proxy = proxy is not None and proxy.tls  # whose certificate that can be, and which the system trusts or not
+        if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _UNKNOWN_ISSUER and not of_proxy:
+            error.strerror = f"{error.strerror}; to trust its issuer, set ca_bundle or AWS_CA_BUNDLE"
+        raise error from error.__cause__
     try:
         yield connection
     finally:

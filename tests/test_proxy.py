@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import gc
+import os
 import re
+import socket
 import ssl
 import sys
 from contextlib import asynccontextmanager
@@ -22,6 +25,10 @@ from eventstream.client import Client
 from eventstream.http2 import NotHTTP2, StreamError
 from eventstream.http2.connection import FRAMES_PER_TURN
 from eventstream.proxy import Proxy, ProxyError, from_environment, named, open_tunnel
+
+REFUSED = f"[Errno {errno.ECONNREFUSED}] {os.strerror(errno.ECONNREFUSED)}"
+if sys.platform == "win32":  # whose texts Python does not know
+    REFUSED = f"[Errno {errno.ECONNREFUSED}] Connect call failed ('127.0.0.1', 1)"
 
 
 @pytest.fixture(autouse=True)
@@ -305,6 +312,29 @@ def test_server_that_takes_another_protocol(certificate):
             with pytest.raises(NotHTTP2, match=r"the server does not speak HTTP/2 \(ALPN\)"):
                 async with http2.connect("localhost", port, ssl=client_ssl):
                     pytest.fail("it was opened")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)"), REFUSED),
+        (socket.gaierror(errno.EPERM, "the name is unknown"), f"[Errno {errno.EPERM}] the name is unknown"),
+        (ssl.SSLError(errno.EPERM, "no trust"), "no trust"),
+        (OSError("Multiple exceptions: one, two"), "Multiple exceptions: one, two"),
+        (OSError(-5, "unknown"), "[Errno -5] unknown"),
+    ],
+)
+def test_errors_have_the_text_of_the_system(monkeypatch, error, text):
+    async def fail(*_, **__):
+        raise error
+
+    async def main():
+        monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", fail)
+        with pytest.raises(type(error)) as raised:
+            await proxy.connect(asyncio.Protocol, "127.0.0.1", 1, ssl=None)
+        assert str(raised.value) == text
 
     run(main())
 

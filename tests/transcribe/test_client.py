@@ -872,7 +872,8 @@ def test_tls_and_whom_it_trusts(certificate, monkeypatch, pauses):
                 return TranscribeClient("us-east-1", endpoint=endpoint, credentials=CREDENTIALS, **options)
 
             assert await speak(client(ca_bundle=certificate)) == ["3200"] * 4
-            with pytest.raises(ssl.SSLCertVerificationError):
+            expected = f"localhost:{server.port}: .*; to trust its issuer, set ca_bundle or AWS_CA_BUNDLE"
+            with pytest.raises(ssl.SSLCertVerificationError, match=expected):
                 async with client().start_stream_transcription(**PCM, retries=3):
                     pass
             assert pauses == []  # no time makes it better
