@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("capo_transcribe_streaming", reason="the peers are installed by `make bench`")
 
-from benchmarks import aws_c, javascript, peers, report
+from benchmarks import aws_c, javascript, memory, peers, report
 from benchmarks.measure import Comparison, Figure, Row, Samples, figure, in_runs
 from benchmarks.peers import CONTESTANTS, FLOOR, JAVASCRIPT, OURS, SMITHY, Standing
 
@@ -52,8 +52,8 @@ def test_report(standings: list[Standing], tmp_path: Path) -> None:
             runs=(1.0, 1.21),
         ),
     ]
-    memory = [("held", "17 bytes", "4,096")]
-    found = report.document({"cpu": "some CPU"}, peers.versions(), standings, {OURS: 2.0}, figures, memory)
+    held = [memory.row("held", 4_096, 4_096, " bytes"), memory.row("import", 2.012, 2, "×")]
+    found = report.document({"cpu": "some CPU"}, peers.versions(), standings, {OURS: 2.0}, figures, held)
     report.write(found, tmp_path)
     assert json.loads((tmp_path / "report.json").read_text()) == found
     page = (tmp_path / "README.md").read_text()
@@ -61,7 +61,7 @@ def test_report(standings: list[Standing], tmp_path: Path) -> None:
     assert "| other work | a floor | 100 ns | 90 ns | 1.10× | ≤ 1.5× | 21 % |" in page
     total = len(standings) + 2
     assert f"by 4.0 % in the median and by 21 % at most; {total - 1} of {total} are within 10 %." in page
-    assert "| held | 17 bytes | 4,096 |" in page
+    assert "| held | 4,096 bytes | 4,096 bytes |\n| import | 2.01× (missed) | 2× |" in page
     assert "| eventstream | 2.00× |" in page
     for standing in standings:
         assert f"| {standing.job} | " in page
