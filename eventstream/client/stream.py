@@ -172,6 +172,15 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
 
     async def _fail(self, error: Exception) -> None:
         """End the stream, with this error if it is the first."""
+        if self._events and _is_of_no_reader(error):
+            error.args = (f"{error}: events have come that nobody has read; read them while you send", *error.args[1:])
         self._session.fail(error)
         self._over = True
         await self._channel.reset()
+
+
+def _is_of_no_reader(error: Exception) -> bool:
+    """Whether an error may come of events that nobody reads: a service then takes none, and in the end gives up."""
+    if isinstance(error, StreamError):
+        return error.remote and error.code == ErrorCodes.CANCEL
+    return isinstance(error, TimeoutError)

@@ -12,6 +12,7 @@ from talking import client_of, run, server
 from eventstream import ServiceError, StateError
 from eventstream.client import StreamError
 from eventstream.operation import Completion
+from eventstream.server import Limits
 
 
 def test_events_come_before_the_error_which_stays():
@@ -99,5 +100,37 @@ def test_sending_after_a_response_that_may_end_early(monkeypatch):
                     await stream.send(Text("more"))
                     await asyncio.sleep(0)
             assert [answer async for answer in stream] == ["enough"]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("idle_timeout", "input_timeout", "error"), [(1.0, 60.0, TimeoutError), (60.0, 1.0, StreamError)]
+)
+def test_sending_without_reading_says_the_remedy(idle_timeout, input_timeout, error):
+    async def main():
+        limits = Limits(input_timeout=input_timeout)
+        async with (
+            server(limits=limits) as serving,
+            client_of(serving, idle_timeout=idle_timeout).open(TALK, REQUEST) as stream,
+        ):
+            with pytest.raises(error, match="events have come that nobody has read; read them while you send"):  # noqa: PT012
+                while True:
+                    await stream.send(Text("a" * 10_000))
+            received = 0
+            with pytest.raises(error, match="that nobody has read"):  # noqa: PT012
+                async for _ in stream:
+                    received += 1
+            assert received
+
+    run(main)
+
+
+def test_failure_with_all_events_read_says_no_remedy():
+    async def main():
+        async with server() as serving, client_of(serving).open(TALK, REQUEST) as stream:
+            await stream.abort(TimeoutError("too late"))
+            with pytest.raises(TimeoutError, match=r"^too late$"):
+                await anext(stream)
 
     run(main)
