@@ -147,9 +147,14 @@ def test_errors_are_imported_from_where_the_table_says() -> None:
         if places == "the standard library":
             modules = [name.rpartition(".")[0] or "builtins" for name in names]
         for name, module in zip(names, modules, strict=True):
-            found = getattr(importlib.import_module(module), name.rpartition(".")[2])
-            assert issubclass(found, Exception)
-            assert not module.startswith("eventstream") or name in importlib.import_module(module).__all__
+            try:
+                found = importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                if error.name == module:
+                    raise
+                continue  # an extra that is not installed here
+            assert issubclass(getattr(found, name.rpartition(".")[2]), Exception)
+            assert not module.startswith("eventstream") or name in found.__all__
 
 
 def test_transcribe_exports_the_reference() -> None:
