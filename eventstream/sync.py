@@ -194,9 +194,10 @@ RUNNER = Runner()
 
 def _forget_runner() -> None:
     """Make a new runner in a forked process, which does not have the thread: it cannot use what its parent has
-    opened.
+    opened. Another thread of the parent may have had the lock of the old one, which refuses what is asked of it.
     """
     global RUNNER
+    RUNNER._lock = threading.RLock()
     RUNNER = Runner()
 
 

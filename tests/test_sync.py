@@ -405,9 +405,10 @@ def test_iterate_closes_what_it_iterates_over():
 
 
 BEGIN = """
-import os, sys, threading, warnings
+import os, signal, sys, threading, warnings
 sys.path.insert(0, sys.argv[2])
 from operations import CREDENTIALS, REQUEST, TALK, Text
+from eventstream import sync
 from eventstream.sync import Client
 client = Client("us-east-1", endpoint=sys.argv[1], credentials=CREDENTIALS)
 
@@ -442,11 +443,21 @@ def test_exit_with_open_streams_is_quiet_and_quick():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_forked_process_has_streams_of_its_own():
-    """Those of its parent are refused there, and go on in the parent when it has ended."""
+    """Those of its parent are refused there, whoever had the lock, and go on in the parent when it has ended."""
     program = """
+        def hold():
+            with sync.RUNNER._lock:
+                held.set()
+                forked.wait()
+
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, since Python 3.12
+        held, forked = threading.Event(), threading.Event()
+        threading.Thread(target=hold, daemon=True).start()
+        held.wait()
         child = os.fork()
+        forked.set()
         if child == 0:
+            signal.alarm(15)
             try:
                 talk(stream, "here")
             except RuntimeError as error:
