@@ -92,7 +92,8 @@ class Integer(NamedTuple):
         """Return the bounds if the value is not an int within them; None if it is."""
         if isinstance(value, int) and not isinstance(value, bool) and self.minimum <= value <= self.maximum:
             return None
-        return str(self.minimum) if self.minimum == self.maximum else f"{self.minimum} to {self.maximum}"
+        bounds = str(self.minimum) if self.minimum == self.maximum else f"{self.minimum} to {self.maximum}"
+        return f"an int, {bounds}" if _is_of_another_type(value, int, self) else bounds
 
 
 class Boolean(NamedTuple):
@@ -109,7 +110,16 @@ class Boolean(NamedTuple):
 
     def check(self, value: object) -> str | None:
         """Return what is allowed if the value is not a bool; None if it is."""
-        return None if isinstance(value, bool) else "true or false"
+        if isinstance(value, bool):
+            return None
+        return "True or False" if _is_of_another_type(value, bool, self) else "true or false"
+
+
+def _is_of_another_type(value: object, type_: type, kind: Kind) -> bool:
+    """Whether a program gave a value of another type, even if it looks right, and it is not text of a header."""
+    if isinstance(value, str):
+        return isinstance(kind.read(value), type_)
+    return type(value) is not type_ and value is not None
 
 
 class TextList(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, TypeVar, overload
 
 from eventstream._codec import Message
 from eventstream.client.clock import Clock
@@ -32,7 +32,7 @@ from eventstream.session import ClientSession
 from eventstream.transport import Call, Channel, Transport, websocket_url
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
 
     from typing_extensions import Unpack
 
@@ -248,14 +248,13 @@ class Client:
 
         return self.opened(limited, operation.request.write(request), make, Retries(**options))
 
-    @asynccontextmanager
-    async def opened(
+    def opened(
         self,
         operation: Operation[Any, Any, Any, Any],
         parts: Parts,
         make: Callable[[Channel, EventSigner | None, Response], _S],
         retries: Retries,
-    ) -> AsyncIterator[_S]:
+    ) -> AbstractAsyncContextManager[_S]:
         """Open a stream of a class of its own; see `open`.
 
         Args:
@@ -264,6 +263,16 @@ class Client:
             make: makes the stream of its channel, the signer or None, and the response.
             retries: when to retry beginning the stream.
         """
+        return _Opening(self._begun(operation, parts, make, retries))
+
+    @asynccontextmanager
+    async def _begun(
+        self,
+        operation: Operation[Any, Any, Any, Any],
+        parts: Parts,
+        make: Callable[[Channel, EventSigner | None, Response], _S],
+        retries: Retries,
+    ) -> AsyncIterator[_S]:
         async with AsyncExitStack() as stack:
             while True:
                 try:
@@ -306,3 +315,21 @@ class Client:
                 self._clock.correct(error, response.headers)
                 raise
             yield make(channel, signer, response)
+
+
+class _Opening(AbstractAsyncContextManager[_S]):
+    """Opens a stream on entering; whoever takes it for the stream is told so."""
+
+    def __init__(self, opening: AbstractAsyncContextManager[_S]) -> None:
+        self._opening = opening
+
+    async def __aenter__(self) -> _S:
+        return await self._opening.__aenter__()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._opening.__aexit__(exc_type, exc, traceback)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"the stream is not open, and has no {name!r} yet: use it in an async with statement")

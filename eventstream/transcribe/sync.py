@@ -214,6 +214,11 @@ def _readable(audio: Any) -> Any:
         return audio
     if callable(read := getattr(audio, "read1", None) or getattr(audio, "read", None)):
         return audio if inspect.iscoroutinefunction(read) else _Readable(read)
+    if not isinstance(audio, Iterable):
+        raise TypeError(
+            "audio must be a path, bytes, an iterable of them or something with read, "
+            f"not {type(audio).__module__}.{type(audio).__qualname__}; of a queue.Queue give iter(queue.get, None)"
+        )
     return _pieces(audio)
 
 

@@ -27,6 +27,14 @@ def test_options_of_a_client_are_its_keywords():
     assert not ClientOptions.__required_keys__
 
 
+@pytest.mark.parametrize("name", ["send", "end", "response"])
+def test_stream_that_is_not_open_says_how(name):
+    opening = Client("us-east-1", credentials=CREDENTIALS).open(ECHO, {})
+    expected = f"the stream is not open, and has no '{name}' yet: use it in an async with statement"
+    with pytest.raises(AttributeError, match=f"^{expected}$"):
+        getattr(opening, name)
+
+
 def test_proxy_argument(monkeypatch, closed_port):
     proxy = TunnelProxy()
 

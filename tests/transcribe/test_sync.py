@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import asyncio
 import io
+import queue
 import threading
 from contextlib import contextmanager
 
@@ -94,6 +95,16 @@ def test_transcribe_refuses_a_piece_that_is_none():
     """It is no end: what comes after it would be lost."""
     with serving() as client, pytest.raises(TypeError, match="NoneType"):
         list(client.transcribe(iter([AUDIO[:5_000], None, AUDIO[5_000:]]), pace=False, **PCM))
+
+
+def test_transcribe_says_how_to_take_a_queue():
+    audio = queue.Queue()
+    with serving() as client:
+        with pytest.raises(TypeError, match=r"not queue\.Queue; of a queue\.Queue give iter\(queue\.get, None\)$"):
+            client.transcribe(audio, pace=False, **PCM)
+        audio.put(AUDIO)
+        audio.put(None)
+        assert text_of(client.transcribe(iter(audio.get, None), pace=False, **PCM)) == ["One two three."]
 
 
 def test_transcribe_asynchronous_sources_too():

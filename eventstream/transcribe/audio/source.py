@@ -264,8 +264,10 @@ def _pieces(audio: Any, expected: AudioFormat | None) -> AsyncIterator[Buffer]:
     if isinstance(audio, AsyncIterable) or inspect.iscoroutinefunction(getattr(audio, "read", None)):
         return aiter(apieces_of(audio, size))
     if not (is_buffer(audio) or hasattr(audio, "read") or isinstance(audio, Iterable)):
-        what = type(audio).__name__
-        raise TypeError(f"audio must be a path, bytes, an iterable of them, a queue or something with read, not {what}")
+        raise TypeError(
+            "audio must be a path, bytes, an iterable of them, an asyncio.Queue or something with read, "
+            f"not {type(audio).__module__}.{type(audio).__qualname__}"
+        )
     return _each(pieces_of(audio, size))
 
 

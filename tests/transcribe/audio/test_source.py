@@ -6,6 +6,7 @@ import array
 import asyncio
 import ctypes
 import io
+import queue
 import struct
 import sys
 
@@ -268,10 +269,11 @@ def test_samples_of_g711_are_bytes():
         collect([array.array("h", [1, 2])], AudioFormat(8_000, media_encoding="g711-ulaw"))
 
 
-@pytest.mark.parametrize("audio", [None, 5, object()])
+@pytest.mark.parametrize("audio", [None, 5, object(), queue.Queue()])
 def test_source_of_something_else(audio):
     with pytest.raises(
-        TypeError, match=r"audio must be a path, bytes, an iterable of them, a queue or something with read, not "
+        TypeError,
+        match=r"an iterable of them, an asyncio\.Queue or something with read, not (builtins\.|queue\.Queue$)",
     ):
         Source(audio, PCM)
 
