@@ -27,8 +27,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import uuid
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventstream.client import (
@@ -76,7 +77,7 @@ from eventstream.transcribe.timeline import Restart, Timeline
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
     from typing import TypeAlias
 
@@ -335,6 +336,7 @@ class TranscribeClient(Client):
             )
         tries = Retries(retries, retry_on or retryable, deadline)
         given: dict[str, Any] = dict(parameters)
+        _check_names(StartStreamTranscriptionRequest, given)
         asked = (
             _requested(StartStreamTranscriptionRequest, request, given)
             if request is not None or given.keys() >= _WHAT_A_WAV_SAYS
@@ -503,8 +505,28 @@ def _parameters_of(format: AudioFormat) -> dict[str, Any]:
 
 # Requests
 
+_OPTIONS = tuple(StartOptions.__annotations__)
+
+
+def _check_names(kind: type[_Request], parameters: Iterable[str]) -> None:
+    """Raise a ``TypeError`` for a keyword that is not a parameter of the request."""
+    known = [field.name for field in fields(kind)]
+    for name in parameters:
+        if name not in known:
+            raise TypeError(f"unexpected keyword argument {name!r}{_suggestion(name, [*known, *_OPTIONS])}")
+
+
+def _suggestion(name: str, known: Collection[str]) -> str:
+    """Return what may have been meant by an unknown keyword: it is misspelt, or written as boto3 does."""
+    import difflib  # here: it takes long, and is rarely needed
+
+    snake_case = re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    found = difflib.get_close_matches(snake_case, known, 1)
+    return f": did you mean {found[0]}?" if found else ""
+
 
 def _requested(kind: type[_Request], request: _Request | None, parameters: dict[str, Any]) -> _Request:
+    _check_names(kind, parameters)
     made: _Request = kind(**parameters) if request is None else replace(request, **parameters)
     return made
 
@@ -512,10 +534,10 @@ def _requested(kind: type[_Request], request: _Request | None, parameters: dict[
 def _asked(kind: type[_Request], request: _Request | None, keywords: Mapping[str, Any]) -> tuple[_Request, Retries]:
     """Return the request, and the retries, from the keywords of a method that starts a stream."""
     options: dict[str, Any] = {}
-    fields: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for name, value in keywords.items():
-        (options if name in StartOptions.__annotations__ else fields)[name] = value
-    asked = _requested(kind, request, fields)
+        (options if name in _OPTIONS else parameters)[name] = value
+    asked = _requested(kind, request, parameters)
     return (_with_session(asked) if options.get("retries") else asked), Retries(**options)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import dataclasses
 import inspect
 import io
 import itertools
@@ -897,6 +898,35 @@ def test_ca_bundle_that_cannot_be_used(tmp_path):
     for bundle in (tmp_path / "missing.pem", tmp_path / "empty.pem"):
         with pytest.raises(ConfigurationError, match=f"^the CA bundle {re.escape(str(bundle))} cannot be used: "):
             TranscribeClient("us-east-1", ca_bundle=bundle, credentials=CREDENTIALS)
+
+
+# Keywords
+
+
+def test_keywords_that_are_unknown_are_named_with_what_was_meant():
+    client = TranscribeClient("us-east-1", credentials=CREDENTIALS)
+    start = client.start_stream_transcription
+    request = StartStreamTranscriptionRequest(**PCM)
+    for name in [*(field.name for field in dataclasses.fields(request)), "retries", "retry_on"]:
+        for unknown in {name.title().replace("_", ""), f"{name}_"} - {name}:
+            with pytest.raises(TypeError) as raised:
+                start(**{unknown: None})
+            assert str(raised.value) == f"unexpected keyword argument {unknown!r}: did you mean {name}?"
+    for made in (lambda: start(request, zebra=1), lambda: client.start_medical_scribe_stream(zebra=1)):
+        with pytest.raises(TypeError, match=r"^unexpected keyword argument 'zebra'$"):
+            made()
+
+    async def main():
+        with pytest.raises(
+            TypeError, match=r"^unexpected keyword argument 'LanguageCode': did you mean language_code\?$"
+        ):
+            await anext(client.transcribe(b"", LanguageCode="en-US"))
+        with pytest.raises(
+            TypeError, match=r"^unexpected keyword argument 'langage_code': did you mean language_code\?$"
+        ):
+            await client.presign(langage_code="en-US")
+
+    run(main())
 
 
 # Credentials
