@@ -9,10 +9,12 @@ needed, and nothing of botocore is replaced.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from eventstream._codec import Message
@@ -41,7 +43,8 @@ def fake_response(
         client: of boto3, botocore or aiobotocore.
         operation: the method's name, such as ``converse_stream``, or the operation's, ``ConverseStream``.
         events: messages (see `event`, `exception` and `error`), bytes that are sent as they are (`cut`, `corrupted`,
-            or a recording), and pauses (`slow`). If they end early, the response does: cleanly, as to HTTP.
+            or a recording), and pauses (`slow`). If they end early, the response does: cleanly, as to HTTP. Of events
+            the type and the names in JSON must be those of the operation; send others as bytes, with ``encode()``.
         headers: of the HTTP response, from which botocore takes the other members of the result.
         chunk_size: the bytes come in pieces of this size; None: each item in one piece.
 
@@ -50,7 +53,8 @@ def fake_response(
 
     Raises:
         ValueError: the client has no such method, its response is not an event stream, or its request is one, too (see
-            `eventstream.adapters.boto3.serve`); or `chunk_size` is less than 1.
+            `eventstream.adapters.boto3.serve`); the operation has no such event, or no such member of an event; or
+            `chunk_size` is less than 1.
         TypeError: an item is of another type.
     """
     items = list(events)
@@ -68,6 +72,9 @@ def fake_response(
         raise ValueError(f"{name} does not answer with an event stream")
     if model.has_event_stream_input:
         raise ValueError(f"{name} streams in both directions: serve it with eventstream.adapters.boto3.serve")
+    for item in items:
+        if isinstance(item, Message) and item.message_type == "event" and not _is_initial(item):
+            _check_event(item, model)
     requests: list[dict[str, Any]] = []
     answer = _Answer(client, model, items, headers or {}, chunk_size)
     hooks = {
@@ -81,6 +88,51 @@ def fake_response(
     finally:
         for hook, handler in hooks.items():
             client.meta.events.unregister(hook, handler)
+
+
+def _check_event(message: Message, model: Any) -> None:
+    """Check that botocore knows all of an event: it drops the rest, and a test would not meet what it means to.
+
+    Raises:
+        ValueError: the operation has no such event, or it has no such member.
+    """
+    events = model.get_event_stream_output().members
+    kind = str(message.event_type)
+    if kind not in events:
+        raise ValueError(f"{model.name} has no event {kind!r}{_meant(kind, events)}; {_UNCHECKED}")
+    shape = events[kind]
+    shape = next((member for member in shape.members.values() if member.serialization.get("eventpayload")), shape)
+    try:
+        value = json.loads(bytes(message.payload))
+    except ValueError:  # it is text, XML, or nothing
+        return
+    for path, names in _unknown(value, shape, kind):
+        name = path.rpartition(".")[2]
+        raise ValueError(f"{model.name} has no member {path}{_meant(name, names)}; {_UNCHECKED}")
+
+
+_UNCHECKED = "to send it nevertheless, encode() the event"
+
+
+def _unknown(value: object, shape: Any, path: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the members of JSON that the shape does not have, each with those that it could be."""
+    if shape.type_name == "structure" and isinstance(value, dict) and not shape.is_document_type:
+        members = {member.serialization.get("name", name): member for name, member in shape.members.items()}
+        for name, inner in value.items():
+            if name in members:
+                yield from _unknown(inner, members[name], f"{path}.{name}")
+            else:
+                yield f"{path}.{name}", list(members)
+    elif shape.type_name == "list" and isinstance(value, list):
+        for inner in value:
+            yield from _unknown(inner, shape.member, path)
+    elif shape.type_name == "map" and isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _unknown(inner, shape.value, f"{path}.{name}")
+
+
+def _meant(name: str, names: Iterable[str]) -> str:
+    return "".join(f" (did you mean {close!r}?)" for close in get_close_matches(name, names, 1))
 
 
 class _Answer:

@@ -6,10 +6,11 @@ import asyncio
 import time
 from contextlib import nullcontext
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 
-from eventstream.testing import corrupted, cut, error, event, exception, fake_response, slow
+from eventstream.testing import corrupted, cut, error, event, exception, fake_response, responses, slow
 
 if find_spec("botocore") is None:
     pytest.skip("botocore is not installed", allow_module_level=True)
@@ -200,6 +201,17 @@ def test_recording(caller):
     assert converse(caller, [HELLO.encode() + STOP.encode(), b""]).heard == HEARD
 
 
+def test_unknown_event_is_sent_as_bytes(caller):
+    """As a service does that is newer than its model in botocore, which drops it."""
+    events = [event("foo", {}).encode(), HELLO, event("messageStart", {"rol": "user"}).encode(), STOP]
+    assert converse(caller, events).heard == [HEARD[0], {"messageStart": {}}, HEARD[1]]
+
+
+def test_document_may_have_any_members():
+    shape = SimpleNamespace(type_name="structure", is_document_type=True)
+    assert not list(responses._unknown({"any": 1}, shape, "path"))
+
+
 def test_calls_are_answered_and_kept(bedrock):
     with fake_response(bedrock, "converse_stream", iter([HELLO])) as requests:
         for model in ("first", "second"):
@@ -266,6 +278,18 @@ def test_stream_that_is_closed_ends(caller):
         ),
         ("converse_stream", [{}], {}, TypeError, "events must be messages, bytes or pauses, not dict"),
         ("converse_stream", [], {"chunk_size": 0}, ValueError, "chunk_size=0: at least 1 is needed"),
+        (
+            *("converse_stream", [HELLO, event("messageStopp", {})], {}, ValueError),
+            r"ConverseStream has no event 'messageStopp' \(did you mean 'messageStop'\?\); to send it .*",
+        ),
+        (
+            *("converse_stream", [event("messageStart", {"rol": "user"})], {}, ValueError),
+            r"ConverseStream has no member messageStart\.rol \(did you mean 'role'\?\); to send it nevertheless, .*",
+        ),
+        (
+            *("converse_stream", [event("contentBlockDelta", {"delta": {"Text": "a"}})], {}, ValueError),
+            r"ConverseStream has no member contentBlockDelta\.delta\.Text \(did you mean 'text'\?\); .*",
+        ),
     ],
 )
 def test_arguments_that_cannot_be(bedrock, operation, events, options, kind, text):
