@@ -4,8 +4,8 @@
     eventstream emulate --port 8443 --tls ca.pem
     SSL_CERT_FILE=ca.pem python examples/aws_client.py https://localhost:8443
 
-This client speaks HTTP/2 only over TLS. It takes the certificate from SSL_CERT_FILE, and the endpoint and the keys from
-nowhere but its arguments.
+This client speaks HTTP/2 only over TLS. On Linux it trusts the certificate that SSL_CERT_FILE names. The endpoint must
+be given as an object; keys may also come from the environment.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ def test_adapter_is_in_use(adapted, emulator_for):
     )
 
 
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="the system's certificates are used, not SSL_CERT_FILE")
 def test_example_of_the_documentation(amazon_transcribe, emulator_for):
     with emulator_for(amazon_transcribe) as emulator:
         done = subprocess.run(
