@@ -286,6 +286,8 @@ def _open(name: str, stack: contextlib.ExitStack, *, follow: bool) -> Body:
     if name == "-":
         file: Any = standard_input()
     else:
+        if follow:
+            _await_file(name)
         file = stack.enter_context(open(name, "rb", buffering=0))  # noqa: SIM115 (the stack closes it)
     try:
         status = os.fstat(file.fileno())
@@ -300,6 +302,15 @@ def _open(name: str, stack: contextlib.ExitStack, *, follow: bool) -> Body:
             return Body(whole=whole, part=partial(_part, file, name))
     read = getattr(file, "read1", file.read)
     return Body(iter(lambda: _read(read, name), b""))
+
+
+def _await_file(name: str) -> None:
+    """Wait until there is such a file, if its folder is there."""
+    if os.path.exists(name) or not os.path.isdir(os.path.dirname(name) or os.curdir):
+        return
+    complaint(f"{name}: waiting for the file")
+    while not os.path.exists(name):
+        time.sleep(_POLL_SECONDS)
 
 
 def _part(file: BinaryIO, name: str, start: int, end: int) -> bytes:

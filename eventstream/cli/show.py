@@ -52,7 +52,7 @@ Examples:
     help="Show only messages with a header NAME, or a field .PATH of a JSON payload: NAME, NAME=VALUE, NAME!=VALUE or "
     "NAME~REGEX. Messages nested in one are tested, too. If it is given several times, all conditions must hold.",
 )
-@click.option("--follow", is_flag=True, help="Keep reading while the file grows. It must be a raw stream.")
+@click.option("--follow", is_flag=True, help="Wait for the file, and read it while it grows. It must be a raw stream.")
 def command(
     files: tuple[str, ...],
     form: str | None,

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+import types
 
 import frames
 import pytest
@@ -225,6 +226,25 @@ def test_follow_shows_what_is_written_next(run, tmp_path, monkeypatch):
     assert run("show", "--follow", path).status == 130
     writer.join(10)
     assert seen == [frames.EVENT_FRAME, frames.TAIL_FRAME]
+
+
+def test_follow_waits_for_the_file(run, tmp_path, monkeypatch):
+    path = tmp_path / "late"
+
+    def sleep(seconds):
+        if path.exists():
+            raise KeyboardInterrupt
+        path.write_bytes(frames.EVENT_FRAME)
+
+    monkeypatch.setattr(_inputs, "time", types.SimpleNamespace(sleep=sleep))
+    done = run("show", "--follow", path)
+    assert (done.status, done.err) == (130, f"{path}: waiting for the file\n\n")
+    assert ":event-type=TranscriptEvent" in done.out
+
+
+def test_follow_does_not_wait_for_a_folder(run, tmp_path):
+    path = tmp_path / "nowhere" / "late"
+    assert run("show", "--follow", path) == (2, "", f"{path}: No such file or directory\n")
 
 
 @pytest.mark.parametrize(
