@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import SupportsIndex, TypeAlias, TypeVar
 
-    from typing_extensions import Buffer, Self, final
+    from typing_extensions import Buffer, Self, TypeIs, final
 
     T = TypeVar("T")
     V = TypeVar("V", bound=HeaderValue)
@@ -135,8 +135,13 @@ def _limit_of(name: str, limit: SupportsIndex | None) -> int:
 # Headers
 
 
+def _is_a(value: object, class_: type[T]) -> TypeIs[T]:
+    """Return whether it is one, and does not only say so, as a mock does."""
+    return issubclass(type(value), class_)
+
+
 def _encode_name(name: str) -> bytes:
-    if not isinstance(name, str):
+    if not _is_a(name, str):
         raise TypeError(f"a header name must be a str, not {type(name).__name__}")
     try:
         raw = str.encode(name)
@@ -169,17 +174,17 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
         return bytes([HeaderType.TRUE])
     if value is False:
         return bytes([HeaderType.FALSE])
-    if isinstance(value, str):
+    if _is_a(value, str):
         try:
             return _encode_sized(name, HeaderType.STRING, str.encode(value))
         except UnicodeEncodeError:
             raise InvalidHeaderValue(name, "lone surrogates cannot be encoded as UTF-8") from None
-    if isinstance(value, int):
+    if _is_a(value, int):
         for type_, (_, class_) in reversed(_INTEGERS.items()):
-            if class_ is not int and isinstance(value, class_):
+            if class_ is not int and _is_a(value, class_):
                 return _encode_integer(name, type_, value)
         return _encode_integer(name, HeaderType.INTEGER, value)
-    if isinstance(value, datetime.datetime):
+    if _is_a(value, datetime.datetime):
         try:
             timestamp = Timestamp.from_datetime(value)
         except InvalidHeaderValue as error:

@@ -286,6 +286,19 @@ def test_value_of_another_type_is_a_type_error_with_its_name(codec, value):
         codec.Headers({"name-of-it": value})
 
 
+@each("class_", [str, int, bytes, Timestamp, datetime.datetime], ids=lambda class_: class_.__name__)
+def test_object_that_only_claims_a_class_is_a_type_error(codec, class_):
+    """As mocks do."""
+
+    class Liar:
+        __class__ = class_
+
+    with pytest.raises(TypeError, match=r"header 'n': a Liar is not a header value"):
+        codec.Headers({"n": Liar()})
+    with pytest.raises(TypeError, match=r"a header name must be a str, not Liar"):
+        codec.Headers({Liar(): 1})
+
+
 def test_naive_datetime_is_refused(codec):
     with pytest.raises(InvalidHeaderValue, match="naive") as raised:
         codec.Headers({"n": datetime.datetime(2026, 1, 1)})
