@@ -24,7 +24,7 @@ from eventstream.signing import Credentials
         ({"credentials": Credentials("AKIDEXAMPLE", "other")}, 403, "InvalidSignatureException"),
         ({"credentials": Credentials("AKIDOTHER", "other")}, 403, "UnrecognizedClientException"),
         ({"operation": replace(TALK, path="/nowhere/{bot}")}, 404, "UnknownOperationException"),
-        ({"operation": replace(TALK, request=Strings(), path="/bots/{bot}/talk")}, None, None),
+        ({"operation": replace(TALK, request=Strings(["bot"]))}, None, None),
     ],
 )
 def test_requests_that_are_refused(change, status, code):
