@@ -32,7 +32,7 @@ def event(name, payload=b'{"text": "hello"}', **headers):
 # What is checked when a table is made
 
 
-@each("endpoint", ["talk.{regoin}.{suffix}", "talk.{}.{suffix}", "talk.{region", "talk.{region.x}"])
+@each("endpoint", ["talk.{zone}.{suffix}", "talk.{}.{suffix}", "talk.{region", "talk.{region.x}"])
 def test_operation_with_a_wrong_place_in_its_endpoint(endpoint):
     with pytest.raises(
         ValueError, match=r"^Talk: the endpoint is 'talk\..* \(allowed: the places {region} and {suffix}\)$"
