@@ -21,7 +21,7 @@ LAYERS = [
     {""},
     {"signing"},
     {"duplex"},
-    {"service_errors"},
+    {"events", "service_errors"},
     {"operation"},
     {"_json", "parameters", "structs", "session"},
     {"_waiting", "proxy"},

@@ -380,7 +380,7 @@ FAULTS = [
         )
     ),
     Fault(
-        *("any-number-of-values", "No event holds up the others", "eventstream/operation.py"),
+        *("any-number-of-values", "No event holds up the others", "eventstream/events.py"),
         "            if limit is not None and has_too_many_values(message.payload, limit):\n",
         "            if False:\n",
         tests("tests/test_structs.py"),
@@ -398,10 +398,10 @@ FAULTS = [
         tests("tests/test_layers.py"),
     ),
     Fault(
-        *("whole-paths", "No reach", "eventstream/operation.py"),
+        *("whole-paths", "No reach", "eventstream/events.py"),
         "at {unquoted(path)}",
         "at {path}",
-        tests("tests/test_operation.py", "-k", "paths_are_shown"),
+        tests("tests/test_events.py", "-k", "paths_are_shown"),
     ),
     Fault(
         *("long-quotes", "No reach", "eventstream/_text.py"),
