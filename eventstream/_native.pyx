@@ -526,7 +526,7 @@ cdef int write_value(Writer *writer, object name, object value) except -1:
         except InvalidHeaderValue as error:
             raise InvalidHeaderValue(name, str(error)) from None
         return write_integer(writer, name, TYPE_TIMESTAMP, timestamp)
-    if isinstance(value, uuid_class()):
+    if issubclass(type(value), uuid_class()):
         return write_uuid(writer, uuid_bytes(value))
     return write_buffer(writer, name, value)
 

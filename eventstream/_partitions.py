@@ -20,8 +20,8 @@ _DOMAINS = {
 def check_region(region: str) -> None:
     """Check that a region can be a part of a host's name.
 
-    Upper case is refused, too: hosts are equal in either case, but partitions are told by lower case, and signatures
-    for ``US-EAST-1`` are not those for ``us-east-1``.
+    Upper case is refused, too: hosts are equal in either case, but partitions are recognised by lower-case prefixes,
+    and signatures for ``US-EAST-1`` are not those for ``us-east-1``.
 
     Raises:
         ValueError: it has other characters than lower-case letters, digits and inner hyphens, or not 1 to 63.

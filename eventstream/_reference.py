@@ -190,7 +190,7 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
         except InvalidHeaderValue as error:
             raise InvalidHeaderValue(name, str(error)) from None
         return _encode_value(name, timestamp)
-    if isinstance(value, uuid.UUID):
+    if _is_a(value, uuid.UUID):
         return bytes([HeaderType.UUID]) + uuid_bytes(value)
     try:
         view = _view_of(value)

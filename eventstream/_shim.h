@@ -257,10 +257,12 @@ enum { ES_MAX_SPINS = 100 };
 static volatile int es_taken;
 #endif
 
-/* As long as about 100 instructions. */
+/* Waits as long as about 100 instructions take; on other CPUs not at all. */
 static inline void es_relax(void) {
 #if defined(_M_X64) || defined(_M_IX86)
     _mm_pause();
+#elif defined(_M_ARM64)
+    __isb(_ARM64_BARRIER_SY);
 #elif defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)

@@ -174,7 +174,7 @@ async def connect(
 def _reason(error: OSError) -> str | None:
     """Return the system's text for an error's number, in place of asyncio's, which repeats the address as a tuple.
 
-    None: it is a library's number, or there are no such texts.
+    None if the number is a library's own, or on Windows, where Python has no text for it.
     """
     if isinstance(error, (ssl.SSLError, socket.gaierror)) or sys.platform == "win32":
         return None

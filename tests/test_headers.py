@@ -286,7 +286,7 @@ def test_value_of_another_type_is_a_type_error_with_its_name(codec, value):
         codec.Headers({"name-of-it": value})
 
 
-@each("class_", [str, int, bytes, Timestamp, datetime.datetime], ids=lambda class_: class_.__name__)
+@each("class_", [str, int, bytes, Timestamp, datetime.datetime, uuid.UUID], ids=lambda class_: class_.__name__)
 def test_object_that_only_claims_a_class_is_a_type_error(codec, class_):
     """As mocks do."""
 

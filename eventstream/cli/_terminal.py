@@ -1,5 +1,5 @@
-"""What is written: lines that cannot control a terminal, files that are whole or absent, progress where it is seen. And
-what the shell is told in the end.
+"""What is written: lines that cannot control a terminal, files that are whole or absent, progress where it is seen; and
+the exit statuses.
 """
 
 from __future__ import annotations

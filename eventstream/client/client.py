@@ -318,7 +318,7 @@ class Client:
 
 
 class _Opening(AbstractAsyncContextManager[_S]):
-    """Opens a stream on entering; whoever takes it for the stream is told so."""
+    """Opens a stream on entering; using it as the stream raises an error that says so."""
 
     def __init__(self, opening: AbstractAsyncContextManager[_S]) -> None:
         self._opening = opening

@@ -142,7 +142,8 @@ class TranscribeClient(Client):
         endpoint: as given or found.
 
     Raises:
-        ConfigurationError: no region was found, or the endpoint or the CA bundle cannot be used.
+        ConfigurationError: no region was found, or the region, the endpoint, the CA bundle, the proxy or a timeout
+            cannot be used; or see `endpoint_of`.
         TypeError: the credentials are of another type.
     """
 

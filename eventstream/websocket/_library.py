@@ -70,7 +70,7 @@ def asked_for_websocket(max_head: int) -> HTTPConnection:
 
 
 def wire_of(response: HTTPInterim) -> bytes:
-    """Return an interim response as it was received."""
+    """Return an interim response as bytes, for the library to read."""
     lines = [b"HTTP/%b %d %b" % (response.http_version, response.status_code, response.reason)]
     lines += [b"%b: %b" % field for field in response.headers.raw_items()]
     return b"".join(line + b"\r\n" for line in [*lines, b""])

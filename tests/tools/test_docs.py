@@ -54,5 +54,5 @@ def test_source_says_what_only_the_built_page_has(path):
             continue  # an extra that is not installed here
         assert f"NAME\n    {module}" in pydoc.render_doc(module, renderer=pydoc.plaintext)
     built = hooks.on_page_markdown(text, page=SimpleNamespace(file=SimpleNamespace(src_uri=path.name)))
-    assert "source of a page" not in built
+    assert "source of a documentation page" not in built
     assert len(text) - len(built) == sum(map(len, notes))

@@ -682,7 +682,7 @@ def test_piece_that_is_not_contiguous():
         list(iter_chunks([memoryview(b"abcdef")[::2]], AudioFormat(16000)))
 
 
-NEEDS_LITTLE_ENDIAN = pytest.mark.skipif(sys.byteorder == "big", reason="its own 16-bit integers are no PCM here")
+NEEDS_LITTLE_ENDIAN = pytest.mark.skipif(sys.byteorder == "big", reason="its own 16-bit integers are not PCM here")
 
 
 def shaped(form, *shape):

@@ -92,7 +92,7 @@ def test_transcribe_reads_a_source_that_blocks_in_a_thread():
 
 
 def test_transcribe_refuses_a_piece_that_is_none():
-    """It is no end: what comes after it would be lost."""
+    """It is not an end: what comes after it would be lost."""
     with serving() as client, pytest.raises(TypeError, match="NoneType"):
         list(client.transcribe(iter([AUDIO[:5_000], None, AUDIO[5_000:]]), pace=False, **PCM))
 

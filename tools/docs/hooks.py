@@ -20,7 +20,7 @@ MOVED = {
 }
 
 
-UNBUILT = re.compile(r"^> This is the source of a page: .*\n(?:> .*\n)*\n", re.MULTILINE)
+UNBUILT = re.compile(r"^> This is the source of a documentation page\. .*\n(?:> .*\n)*\n", re.MULTILINE)
 """What a reader of the sources is told."""
 
 
