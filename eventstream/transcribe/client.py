@@ -250,6 +250,7 @@ class TranscribeClient(Client):
         operation = _OPERATIONS.get(kind)
         if operation is None:
             raise TypeError(f"expected a request of Transcribe to presign, not {kind.__name__}")
+        _check_names(kind, parameters, ["expires"])
         return await self.presign_url(operation, _requested(kind, request, {**parameters}), expires=expires)
 
     def _started(
@@ -337,7 +338,7 @@ class TranscribeClient(Client):
             )
         tries = Retries(retries, retry_on or retryable, deadline)
         given: dict[str, Any] = dict(parameters)
-        _check_names(StartStreamTranscriptionRequest, given)
+        _check_names(StartStreamTranscriptionRequest, given, TranscribeClient.transcribe.__kwdefaults__ or ())
         asked = (
             _requested(StartStreamTranscriptionRequest, request, given)
             if request is not None or given.keys() >= _WHAT_A_WAV_SAYS
@@ -509,12 +510,18 @@ def _parameters_of(format: AudioFormat) -> dict[str, Any]:
 _OPTIONS = tuple(StartOptions.__annotations__)
 
 
-def _check_names(kind: type[_Request], parameters: Iterable[str]) -> None:
-    """Raise a ``TypeError`` for a keyword that is not a parameter of the request."""
+def _check_names(kind: type[_Request], parameters: Iterable[str], options: Iterable[str]) -> None:
+    """Raise a ``TypeError`` for a keyword that is not a parameter of the request.
+
+    Args:
+        kind: the class of the request.
+        parameters: the keywords that were given, without the options.
+        options: the other keywords that the called method takes, any of which may have been meant.
+    """
     known = [field.name for field in fields(kind)]
     for name in parameters:
         if name not in known:
-            raise TypeError(f"unexpected keyword argument {name!r}{_suggestion(name, [*known, *_OPTIONS])}")
+            raise TypeError(f"unexpected keyword argument {name!r}{_suggestion(name, [*known, *options])}")
 
 
 def _suggestion(name: str, known: Collection[str]) -> str:
@@ -527,7 +534,6 @@ def _suggestion(name: str, known: Collection[str]) -> str:
 
 
 def _requested(kind: type[_Request], request: _Request | None, parameters: dict[str, Any]) -> _Request:
-    _check_names(kind, parameters)
     made: _Request = kind(**parameters) if request is None else replace(request, **parameters)
     return made
 
@@ -538,6 +544,7 @@ def _asked(kind: type[_Request], request: _Request | None, keywords: Mapping[str
     parameters: dict[str, Any] = {}
     for name, value in keywords.items():
         (options if name in _OPTIONS else parameters)[name] = value
+    _check_names(kind, parameters, _OPTIONS)
     asked = _requested(kind, request, parameters)
     return (_with_session(asked) if options.get("retries") else asked), Retries(**options)
 

@@ -22,6 +22,7 @@ from eventstream.sync import ConfigurationError, NoCredentials, StreamError
 from eventstream.transcribe import client as asynchronous
 from eventstream.transcribe.audio import DEFAULT_DURATION, WavFile
 from eventstream.transcribe.audio.chunks import is_buffer
+from eventstream.transcribe.audio.source import not_audio
 from eventstream.transcribe.call_analytics import StartCallAnalyticsStreamTranscriptionRequest
 from eventstream.transcribe.medical import StartMedicalStreamTranscriptionRequest
 from eventstream.transcribe.medical_scribe import StartMedicalScribeStreamRequest
@@ -215,10 +216,7 @@ def _readable(audio: Any) -> Any:
     if callable(read := getattr(audio, "read1", None) or getattr(audio, "read", None)):
         return audio if inspect.iscoroutinefunction(read) else _Readable(read)
     if not isinstance(audio, Iterable):
-        raise TypeError(
-            "audio must be a path, bytes, an iterable of them or something with read, "
-            f"not {type(audio).__module__}.{type(audio).__qualname__}; of a queue.Queue give iter(queue.get, None)"
-        )
+        raise not_audio(audio, "of a queue.Queue give iter(queue.get, None)")
     return _pieces(audio)
 
 

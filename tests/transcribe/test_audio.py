@@ -707,15 +707,23 @@ def test_array_of_samples(encoding, channels, piece):
     assert b"".join(iter_chunks([piece], AudioFormat(8000, channels, encoding))) == bytes(16)
 
 
+ONE = r"1 channel needs \(samples, 1\); take one channel, e\.g\. "
+COLUMN = r"samples\[:, 0\]"
+
+
 @NEEDS_LITTLE_ENDIAN
 @pytest.mark.parametrize(
     ("encoding", "channels", "piece", "reason"),
     [
-        ("pcm", 1, shaped("h", 8, 2), r"shape \(8, 2\); 1 channel needs \(samples, 1\); take one, "),
-        ("pcm", 2, shaped("h", 2, 8), r"shape \(2, 8\); 2 channels need \(samples, 2\); turn it, "),
+        ("pcm", 1, shaped("h", 8, 2), rf"shape \(8, 2\); {ONE}numpy\.ascontiguousarray\({COLUMN}\), or request two$"),
+        ("pcm", 1, shaped("h", 2, 2), rf"shape \(2, 2\); {ONE}numpy\.ascontiguousarray\({COLUMN}\), or request two$"),
+        ("pcm", 1, shaped("h", 8, 6), rf"shape \(8, 6\); {ONE}numpy\.ascontiguousarray\({COLUMN}\)$"),
+        ("pcm", 1, shaped("h", 2, 8), rf"shape \(2, 8\); {ONE}samples\[0\], or request two$"),
+        ("pcm", 1, shaped("h", 6, 8), rf"shape \(6, 8\); {ONE}samples\[0\]$"),
+        ("pcm", 2, shaped("h", 2, 8), r"shape \(2, 8\); 2 channels need \(samples, 2\); transpose it, "),
         ("pcm", 2, shaped("h", 8, 1), r"shape \(8, 1\); 2 channels need \(samples, 2\)$"),
         ("pcm", 1, shaped("h", 2, 2, 2), r"shape \(2, 2, 2\); 1 channel needs \(samples, 1\)$"),
-        ("g711-alaw", 1, shaped("B", 8, 2), r"shape \(8, 2\); 1 channel needs \(samples, 1\); take one, "),
+        ("g711-alaw", 1, shaped("B", 8, 2), rf"shape \(8, 2\); {ONE}numpy\.ascontiguousarray\({COLUMN}\), "),
         ("pcm", 1, shaped("b", 8), "an array whose items are 'b', .*; pcm needs 16-bit little-endian integers$"),
     ],
 )

@@ -925,6 +925,31 @@ def test_keywords_that_are_unknown_are_named_with_what_was_meant():
             TypeError, match=r"^unexpected keyword argument 'langage_code': did you mean language_code\?$"
         ):
             await client.presign(langage_code="en-US")
+        with pytest.raises(TypeError, match=r"^unexpected keyword argument 'expire': did you mean expires\?$"):
+            await client.presign(expire=60)
+        with pytest.raises(TypeError, match=r"^unexpected keyword argument 'retrys'$"):
+            await client.presign(retrys=1)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [
+        ("keepalive", "keep_alive"),
+        ("keepAlive", "keep_alive"),
+        ("chunk_durations", "chunk_duration"),
+        ("replays", "replay"),
+        ("on_restarts", "on_restart"),
+        ("retryOn", "retry_on"),
+    ],
+)
+def test_keywords_of_transcribe_are_suggested(unknown, meant):
+    async def main():
+        client = TranscribeClient("us-east-1", credentials=CREDENTIALS)
+        with pytest.raises(TypeError) as raised:
+            await anext(client.transcribe(b"", **{unknown: 1}))
+        assert str(raised.value) == f"unexpected keyword argument {unknown!r}: did you mean {meant}?"
 
     run(main())
 

@@ -100,7 +100,9 @@ def test_transcribe_refuses_a_piece_that_is_none():
 def test_transcribe_says_how_to_take_a_queue():
     audio = queue.Queue()
     with serving() as client:
-        with pytest.raises(TypeError, match=r"not queue\.Queue; of a queue\.Queue give iter\(queue\.get, None\)$"):
+        kinds = "a path, bytes, an iterable of them or something with read"
+        text = rf"^audio must be {kinds}, not queue\.Queue; of a queue\.Queue give iter\(queue\.get, None\)$"
+        with pytest.raises(TypeError, match=text):
             client.transcribe(audio, pace=False, **PCM)
         audio.put(AUDIO)
         audio.put(None)

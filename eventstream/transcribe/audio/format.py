@@ -169,9 +169,12 @@ class AudioFormat:
             return
         hint = ""
         if len(shape) == 2 and self.channels == 1:
-            hint = "; take one, e.g. numpy.ascontiguousarray(samples[:, 0]), or request two"
+            in_rows = 0 < shape[0] < shape[1]  # a row for each channel, as librosa and torchaudio have them
+            hint = "; take one channel, e.g. " + ("samples[0]" if in_rows else "numpy.ascontiguousarray(samples[:, 0])")
+            if shape[0 if in_rows else 1] == 2:
+                hint += ", or request two"
         elif len(shape) == 2 and shape[0] == self.channels:
-            hint = "; turn it, e.g. numpy.ascontiguousarray(samples.T)"
+            hint = "; transpose it, e.g. numpy.ascontiguousarray(samples.T)"
         channels = "1 channel needs" if self.channels == 1 else f"{self.channels} channels need"
         raise InvalidAudio(f"an array of shape {shape}; {channels} (samples, {self.channels}){hint}")
 

@@ -264,11 +264,14 @@ def _pieces(audio: Any, expected: AudioFormat | None) -> AsyncIterator[Buffer]:
     if isinstance(audio, AsyncIterable) or inspect.iscoroutinefunction(getattr(audio, "read", None)):
         return aiter(apieces_of(audio, size))
     if not (is_buffer(audio) or hasattr(audio, "read") or isinstance(audio, Iterable)):
-        raise TypeError(
-            "audio must be a path, bytes, an iterable of them, an asyncio.Queue or something with read, "
-            f"not {type(audio).__module__}.{type(audio).__qualname__}"
-        )
+        raise not_audio(audio, "an asyncio.Queue is allowed, too")
     return _each(pieces_of(audio, size))
+
+
+def not_audio(audio: object, hint: str) -> TypeError:
+    """Return the error for an object of a type that does not hold audio, with a hint for the caller."""
+    name = f"{type(audio).__module__}.{type(audio).__qualname__}"
+    return TypeError(f"audio must be a path, bytes, an iterable of them or something with read, not {name}; {hint}")
 
 
 async def _each(pieces: Iterable[Buffer]) -> AsyncIterator[Buffer]:
