@@ -1,6 +1,7 @@
-"""How a class refuses a call that it does not take: under its own name, and in one wording for both implementations.
+"""How calls with wrong arguments are refused: in one wording, wherever it is found out.
 
-Python and Cython each have words of their own, and name the function behind the class.
+A class refuses a call that it does not take under its own name, and alike in both implementations: Python and Cython
+each have words of their own, and name the function behind the class.
 """
 
 from __future__ import annotations
@@ -43,6 +44,20 @@ def check_call(class_: str, most: int, names: tuple[str, ...], given: int, named
             raise TypeError(f"{class_}() got an unexpected keyword argument {name!r}")
         if names.index(name) < given:
             raise TypeError(f"{class_}() got multiple values for argument {name!r}")
+
+
+def check_event_types(name: str, events: object) -> None:
+    """Check that a str is not given for a collection of event types: its characters would be taken for them.
+
+    Args:
+        name: that of the argument.
+        events: what was given.
+
+    Raises:
+        TypeError: it is a str.
+    """
+    if isinstance(events, str):
+        raise TypeError(f"{name} must be a collection of event types, such as {{{events!r}}}, not a str")
 
 
 def checked(new: T) -> T:

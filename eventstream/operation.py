@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote as percent_encode
 from urllib.parse import unquote
 
+from eventstream._arguments import check_event_types
 from eventstream._codec import Headers, Message
 from eventstream._partitions import check_region, domain_of
 from eventstream._text import quote
@@ -177,9 +178,9 @@ class Strings:
         """
         lacking, unused = sorted({*labels} - {*self._labels}), sorted({*self._labels} - {*labels})
         if lacking:
-            raise ValueError(f"{operation}: the path has the label {quote(lacking[0])}, and its request has not")
+            raise ValueError(f"{operation}: the path has the label {quote(lacking[0])}, but the request does not")
         if unused:
-            raise ValueError(f"{operation}: the request has the label {quote(unused[0])}, and its path has not")
+            raise ValueError(f"{operation}: the request has the label {quote(unused[0])}, but the path does not")
 
     def _check(self, value: Mapping[str, str]) -> None:
         known = {*self._labels, *self._query, *self._headers}
@@ -213,8 +214,7 @@ class Completion:
     last: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if isinstance(self.last, str):
-            raise TypeError(f"last must be a collection of event types, such as {{{self.last!r}}}, not a str")
+        check_event_types("last", self.last)
 
     def missing(self, input_ended: bool, last: str | None) -> bool:
         """Return whether something is missing when the response ends now.
@@ -325,7 +325,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         for endpoint in (self.endpoint, self.fips_endpoint or ""):
             try:
                 endpoint.format(region="", suffix="")
-            except (AttributeError, LookupError, ValueError):
+            except (AttributeError, LookupError, TypeError, ValueError):
                 what = f"{quote(endpoint)} (allowed: the places {{region}} and {{suffix}})"
                 raise ValueError(f"{self.name}: the endpoint is {what}") from None
         if isinstance(self.request, Strings):

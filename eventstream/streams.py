@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 
+from eventstream._arguments import check_event_types
 from eventstream._codec import Decoder
 from eventstream.exceptions import DecodeError, IncompleteStream
 from eventstream.wire import (
@@ -169,8 +170,7 @@ async def _amessages(
 def _last_events(last: Collection[str] | None) -> frozenset[str] | None:
     if last is None:
         return None
-    if isinstance(last, str):
-        raise TypeError(f"last must be a collection of event types, such as {{{last!r}}}, not a str")
+    check_event_types("last", last)
     events = frozenset(last)
     if not events:
         raise ValueError("last is empty: name an event type, or pass None to accept any end")
@@ -460,8 +460,7 @@ class _PayloadText:
     """Decodes payloads one after the other, and knows at which offset each message lies."""
 
     def __init__(self, encoding: str, event_types: Collection[str] | None) -> None:
-        if isinstance(event_types, str):
-            raise TypeError(f"event_types must be a collection, such as {{{event_types!r}}}, not a str")
+        check_event_types("event_types", event_types)
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._encoding = encoding
         self._event_types = None if event_types is None else frozenset(event_types)

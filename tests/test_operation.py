@@ -28,7 +28,7 @@ def event(name, payload=b'{"text": "hello"}', **headers):
 # What is checked when a table is made
 
 
-@each("endpoint", ["talk.{zone}.{suffix}", "talk.{}.{suffix}", "talk.{region", "talk.{region.x}"])
+@each("endpoint", ["talk.{zone}.{suffix}", "talk.{}.{suffix}", "talk.{region", "talk.{region.x}", "talk.{region[a]}"])
 def test_operation_with_a_wrong_place_in_its_endpoint(endpoint):
     with pytest.raises(
         ValueError, match=r"^Talk: the endpoint is 'talk\..* \(allowed: the places {region} and {suffix}\)$"
@@ -37,12 +37,12 @@ def test_operation_with_a_wrong_place_in_its_endpoint(endpoint):
 
 
 def test_operation_with_a_label_that_its_request_lacks():
-    with pytest.raises(ValueError, match=r"^Talk: the path has the label 'bto', and its request has not$"):
+    with pytest.raises(ValueError, match=r"^Talk: the path has the label 'bto', but the request does not$"):
         replace(TALK, path="/bots/{bto}/talk")
 
 
 def test_operation_with_a_label_that_its_path_lacks():
-    with pytest.raises(ValueError, match=r"^Talk: the request has the label 'bot', and its path has not$"):
+    with pytest.raises(ValueError, match=r"^Talk: the request has the label 'bot', but the path does not$"):
         replace(TALK, path="/talk")
 
 

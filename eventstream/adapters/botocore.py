@@ -58,6 +58,7 @@ from botocore.eventstream import (
 )
 
 from eventstream import exceptions
+from eventstream._arguments import check_event_types
 from eventstream._codec import Decoder, DecoderMap
 from eventstream.adapters._convert import Errors, header_converter
 from eventstream.adapters._install import Installation, Replacement
@@ -311,9 +312,8 @@ def install(*, last: Mapping[str, Collection[str]] | None = None) -> contextlib.
     Raises:
         TypeError: the types of an operation are a str.
     """
-    for events in (last or {}).values():
-        if isinstance(events, str):
-            raise TypeError(f"last must have a collection of event types, such as {{{events!r}}}, not a str")
+    for operation, events in (last or {}).items():
+        check_event_types(f"last[{operation!r}]", events)
     aio = sys.modules.get("aiobotocore.eventstream")
     if aio is not None:
         _INSTALLATION.add(_aio_loop(aio))

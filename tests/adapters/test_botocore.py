@@ -445,7 +445,8 @@ def test_last_event_by_the_name_of_either(events_of, name):
 
 
 def test_last_event_that_is_a_str_is_refused():
-    with pytest.raises(TypeError, match=r"^last must have a collection of event types, such as {'End'}, not a str$"):
+    text = r"^last\['Operation'\] must be a collection of event types, such as {'End'}, not a str$"
+    with pytest.raises(TypeError, match=text):
         ours.install(last={"Operation": "End"})
     assert botocore.eventstream.EventStreamBuffer is not ours.EventStreamBuffer
 
