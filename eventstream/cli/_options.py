@@ -10,7 +10,7 @@ import click
 
 from eventstream._text import visible
 from eventstream.cli import _inputs
-from eventstream.cli._recording import UnusableInput
+from eventstream.cli._recording import UnreadableInput, UnusableInput
 from eventstream.cli._terminal import FAULTS, TROUBLE, Progress, complaint, counted
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, DEFAULT_MAX_PAYLOAD_LENGTH
 
@@ -104,7 +104,7 @@ def each(names: Iterable[str], form: str | None, work: Callable[[Recording], boo
     given = list(names) or ["-"]
     with Progress("-" if "-" in given else "", wanted=not follow) as progress:
         for argument in given:
-            has_stream = has_notes = False
+            has_stream = has_notes = has_unread = False
             for name, is_found in _inputs.paths([argument]):
                 try:
                     if isinstance(name, UnusableInput):
@@ -116,11 +116,12 @@ def each(names: Iterable[str], form: str | None, work: Callable[[Recording], boo
                             status = max(status, 0 if work(recording) else FAULTS)
                 except UnusableInput as error:
                     complaint(str(error))
+                    has_unread |= isinstance(error, UnreadableInput)
                     if is_found and error.is_text:  # a folder may hold notes, too
                         has_notes = True
                     else:
                         status = max(status, error.status)
-            if has_notes and not has_stream:
+            if has_notes and not has_stream and not has_unread:  # which may hold one
                 complaint(f"{argument}: there is no event stream in it")
                 status = max(status, FAULTS)
     return status

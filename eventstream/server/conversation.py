@@ -434,7 +434,10 @@ def _yields(handler: Handler) -> bool:
 
 
 def _wrapped(handler: Handler) -> Handler | None:
-    """Return what a handler hands its arguments on to: what it wraps, if it takes ``(*args, **kwargs)``."""
+    """Return what a handler hands its arguments on to: what it wraps, if it takes ``(*args, **kwargs)``.
+
+    None: it hands them on to nothing, or that cannot be told.
+    """
     wrapped = getattr(handler, "__wrapped__", None)
     if not callable(wrapped):
         return None
@@ -445,7 +448,10 @@ def _wrapped(handler: Handler) -> Handler | None:
     if kinds != [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]:
         return None
     if inspect.ismethod(handler):
-        wrapped = wrapped.__get__(handler.__self__)
+        bind = getattr(wrapped, "__get__", None)
+        if bind is None:  # e.g. an instance with `__call__`, so the method need not hand on `self`
+            return None
+        wrapped = bind(handler.__self__)
     return cast("Handler", wrapped)
 
 

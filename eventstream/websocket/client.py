@@ -46,7 +46,9 @@ MAX_HEAD = 65_536
 """Bytes of the status line and headers that a server answers with."""
 
 _HTTP_1 = b"HTTP/1."
+_HTTP_1_1 = b"HTTP/1.1"
 _NOT_HTTP_1 = "the server does not speak HTTP/1.1, which a WebSocket needs"
+_BAD_HEAD = f"the head of the server's answer is malformed, or too long (at most {MAX_HEAD >> 10} KiB)"
 
 
 class ClientSocket(Connection):
@@ -61,6 +63,7 @@ class ClientSocket(Connection):
         super().__init__(self._client_protocol, idle_frames)
         self._response: Response | None = None
         self._http: HTTPConnection | None = asked_for_websocket(MAX_HEAD)  # None once the server has agreed
+        self._beginning = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the request."""
@@ -83,6 +86,7 @@ class ClientSocket(Connection):
         """Process what came over HTTP, or with no bytes its end; return how the WebSocket begins, if it does."""
         if self.peer_ended or self._error is not None:
             return b""
+        self._beginning += data[: len(_HTTP_1_1) - len(self._beginning)]
         try:
             http.receive_data(data)
             while isinstance(event := http.next_event(), (HTTPInterim, HTTPResponse, HTTPData)):
@@ -119,7 +123,10 @@ class ClientSocket(Connection):
         """Return what is wrong with an answer that h11 cannot read any further."""
         if self._response is not None:
             return "the server broke off its answer" if hung_up else "the body of the server's answer is malformed"
-        return "the server hung up without answering the WebSocket handshake" if hung_up else _NOT_HTTP_1
+        return "the server hung up without answering the WebSocket handshake" if hung_up else self._head_fault()
+
+    def _head_fault(self) -> str:
+        return _BAD_HEAD if self._beginning == _HTTP_1_1 else _NOT_HTTP_1
 
     def _opened(self, event: Request | Handshake) -> None:
         assert isinstance(event, Handshake)
@@ -135,7 +142,7 @@ class ClientSocket(Connection):
     def _process(self) -> None:
         super()._process()
         if self._client_protocol.handshake_exc is not None and self._response is None:
-            self._fail(StreamError(_NOT_HTTP_1))
+            self._fail(StreamError(self._head_fault()))
 
     def _close_received(self, frame: Frame) -> None:
         close = self._protocol.close_rcvd

@@ -62,6 +62,17 @@ def test_folder_of_notes_only(run, tmp_path, notes):
     assert f"{tmp_path}/right:" not in done.err
 
 
+def test_folder_of_notes_and_what_cannot_be_read(run, tmp_path):
+    """Whether there is a stream in it is unknown."""
+    (tmp_path / "notes").write_text("just some text")
+    (tmp_path / "unread").symlink_to(tmp_path / "missing")
+    done = run("check", tmp_path)
+    assert done.status == 2
+    notes, unread = done.err.splitlines()
+    assert "it begins with text" in notes
+    assert unread == f"{tmp_path}/unread: No such file or directory"
+
+
 def test_name_of_a_file_controls_nothing(run, tmp_path):
     path = tmp_path / "a\x1b[2Jb"
     path.write_bytes(STREAM)

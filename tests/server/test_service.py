@@ -223,6 +223,19 @@ def test_handler_behind_an_adapter_that_cannot_be_told():
     Server({TALK: adapter}, credentials=None)
 
 
+class _MethodsOfOthers:
+    """Methods behind adapters of what has no ``__get__``; a partial has one from Python 3.14 on."""
+
+    of_partial = _handing_on(partial(_two))
+    of_instance = _handing_on(_Called())
+    of_builtin = _handing_on(max)
+
+
+@pytest.mark.parametrize("name", ["of_partial", "of_instance", "of_builtin"])
+def test_method_behind_an_adapter_of_what_cannot_be_bound(name):
+    Server({TALK: getattr(_MethodsOfOthers(), name)}, credentials=None)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations are evaluated when the function is made")
 def test_handler_whose_annotations_cannot_be_evaluated():
     names = {}

@@ -316,10 +316,20 @@ def test_interim_response_before_a_websocket():
     run(main())
 
 
-def test_answer_whose_headers_are_too_long():
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"HTTP/1.1 403 No\r\nX: " + b"x" * 100_000],
+        [b"HT", b"TP/1.1", b" 403 No\r\nno header\r\n\r\n"],
+        [b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 403 No\r\nno header\r\n\r\n"],
+        [b"HTTP/1.1 101 .\r\nX: " + b"x" * 9_000 + b"\r\n\r\n"],
+    ],
+)
+def test_answer_whose_head_is_malformed_or_too_long(pieces):
     async def main():
-        async with answered(b"HTTP/1.1 403 No\r\nX: " + b"x" * 100_000) as channel:
-            with pytest.raises(StreamError, match=r"does not speak HTTP/1[.]1"):
+        async with answered(*pieces) as channel:
+            text = r"^the head of the server's answer is malformed, or too long \(at most 64 KiB\)$"
+            with pytest.raises(StreamError, match=text):
                 await channel.response(LIMIT)
 
     run(main())
