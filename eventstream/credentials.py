@@ -125,17 +125,27 @@ class CredentialChain:
 
     def __init__(self, profile: str | None = None) -> None:
         self._profile = profile
-        self._lock = threading.Lock()
+        self._session: Any = None
+        self._settings: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+        # Two locks, as the credentials may take as long as a login: nobody who only reads the files waits for them.
+        self._reading = threading.Lock()
+        self._fetching = threading.Lock()
 
     @property
     def _named(self) -> str:
         name = self._profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
         return "the default profile" if name is None else f"the profile {quote(name)}"
 
-    @cached_property
-    def _session(self) -> Any:
-        # Imported here, as it takes longer than all the rest, and callers that bring credentials need not have it.
-        return importlib.import_module("botocore.session").Session(profile=self._profile)
+    def _read(self) -> Any:
+        """Return botocore's session, which has read the files."""
+        with self._reading:
+            if self._session is None:
+                # Imported here, as it takes longer than all the rest, and callers that bring credentials need not have
+                # it. It would read the files when they are first needed, without a lock.
+                session = importlib.import_module("botocore.session").Session(profile=self._profile)
+                session.full_config  # noqa: B018
+                self._session = session
+            return self._session
 
     @cached_property
     def _error(self) -> type[Exception]:
@@ -149,7 +159,7 @@ class CredentialChain:
             ConfigurationError: the profile cannot be read.
         """
         try:
-            region: str | None = self._session.get_config_variable("region")
+            region: str | None = self._read().get_config_variable("region")
         except ImportError:
             return None
         except self._error as error:
@@ -157,21 +167,31 @@ class CredentialChain:
             raise ConfigurationError(f"no region was given, and {self._named} cannot be read: {reason}") from error
         return region
 
-    def settings(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """Return the settings of the profile, and by service those of its ``services`` section.
+    @property
+    def has_settings(self) -> bool:
+        """Whether `settings` returns without reading anything."""
+        return self._settings is not None
 
-        Both are empty if there is no configuration file, so that botocore is not imported, or botocore is not
-        installed.
+    def settings(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return the settings of the profile, and by service those of its ``services`` section. They are read once.
+
+        It never waits for credentials. Both are empty if there is no configuration file, so that botocore is not
+        imported, or botocore is not installed.
 
         Raises:
             ConfigurationError: the profile cannot be read, or names a section that does not exist.
         """
+        if self._settings is None:
+            self._settings = self._read_settings()
+        return self._settings
+
+    def _read_settings(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         if not any(map(os.path.exists, _configuration_files())):
             return {}, {}
         try:
-            with self._lock:
-                profile: Mapping[str, Any] = self._session.get_scoped_config()
-                sections: Mapping[str, Any] = self._session.full_config.get("services", {})
+            session = self._read()
+            profile: Mapping[str, Any] = session.get_scoped_config()
+            sections: Mapping[str, Any] = session.full_config.get("services", {})
         except ImportError:
             return {}, {}
         except self._error as error:
@@ -192,8 +212,9 @@ class CredentialChain:
             NoCredentials: none were found, they could not be refreshed, or botocore is not installed.
         """
         try:
-            with self._lock:
-                found = self._session.get_credentials()
+            session = self._read()
+            with self._fetching:
+                found = session.get_credentials()
                 frozen = None if found is None else found.get_frozen_credentials()
         except ImportError as error:
             raise NoCredentials(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
 
@@ -123,3 +124,36 @@ def test_secrets_are_not_shown():
     with pytest.raises(TypeError) as raised:
         asyncio.run(resolve(lambda: SimpleNamespace(access_key="AKIDEXAMPLE", secret_key="hidden")))
     assert "hidden" not in str(raised.value)
+
+
+def test_settings_do_not_wait_for_credentials(monkeypatch, tmp_path):
+    """The credentials may take as long as a login; who only reads the files never waits for them."""
+    (tmp_path / "config").write_text("[default]\nendpoint_url = http://profile\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    begun, read = threading.Event(), threading.Event()
+
+    def get_credentials(session):
+        begun.set()
+        return BOTOCORE if read.wait(10) else None
+
+    monkeypatch.setattr(botocore.session.Session, "get_credentials", get_credentials)
+    chain = CredentialChain("default")
+    with ThreadPoolExecutor() as pool:
+        fetching = pool.submit(chain)
+        assert begun.wait(10)
+        assert not chain.has_settings
+        assert chain.settings()[0]["endpoint_url"] == "http://profile"
+        assert chain.has_settings
+        chain.region()
+        read.set()
+        assert fetching.result(10) == EXPECTED
+
+
+def test_settings_are_read_once(monkeypatch, tmp_path):
+    (tmp_path / "config").write_text("[default]\nendpoint_url = http://profile\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    chain = CredentialChain("default")
+    settings = chain.settings()
+    (tmp_path / "config").unlink()
+    assert chain.settings() is settings

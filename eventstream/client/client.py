@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, TypeVar, overload
 
 from eventstream._codec import Message
+from eventstream._waiting import in_thread
 from eventstream.client.clock import Clock
 from eventstream.client.responses import check_response
 from eventstream.client.retries import Retries, StartOptions
@@ -162,6 +163,12 @@ class Client:
         """
         return self._endpoint or endpoint_of(operation, self.region, self._chain)
 
+    async def _find_endpoint(self, operation: Operation[Any, Any, Any, Any]) -> str:
+        """Return the URL of `endpoint_of`, without reading files, or importing botocore, on the event loop."""
+        if self._endpoint is None and not self._chain.has_settings:
+            await in_thread(self._chain.settings)
+        return self.endpoint_of(operation)
+
     async def presign_url(
         self, operation: Operation[_Request, Any, Any, Any], request: _Request, /, *, expires: int = 300
     ) -> str:
@@ -180,7 +187,7 @@ class Client:
             NoCredentials: no credentials were found.
         """
         parts = operation.request.write(request)
-        endpoint = parse_endpoint(self.endpoint_of(operation))
+        endpoint = parse_endpoint(await self._find_endpoint(operation))
         credentials = await resolve(self._credentials)
         return websocket_url(operation, parts, endpoint, self.region, credentials, expires, self._clock.reading())[0]
 
@@ -290,7 +297,7 @@ class Client:
         parts: Parts,
         make: Callable[[Channel, EventSigner | None, Response], _S],
     ) -> AsyncIterator[_S]:
-        endpoint = endpoint_for(self.endpoint_of(operation), self._transport)
+        endpoint = endpoint_for(await self._find_endpoint(operation), self._transport)
         call = Call(
             operation,
             parts,

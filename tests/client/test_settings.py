@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 
+import botocore.credentials
 import botocore.session
 import pytest
 from operations import CREDENTIALS, REQUEST, TALK
@@ -13,6 +15,7 @@ from talking import run
 from eventstream.adapters.boto3 import enable
 from eventstream.client import Client, ConfigurationError
 from eventstream.client.settings import endpoint_for
+from eventstream.credentials import CredentialChain
 from eventstream.transcribe.operations import OPERATIONS
 from eventstream.transcribe.request import StartStreamTranscriptionRequest
 from eventstream.transport import over_http2
@@ -199,3 +202,63 @@ def test_endpoint_with_fips_has_the_port_of_websockets(monkeypatch):
     )
     url = asyncio.run(client().presign_url(OPERATIONS[0], request))
     assert url.startswith("wss://transcribestreaming-fips.us-east-1.amazonaws.com:8443/")
+
+
+async def presigned(client):
+    await client.presign_url(TALK, REQUEST)
+
+
+async def opened(client):
+    with pytest.raises(ConnectionRefusedError):
+        await client.open(TALK, REQUEST).__aenter__()
+
+
+@pytest.mark.parametrize("call", [presigned, opened])
+def test_settings_are_read_beside_the_event_loop(monkeypatch, profile, closed_port, call):
+    profile(f"endpoint_url = http://127.0.0.1:{closed_port}")
+    threads = []
+    settings = CredentialChain._read_settings
+
+    def read(chain):
+        threads.append(threading.current_thread())
+        return settings(chain)
+
+    monkeypatch.setattr(CredentialChain, "_read_settings", read)
+
+    async def main():
+        calling = client()
+        for _ in range(2):
+            await call(calling)
+        assert len(threads) == 1
+        assert threads != [threading.current_thread()]
+
+    run(main)
+
+
+@pytest.mark.parametrize("call", [presigned, opened])
+def test_settings_leave_the_event_loop_free(monkeypatch, profile, closed_port, call):
+    """Another call fetches credentials meanwhile, which only the event loop lets it finish."""
+    profile(f"endpoint_url = http://127.0.0.1:{closed_port}")
+    begun, free = threading.Event(), threading.Event()
+    waits = []
+
+    def get_credentials(session):
+        begun.set()
+        waits.append(free.wait(5))
+        return botocore.credentials.Credentials("AKIDEXAMPLE", "secret")
+
+    monkeypatch.setattr(botocore.session.Session, "get_credentials", get_credentials)
+
+    async def main():
+        calling = Client("us-east-1", profile="default")
+        first = asyncio.create_task(call(calling))
+        assert await asyncio.to_thread(begun.wait, 10)
+        calling._chain._settings = None  # as if the second call were the first to need them
+        second = asyncio.create_task(call(calling))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        free.set()
+        await asyncio.gather(first, second)
+        assert waits == [True, True]
+
+    run(main)
