@@ -1109,7 +1109,8 @@ def test_payload_text_raises_what_the_service_reports():
 def test_payload_text_arguments(function):
     with pytest.raises(LookupError):
         function([], "no-such-encoding")
-    with pytest.raises(TypeError, match="not a str"):
+    text = r"^event_types must be a collection of event types, such as {'Records'}, not a str$"
+    with pytest.raises(TypeError, match=text):
         function([], event_types="Records")
 
 
