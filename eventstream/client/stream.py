@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -49,6 +50,7 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         self._idle_timeout = idle_timeout
         self._events: deque[_Out] = deque()
         self._sending = False
+        self._readers = 0  # tasks that wait for the next event
         self._all_sent = False
         self._over = False  # whether the session has ended, or failed
 
@@ -140,6 +142,7 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
                 self._session.check()
                 raise StopAsyncIteration
             # What `_receive` does, without another coroutine that waits.
+            self._readers += 1
             try:
                 data = await self._channel.receive(self._idle_timeout)
                 if data:
@@ -148,6 +151,8 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
                     self._end_receiving()
             except Exception as error:
                 await self._fail(error)
+            finally:
+                self._readers -= 1
         return events.popleft()
 
     async def _receive(self) -> None:
@@ -172,15 +177,24 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
 
     async def _fail(self, error: Exception) -> None:
         """End the stream, with this error if it is the first."""
-        if self._events and _is_of_no_reader(error):
-            error.args = (f"{error}: events have come that nobody has read; read them while you send", *error.args[1:])
+        if self._events and not self._readers:  # a reader that waits has them next: the sender has only come first
+            error = _with_remedy(error)
         self._session.fail(error)
         self._over = True
         await self._channel.reset()
 
 
-def _is_of_no_reader(error: Exception) -> bool:
-    """Whether an error may come of events that nobody reads: a service then takes none, and in the end gives up."""
-    if isinstance(error, StreamError):
-        return error.remote and error.code == ErrorCodes.CANCEL
-    return isinstance(error, TimeoutError)
+def _with_remedy(error: Exception) -> Exception:
+    """Return an error that says what to do, if it may come of events that nobody reads, and otherwise the same one.
+
+    A service whose events nobody reads takes none, and in the end gives up. The system's own timeout has an errno: the
+    network is to blame then.
+    """
+    text = f"{error}: events have come that nobody has read; read them while you send"
+    if isinstance(error, StreamError) and error.remote and error.code == ErrorCodes.CANCEL:
+        remedy = copy.copy(error)
+        remedy.args = (text,)
+        return remedy
+    if type(error) is TimeoutError and error.errno is None:
+        return TimeoutError(text)
+    return error

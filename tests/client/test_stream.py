@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,9 +12,11 @@ from operations import REQUEST, TALK, Answer, Text
 from talking import client_of, run, server
 
 from eventstream import ServiceError, StateError
-from eventstream.client import StreamError
+from eventstream.client import Stream, StreamError
+from eventstream.http2 import ErrorCodes
 from eventstream.operation import Completion
 from eventstream.server import Limits
+from eventstream.session import ClientSession
 
 
 def test_events_come_before_the_error_which_stays():
@@ -104,6 +108,7 @@ def test_sending_after_a_response_that_may_end_early(monkeypatch):
     run(main)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("idle_timeout", "input_timeout", "error"), [(1.0, 60.0, TimeoutError), (60.0, 1.0, StreamError)]
 )
@@ -132,5 +137,82 @@ def test_failure_with_all_events_read_says_no_remedy():
             await stream.abort(TimeoutError("too late"))
             with pytest.raises(TimeoutError, match=r"^too late$"):
                 await anext(stream)
+
+    run(main)
+
+
+class LastEvent:
+    """The client's end of an exchange whose service sends one last event, while a sender waits, and then gives up."""
+
+    def __init__(self, error):
+        self.error = error
+        self.peer_ended = self.readable = False
+        self.arrived = [TALK.outputs.serialise(Answer("last")).encode()]
+        self.woken = asyncio.Event()
+
+    async def send(self, data, *, timeout=None):
+        """Fail before a reader has come, which is woken only now."""
+        self.peer_ended = self.readable = True
+        self.woken.set()
+        raise self.error
+
+    async def receive(self, timeout=None):
+        await self.woken.wait()
+        if self.arrived:
+            return self.arrived.pop()
+        self.readable = False
+        raise self.error
+
+    async def reset(self):
+        pass
+
+
+GIVEN_UP = StreamError("the stream was reset", ErrorCodes.CANCEL)
+REMEDY = ": events have come that nobody has read; read them while you send"
+
+
+@pytest.mark.parametrize("error", [GIVEN_UP, TimeoutError("it took no more")], ids=["reset", "timeout"])
+@pytest.mark.parametrize("reading", [True, False])
+def test_sending_says_the_remedy_unless_a_task_reads(error, reading):
+    async def main():
+        stream = Stream(LastEvent(error), ClientSession(TALK, REQUEST), [], None)
+        reader = asyncio.create_task(anext(stream)) if reading else None
+        await asyncio.sleep(0)
+        expected = f"{error}{'' if reading else REMEDY}"
+        with pytest.raises(type(error), match=f"^{re.escape(expected)}$") as raised:
+            await stream.send(Text("more"))
+        assert raised.value.args == (expected,)
+        assert await (anext(stream) if reader is None else reader) == "last"
+        with pytest.raises(type(error), match=f"^{re.escape(expected)}$") as again:
+            await anext(stream)
+        assert vars(again.value) == vars(error)
+        assert not str(error).endswith(REMEDY)  # whoever holds it sees no change
+
+    run(main)
+
+
+def test_sending_after_a_reader_is_cancelled_says_the_remedy():
+    async def main():
+        stream = Stream(LastEvent(GIVEN_UP), ClientSession(TALK, REQUEST), [], None)
+        reader = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0)
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        with pytest.raises(StreamError, match=REMEDY):
+            await stream.send(Text("more"))
+
+    run(main)
+
+
+def test_timeout_of_the_system_says_no_remedy():
+    """The network is to blame; its number and text are kept."""
+    error = OSError(errno.ETIMEDOUT, "Connection timed out")
+
+    async def main():
+        stream = Stream(LastEvent(error), ClientSession(TALK, REQUEST), [], None)
+        with pytest.raises(TimeoutError) as raised:
+            await stream.send(Text("more"))
+        assert raised.value.args == error.args == (errno.ETIMEDOUT, "Connection timed out")
 
     run(main)
