@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timezone
 from email.utils import format_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 from uuid import uuid4
 
@@ -448,8 +449,10 @@ def _wrapped(handler: Handler) -> Handler | None:
     if kinds != [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]:
         return None
     if inspect.ismethod(handler):
-        bind = getattr(wrapped, "__get__", None)
-        if bind is None:  # e.g. an instance with `__call__`, so the method need not hand on `self`
+        # The method need not hand on `self` to an instance with `__call__`, which has no `__get__`, nor to a partial,
+        # which has one that differs between versions.
+        bind = None if isinstance(wrapped, partial) else getattr(wrapped, "__get__", None)
+        if bind is None:
             return None
         wrapped = bind(handler.__self__)
     return cast("Handler", wrapped)
@@ -457,7 +460,7 @@ def _wrapped(handler: Handler) -> Handler | None:
 
 def _signature(handler: Handler) -> inspect.Signature:
     """Return what a handler itself takes, rather than what it wraps does; no annotation is evaluated."""
-    if sys.version_info >= (3, 14):
+    if sys.version_info >= (3, 14):  # pragma: no cover (newer than the Python that is traced)
         from annotationlib import Format
 
         return inspect.signature(handler, follow_wrapped=False, annotation_format=Format.STRING)

@@ -224,7 +224,7 @@ def test_handler_behind_an_adapter_that_cannot_be_told():
 
 
 class _MethodsOfOthers:
-    """Methods behind adapters of what has no ``__get__``; a partial has one from Python 3.14 on."""
+    """Methods behind adapters of what has no ``__get__``, or one that differs between versions, as a partial."""
 
     of_partial = _handing_on(partial(_two))
     of_instance = _handing_on(_Called())
