@@ -48,7 +48,10 @@ def test_folder_may_hold_notes(run, tmp_path):
     assert "it begins with the bytes ff 00" in done.err
 
 
-@pytest.mark.parametrize("notes", [b"just some text", b'{"message": "Forbidden"}', gzip.compress(b"some text")])
+NOTES = {"text": b"just some text", "JSON": b'{"message": "Forbidden"}', "gzip": gzip.compress(b"some text")}
+
+
+@pytest.mark.parametrize("notes", NOTES.values(), ids=NOTES)
 def test_folder_of_notes_only(run, tmp_path, notes):
     """The wrong folder must not pass, even beside another one."""
     for folder in ("right", "wrong"):
