@@ -127,7 +127,7 @@ def test_secrets_are_not_shown():
 
 
 def test_settings_do_not_wait_for_credentials(monkeypatch, tmp_path):
-    """The credentials may take as long as a login; who only reads the files never waits for them."""
+    """Fetching credentials may take as long as a login; reading the files never waits for it."""
     (tmp_path / "config").write_text("[default]\nendpoint_url = http://profile\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))

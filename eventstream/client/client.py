@@ -6,7 +6,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, TypeVar, overload
 
 from eventstream._codec import Message
@@ -270,25 +270,7 @@ class Client:
             make: makes the stream of its channel, the signer or None, and the response.
             retries: when to retry beginning the stream.
         """
-        return _Opening(self._begun(operation, parts, make, retries))
-
-    @asynccontextmanager
-    async def _begun(
-        self,
-        operation: Operation[Any, Any, Any, Any],
-        parts: Parts,
-        make: Callable[[Channel, EventSigner | None, Response], _S],
-        retries: Retries,
-    ) -> AsyncIterator[_S]:
-        async with AsyncExitStack() as stack:
-            while True:
-                try:
-                    stream = await retries.within(stack.enter_async_context(self._start(operation, parts, make)))
-                    break
-                except Exception as error:
-                    if not await retries.again(error):
-                        raise
-            yield stream
+        return _Opening(_begun(partial(self._start, operation, parts, make), retries))
 
     @asynccontextmanager
     async def _start(
@@ -322,6 +304,20 @@ class Client:
                 self._clock.correct(error, response.headers)
                 raise
             yield make(channel, signer, response)
+
+
+@asynccontextmanager
+async def _begun(start: Callable[[], AbstractAsyncContextManager[_S]], retries: Retries) -> AsyncIterator[_S]:
+    """Enter what starts a stream, anew after each error that is to be retried."""
+    async with AsyncExitStack() as stack:
+        while True:
+            try:
+                stream = await retries.within(stack.enter_async_context(start()))
+                break
+            except Exception as error:
+                if not await retries.again(error):
+                    raise
+        yield stream
 
 
 class _Opening(AbstractAsyncContextManager[_S]):

@@ -106,7 +106,8 @@ def _check_event(message: Message, model: Any) -> None:
         value = json.loads(bytes(message.payload))
     except ValueError:  # it is text, XML, or nothing
         return
-    for path, names in _unknown(value, shape, kind):
+    if unknown := next(_unknown(value, shape, kind), None):
+        path, names = unknown
         name = path.rpartition(".")[2]
         raise ValueError(f"{model.name} has no member {path}{_meant(name, names)}; {_UNCHECKED}")
 

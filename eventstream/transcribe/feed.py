@@ -73,7 +73,7 @@ class Feed:
             await self._queue.put(chunk)
 
     def _ended(self, reader: asyncio.Task[None]) -> None:
-        """Wake a sender that waits for audio, of which there is no more, for whatever reason."""
+        """Wake a sender that waits for audio: no more will come, for whatever reason."""
         if not reader.cancelled():
             reader.exception()  # nobody else may ask for it
         with suppress(asyncio.QueueFull):  # then nobody waits

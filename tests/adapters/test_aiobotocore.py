@@ -72,7 +72,7 @@ def test_stream_there_and_back():
         async with await opening as stream:
             assert isinstance(stream, adapter.AsyncStream)
             assert stream["ResponseMetadata"]["HTTPStatusCode"] == 200
-            with pytest.raises(TypeError):  # and not a KeyError for 0, which is no member
+            with pytest.raises(TypeError):  # rather than a KeyError for 0, which is not a member
                 iter(stream)
             await stream.send(chunk(b"hello"))
             assert await anext(stream) == chunk(b"HELLO")

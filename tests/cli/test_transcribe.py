@@ -100,7 +100,7 @@ def test_subtitles_into_a_file(run, endpoint, talk, tmp_path, option, begin):
 def test_file_keeps_what_came_before_an_error(
     run, talk, monkeypatch, tmp_path, option, kept, error, status, said, count
 ):
-    """If nothing came, there is no file, and one from before stays."""
+    """If nothing came, no file is written, and an older one stays."""
     result = Result(
         start_time=0.0, end_time=0.5, is_partial=False, alternatives=[Alternative(transcript="Hello there.")]
     )
