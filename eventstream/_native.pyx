@@ -129,10 +129,9 @@ cdef extern from "_shim.h":
     void es_set_new(PyTypeObject *type, object (*new)(PyTypeObject *, PyObject *, PyObject *))
     bint es_test_and_set(int *flag) noexcept
     void es_clear(int *flag) noexcept
-    ctypedef struct PyThreadState:
-        pass
-    PyThreadState *es_release_gil() noexcept
-    void es_take_gil(PyThreadState *state) noexcept
+    void es_gil_released() noexcept nogil
+    void es_await_gil() noexcept nogil
+    void es_gil_taken() noexcept
 
 
 cdef int check_api(int version, size_t headers, size_t message, size_t decoder) except -1:
@@ -1269,12 +1268,13 @@ cdef int check_encoded(uint64_t headers, uint64_t payload, uint64_t max_headers,
 
 cdef inline uint32_t copy_payload(uint32_t crc, uint8_t *target, const uint8_t *payload, size_t length) noexcept:
     """Copy, and continue the checksum. It is that of the copy, even if another thread writes to the payload meanwhile."""
-    cdef PyThreadState *state
     if length < RELEASE_GIL_LENGTH:
         return crc32_copy(crc, target, payload, length)
-    state = es_release_gil()
-    crc = crc32_copy(crc, target, payload, length)
-    es_take_gil(state)
+    with nogil:
+        es_gil_released()
+        crc = crc32_copy(crc, target, payload, length)
+        es_await_gil()
+    es_gil_taken()
     return crc
 
 
@@ -1622,12 +1622,13 @@ cdef inline uint32_t check_frame_releasing(
     const uint8_t *frame, size_t head_length, uint8_t *target, size_t length
 ) noexcept:
     cdef uint32_t crc
-    cdef PyThreadState *state
     if length < RELEASE_GIL_LENGTH:
         return check_frame(frame, head_length, target, length)
-    state = es_release_gil()
-    crc = check_frame(frame, head_length, target, length)
-    es_take_gil(state)
+    with nogil:
+        es_gil_released()
+        crc = check_frame(frame, head_length, target, length)
+        es_await_gil()
+    es_gil_taken()
     return crc
 
 

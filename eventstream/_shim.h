@@ -250,6 +250,8 @@ static inline void es_set_new(PyTypeObject *type, newfunc new_) {
  * Handing over the GIL. A thread that waits for it sleeps, and waking it takes as long as the work on 96 KiB. So a thread
  * that wants the GIL back first stays awake, for a few microseconds at most, while another one that does such work has it:
  * that one soon releases it again. The flag says so; it is a hint, and may be wrong. Without a GIL nobody waits.
+ *
+ * Such work begins with es_gil_released and ends with es_await_gil, both without the GIL; then comes es_gil_taken.
  */
 enum { ES_MAX_SPINS = 100 };
 
@@ -270,21 +272,21 @@ static inline void es_relax(void) {
 #endif
 }
 
-static inline PyThreadState *es_release_gil(void) {
-    PyThreadState *state = PyEval_SaveThread();
+static inline void es_gil_released(void) {
 #if !ES_FREE_THREADED
     es_taken = 0;
 #endif
-    return state;
 }
 
-static inline void es_take_gil(PyThreadState *state) {
+static inline void es_await_gil(void) {
 #if !ES_FREE_THREADED
     int spins;
     for (spins = 0; es_taken && spins < ES_MAX_SPINS; spins++)
         es_relax();
 #endif
-    PyEval_RestoreThread(state);
+}
+
+static inline void es_gil_taken(void) {
 #if !ES_FREE_THREADED
     es_taken = 1;
 #endif
