@@ -70,6 +70,9 @@ def test_host():
     assert TALK.host("cn-north-1") == "talk.cn-north-1.amazonaws.com.cn"
     with pytest.raises(ValueError, match=r"^the region 'CN-NORTH-1' cannot be one"):
         TALK.host("CN-NORTH-1")
+    assert TALK.hosts("us-east-1") == ["talk.us-east-1.amazonaws.com"]
+    with pytest.raises(ValueError, match=r"^Talk has no known FIPS endpoint$"):
+        TALK.host("us-east-1", fips=True)
 
 
 @pytest.mark.parametrize(

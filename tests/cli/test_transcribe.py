@@ -22,6 +22,7 @@ pytest.importorskip("h2")
 pytest.importorskip("msgspec")
 pytest.importorskip("botocore")
 
+from eventstream.cli import main
 from eventstream.client import StreamError
 from eventstream.transcribe import Alternative, Result, Transcript, TranscriptEvent
 
@@ -118,6 +119,31 @@ def test_file_keeps_what_came_before_an_error(
     assert done.err.startswith(told + said)
     assert path.read_text() == (kept if count else "from before")
     assert set(tmp_path.iterdir()) == {path, talk}
+
+
+def test_standard_output_has_what_came_before_an_error(run, talk, monkeypatch):
+    def transcribe(*_, **__):
+        yield TranscriptEvent(Transcript(results=[Result(alternatives=[Alternative(transcript="Hello there.")])]))
+        raise StreamError("the stream was reset")
+
+    monkeypatch.setattr("eventstream.transcribe.sync.TranscribeClient.transcribe", transcribe)
+    assert run("transcribe", talk) == (2, "Hello there.\n", "the stream was reset\n")
+
+
+def test_standard_output_that_is_full(talk, capsys, monkeypatch):
+    def transcribe(*_, **__):
+        yield TranscriptEvent(Transcript(results=[Result(alternatives=[Alternative(transcript="Hello there.")])]))
+        pytest.fail("it went on")
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("eventstream.transcribe.sync.TranscribeClient.transcribe", transcribe)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", io.TextIOWrapper(Full()))
+        assert main(["transcribe", str(talk)]) == 2
+    assert capsys.readouterr().err == "No space left on device\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process there cannot be sent a signal to end in order")

@@ -28,6 +28,7 @@ SESSION = botocore.session.Session()
 MODEL = "anthropic.claude-3-sonnet-20240229-v1:0"
 HELLO = event("contentBlockDelta", {"delta": {"text": "Hello"}, "contentBlockIndex": 0})
 STOP = event("messageStop", {"stopReason": "end_turn"})
+ASSESSED = {"trace": {"guardrail": {"inputAssessment": {"a": {}}, "outputAssessments": {"a": [{"TopicPolicy": {}}]}}}}
 HEARD = [
     {"contentBlockDelta": {"delta": {"text": "Hello"}, "contentBlockIndex": 0}},
     {"messageStop": {"stopReason": "end_turn"}},
@@ -289,6 +290,10 @@ def test_stream_that_is_closed_ends(caller):
         (
             *("converse_stream", [event("contentBlockDelta", {"delta": {"Text": "a"}})], {}, ValueError),
             r"ConverseStream has no member contentBlockDelta\.delta\.Text \(did you mean 'text'\?\); .*",
+        ),
+        (
+            *("converse_stream", [event("metadata", ASSESSED)], {}, ValueError),
+            r"ConverseStream has no member metadata\.trace\.guardrail\.outputAssessments\.a\.TopicPolicy \(did .*",
         ),
     ],
 )

@@ -166,6 +166,15 @@ def test_feed_loses_nothing_when_it_is_cancelled():
     run(main())
 
 
+def test_audio_that_still_comes_is_no_error():
+    async def main():
+        feed = feeding(source(b"aa"))
+        feed.check()
+        await feed.close()
+
+    run(main())
+
+
 def test_feed_closes_while_it_waits():
     async def main():
         before = asyncio.all_tasks()
