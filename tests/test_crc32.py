@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 import zlib
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import crc32_tables
 import pytest
 from cases import each
+from programs import FREE_THREADED
 
 ALIGNMENTS = range(16)
 MAX_LENGTH = 4096
@@ -229,7 +229,7 @@ def test_copy_of_what_another_process_changes(native, kernel, tmp_path):
 
 
 # On a Python without the GIL, the import of its extension would bring the GIL back for all tests, with a warning.
-@pytest.mark.skipif(bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="crcmod's extension needs the GIL")
+@pytest.mark.skipif(FREE_THREADED, reason="crcmod's extension needs the GIL")
 def test_against_crcmod(native, kernel, area):
     crcmod = pytest.importorskip("crcmod")
     independent = crcmod.mkCrcFun(crc32_tables.P, initCrc=0, xorOut=0xFFFFFFFF)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import frames
 import pytest
+from programs import FREE_THREADED
 
 import eventstream
 from eventstream import TruncatedMessage
@@ -210,6 +211,7 @@ def refused(function, *arguments):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory can be limited on Linux alone")
 @pytest.mark.skipif(SANITIZED, reason="the sanitizers need all the address space there is")
+@pytest.mark.skipif(FREE_THREADED, reason="its allocator has reserved more address space than these programs use")
 @pytest.mark.parametrize(
     "program",
     [
