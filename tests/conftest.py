@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import os
+import re
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -96,6 +97,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         native = IMPLEMENTATIONS.get("native")
         nothing = pytest.param("", marks=pytest.mark.skip("the native implementation is not tested here"), id="none")
         metafunc.parametrize("kernel", native._crc32_kernels() if native else [nothing])
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Call a case by its argument, which pytest numbers, where it is bytes that are not plain text.
+
+    Such bytes are often made when the tests are collected. gzip puts the time into them, and then two processes of
+    pytest-xdist collect different names.
+    """
+    is_binary = isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable())
+    return argname if is_binary else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, object, object]:
+    """Refuse a name with an address, which is another one in each process."""
+    found = yield
+    for item in found if isinstance(found, list) else []:
+        if re.search("0x[0-9a-f]{6,}", item.name):
+            raise collector.CollectError(f"the name holds an address, give the case an id: {item.name}")
+    return found
 
 
 @pytest.fixture(scope="session", params=IMPLEMENTATIONS)
