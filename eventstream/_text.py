@@ -1,11 +1,15 @@
 """How untrusted text and bytes are shown in errors and logs: quoted, on one line, and shortened.
 
-This module imports nothing.
+This module imports nothing of the package.
 """
 
 from __future__ import annotations
 
 import codecs
+
+TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this package
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_SHOWN = 64
 """Bytes of UTF-8 that are shown at most, quotes and dots not counted."""
@@ -84,6 +88,23 @@ def escaped(text: str, limit: int) -> str:
 def visible(text: str) -> str:
     """Return the whole text on one line; what is not printable is written as Python escapes it."""
     return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return what may have been meant by an unknown name, to be appended to the sentence that refuses it.
+
+    Args:
+        name: it is misspelt, or in another style, such as ``languageCode`` for ``language_code``.
+        known: the names that would be right.
+
+    Returns:
+        For example `` (did you mean 'language_code'?)``; nothing if none of them is near.
+    """
+    from difflib import get_close_matches  # here: it takes long, and is rarely needed
+
+    folded = {each.replace("_", "").lower(): each for each in known}
+    found = get_close_matches(name.replace("_", "").lower(), folded, 1)
+    return f" (did you mean {quote(folded[found[0]])}?)" if found else ""
 
 
 def text_of(data: bytes, *, cut: bool = False) -> str | None:

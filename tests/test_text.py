@@ -175,3 +175,22 @@ def test_describe(data, found):
 )
 def test_json_values_are_counted_without_parsing(data, limit, too_many):
     assert _text.has_too_many_values(data, limit) is too_many
+
+
+@each(
+    ("name", "text"),
+    [
+        ("langage_code", " (did you mean 'language_code'?)"),
+        ("languageCode", " (did you mean 'language_code'?)"),
+        ("LANGUAGE_CODE", " (did you mean 'language_code'?)"),
+        ("messagestopp", " (did you mean 'messageStop'?)"),
+        ("zebra", ""),
+        ("", ""),
+    ],
+)
+def test_suggestion(name, text):
+    assert _text.suggestion(name, ["messageStop", "language_code", "x" * 100]) == text
+
+
+def test_suggestion_is_shortened():
+    assert _text.suggestion("x" * 99, ["x" * 100]) == f" (did you mean {'x' * 61!r}...?)"

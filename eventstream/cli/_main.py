@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eventstream._text import visible
+from eventstream._text import suggestion, visible
 from eventstream.cli._terminal import TROUBLE, complaint
 
 if TYPE_CHECKING:
@@ -81,10 +81,8 @@ class _Group(click.Group):
 
 def _refuse_misspelt(name: str) -> None:
     """Refuse what is not a file, but is called nearly like a subcommand."""
-    from difflib import get_close_matches
-
-    for known in get_close_matches(name, SUBCOMMANDS, 1):
-        raise click.UsageError(f"{visible(name)} is neither a command nor a file; did you mean `{known}`?")
+    if meant := suggestion(name, SUBCOMMANDS):
+        raise click.UsageError(f"{visible(name)} is neither a command nor a file{meant}")
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -14,10 +14,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from eventstream._codec import Message
+from eventstream._text import suggestion
 from eventstream.testing.events import Pause, event
 
 __all__ = ["Item", "fake_response"]
@@ -99,7 +99,7 @@ def _check_event(message: Message, model: Any) -> None:
     events = model.get_event_stream_output().members
     kind = str(message.event_type)
     if kind not in events:
-        raise ValueError(f"{model.name} has no event {kind!r}{_meant(kind, events)}; {_UNCHECKED}")
+        raise ValueError(f"{model.name} has no event {kind!r}{suggestion(kind, events)}; {_UNCHECKED}")
     shape = events[kind]
     shape = next((member for member in shape.members.values() if member.serialization.get("eventpayload")), shape)
     try:
@@ -109,7 +109,7 @@ def _check_event(message: Message, model: Any) -> None:
     if unknown := next(_unknown(value, shape, kind), None):
         path, names = unknown
         name = path.rpartition(".")[2]
-        raise ValueError(f"{model.name} has no member {path}{_meant(name, names)}; {_UNCHECKED}")
+        raise ValueError(f"{model.name} has no member {path}{suggestion(name, names)}; {_UNCHECKED}")
 
 
 _UNCHECKED = "to send it nevertheless, encode() the event"
@@ -130,10 +130,6 @@ def _unknown(value: object, shape: Any, path: str) -> Iterator[tuple[str, list[s
     elif shape.type_name == "map" and isinstance(value, dict):
         for name, inner in value.items():
             yield from _unknown(inner, shape.value, f"{path}.{name}")
-
-
-def _meant(name: str, names: Iterable[str]) -> str:
-    return "".join(f" (did you mean {close!r}?)" for close in get_close_matches(name, names, 1))
 
 
 class _Answer:

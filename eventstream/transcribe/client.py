@@ -27,11 +27,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 import uuid
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from eventstream._text import suggestion
 from eventstream.client import (
     Client,
     ConfigurationError,
@@ -77,7 +77,7 @@ from eventstream.transcribe.timeline import Restart, Timeline
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
     from typing import TypeAlias
 
@@ -521,16 +521,7 @@ def _check_names(kind: type[_Request], parameters: Iterable[str], options: Itera
     known = [field.name for field in fields(kind)]
     for name in parameters:
         if name not in known:
-            raise TypeError(f"unexpected keyword argument {name!r}{_suggestion(name, [*known, *options])}")
-
-
-def _suggestion(name: str, known: Collection[str]) -> str:
-    """Return what may have been meant by an unknown keyword: it is misspelt, or written as boto3 does."""
-    import difflib  # here: it takes long, and is rarely needed
-
-    snake_case = re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    found = difflib.get_close_matches(snake_case, known, 1)
-    return f": did you mean {found[0]}?" if found else ""
+            raise TypeError(f"unexpected keyword argument {name!r}{suggestion(name, [*known, *options])}")
 
 
 def _requested(kind: type[_Request], request: _Request | None, parameters: dict[str, Any]) -> _Request:

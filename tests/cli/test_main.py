@@ -59,7 +59,7 @@ def test_misspelt_subcommand(run, tmp_path, monkeypatch, word, meant):
     monkeypatch.chdir(tmp_path)
     done = run(word, "x")
     assert done.status == 2
-    assert f"{word} is neither a command nor a file; did you mean `{meant}`?" in done.err
+    assert f"{word} is neither a command nor a file (did you mean '{meant}'?)" in done.err
     (tmp_path / word).write_bytes(frames.EVENT_FRAME)
     assert run(word).out.startswith(f"{word}:")
 
