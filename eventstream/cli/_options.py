@@ -100,31 +100,42 @@ def needed(extra: str) -> Iterator[None]:
 
 def each(names: Iterable[str], form: str | None, work: Callable[[Recording], bool], *, follow: bool = False) -> int:
     """Do the work with each recording, report what cannot be read, and return the exit status."""
-    status = 0
     given = list(names) or ["-"]
     with Progress("-" if "-" in given else "", wanted=not follow) as progress:
-        for argument in given:
-            has_stream = has_notes = has_unread = False
-            for name, is_found in _inputs.paths([argument]):
-                try:
-                    if isinstance(name, UnusableInput):
-                        raise name
-                    with _inputs.opened(name, form, follow=follow) as recordings:
-                        for recording in recordings:
-                            has_stream = True
-                            recording.tell = progress.update
-                            status = max(status, 0 if work(recording) else FAULTS)
-                except UnusableInput as error:
-                    complaint(str(error))
-                    has_unread |= isinstance(error, UnreadableInput)
-                    if is_found and error.is_text:  # a folder may hold notes, too
-                        has_notes = True
-                    else:
-                        status = max(status, error.status)
-            if has_notes and not has_stream and not has_unread:  # which may hold one
-                complaint(f"{argument}: there is no event stream in it")
-                status = max(status, FAULTS)
+
+        def work_of(recording: Recording) -> int:
+            recording.tell = progress.update
+            return 0 if work(recording) else FAULTS
+
+        return max([_each_in(argument, form, work_of, follow=follow) for argument in given])
+
+
+def _each_in(argument: str, form: str | None, work: Callable[[Recording], int], *, follow: bool) -> int:
+    """Do the work with each recording in a file or folder, which may hold notes, too. Return the highest status."""
+    status = 0
+    has_stream = has_notes = has_unread = False
+    for name, is_found in _inputs.paths([argument]):
+        try:
+            for recording in _recordings_in(name, form, follow=follow):
+                has_stream = True
+                status = max(status, work(recording))
+        except UnusableInput as error:
+            complaint(str(error))
+            has_unread |= isinstance(error, UnreadableInput)  # it may hold a stream
+            is_note = is_found and error.is_text
+            has_notes |= is_note
+            status = max(status, 0 if is_note else error.status)
+    if has_notes and not has_stream and not has_unread:
+        complaint(f"{argument}: there is no event stream in it")
+        status = max(status, FAULTS)
     return status
+
+
+def _recordings_in(name: str | UnusableInput, form: str | None, *, follow: bool) -> Iterator[Recording]:
+    if isinstance(name, UnusableInput):
+        raise name
+    with _inputs.opened(name, form, follow=follow) as recordings:
+        yield from recordings
 
 
 def one(name: str, form: str | None, number: int | None, work: Callable[[Recording], int]) -> int:
