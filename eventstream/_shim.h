@@ -185,7 +185,7 @@ static inline void es_narrow_view(PyObject *view, Py_ssize_t start, Py_ssize_t l
 }
 
 /* The fields of a view are public only for macros, so they are used only in the versions for which they are known. */
-#if PY_VERSION_HEX < 0x030F0000
+#if PY_VERSION_HEX < 0x03100000
 #  define ES_VIEWS_KNOWN 1
 #else
 #  define ES_VIEWS_KNOWN 0
