@@ -8,6 +8,7 @@ calls are made without a Python function in between, which would have failures o
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
 import os
@@ -119,6 +120,16 @@ def alone(codec, request):
     if codec.__name__ == "eventstream._reference" and not request.param:
         pytest.skip("where Python code handles an exception, the interpreter tries to allocate for ever")
     return request.param
+
+
+@pytest.fixture
+def kept_bytearrays(codec):
+    """Skip the reference on a Python (seen: 3.15.0rc2) where a bytearray that cannot grow loses its content."""
+    buffer = bytearray(100_000)
+    with contextlib.suppress(MemoryError):
+        short_of_memory(partial(buffer.extend, bytes(200_000)), 0, alone=True)
+    if codec.__name__ == "eventstream._reference" and not buffer:
+        pytest.skip("a bytearray that cannot grow loses its content")
 
 
 # One call
@@ -244,6 +255,7 @@ def state(decoder):
 @pytest.mark.parametrize("every", [1, 3], ids=["taken at once", "taken after three feeds"])
 @pytest.mark.parametrize(("kind", "copied"), KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("pieces", WAYS.values(), ids=WAYS)
+@pytest.mark.usefixtures("kept_bytearrays")
 @undisturbed
 def test_decoder_loses_and_doubles_nothing(codec, first_capacities, pieces, kind, copied, every, alone):
     for _ in first_capacities:
