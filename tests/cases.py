@@ -1,4 +1,7 @@
-"""Loops over cases that are too many, and too quick, for a test each: pytest takes 2 ms for a test."""
+"""Loops over cases that are too many, and too quick, for a test each: pytest takes 2 ms for a test.
+
+And a check that errors last.
+"""
 
 from __future__ import annotations
 
@@ -64,3 +67,12 @@ def each(
         return loop
 
     return decorate
+
+
+def stays(error: Exception, *calls: Callable[[], object]) -> None:
+    """Check that each call raises an equal error, and not the same one."""
+    for call in calls:
+        with pytest.raises(type(error)) as again:
+            call()
+        assert again.value is not error
+        assert (again.value.args, again.value.__dict__) == (error.args, error.__dict__)

@@ -6,7 +6,7 @@ from collections import deque
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from cases import each
+from cases import each, stays
 
 from eventstream import (
     CodecError,
@@ -91,14 +91,6 @@ def ends_with(exchange, wire, error, before):
         assert received == before
         stays(raised.value, lambda end=end: end.receive(b""), lambda end=end: end.receive_eof())
     return raised.value
-
-
-def stays(error, *calls):
-    for call in calls:
-        with pytest.raises(type(error)) as again:
-            call()
-        assert again.value is not error
-        assert (again.value.args, again.value.__dict__) == (error.args, error.__dict__)
 
 
 def test_exports():

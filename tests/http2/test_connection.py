@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
 import pytest
@@ -542,23 +542,33 @@ async def waiting(stream):
     await stream.respond(200, end=True)
 
 
+@asynccontextmanager
+async def begun(*frames, handler=waiting, **budgets):
+    """Yield a server's connection that has received these frames, and called its handlers. It is lost in the end."""
+    connection = settled(SETTINGS, *frames, handler=handler, **budgets)
+    await turns()
+    try:
+        yield connection
+    finally:
+        connection.connection_lost(None)
+        await turns()
+
+
 @pytest.mark.parametrize("frame", IDLE.values(), ids=IDLE)
 def test_budget_of_idle_frames(frame, caplog):
     """Beyond it no stream is taken, those there are go on, and a flood that goes on ends the connection."""
 
     async def main():
-        connection = settled(SETTINGS, headers(1), handler=waiting, idle_frames=Budget(100, 0))
-        await turns()
-        assert await flooded(connection, [frame] * 99) == (None, None)
-        assert await flooded(connection, [frame] * 10) == (2, None)
-        connection.data_received(headers(3, end=True))
-        (refused,) = [frame for frame in written(connection) if isinstance(frame, RstStreamFrame)]
-        assert (refused.stream_id, refused.error_code) == (3, ErrorCodes.REFUSED_STREAM)
-        connection.data_received(DataFrame(1, data=b"end", flags=["END_STREAM"]).serialize())
-        await turns()
-        assert status_of(written(connection)[0]) == b"200"
-        assert connection._transport.closed  # its last stream has ended
-        connection.connection_lost(None)
+        async with begun(headers(1), idle_frames=Budget(100, 0)) as connection:
+            assert await flooded(connection, [frame] * 99) == (None, None)
+            assert await flooded(connection, [frame] * 10) == (2, None)
+            connection.data_received(headers(3, end=True))
+            (refused,) = [frame for frame in written(connection) if isinstance(frame, RstStreamFrame)]
+            assert (refused.stream_id, refused.error_code) == (3, ErrorCodes.REFUSED_STREAM)
+            connection.data_received(DataFrame(1, data=b"end", flags=["END_STREAM"]).serialize())
+            await turns()
+            assert status_of(written(connection)[0]) == b"200"
+            assert connection._transport.closed  # its last stream has ended
 
     caplog.set_level(logging.INFO, "eventstream.http2")
     run(main())
@@ -568,27 +578,21 @@ def test_budget_of_idle_frames(frame, caplog):
 @each("frame", IDLE.values(), ids=IDLE)
 def test_flood_of_idle_frames_ends_the_connection(frame):
     async def main():
-        connection = settled(SETTINGS, headers(1), handler=waiting, idle_frames=Budget(100, 0))
-        await turns()
-        goodbye, closed = await flooded(connection, [frame] * 300)
-        assert 100 <= goodbye <= 106
-        assert 200 <= closed <= 210
-        assert connection._closed.code == ErrorCodes.ENHANCE_YOUR_CALM
-        connection.connection_lost(None)
-        await turns()
+        async with begun(headers(1), idle_frames=Budget(100, 0)) as connection:
+            goodbye, closed = await flooded(connection, [frame] * 300)
+            assert 100 <= goodbye <= 106
+            assert 200 <= closed <= 210
+            assert connection._closed.code == ErrorCodes.ENHANCE_YOUR_CALM
 
     run(main())
 
 
 def test_flood_of_empty_continuations_ends_the_connection():
     async def main():
-        connection = settled(SETTINGS, headers(1), handler=waiting, idle_frames=Budget(10, 0))
-        await turns()
-        connection.data_received(HeadersFrame(3, data=headers(3)[9:]).serialize())
-        _, closed = await flooded(connection, [ContinuationFrame(3).serialize()] * 50)
-        assert 20 <= closed <= 26
-        connection.connection_lost(None)
-        await turns()
+        async with begun(headers(1), idle_frames=Budget(10, 0)) as connection:
+            connection.data_received(HeadersFrame(3, data=headers(3)[9:]).serialize())
+            _, closed = await flooded(connection, [ContinuationFrame(3).serialize()] * 50)
+            assert 20 <= closed <= 26
 
     run(main())
 
@@ -598,25 +602,20 @@ def test_budget_of_resets(wire):
     """Of either side: what a client makes us reset counts as what it resets."""
 
     async def main():
-        connection = settled(SETTINGS, headers(1), handler=waiting, resets=Budget(50, 0), idle_frames=None)
-        await turns()
-        goodbye, closed = await flooded(connection, [wire(id) for id in range(3, 403, 2)])
-        assert goodbye == 51
-        assert closed is not None
-        assert closed <= 102
-        connection.connection_lost(None)
-        await turns()
+        async with begun(headers(1), resets=Budget(50, 0), idle_frames=None) as connection:
+            goodbye, closed = await flooded(connection, [wire(id) for id in range(3, 403, 2)])
+            assert goodbye == 51
+            assert closed is not None
+            assert closed <= 102
 
     run(main())
 
 
 def test_budgets_can_be_switched_off():
     async def main():
-        connection = settled(SETTINGS, headers(1), handler=waiting, resets=None, idle_frames=None)
-        wires = [ping() + RESETS["RST_STREAM"](id) for id in range(3, 10_003, 2)]
-        assert await flooded(connection, wires) == (None, None)
-        connection.connection_lost(None)
-        await turns()
+        async with begun(headers(1), resets=None, idle_frames=None) as connection:
+            wires = [ping() + RESETS["RST_STREAM"](id) for id in range(3, 10_003, 2)]
+            assert await flooded(connection, wires) == (None, None)
 
     run(main())
 
@@ -634,15 +633,13 @@ def test_budget_is_not_met_by_windows_that_are_returned(ours):
         await read(stream)
 
     async def main():
-        connection = settled(SETTINGS, headers(1), handler=handler, idle_frames=Budget(100, 0))
-        for _ in range(1_000):
-            await asyncio.sleep(0)
-            if not ours:
-                connection.data_received(DataFrame(1, data=b"data").serialize())
-            connection.data_received(b"".join(idle))
-        assert not connection._leaving
-        connection.connection_lost(None)
-        await turns()
+        async with begun(headers(1), handler=handler, idle_frames=Budget(100, 0)) as connection:
+            for _ in range(1_000):
+                await asyncio.sleep(0)
+                if not ours:
+                    connection.data_received(DataFrame(1, data=b"data").serialize())
+                connection.data_received(b"".join(idle))
+            assert not connection._leaving
 
     run(main())
 
@@ -662,14 +659,10 @@ def test_budget_is_not_met_by_a_stream_that_was_reset(late, free):
     """What comes late carries nothing for anybody."""
 
     async def main():
-        wires = SETTINGS, headers(1), RESETS["malformed"](3)
-        connection = settled(*wires, handler=waiting, idle_frames=Budget(100, 0))
-        await turns()
-        goodbye, closed = await flooded(connection, [late] * 300)
-        assert 95 <= goodbye - free <= 106
-        assert 195 <= closed - free <= 210
-        connection.connection_lost(None)
-        await turns()
+        async with begun(headers(1), RESETS["malformed"](3), idle_frames=Budget(100, 0)) as connection:
+            goodbye, closed = await flooded(connection, [late] * 300)
+            assert 95 <= goodbye - free <= 106
+            assert 195 <= closed - free <= 210
 
     run(main())
 
@@ -678,13 +671,10 @@ def test_budget_is_not_met_by_data_that_is_dropped():
     """That of a client that goes on to send after the response."""
 
     async def main():
-        connection = settled(SETTINGS, headers(1), handler=answering, idle_frames=Budget(100, 0))
-        await turns()
-        goodbye, closed = await flooded(connection, [DataFrame(1, data=b"x").serialize()] * 1_000)
-        assert 160 <= goodbye <= 235
-        assert 260 <= closed <= 335
-        connection.connection_lost(None)
-        await turns()
+        async with begun(headers(1), handler=answering, idle_frames=Budget(100, 0)) as connection:
+            goodbye, closed = await flooded(connection, [DataFrame(1, data=b"x").serialize()] * 1_000)
+            assert 160 <= goodbye <= 235
+            assert 260 <= closed <= 335
 
     run(main())
 
@@ -693,14 +683,11 @@ def test_budget_is_kept_by_large_data_that_is_dropped():
     """A client that sends a file needs a moment to see that it was refused."""
 
     async def main():
-        connection = settled(SETTINGS, headers(1), handler=answering, idle_frames=Budget(2, 0))
-        await turns()
-        assert await flooded(connection, [DataFrame(1, data=bytes(16_384)).serialize()] * 1_000) == (None, None)
-        connection.data_received(RstStreamFrame(1, error_code=8).serialize())
-        assert not connection._h2._dropping
-        assert not connection._h2.is_over_budget
-        connection.connection_lost(None)
-        await turns()
+        async with begun(headers(1), handler=answering, idle_frames=Budget(2, 0)) as connection:
+            assert await flooded(connection, [DataFrame(1, data=bytes(16_384)).serialize()] * 1_000) == (None, None)
+            connection.data_received(RstStreamFrame(1, error_code=8).serialize())
+            assert not connection._h2._dropping
+            assert not connection._h2.is_over_budget
 
     run(main())
 
@@ -716,15 +703,13 @@ def test_budget_is_kept_by_data_under_way_to_a_reset_stream():
     assert sum(sizes) == STREAM_WINDOW
 
     async def main():
-        connection = settled(SETTINGS, handler=waiting, idle_frames=Budget(2, 0))
-        numbers = range(1, 61, 2)
-        for number in numbers:
-            connection.data_received(RESETS["malformed"](number))
-        late = [DataFrame(number, data=bytes(size)).serialize() for number in numbers for size in sizes]
-        assert await flooded(connection, late) == (None, None)
-        assert not connection._h2.is_over_budget
-        connection.connection_lost(None)
-        await turns()
+        async with begun(idle_frames=Budget(2, 0)) as connection:
+            numbers = range(1, 61, 2)
+            for number in numbers:
+                connection.data_received(RESETS["malformed"](number))
+            late = [DataFrame(number, data=bytes(size)).serialize() for number in numbers for size in sizes]
+            assert await flooded(connection, late) == (None, None)
+            assert not connection._h2.is_over_budget
 
     run(main())
 
@@ -733,26 +718,22 @@ def test_budget_of_late_data_does_not_grow_without_bound():
     """However many streams were reset, as many windows are free as closed streams are remembered."""
 
     async def main():
-        connection = settled(SETTINGS, handler=waiting, resets=None, idle_frames=Budget(100, 0))
-        for number in range(1, 2_001, 2):
-            connection.data_received(RESETS["malformed"](number))
-            await processed(connection)
-        free = len(connection._h2._closed_streams) * STREAM_WINDOW // 1_024
-        late = DataFrame(1_999, data=b"x").serialize() * 10
-        goodbye, _ = await flooded(connection, [late] * (free // 10 + 20))
-        assert free <= 10 * (goodbye - 10) + 10 <= free + 20
-        connection.connection_lost(None)
-        await turns()
+        async with begun(resets=None, idle_frames=Budget(100, 0)) as connection:
+            for number in range(1, 2_001, 2):
+                connection.data_received(RESETS["malformed"](number))
+                await processed(connection)
+            free = len(connection._h2._closed_streams) * STREAM_WINDOW // 1_024
+            late = DataFrame(1_999, data=b"x").serialize() * 10
+            goodbye, _ = await flooded(connection, [late] * (free // 10 + 20))
+            assert free <= 10 * (goodbye - 10) + 10 <= free + 20
 
     run(main())
 
 
 def test_late_data_where_there_is_no_budget():
     async def main():
-        connection = settled(SETTINGS, headers(1), RESETS["malformed"](3), handler=waiting, idle_frames=None)
-        assert await flooded(connection, [DataFrame(3, data=b"x").serialize()] * 300) == (None, None)
-        connection.connection_lost(None)
-        await turns()
+        async with begun(headers(1), RESETS["malformed"](3), idle_frames=None) as connection:
+            assert await flooded(connection, [DataFrame(3, data=b"x").serialize()] * 300) == (None, None)
 
     run(main())
 
@@ -881,14 +862,11 @@ class LostTransport(FakeTransport):
 
 def test_turn_in_which_tls_has_lost_the_connection():
     async def main():
-        connection = settled(SETTINGS, headers(1), handler=waiting)
-        await turns()
-        connection._transport = LostTransport()
-        connection.data_received(ping() * (2 * FRAMES_PER_TURN))
-        await turns()
-        assert sum(isinstance(frame, PingFrame) for frame in written(connection)) == 2 * FRAMES_PER_TURN
-        connection.connection_lost(None)
-        await turns()
+        async with begun(headers(1)) as connection:
+            connection._transport = LostTransport()
+            connection.data_received(ping() * (2 * FRAMES_PER_TURN))
+            await turns()
+            assert sum(isinstance(frame, PingFrame) for frame in written(connection)) == 2 * FRAMES_PER_TURN
 
     run(main())
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from cases import each
+from cases import each, stays
 
 from eventstream import (
     DateSkew,
@@ -131,14 +131,6 @@ def ends_with(make, wire, error, before):
         else:
             assert decode(session.send_exception(BadRequestException("that was bad"))).message_type == "exception"
     return raised.value
-
-
-def stays(error, *calls):
-    for call in calls:
-        with pytest.raises(type(error)) as again:
-            call()
-        assert again.value is not error
-        assert (again.value.args, again.value.__dict__) == (error.args, error.__dict__)
 
 
 def a_client():
