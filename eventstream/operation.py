@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
@@ -372,7 +373,10 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
 
     def hosts(self, region: str) -> list[str]:
         """Return all known hosts of the service in a region; see `host`."""
-        return [self.host(region), *([] if self.fips_endpoint is None else [self.host(region, fips=True)])]
+        found = [self.host(region)]
+        with suppress(ValueError):  # none with FIPS is known
+            found.append(self.host(region, fips=True))
+        return found
 
     # The request
 

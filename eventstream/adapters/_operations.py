@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from eventstream._codec import Message
+from eventstream._partitions import check_region
 from eventstream.adapters._events import (
     Event,
     EventShape,
@@ -25,6 +27,8 @@ from eventstream.operation import Codes, Events, InvalidEvent, InvalidRequest, O
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape, StructureShape
+
+    from eventstream.adapters._endpoints import Endpoints
 
 __all__ = ["Members", "ModelOperation", "has_input_stream", "initial_request", "make_operation"]
 
@@ -42,12 +46,29 @@ def has_input_stream(model: OperationModel) -> bool:
     return model.service_model.resolved_protocol in _CONTENT_TYPES and model.get_event_stream_input() is not None
 
 
-def make_operation(model: OperationModel, *, strict: bool = False) -> ModelOperation:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Modelled(Operation[dict[str, Any], dict[str, Any], Event, Event]):
+    """An operation whose hosts are those of botocore's rules, where there are any."""
+
+    host_prefix: str
+    endpoints: Endpoints | None = None
+
+    def host(self, region: str, *, fips: bool = False) -> str:
+        if self.endpoints is None:
+            return super().host(region, fips=fips)
+        check_region(region)
+        return self.host_prefix + self.endpoints.host(region, fips=fips)
+
+
+def make_operation(
+    model: OperationModel, *, strict: bool = False, endpoints: Endpoints | None = None
+) -> ModelOperation:
     """Return the operation of a model.
 
     Args:
         model: it has an event stream in its input.
         strict: whether the events that a client sends are checked for types and required members, as a server does it.
+        endpoints: where it is called; None: where the name of its service and the partition's domain say.
 
     Raises:
         ValueError: it has none, or its protocol is not known here.
@@ -65,11 +86,12 @@ def make_operation(model: OperationModel, *, strict: bool = False) -> ModelOpera
     content_type = _content_type(model)
     errors = _errors(model)
     output = model.get_event_stream_output()
-    return Operation(
+    prefix = _host_prefix(model)
+    return _Modelled(
         name=model.name,
         service=service.service_id,
         signing_name=service.signing_name,
-        endpoint=_host_prefix(model) + service.endpoint_prefix + ".{region}.{suffix}",
+        endpoint=prefix + service.endpoint_prefix + ".{region}.{suffix}",
         method=model.http.get("method", "POST"),
         path=model.http.get("requestUri", "/").partition("?")[0],
         request=_Request(model, protocol, content_type),
@@ -81,6 +103,8 @@ def make_operation(model: OperationModel, *, strict: bool = False) -> ModelOpera
         codes=_codes(errors),
         initial_messages=protocol == "json",
         reply=_nothing if protocol == "json" else None,
+        host_prefix=prefix,
+        endpoints=endpoints,
     )
 
 

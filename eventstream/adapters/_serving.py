@@ -11,6 +11,7 @@ import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 
+from eventstream.adapters._endpoints import endpoints_of
 from eventstream.adapters._operations import ModelOperation, has_input_stream, make_operation
 from eventstream.faults import Fault
 from eventstream.server import Handler, Limits, Server
@@ -33,7 +34,8 @@ def operation(service: str, name: str) -> ModelOperation:
     `eventstream.server.Server` serves it with an asynchronous generator function: ``async def handler(request, events):
     … yield event``. The request and the events are dicts as in boto3, e.g. ``{"chunk": {"bytes": b"…"}}``. What clients
     send is checked for types and required members. An exception of the model ends the stream when the handler raises
-    the operation's ``make_error(name, text)``.
+    the operation's ``make_error(name, text)``. `eventstream.client.Client` calls it where botocore would, by botocore's
+    rules for the endpoints of its service.
 
     Args:
         service: as for ``boto3.client``, e.g. ``"lexv2-runtime"``; also ``"transcribe-streaming"``, whose model this
@@ -44,11 +46,12 @@ def operation(service: str, name: str) -> ModelOperation:
         UnknownServiceError: botocore has no model of the service.
         ValueError: the service has no such operation, or its input is not an event stream.
     """
-    return make_operation(_model(service, name), strict=True)
-
-
-def _model(service: str, name: str) -> OperationModel:
     session = botocore.session.Session()
+    model = _model(service, name, session)
+    return make_operation(model, strict=True, endpoints=endpoints_of(session.get_component("data_loader"), model))
+
+
+def _model(service: str, name: str, session: botocore.session.Session) -> OperationModel:
     if service == "transcribe-streaming":
         from eventstream.transcribe.service_model import DATA_PATH  # here: it needs the extra `transcribe`
 
@@ -94,7 +97,7 @@ def serve(
         UnknownServiceError, ValueError: as for `operation`. ValueError also without handlers.
         TypeError: a handler is not an asynchronous generator function of the request and the events.
     """
-    models = {name: _model(service, name) for name in handlers}
+    models = {name: _model(service, name, botocore.session.Session()) for name in handlers}
     operations = {make_operation(models[name], strict=True): handler for name, handler in handlers.items()}
     with serving(Server(operations, credentials=[_CREDENTIALS], limits=limits, faults=faults)) as server:
         arguments: dict[str, Any] = {

@@ -63,7 +63,7 @@ def endpoint_of(operation: Operation[Any, Any, Any, Any], region: str, chain: Cr
     service or for all in the profile; otherwise it is the service's own, with FIPS if that is set.
 
     Raises:
-        ConfigurationError: the profile cannot be read, or FIPS is set for an operation without a known FIPS endpoint.
+        ConfigurationError: the profile cannot be read, or no endpoint is known, e.g. none with FIPS.
     """
     service = operation.service.replace("-", "_").replace(" ", "_")
     profile, services = chain.settings()
@@ -77,11 +77,11 @@ def endpoint_of(operation: Operation[Any, Any, Any, Any], region: str, chain: Cr
         if found:
             return str(found)
     fips = _is_set("use_fips_endpoint", profile)
-    if fips and operation.fips_endpoint is None:
-        raise ConfigurationError(
-            f"use_fips_endpoint is set, and no FIPS endpoint of {operation.name} is known: give its URL as the endpoint"
-        )
-    return f"https://{operation.host(region, fips=fips)}"
+    try:
+        return f"https://{operation.host(region, fips=fips)}"
+    except ValueError as error:
+        reason = f"use_fips_endpoint is set, and {error}" if fips else str(error)
+        raise ConfigurationError(f"{reason}: give its URL as the endpoint") from None
 
 
 def _is_set(name: str, profile: Mapping[str, Any]) -> bool:

@@ -166,7 +166,7 @@ def test_endpoint_of_every_region_is_botocores(monkeypatch, profile, region, fip
 
 def test_endpoint_with_fips_that_is_unknown_is_refused(monkeypatch):
     monkeypatch.setenv(USE_FIPS, "true")
-    expected = "^use_fips_endpoint is set, and no FIPS endpoint of Talk is known: give its URL as the endpoint$"
+    expected = "^use_fips_endpoint is set, and Talk has no known FIPS endpoint: give its URL as the endpoint$"
 
     async def main():
         with pytest.raises(ConfigurationError, match=expected):

@@ -1,0 +1,67 @@
+"""Where an operation of botocore's models is called: what the rules for the endpoints of its service say.
+
+A service need not be where its name and the partition's domain would have it: Q Business has only dual-stack hosts.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from botocore.endpoint_provider import EndpointProvider
+from botocore.exceptions import DataNotFoundError, EndpointProviderError
+
+if TYPE_CHECKING:
+    from botocore.loaders import Loader
+    from botocore.model import OperationModel
+
+__all__ = ["Endpoints", "endpoints_of"]
+
+_RULES = "endpoint-rule-set-1"
+
+
+def endpoints_of(loader: Loader, model: OperationModel) -> Endpoints | None:
+    """Return the hosts of an operation; None: the loader finds no rules of its service."""
+    try:
+        loader.list_api_versions(model.service_model.service_name, _RULES)
+    except DataNotFoundError:
+        return None
+    return Endpoints(loader, model)
+
+
+class Endpoints:
+    """The hosts of an operation, by its service's rules.
+
+    Args:
+        loader: finds the rules, which are read when a host is first asked for.
+        model: of the operation.
+    """
+
+    def __init__(self, loader: Loader, model: OperationModel) -> None:
+        self._loader = loader
+        self._model = model
+
+    def host(self, region: str, *, fips: bool) -> str:
+        """Return the host in a region, without the prefix that the operation may have.
+
+        Args:
+            region: e.g. ``"us-east-1"``.
+            fips: whether it is the host with cryptography that is validated under FIPS 140.
+
+        Raises:
+            ValueError: the rules have none.
+        """
+        given = {each.name: each.value for each in self._model.static_context_parameters}
+        try:
+            found = self._provider.resolve_endpoint(**given, Region=region, UseFIPS=fips, UseDualStack=False)
+        except EndpointProviderError:
+            kind = "FIPS endpoint" if fips else "endpoint"
+            raise ValueError(f"{self._model.name} has no known {kind} in {region}") from None
+        host: str = urlsplit(found.url).netloc
+        return host
+
+    @cached_property
+    def _provider(self) -> EndpointProvider:
+        rules = self._loader.load_service_model(self._model.service_model.service_name, _RULES)
+        return EndpointProvider(rules, self._loader.load_data("partitions"))
