@@ -204,18 +204,20 @@ def test_interrupted_iteration_waits_until_it_is_closed(monkeypatch):
 def test_ctrl_c_ends_a_wait(wakes_up, monkeypatch):
     """The second runs on Windows, where a signal does not wake the main thread; nor does it in another thread here."""
     monkeypatch.setattr(sync, "_WAKE_UP", wakes_up)
-    runner, cancelled = Runner(), threading.Event()
+    runner, begun, cancelled = Runner(), threading.Event(), threading.Event()
     waiting = threading.main_thread()
 
     async def long():
         try:
+            begun.set()
             await asyncio.sleep(LIMIT)
         except asyncio.CancelledError:
             cancelled.set()
             raise
 
     def interrupt():
-        time.sleep(0.1)
+        begun.wait(LIMIT)
+        time.sleep(0.1)  # until the main thread waits
         thread = threading.current_thread() if wakes_up else waiting
         signal.pthread_kill(thread.ident, signal.SIGINT)
 
