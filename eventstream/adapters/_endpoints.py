@@ -5,7 +5,6 @@ A service need not be where its name and the partition's domain would have it: Q
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -18,29 +17,27 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoints", "endpoints_of"]
 
-_RULES = "endpoint-rule-set-1"
-
 
 def endpoints_of(loader: Loader, model: OperationModel) -> Endpoints | None:
     """Return the hosts of an operation; None: the loader finds no rules of its service."""
     try:
-        loader.list_api_versions(model.service_model.service_name, _RULES)
+        rules = loader.load_service_model(model.service_model.service_name, "endpoint-rule-set-1")
     except DataNotFoundError:
         return None
-    return Endpoints(loader, model)
+    return Endpoints(model, EndpointProvider(rules, loader.load_data("partitions")))
 
 
 class Endpoints:
-    """The hosts of an operation, by its service's rules.
+    """The hosts of an operation, by its service's rules. They are found without reading files.
 
     Args:
-        loader: finds the rules, which are read when a host is first asked for.
         model: of the operation.
+        provider: of the service's endpoints.
     """
 
-    def __init__(self, loader: Loader, model: OperationModel) -> None:
-        self._loader = loader
+    def __init__(self, model: OperationModel, provider: EndpointProvider) -> None:
         self._model = model
+        self._provider = provider
 
     def host(self, region: str, *, fips: bool) -> str:
         """Return the host in a region, without the prefix that the operation may have.
@@ -60,8 +57,3 @@ class Endpoints:
             raise ValueError(f"{self._model.name} has no known {kind} in {region}") from None
         host: str = urlsplit(found.url).netloc
         return host
-
-    @cached_property
-    def _provider(self) -> EndpointProvider:
-        rules = self._loader.load_service_model(self._model.service_model.service_name, _RULES)
-        return EndpointProvider(rules, self._loader.load_data("partitions"))

@@ -6,13 +6,13 @@ import pytest
 
 pytest.importorskip("botocore", reason="botocore is not installed")
 
-import botocore.loaders
 import botocore.session
 from adapters import models
 from adapters.clients import LOADER, Body, session_of
 from adapters.test_operations import example
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from botocore.endpoint_provider import EndpointProvider
 from botocore.exceptions import ClientError
 
 from eventstream.adapters import boto3
@@ -56,7 +56,7 @@ def test_endpoint_of_an_operation_is_botocores(monkeypatch, service, name):
             assert ours.removeprefix("https://") in operation.hosts(region)
 
 
-def test_endpoint_that_the_rules_do_not_have(monkeypatch):
+def test_endpoint_that_the_rules_do_not_have():
     rules = {
         "version": "1.0",
         "parameters": {"Region": {"type": "string"}, "UseFIPS": {"type": "boolean", "default": False}},
@@ -74,9 +74,8 @@ def test_endpoint_that_the_rules_do_not_have(monkeypatch):
         ],
     }
     model = models.operation_model(models.REST)
-    loader = botocore.loaders.Loader()
-    monkeypatch.setattr(loader, "load_service_model", lambda service, kind: rules)
-    operation = make_operation(model, endpoints=Endpoints(loader, model))
+    provider = EndpointProvider(rules, LOADER.load_data("partitions"))
+    operation = make_operation(model, endpoints=Endpoints(model, provider))
     assert operation.host("us-east-1") == "streaming.traits.global.example"
     assert operation.hosts("us-east-1") == ["streaming.traits.global.example"]
     with pytest.raises(ValueError, match=r"^the region 'US-EAST-1' cannot be one"):
