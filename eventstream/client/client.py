@@ -144,10 +144,6 @@ class Client:
         self._idle_timeout = idle_timeout
         self._clock = Clock()
         self._limits = max_event_length, max_event_values
-        self._configured()
-
-    def _configured(self) -> None:
-        """Do what a subclass does when it is made, without repeating the arguments."""
 
     def _profile_region(self) -> str:
         region = self._credentials.region() if isinstance(self._credentials, CredentialChain) else None

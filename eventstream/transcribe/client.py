@@ -29,6 +29,7 @@ import contextlib
 import logging
 import uuid
 from dataclasses import fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventstream._text import suggestion
@@ -43,7 +44,7 @@ from eventstream.client import (
     StreamError,
 )
 from eventstream.client import retryable as may_retry
-from eventstream.client.settings import check_seconds, parse_endpoint
+from eventstream.client.settings import check_seconds
 from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, Source, WavFile
 from eventstream.transcribe.audio import pace as paced
 from eventstream.transcribe.call_analytics import (
@@ -139,19 +140,21 @@ class TranscribeClient(Client):
 
     Attributes:
         region: as given or found.
-        endpoint: as given or found.
 
     Raises:
         ConfigurationError: no region was found, or the region, the endpoint, the CA bundle, the proxy or a timeout
-            cannot be used; or see `endpoint_of`.
+            cannot be used.
         TypeError: the credentials are of another type.
     """
 
-    endpoint: str
+    @cached_property
+    def endpoint(self) -> str:
+        """The endpoint, as given or found.
 
-    def _configured(self) -> None:
-        self.endpoint = self.endpoint_of(START_STREAM_TRANSCRIPTION)
-        parse_endpoint(self.endpoint)
+        Raises:
+            ConfigurationError: none can be found; see `endpoint_of`.
+        """
+        return self.endpoint_of(START_STREAM_TRANSCRIPTION)
 
     def start_stream_transcription(
         self,

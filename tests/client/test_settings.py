@@ -16,6 +16,7 @@ from eventstream.adapters.boto3 import enable
 from eventstream.client import Client, ConfigurationError
 from eventstream.client.settings import endpoint_for
 from eventstream.credentials import CredentialChain
+from eventstream.transcribe.client import TranscribeClient
 from eventstream.transcribe.operations import OPERATIONS
 from eventstream.transcribe.request import StartStreamTranscriptionRequest
 from eventstream.transport import over_http2
@@ -213,8 +214,9 @@ async def opened(client):
         await client.open(TALK, REQUEST).__aenter__()
 
 
+@pytest.mark.parametrize("kind", [Client, TranscribeClient])
 @pytest.mark.parametrize("call", [presigned, opened])
-def test_settings_are_read_beside_the_event_loop(monkeypatch, profile, closed_port, call):
+def test_settings_are_read_beside_the_event_loop(monkeypatch, profile, closed_port, call, kind):
     profile(f"endpoint_url = http://127.0.0.1:{closed_port}")
     threads = []
     settings = CredentialChain._read_settings
@@ -226,7 +228,7 @@ def test_settings_are_read_beside_the_event_loop(monkeypatch, profile, closed_po
     monkeypatch.setattr(CredentialChain, "_read_settings", read)
 
     async def main():
-        calling = client()
+        calling = kind("us-east-1", credentials=CREDENTIALS)
         for _ in range(2):
             await call(calling)
         assert len(threads) == 1

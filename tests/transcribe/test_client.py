@@ -1067,7 +1067,9 @@ def test_endpoint(monkeypatch):
     assert TranscribeClient("us-east-1").endpoint == "https://general"
     monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", "https://special")
     assert TranscribeClient("us-east-1").endpoint == "https://special"
-    assert TranscribeClient("us-east-1", endpoint="http://given").endpoint == "http://given"
+    client = TranscribeClient("us-east-1", endpoint="http://given")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://later")
+    assert client.endpoint == "http://given"
 
 
 @pytest.mark.parametrize(
