@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import TypeVar
 
 # Not `asyncio.wait_for`, which drops a cancellation before Python 3.12 when what it waits for is done in the same turn:
@@ -83,14 +87,33 @@ async def within(timeout: float | None, awaitable: Awaitable[_T], what: str) -> 
 async def in_thread(function: Callable[..., _T], *arguments: object) -> _T:
     """Return what a function of the caller's returns, which may block.
 
+    Its thread is a daemon. A thread of `asyncio.to_thread` is waited for when the interpreter exits, even if the call
+    was cancelled: a function that never returns, e.g. ``queue.get``, would keep the process alive.
+
     Raises:
         RuntimeError: it raised StopIteration, which no coroutine can raise; before Python 3.12 nobody would be told.
     """
-    return await asyncio.to_thread(_without_stop, function, arguments)
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+    call = partial(copy_context().run, function, *arguments)
+    threading.Thread(target=_call, args=[loop, done, call], name="eventstream-call", daemon=True).start()
+    return await done
 
 
-def _without_stop(function: Callable[..., _T], arguments: tuple[object, ...]) -> _T:
+def _call(loop: asyncio.AbstractEventLoop, done: asyncio.Future[_T], call: Callable[[], _T]) -> None:
+    settle: Callable[[], None]
     try:
-        return function(*arguments)
+        settle = partial(done.set_result, call())
     except StopIteration as error:
-        raise RuntimeError("a function that was called in a thread raised StopIteration") from error
+        stopped = RuntimeError("a function that was called in a thread raised StopIteration")
+        stopped.__cause__ = error
+        settle = partial(done.set_exception, stopped)
+    except BaseException as error:
+        settle = partial(done.set_exception, error)
+    with suppress(RuntimeError):  # the loop was closed
+        loop.call_soon_threadsafe(_settle, done, settle)
+
+
+def _settle(done: asyncio.Future[_T], settle: Callable[[], None]) -> None:
+    if not done.done():  # it was cancelled
+        settle()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import threading
+from contextvars import ContextVar
 
 import pytest
+from programs import AWAY
 
 from eventstream._waiting import in_thread, within
+
+LIMIT = 60
 
 
 def test_result_that_comes_in_time():
@@ -53,3 +60,62 @@ def test_function_in_a_thread_that_raises_stop_iteration():
             await asyncio.wait_for(in_thread(next, iter([])), 5)
 
     asyncio.run(main())
+
+
+def test_thread_gets_the_context_and_gives_errors():
+    context = ContextVar("context", default="none")
+
+    async def main():
+        context.set("the caller's")
+        assert await in_thread(context.get) == "the caller's"
+        with pytest.raises(ZeroDivisionError):
+            await in_thread(divmod, 1, 0)
+
+    asyncio.run(main())
+
+
+def test_thread_that_outlasts_its_loop_is_quiet():
+    """Pytest would turn the traceback of a thread into a warning."""
+    threads = {}
+
+    def wait(goes_on):
+        threads["waiting"] = threading.current_thread()
+        assert goes_on.wait(LIMIT)
+
+    async def main(goes_on, outlasts):
+        waiting = asyncio.create_task(in_thread(wait, goes_on))
+        while "waiting" not in threads:
+            await asyncio.sleep(0.001)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        if not outlasts:
+            goes_on.set()
+            threads["waiting"].join(LIMIT)
+            await asyncio.sleep(0)
+
+    for outlasts in (False, True):
+        threads.clear()
+        goes_on = threading.Event()
+        asyncio.run(main(goes_on, outlasts))
+        goes_on.set()
+        threads["waiting"].join(LIMIT)
+        assert not threads["waiting"].is_alive()
+
+
+def test_thread_that_waits_forever_does_not_keep_the_process():
+    program = """if True:
+        import asyncio, contextlib, threading
+        from eventstream._waiting import in_thread
+
+        async def main():
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(in_thread(threading.Event().wait), 0.1)
+
+        asyncio.run(main())
+        print("the end")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=LIMIT, check=True, cwd=AWAY
+    )
+    assert (done.stdout, done.stderr) == ("the end\n", "")

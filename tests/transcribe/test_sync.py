@@ -6,10 +6,13 @@ import array
 import asyncio
 import io
 import queue
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 
 import pytest
+from programs import AWAY
 
 from eventstream import sync
 from eventstream.exceptions import IncompleteStream
@@ -184,3 +187,26 @@ def test_websocket_transcribes():
             transport="websocket",
         )
         assert text_of(client.transcribe(AUDIO, pace=False, **PCM)) == ["One two three."]
+
+
+def test_loop_left_early_does_not_keep_the_process():
+    """The thread that waits for the audio, in ``queue.get``, is never woken."""
+    program = """if True:
+        import queue, sys
+        from eventstream.signing import Credentials
+        from eventstream.transcribe.sync import TranscribeClient
+
+        heard = queue.SimpleQueue()
+        for _ in range(3):
+            heard.put(bytes(9_600))
+        client = TranscribeClient("us-east-1", endpoint=sys.argv[1], credentials=Credentials(*sys.argv[2:]))
+        options = {"language_code": "en-US", "media_sample_rate_hertz": 16000, "media_encoding": "pcm", "pace": False}
+        for _ in client.transcribe(iter(heard.get, None), **options):
+            break
+        print("the end")
+    """
+    keys = [DOCUMENTATION_CREDENTIALS.access_key, DOCUMENTATION_CREDENTIALS.secret_key]
+    with serving() as client:
+        arguments = [sys.executable, "-c", program, client.endpoint, *keys]
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=3 * LIMIT, check=True, cwd=AWAY)
+    assert (done.stdout, done.stderr) == ("the end\n", "")
