@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from eventstream._codec import Message
@@ -23,18 +24,19 @@ def event(type: str, payload: Mapping[str, object] | Sequence[object] | str | by
 
     Args:
         type: its name in the service's model, such as ``contentBlockDelta``.
-        payload: an object or array becomes JSON, in which ``bytes`` are base64, as AWS's protocols have it; a ``str``
-            is plain text, ``bytes`` are sent as they are.
+        payload: an object or array becomes JSON, in which ``bytes`` are base64 and a ``datetime`` is in seconds since
+            1970, as AWS's protocols have it; a ``str`` is plain text, ``bytes`` are sent as they are.
 
     Raises:
-        TypeError, ValueError: the payload cannot be written as JSON.
+        TypeError, ValueError: the payload cannot be written as JSON, e.g. a number is not finite, or a ``datetime``
+            has no time zone.
     """
     if isinstance(payload, bytes):
         content_type = "application/octet-stream"
     elif isinstance(payload, str):
         content_type, payload = "text/plain", payload.encode()
     else:
-        content_type, payload = "application/json", json.dumps(payload, default=_base64).encode()
+        content_type, payload = "application/json", _json(payload)
     return Message({":message-type": "event", ":event-type": type, ":content-type": content_type}, payload)
 
 
@@ -47,7 +49,7 @@ def exception(type: str, message: str = "", **members: object) -> Message:
         members: what else its payload has.
     """
     headers = {":message-type": "exception", ":exception-type": type, ":content-type": "application/json"}
-    return Message(headers, json.dumps({"message": message, **members}, default=_base64).encode())
+    return Message(headers, _json({"message": message, **members}))
 
 
 def error(code: str, message: str = "") -> Message:
@@ -77,7 +79,24 @@ def slow(seconds: float) -> Pause:
     return Pause(seconds)
 
 
-def _base64(value: object) -> str:
+def _json(value: object) -> bytes:
+    try:
+        return json.dumps(value, default=_plain, allow_nan=False).encode()
+    except _Naive:
+        raise ValueError("naive datetime: attach a time zone") from None
+    except ValueError:
+        raise ValueError("a number is not finite, or a value contains itself: JSON has neither") from None
+
+
+class _Naive(ValueError):
+    pass
+
+
+def _plain(value: object) -> str | float:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return b64encode(value).decode()
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise _Naive
+        return value.timestamp()
     raise TypeError(f"a {value.__class__.__name__} cannot be written as JSON")

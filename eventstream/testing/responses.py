@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 from eventstream._codec import Message
 from eventstream._text import suggestion
@@ -37,7 +38,8 @@ def fake_response(
 ) -> Iterator[list[dict[str, Any]]]:
     """Let a method of a client answer with a stream, within a ``with`` block.
 
-    Every call gets the same events from the first one on. Other methods do what they always do.
+    Every call gets the same events from the first one on. Other methods do what they always do. Of two blocks for one
+    method of one client, the one that was entered last answers: a test may replace what a fixture has faked.
 
     Args:
         client: of boto3, botocore or aiobotocore.
@@ -45,6 +47,7 @@ def fake_response(
         events: messages (see `event`, `exception` and `error`), bytes that are sent as they are (`cut`, `corrupted`,
             or a recording), and pauses (`slow`). If they end early, the response does: cleanly, as to HTTP. Of events
             the type and the names in JSON must be those of the operation; send others as bytes, with ``encode()``.
+            Where the service has XML or raw bytes, as S3 has, give `event` these.
         headers: of the HTTP response, from which botocore takes the other members of the result.
         chunk_size: the bytes come in pieces of this size; None: each item in one piece.
 
@@ -53,8 +56,8 @@ def fake_response(
 
     Raises:
         ValueError: the client has no such method, its response is not an event stream, or its request is one, too (see
-            `eventstream.adapters.boto3.serve`); the operation has no such event, or no such member of an event; or
-            `chunk_size` is less than 1.
+            `eventstream.adapters.boto3.serve`); the operation has no such event, or no such member of an event; an
+            event has JSON where the service has XML or raw bytes; or `chunk_size` is less than 1.
         TypeError: an item is of another type.
     """
     items = list(events)
@@ -77,10 +80,14 @@ def fake_response(
             _check_event(item, model)
     requests: list[dict[str, Any]] = []
     answer = _Answer(client, model, items, headers or {}, chunk_size)
-    hooks = {
-        f"provide-client-params.{service.service_id.hyphenize()}.{name}": lambda params, **_: requests.append(params),
-        f"before-call.{service.service_id.hyphenize()}.{name}": answer,
+    answers = _ANSWERS.setdefault(client, {}).setdefault(name, [])
+    hooks = {  # botocore asks the handlers in the order of their registration, the outer block's first
+        f"provide-client-params.{service.service_id.hyphenize()}.{name}": lambda params, **_: (
+            requests.append(params) if answers[-1] is answer else None
+        ),
+        f"before-call.{service.service_id.hyphenize()}.{name}": lambda **_: answer() if answers[-1] is answer else None,
     }
+    answers.append(answer)
     for hook, handler in hooks.items():
         client.meta.events.register_first(hook, handler)
     try:
@@ -88,24 +95,36 @@ def fake_response(
     finally:
         for hook, handler in hooks.items():
             client.meta.events.unregister(hook, handler)
+        answers.remove(answer)
+
+
+_ANSWERS: WeakKeyDictionary[Any, dict[str, list[_Answer]]] = WeakKeyDictionary()
+"""By client and operation: what the blocks that are entered answer, the innermost last."""
 
 
 def _check_event(message: Message, model: Any) -> None:
     """Check that botocore knows all of an event: it drops the rest, and a test would not meet what it means to.
 
     Raises:
-        ValueError: the operation has no such event, or it has no such member.
+        ValueError: the operation has no such event, or it has no such member, or not as JSON.
     """
     events = model.get_event_stream_output().members
     kind = str(message.event_type)
     if kind not in events:
         raise ValueError(f"{model.name} has no event {kind!r}{suggestion(kind, events)}; {_UNCHECKED}")
-    shape = events[kind]
-    shape = next((member for member in shape.members.values() if member.serialization.get("eventpayload")), shape)
+    shape, raw = events[kind], None
+    for name, member in shape.members.items():
+        if member.serialization.get("eventpayload"):
+            shape, raw = member, name if member.type_name in ("blob", "string") else None
+    is_json = message.content_type == "application/json"
+    if raw is None and is_json and "xml" in _protocol(model):
+        raise ValueError(f"{model.name} has XML, not JSON: give it as bytes, event({kind!r}, b'<{kind}>...</{kind}>')")
     try:
         value = json.loads(bytes(message.payload))
     except ValueError:  # it is text, XML, or nothing
         return
+    if raw is not None and is_json and isinstance(value, dict) and list(value) == [raw]:
+        raise ValueError(f"{model.name}: {kind}.{raw} is raw, not JSON: give only its bytes, event({kind!r}, b'...')")
     if unknown := next(_unknown(value, shape, kind), None):
         path, names = unknown
         name = path.rpartition(".")[2]
@@ -132,8 +151,14 @@ def _unknown(value: object, shape: Any, path: str) -> Iterator[tuple[str, list[s
             yield from _unknown(inner, shape.value, f"{path}.{name}")
 
 
+def _protocol(model: Any) -> str:
+    service = model.service_model
+    protocol: str = getattr(service, "resolved_protocol", None) or service.metadata["protocol"]
+    return protocol
+
+
 class _Answer:
-    """The response to each call: the handler of botocore's event ``before-call``, which answers in its place."""
+    """The response to each call, which a handler of botocore's event ``before-call`` returns in its place."""
 
     def __init__(
         self, client: Any, model: Any, items: list[Item], headers: Mapping[str, str], chunk_size: int | None
@@ -150,7 +175,7 @@ class _Answer:
             }
         )
         self._chunk_size = chunk_size
-        protocol = getattr(model.service_model, "resolved_protocol", None) or model.service_model.metadata["protocol"]
+        protocol = _protocol(model)
         if not protocol.startswith("rest-") and not (items and _is_initial(items[0])):
             self._items = [event("initial-response", {}), *items]
         aiobotocore = sys.modules.get("aiobotocore.client")
@@ -161,7 +186,7 @@ class _Answer:
             from botocore.parsers import create_parser
         self._parser = create_parser(protocol)
 
-    def __call__(self, **_: object) -> Any:
+    def __call__(self) -> Any:
         parse = self._parse_async if self._is_async else self._parse
         return parse()
 

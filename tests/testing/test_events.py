@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 
 import pytest
 
@@ -18,6 +19,7 @@ from eventstream.testing.events import Pause
         ("Grüße", "text/plain", "Grüße".encode()),
         ({"a": [1, None]}, "application/json", b'{"a": [1, null]}'),
         ([], "application/json", b"[]"),
+        ({"at": datetime(2026, 1, 1, 0, 0, 1, 500_000, timezone.utc)}, "application/json", b'{"at": 1767225601.5}'),
         ({"bytes": b"Hi", "more": [bytearray(b"!")]}, "application/json", b'{"bytes": "SGk=", "more": ["IQ=="]}'),
     ],
 )
@@ -35,6 +37,19 @@ def test_payload_that_json_cannot_say():
         event("chunk", {"a": {1}})
     # Its text only: from Python 3.14 on json adds notes, which `match` would compare, too.
     assert str(caught.value) == "a set cannot be written as JSON"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (float("nan"), "a number is not finite, or a value contains itself: JSON has neither"),
+        (datetime(2026, 1, 1), "naive datetime: attach a time zone"),
+    ],
+)
+def test_payload_that_json_has_no_value_for(value, text):
+    for make in (lambda: event("chunk", {"a": [value]}), lambda: exception("gone", a=value)):
+        with pytest.raises(ValueError, match=f"^{text}$"):
+            make()
 
 
 def test_exceptions():

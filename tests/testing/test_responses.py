@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import nullcontext
 from importlib.util import find_spec
@@ -147,6 +148,33 @@ def test_xml_and_raw_payloads(caller, installed):
     assert heard == [{"Records": {"Payload": b"a,b\n"}}, {"Stats": {"Details": {"BytesScanned": 4}}}, {"End": {}}]
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "sent", "text"),
+    [
+        (
+            *("s3", "select_object_content", event("Stats", {"BytesScanned": 4})),
+            "SelectObjectContent has XML, not JSON: give it as bytes, event('Stats', b'<Stats>...</Stats>')",
+        ),
+        (
+            *("s3", "select_object_content", event("Records", {"Payload": b"a,b"})),
+            "SelectObjectContent: Records.Payload is raw, not JSON: give only its bytes, event('Records', b'...')",
+        ),
+        (
+            *("lambda", "invoke_with_response_stream", event("PayloadChunk", {"Payload": b"a,b"})),
+            "InvokeWithResponseStream: PayloadChunk.Payload is raw, not JSON: "
+            "give only its bytes, event('PayloadChunk', b'...')",
+        ),
+    ],
+)
+def test_json_where_the_service_has_none(service, operation, sent, text):
+    client = Sync(service).client
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"), fake_response(client, operation, [sent]):
+        pass
+    unchecked = [sent.encode(), event(sent.event_type, sent.payload)]
+    with fake_response(client, operation, unchecked):
+        pass
+
+
 def test_headers_become_members(caller):
     made = caller("bedrock-runtime")
     headers = {"x-amzn-bedrock-content-type": "application/json", "x-amzn-requestid": "mine"}
@@ -218,6 +246,28 @@ def test_calls_are_answered_and_kept(bedrock):
         for model in ("first", "second"):
             assert list(bedrock.converse_stream(modelId=model)["stream"]) == HEARD[:1]
         assert requests == [{"modelId": "first"}, {"modelId": "second"}]
+
+
+def test_inner_block_answers_in_place_of_the_outer_one(caller):
+    """A test replaces what a fixture has faked. Blocks may end in another order."""
+    made = caller("bedrock-runtime")
+
+    def called():
+        return made.call("converse_stream", "stream", modelId=MODEL)
+
+    outer = fake_response(made.client, "converse_stream", [HELLO])
+    inner = fake_response(made.client, "converse_stream", [STOP])
+    first = outer.__enter__()
+    with inner as second:
+        assert called() == HEARD[1:]
+        assert (len(first), len(second)) == (0, 1)
+    assert called() == HEARD[:1]
+    last = fake_response(made.client, "converse_stream", [HELLO, STOP])
+    last.__enter__()
+    outer.__exit__(None, None, None)
+    assert called() == HEARD
+    assert (len(first), len(second)) == (1, 1)
+    last.__exit__(None, None, None)
 
 
 def test_client_is_as_before_after_the_block(bedrock):
