@@ -32,6 +32,8 @@ ACCEPTS_PER_TURN = 8
 ACCEPT_PAUSE = 0.1
 """Seconds without accepting when the system has no more descriptors or memory."""
 
+MAX_PORT = 65_535
+
 _log = logging.getLogger(__name__)
 
 
@@ -135,7 +137,10 @@ class Listener:
 
         Raises:
             OSError: that is not possible.
+            ValueError: the port cannot be one. The system would take its lowest 16 bits.
         """
+        if not 0 <= port <= MAX_PORT:
+            raise ValueError(f"the port {port} is out of range (0 to {MAX_PORT})")
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

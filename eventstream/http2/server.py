@@ -278,6 +278,7 @@ async def serve(
 
     Raises:
         OSError: it cannot listen there.
+        ValueError: the port is out of range.
     """
     if ssl is not None:
         ssl.set_alpn_protocols(["h2"])

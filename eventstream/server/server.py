@@ -149,6 +149,7 @@ class Server:
 
         Raises:
             OSError: the address cannot be listened on.
+            ValueError: a port is out of range.
             StateError: it has served before.
         """
         if self._has_served:

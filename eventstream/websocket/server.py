@@ -323,6 +323,7 @@ async def serve(
 
     Raises:
         OSError: it cannot listen there.
+        ValueError: the port is out of range.
     """
     server = Server(handler, refuse, routes, handshake_headers, idle_frames)
     await server.listen(

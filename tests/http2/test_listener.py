@@ -442,6 +442,18 @@ def test_listening_on_what_names_no_host():
     run(main())
 
 
+@pytest.mark.parametrize("port", [-1, 65_536, 65_536 + 8_080])
+def test_listening_on_a_port_out_of_range(port):
+    """The system would take its lowest 16 bits."""
+
+    async def main():
+        with pytest.raises(ValueError, match=rf"^the port {port} is out of range \(0 to 65535\)$"):
+            async with http2.serve(echo, port=port):
+                pytest.fail("it listens")
+
+    run(main())
+
+
 def test_listening_twice_fails():
     async def main():
         async with http2.serve(echo) as server:
