@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from eventstream._codec import Headers, Message
 from eventstream._text import MAX_JSON_VALUES, has_too_many_values, quote, quote_bytes, unquoted
-from eventstream.exceptions import CodecError
+from eventstream.exceptions import CodecError, EncodeError
 
 __all__ = ["EventKind", "Events", "InvalidEvent", "InvalidFrame", "json_event", "not_an_event"]
 
@@ -98,13 +98,14 @@ def json_event(
         type: the class of its values.
         parse: turns the parsed JSON into a value; None: that is the value. A ``KeyError``, ``TypeError`` or
             ``ValueError`` says that the JSON has another shape.
-        serialise: turns a value into what is written as JSON; None: the value itself.
+        serialise: turns a value into what is written as JSON; None: the value itself. Values that JSON does not have
+            are refused: an `EncodeError` for a number that is not finite, a ``TypeError`` for another class.
     """
     headers = Headers({":message-type": "event", ":event-type": name, ":content-type": "application/json"})
 
     def parse_message(message: Message) -> _T:
         try:
-            content = json.loads(bytes(message.payload))
+            content = json.loads(bytes(message.payload), parse_constant=_refuse)
             value: _T = content if parse is None else parse(content)
         except KeyError as error:
             raise InvalidEvent(name, f"its JSON has no {quote(str(error.args[0]))}") from None
@@ -113,9 +114,20 @@ def json_event(
         return value
 
     def serialise_value(value: _T) -> Message:
-        return Message(headers, json.dumps(value if serialise is None else serialise(value)).encode())
+        content = value if serialise is None else serialise(value)
+        try:
+            payload = json.dumps(content, allow_nan=False)
+        except ValueError:
+            reason = "a number is not finite, or a value contains itself"
+            raise EncodeError(f"{name}: it cannot be written as JSON ({reason})") from None
+        return Message(headers, payload.encode())
 
     return EventKind(name, type, parse_message, serialise_value, MAX_JSON_VALUES)
+
+
+def _refuse(constant: str) -> NoReturn:
+    """Refuse NaN and the infinities, which Python's JSON has and no other."""
+    raise ValueError(constant)
 
 
 class Events(Generic[_T]):

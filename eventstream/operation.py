@@ -288,7 +288,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         streams_per_connection: that the service allows at most; None: any number.
 
     Raises:
-        ValueError: `endpoint` has a place for something else, or `path` and a request of `Strings` have other labels.
+        ValueError: `endpoint` has a place for something else, or is more than a host; a path does not begin with a
+            slash; or `path` and a request of `Strings` have other labels.
         TypeError: the class of an error is not a `ServiceError`.
     """
 
@@ -329,6 +330,11 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
             except (AttributeError, LookupError, TypeError, ValueError):
                 what = f"{quote(endpoint)} (allowed: the places {{region}} and {{suffix}})"
                 raise ValueError(f"{self.name}: the endpoint is {what}") from None
+            if "/" in endpoint:
+                raise ValueError(f"{self.name}: the endpoint is {quote(endpoint)} (allowed: a host, without a scheme)")
+        for path in (self.path, "/" if self.websocket_path is None else self.websocket_path):
+            if not path.startswith("/"):
+                raise ValueError(f"{self.name}: the path is {quote(path)} (allowed: one that begins with a slash)")
         if isinstance(self.request, Strings):
             self.request.check_path(self.name, _labels(self.path))
         classes: dict[str, object] = {"others": self.error, **self.errors}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 
 import pytest
 from operations import TALK, Answer, Text
 
-from eventstream import Message
+from eventstream import EncodeError, Message
 from eventstream.events import EventKind, Events, InvalidEvent, InvalidFrame, json_event
 
 
@@ -52,6 +53,16 @@ def test_events_of_one_name_are_refused(select):
 def test_events_of_another_class_are_a_type_error():
     with pytest.raises(TypeError, match=r"^an event must be one of Text, not Answer$"):
         TALK.inputs.serialise(Answer("so"))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), [-float("inf")]])
+def test_json_event_refuses_numbers_that_are_not_finite(number):
+    """Python's JSON writes and reads them, but no other does."""
+    kind = json_event("N", object)
+    with pytest.raises(EncodeError, match=r"^N: it cannot be written as JSON \(a number is not finite, or a value "):
+        kind.serialise(number)
+    with pytest.raises(InvalidEvent, match=r"^event 'N': its JSON has another shape: "):
+        kind.parse(event("N", json.dumps(number).encode()))
 
 
 def test_unknown_events_are_their_messages():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,22 @@ def test_operation_with_a_wrong_place_in_its_endpoint(endpoint):
         ValueError, match=r"^Talk: the endpoint is 'talk\..* \(allowed: the places {region} and {suffix}\)$"
     ):
         replace(TALK, endpoint=endpoint)
+
+
+@each("options", [{"endpoint": "https://talk.{region}.{suffix}"}, {"fips_endpoint": "talk-fips.{region}.{suffix}/v1"}])
+def test_operation_with_more_than_a_host_as_endpoint(options):
+    (endpoint,) = options.values()
+    with pytest.raises(
+        ValueError, match=rf"^Talk: the endpoint is '{re.escape(endpoint)}' \(allowed: a host, without "
+    ):
+        replace(TALK, **options)
+
+
+@each("options", [{"path": "bots/{bot}/talk"}, {"path": "https://host/bots/{bot}"}, {"websocket_path": "talk"}])
+def test_operation_with_a_path_without_a_slash(options):
+    (path,) = options.values()
+    with pytest.raises(ValueError, match=rf"^Talk: the path is '{re.escape(path)}' \(allowed: one that begins with a "):
+        replace(TALK, **options)
 
 
 def test_operation_with_a_label_that_its_request_lacks():

@@ -36,7 +36,7 @@ def command(
     """Write the whole messages of a damaged event stream to OUT, and report the gaps.
 
     OUT is whole or absent, and never the input, which must not change meanwhile. The exit status is 1 if there were
-    gaps. If no message is left, OUT is not written.
+    gaps. If these leave no message, OUT is not written; an empty stream is whole.
     """
     if as_json and output == "-":
         raise click.UsageError("--json and -o - both take standard output")
