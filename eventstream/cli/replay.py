@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from eventstream.http2 import ServerStream
 
 _CONTENT_TYPE = "application/vnd.amazon.eventstream"
-_TIMEOUT = 60.0  # seconds that a client may keep silent
+_TIMEOUT = 60.0  # seconds that a client may keep silent, or speak when all has been answered
 _MAX_PAUSE = 30.0  # seconds between two messages, whatever their dates say
 _PIECE = 1 << 16
 _POLL = 0.5  # seconds between two looks for Ctrl-C
@@ -232,6 +232,14 @@ def _serve_http1(
 # HTTP/2
 
 
+async def _await_end(stream: ServerStream) -> None:
+    """Wait a while for the end of the request: a client that still speaks would take that of the answer for a fault."""
+    last = time.monotonic() + _TIMEOUT
+    with contextlib.suppress(TimeoutError):
+        while (left := last - time.monotonic()) > 0 and await stream.receive(left):
+            pass
+
+
 def _serve_http2(
     pieces: list[tuple[float, bytes]], headers: list[tuple[str, str]], host: str, port: int, count: int | None
 ) -> None:
@@ -250,8 +258,7 @@ def _serve_http2(
                 for pause, piece in pieces:
                     await asyncio.sleep(pause)
                     await stream.send(piece, timeout=_TIMEOUT)
-                while await stream.receive(_TIMEOUT):  # a client that still speaks would take the end for a fault
-                    pass
+                await _await_end(stream)
                 await stream.end()
             finally:
                 answered.release()

@@ -7,11 +7,13 @@ import base64
 import contextlib
 import http.client
 import json
+import queue
 import signal
 import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import frames
 import pytest
@@ -179,6 +181,38 @@ def test_http2(path):
 
     with served(path, "--http2", count=2) as port:
         assert asyncio.run(ask_twice(port)) == [(200, STREAM)] * 2
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_http2_ends_the_answer_to_an_endless_request(monkeypatch, speaks):
+    pytest.importorskip("h2")
+    from eventstream.http2 import StreamError, connect
+
+    ports = queue.SimpleQueue()
+    monkeypatch.setattr(replay, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(replay, "_say_address", lambda host, port: ports.put(port))
+
+    async def ask():
+        async with connect("127.0.0.1", ports.get(timeout=10)) as connection:
+            stream = await connection.request(REQUEST)
+            found = b""
+            while len(found) < len(STREAM):
+                found += await stream.receive(10)
+            for _ in range(100 if speaks else 0):
+                await asyncio.sleep(0.05)
+                try:
+                    await stream.send(b"audio")
+                except StreamError:
+                    break
+            else:
+                assert not speaks, "it listened for 5 s"
+            assert await stream.receive(10) == b""
+            return found
+
+    with ThreadPoolExecutor() as executor:
+        asked = executor.submit(asyncio.run, ask())
+        replay._serve_http2([(0.0, STREAM)], [], "127.0.0.1", 0, 1)
+        assert asked.result() == STREAM
 
 
 def test_http2_serves_until_it_is_stopped(path):
