@@ -5,6 +5,7 @@ the exit statuses.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -140,10 +141,12 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
         return
     import tempfile  # here: it takes long to import, and not every subcommand writes a file
 
-    folder = os.path.dirname(os.path.realpath(path))
+    target = os.path.realpath(path)
+    if os.path.islink(target):  # links that lead to each other
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     with _ending():
         try:
-            descriptor, temporary = tempfile.mkstemp(prefix=".eventstream-", dir=folder)
+            descriptor, temporary = tempfile.mkstemp(prefix=".eventstream-", dir=os.path.dirname(target))
         except OSError as error:
             raise OSError(error.errno, error.strerror, path) from None  # and not the name that nobody knows
         try:
@@ -155,7 +158,7 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
             os.umask(mask)
             try:
                 os.chmod(temporary, 0o666 & ~mask)
-                os.replace(temporary, os.path.realpath(path))
+                os.replace(temporary, target)
             except OSError as error:
                 raise OSError(error.errno, error.strerror, path) from None
         except BaseException:

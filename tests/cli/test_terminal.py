@@ -197,6 +197,16 @@ def test_output_through_a_link_keeps_the_link(tmp_path):
     assert (tmp_path / "file").read_bytes() == b"x"
 
 
+def test_output_to_links_that_lead_to_each_other(tmp_path):
+    os.symlink(tmp_path / "one", tmp_path / "other")
+    os.symlink(tmp_path / "other", tmp_path / "one")
+    with pytest.raises(OSError, match=r"one") as raised, output(str(tmp_path / "one")):
+        pytest.fail("it is opened")
+    assert raised.value.errno == errno.ELOOP
+    assert sorted(os.listdir(tmp_path)) == ["one", "other"]
+    assert (tmp_path / "one").is_symlink()
+
+
 def test_output_to_a_folder(tmp_path):
     with pytest.raises(click.UsageError, match="is a folder"), output(str(tmp_path)):
         pytest.fail("it is opened")
