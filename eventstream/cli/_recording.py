@@ -26,6 +26,7 @@ PIECE = 1 << 18
 """Bytes that are read at a time."""
 
 _HEAD = 1 << 16  # bytes that are looked at to recognise the form
+_MAX_HELD = 16 << 20  # bytes that follow the first fault of a file and are held in memory
 _MAX_STORED = 4 << 30  # bytes that follow the first fault of a stream that is not mapped
 _MAX_AWAITED = 64 << 20  # bytes at the end of a file that grows, which may begin a message that is still being written
 _LOOKS = 64  # pieces after each of which the form is looked for; after that only when the bytes have doubled
@@ -61,7 +62,8 @@ class Body:
         whole: all of them.
         grows: the pieces never end; one is empty where there is nothing new yet.
         part: reads the bytes from one position to another of a file that is mapped. The mapping itself kills a process
-            that touches it behind the end, where the file was cut meanwhile.
+            that touches it behind the end, where the file was cut meanwhile. So it is used only for what is too much
+            for the memory and has to be searched.
     """
 
     pieces: Iterable[bytes] = ()
@@ -257,6 +259,8 @@ class Recording:
         """Return what the decoder has not delivered, and what is still to be read."""
         if self.body.whole is not None:
             rest = self.body.whole[decoder.offset :]
+            if self.body.part is not None and len(rest) <= _MAX_HELD:
+                rest = memoryview(self.body.part(decoder.offset, len(self.body.whole)))
         else:
             kept.cut(decoder.buffered)
             rest = self._stored(itertools.chain(kept.cut(0), pieces))

@@ -143,6 +143,21 @@ def test_damaged_stream_in_any_form(written, form):
     assert str(gap.error).endswith(f"(at byte {len(frames.EVENT_FRAME)})")
 
 
+@pytest.mark.parametrize("held", [7 + 2 * len(STREAM), 8 + 2 * len(STREAM)], ids=["mapped", "held"])
+def test_damaged_file_is_held_or_mapped(tmp_path, monkeypatch, held):
+    """What follows the fault is held where it is small enough."""
+    monkeypatch.setattr(_recording, "_MAX_HELD", held)
+    (tmp_path / "x").write_bytes(STREAM + b"junkjunk" + STREAM * 2)
+    with opened(str(tmp_path / "x"), None) as recordings:
+        recording = next(recordings)
+        whole, part, read = recording.body.whole, recording.body.part, []
+        recording.body.part = lambda start, end: read.append((start, end)) or part(start, end)
+        first, gap, last = joined(recording.parts(LIMITS))
+        assert (first, last) == ((3, STREAM), (6, STREAM * 2))
+        assert gap[:2] == (len(STREAM), 8)
+    assert ((len(STREAM), len(whole)) in read) is (held > 7 + 2 * len(STREAM))
+
+
 def test_first_message_damaged_is_a_stream_still(written):
     ((_, (gap, *rest)),) = read(written(b"?" + STREAM[1:]))
     assert isinstance(gap, Gap)
@@ -288,9 +303,10 @@ with opened(sys.argv[1], None) as recordings:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not cut files that are mapped")
-def test_file_that_is_cut_while_it_is_read(tmp_path):
+@pytest.mark.parametrize("begin", [b"", frames.EVENT_FRAME + b"junk"], ids=["sound", "damaged"])
+def test_file_that_is_cut_while_it_is_read(tmp_path, begin):
     """Touching a mapping behind the end of its file kills a process, here another one than that of the tests."""
-    (tmp_path / "x").write_bytes(STREAM * (2 * _recording.PIECE // len(STREAM)))
+    (tmp_path / "x").write_bytes(begin + STREAM * (2 * _recording.PIECE // len(STREAM)))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", CUT, "x"]
     done = subprocess.run(
