@@ -128,10 +128,10 @@ class _Report:
                 least = "" if error.available >= PRELUDE_LENGTH else "at least "
                 return f"the message at byte {error.offset} lacks {least}{missing}"
             where = f" in {self.gaps} gaps" if self.gaps > 1 else ""
-            remedy = (
-                "`--no-limits` accepts it" if isinstance(error, DecodeLimitExceeded) else "`salvage` saves the rest"
-            )
-            lost = f"{counted(self.lost, 'byte')} lost{where} ({remedy})"
+            remedy = " (`salvage` saves the rest)" if self.messages else ""
+            if isinstance(error, DecodeLimitExceeded):
+                remedy = " (`--no-limits` accepts it)"
+            lost = f"{counted(self.lost, 'byte')} lost{where}{remedy}"
             return f"{type(error).__name__}: {visible(str(error))}; {lost}"
         if self.is_incomplete:
             found = "nothing came" if self.last is None else f"the last event is {visible(str(self.last.event_type))}"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from eventstream.transcribe.model import Result, TranscriptEvent
 
 _DEFAULT_RATE = 16_000
+_RATE = f"Sample rate in Hz, for audio that is not a WAV file; {_DEFAULT_RATE} if only --encoding is given."
 _MIC_SECONDS = 0.1  # of audio in a piece
 _WEBSOCKET = ("ws:", "wss:")
 _FOR_HTTP2 = "the one for HTTP/2, which begins with http:// or https://"
@@ -44,7 +45,7 @@ Examples:
 @click.option("--vtt", "vtt", is_flag=True, help="Write WebVTT subtitles.")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON object per result, including partial ones.")
 @click.option("--language", default="en-US", show_default=True, metavar="CODE", help="The language spoken.")
-@click.option("--rate", type=click.IntRange(8000, 48_000), help="Sample rate in Hz, for audio that is not a WAV file.")
+@click.option("--rate", type=click.IntRange(8000, 48_000), help=_RATE)
 @click.option(
     "--encoding",
     default=None,

@@ -69,6 +69,13 @@ def test_damaged_stream_says_where_and_why(run):
     assert "260 bytes lost in 2 gaps (`salvage` saves the rest)" in line
 
 
+def test_damaged_stream_without_a_message_has_no_rest(run):
+    refused = b"HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\n\r\n" + b'{"message":"no"}'
+    found, line = check(run, refused)
+    assert (found["status"], found["messages"]) == ("damaged", 0)
+    assert "16 bytes lost; 0 messages" in line
+
+
 def test_cut_behind_damage_is_damaged(run):
     wire = b"?" + (frames.EVENT_FRAME * 3)[1:-1]
     assert check(run, wire)[0]["status"] == "damaged"
