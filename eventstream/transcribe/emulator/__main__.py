@@ -68,7 +68,12 @@ def _is_of_threads(error: RuntimeError) -> bool:
 
 def _recogniser(options: Namespace) -> RecogniserFactory:
     if options.script is not None:
-        return Scripted(options.script.read_text("utf-8"))
+        try:
+            return Scripted(options.script.read_text("utf-8"))
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{options.script}: it is not UTF-8, at byte {error.start}") from None
+        except ValueError as error:
+            raise ValueError(f"{options.script}: {error}") from None
     return load_recogniser(options.recogniser)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -243,15 +244,23 @@ def _port(text: str) -> int:
     return port
 
 
+def _number(text: str) -> float:
+    """Return what a text says; NaN, which is within no bounds, if that is not a number."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    seconds = _number(text)
     if not seconds >= 0:
         raise ValueError(f"{text!r} is not a number of seconds, 0 or more")
     return seconds
 
 
 def _offset(text: str) -> float:
-    seconds = float(text)
+    seconds = _number(text)
     if not abs(seconds) <= _MAX_OFFSET:
         raise ValueError(f"{text!r} is not a number of seconds between -{_MAX_OFFSET} and {_MAX_OFFSET}")
     return seconds

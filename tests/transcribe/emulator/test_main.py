@@ -144,6 +144,21 @@ def test_impossible_options(arguments, said, capsys):
     assert said in printed.err
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (b"One.\n@speeker 1", "line 2: unknown order @speeker: expected one of @speaker, "),
+        (b"Gr\xfc\xdfe.", "it is not UTF-8, at byte 2\n"),
+        (b"", "a script without words\n"),
+    ],
+)
+def test_script_that_is_wrong_is_named(script, said, tmp_path, capsys):
+    path = tmp_path / "script.txt"
+    path.write_bytes(script)
+    assert command(["--script", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"emulator: {path}: {said}")
+
+
 class NotServed(Exception):
     pass
 

@@ -71,7 +71,7 @@ def test_bounds_of_connections_have_their_switches():
         (["--max-streams", "0"], "at least 1 is needed\n"),
         (["--max-streams", "many"], "at least 1 is needed\n"),
         (["--allow", "anything"], "unknown rule 'anything': expected one of language-options, one-variant, "),
-        (["--max-lead", "soon"], "'soon'"),
+        (["--max-lead", "soon"], "'soon' is not a number of seconds, 0 or more\n"),
         (["--backlog", "none"], "at least 1 is needed\n"),
         (["--clock-offset", "1e9"], "'1e9' is not a number of seconds between -31536000 and 31536000\n"),
         (["--clock-offset", "nan"], "'nan' is not a number of seconds between "),
@@ -83,7 +83,9 @@ def test_bounds_of_connections_have_their_switches():
         (["--port", "x"], "'x' is not a port (0 to 65535)\n"),
         (["--grace", "-1"], "'-1' is not a number of seconds, 0 or more\n"),
         (["--max-audio", "nan"], "'nan' is not a number of seconds, 0 or more\n"),
-        (["--audio-timeout", "long"], "'long'"),
+        (["--audio-timeout", "long"], "'long' is not a number of seconds, 0 or more\n"),
+        (["--clock-offset", "late"], "'late' is not a number of seconds between "),
+        (["--resets", "1/x"], "'x' is not a number of seconds, 0 or more\n"),
     ],
 )
 def test_options_that_are_wrong(arguments, said, capsys):
