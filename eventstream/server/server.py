@@ -55,7 +55,7 @@ class Server:
 
     Raises:
         ValueError: no operation was given, the region cannot be one, a fault is unknown, or a context is missing.
-        TypeError: a handler is not one.
+        TypeError: a handler is not one, or credentials are not `Credentials`.
     """
 
     def __init__(

@@ -47,6 +47,12 @@ class Statistics:
     signatures: int = 0
 
 
+def _account(account: Credentials) -> Credentials:
+    if not isinstance(account, Credentials):
+        raise TypeError(f"credentials must be Credentials, or several of them, not {type(account).__name__}")
+    return account
+
+
 class Service:
     """What all streams of a server share: its handlers, its accounts, its limits, and who is there.
 
@@ -80,6 +86,8 @@ class Service:
         clock: Callable[[], datetime] = utc_now,
         max_clock_skew: timedelta | None = MAX_CLOCK_SKEW,
     ) -> None:
+        if not isinstance(handlers, Mapping):
+            raise TypeError(f"handlers must map operations to their handlers, not be a {type(handlers).__name__}")
         if not handlers:
             raise ValueError("a server needs at least one operation")
         for handler in handlers.values():
@@ -91,7 +99,9 @@ class Service:
         if isinstance(accounts, Credentials):
             accounts = (accounts,)
         self.handlers = dict(handlers)
-        self.accounts = None if accounts is None else {account.access_key: account for account in accounts}
+        self.accounts = (
+            None if accounts is None else {account.access_key: account for account in map(_account, accounts)}
+        )
         self.region = region
         self.limits = limits
         self.faults = Faults(fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults)

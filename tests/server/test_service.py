@@ -40,6 +40,18 @@ def test_server_without_an_operation():
         Server({}, credentials=None)
 
 
+@pytest.mark.parametrize("handlers", [TALK, [(TALK, shout)], None])
+def test_server_whose_handlers_are_not_a_mapping(handlers):
+    with pytest.raises(TypeError, match=r"^handlers must map operations to their handlers, not be a "):
+        Server(handlers, credentials=None)
+
+
+@pytest.mark.parametrize("credentials", ["AKIDEXAMPLE", ["AKIDEXAMPLE"], [("AKIDEXAMPLE", "secret")]])
+def test_server_whose_credentials_are_not_any(credentials):
+    with pytest.raises(TypeError, match=r"^credentials must be Credentials, or several of them, not (str|tuple)$"):
+        Server({TALK: shout}, credentials=credentials)
+
+
 def test_server_with_the_credentials_of_one_account():
     async def main():
         async with server(credentials=CREDENTIALS) as serving:
