@@ -192,6 +192,11 @@ class Strings:
             for name, text in dict[str, object](value).items()
             if not isinstance(text, str)
         }
+        problems |= {
+            name: f"{quote(value[name])} (allowed in a header: text without control characters)"
+            for name in self._headers
+            if name in value and name not in problems and _CONTROL.search(value[name])
+        }
         if problems:
             raise InvalidRequest(problems)
 
@@ -390,13 +395,15 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         """Return the path and query of a request, encoded.
 
         Raises:
-            InvalidRequest: labels of the path are missing.
+            InvalidRequest: labels of the path are missing; or one is a dot or two, which proxies and signatures take
+                for a step within the path, so that it would lead to another operation.
         """
         path = parts.path
         if path is None:
-            missing = {name: "missing" for name in _labels(self.path) if name not in parts.labels}
-            if missing:
-                raise InvalidRequest(missing)
+            problems = {name: "missing" for name in _labels(self.path) if name not in parts.labels}
+            problems |= {name: f"{text!r} (not allowed)" for name, text in parts.labels.items() if text in (".", "..")}
+            if problems:
+                raise InvalidRequest(problems)
             path = _LABEL.sub(lambda name: percent_encode(parts.labels[name[1]], safe=""), self.path)
         return path + _query(parts.query)
 
@@ -503,6 +510,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
 
 
 _LABEL = re.compile(r"\{(\w+)\}")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, section 5.5: no value of a header has them
 """The place of a label in a path."""
 
 

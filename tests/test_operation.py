@@ -79,6 +79,13 @@ def test_target_without_a_label_of_the_path():
         TALK.target(Parts())
 
 
+@each("text", [".", ".."])
+def test_target_with_a_label_of_dots(text):
+    """It would lead to another path: ``/bots/../talk`` is ``/talk``."""
+    with pytest.raises(InvalidRequest, match=rf"^bot: '{re.escape(text)}' \(not allowed\)$"):
+        TALK.target(TALK.request.write({"bot": text}))
+
+
 # Requests
 
 
@@ -151,6 +158,14 @@ def test_strings_name_every_problem():
         TALK.request.write({"mode": 5, "color": "red"})
     assert raised.value.problems == {"bot": "missing", "mode": "int (allowed: str)", "color": "unknown"}
     assert pickle.loads(pickle.dumps(raised.value)).problems == raised.value.problems
+
+
+@each("text", ["a\nb", "a\r\nx-other: b", "\0", "\x7f"])
+def test_strings_that_no_header_can_have(text):
+    with pytest.raises(InvalidRequest) as raised:
+        TALK.response.write({"session": text})
+    assert list(raised.value.problems) == ["session"]
+    assert raised.value.problems["session"].endswith(" (allowed in a header: text without control characters)")
 
 
 def test_strings_in_headers():
