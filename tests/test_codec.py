@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import sys
 import frames
 import pytest
 from cases import each
+from programs import AWAY, environment
 
 import eventstream
 
@@ -25,17 +25,17 @@ sys.meta_path.insert(0, Block())
 
 def run(program: str, *options: str, **variables: str) -> str:
     """Return the output, and the warnings, of a program that imports this very package."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    environment.pop("EVENTSTREAM_PURE_PYTHON", None)
-    environment.pop("PYTHONWARNINGS", None)
+    inherited = environment()
+    inherited.pop("EVENTSTREAM_PURE_PYTHON", None)
+    inherited.pop("PYTHONWARNINGS", None)
     done = subprocess.run(
         [sys.executable, *options, "-c", program],
         check=False,
         timeout=60,
         capture_output=True,
         text=True,
-        env={**environment, **variables},
-        cwd=os.path.dirname(__file__),  # `-c` puts it first in the path: not where the sources are
+        env={**inherited, **variables},
+        cwd=AWAY,  # `-c` puts it first in the path
     )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import pydoc
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from programs import finished
 
 import eventstream
 
@@ -98,13 +98,6 @@ def test_import_brings_in_no_costly_module():
 
 def run(program: str) -> list[str]:
     """Return the words that a fresh interpreter prints."""
-    command = [sys.executable, "-W", "ignore", "-c", program]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment(), timeout=60)
+    done = finished(program)
+    assert done.returncode == 0, done.stderr
     return done.stdout.split()
-
-
-def environment() -> dict[str, str]:
-    """For a subprocess that imports the same package."""
-    import os
-
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import frames
 import pytest
-from programs import FREE_THREADED
+from programs import FREE_THREADED, environment
 
 import eventstream
 from eventstream import TruncatedMessage
@@ -248,8 +248,8 @@ assert next(decoder).payload == payload  # nothing is lost
     ids=["headers", "buffer", "payload"],
 )
 def test_memory_that_is_short_is_a_memory_error(native, program):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "EVENTSTREAM_PURE_PYTHON": "0"}
-    subprocess.run([sys.executable, "-c", LITTLE_MEMORY + program], check=True, timeout=600, env=environment, cwd="/")
+    command = [sys.executable, "-c", LITTLE_MEMORY + program]
+    subprocess.run(command, check=True, timeout=600, env=environment(EVENTSTREAM_PURE_PYTHON="0"), cwd="/")
 
 
 OF_ALL_LENGTHS = """
@@ -267,10 +267,5 @@ for length in (lengths + lengths[::-1]) * 2:
 
 def test_reused_memory_is_not_overrun(native):
     """The debug allocator of Python puts bytes around each block, and aborts where they were written to."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "EVENTSTREAM_PURE_PYTHON": "0",
-        "PYTHONMALLOC": "debug",
-    }
-    subprocess.run([sys.executable, "-c", OF_ALL_LENGTHS], check=True, timeout=600, env=environment, cwd="/")
+    variables = environment(EVENTSTREAM_PURE_PYTHON="0", PYTHONMALLOC="debug")
+    subprocess.run([sys.executable, "-c", OF_ALL_LENGTHS], check=True, timeout=600, env=variables, cwd="/")

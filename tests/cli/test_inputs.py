@@ -8,7 +8,6 @@ import gzip
 import itertools
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import tracemalloc
@@ -21,6 +20,7 @@ from cases import case, each
 from cli.test_mitmproxy import dumped
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import finished
 
 from eventstream import Gap, TruncatedMessage
 from eventstream.cli import _containers, _inputs, _options, _recording
@@ -307,12 +307,8 @@ with opened(sys.argv[1], None) as recordings:
 def test_file_that_is_cut_while_it_is_read(tmp_path, begin):
     """Touching a mapping behind the end of its file kills a process, here another one than that of the tests."""
     (tmp_path / "x").write_bytes(begin + STREAM * (2 * _recording.PIECE // len(STREAM)))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-c", CUT, "x"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout == "x: it shrank to 5 bytes while it was read\n"
+    done = finished(CUT, "x", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("x: it shrank to 5 bytes while it was read\n", 0)
 
 
 def test_file_that_is_emptied_while_it_is_opened(tmp_path, monkeypatch):

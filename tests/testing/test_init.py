@@ -5,14 +5,13 @@ from __future__ import annotations
 import doctest
 import importlib.util
 import inspect
-import os
-import subprocess
 import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from programs import finished
 
 from eventstream import testing
 from eventstream.testing import corruption, signed, strategies, transcript
@@ -79,15 +78,7 @@ def test_names_that_do_not_exist():
 
 
 def run(program: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        check=False,
-        timeout=60,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        cwd=os.path.dirname(__file__),
-    )
+    done = finished(program)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

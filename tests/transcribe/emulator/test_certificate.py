@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ pytest.importorskip("trustme")
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
+from programs import finished
 
 from eventstream.transcribe.emulator.certificate import VALIDITY, make_certificate, server_context
 
@@ -136,14 +136,6 @@ def test_key_file_is_private_and_short_lived(certificate, monkeypatch, tmp_path)
 
 def test_certificate_without_trustme_names_the_extra():
     program = "import sys; sys.modules['trustme'] = None; import eventstream.transcribe.emulator.certificate"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        check=False,
-        timeout=60,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        cwd=os.path.dirname(__file__),  # not where the sources are
-    )
+    done = finished(program)
     assert done.returncode == 1
     assert "eventstream-codec with its extra [emulator]" in done.stderr
