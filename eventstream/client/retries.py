@@ -11,7 +11,7 @@ from typing import TypeAlias, TypedDict, TypeVar
 
 from eventstream._text import describe
 from eventstream._waiting import timeout_after
-from eventstream.client.settings import check_retries, check_seconds
+from eventstream.client.settings import check_callback, check_retries, check_seconds
 from eventstream.exceptions import IncompleteStream, ServiceError, TruncatedMessage
 from eventstream.http2 import NotHTTP2
 from eventstream.operation import may_retry
@@ -83,11 +83,13 @@ class Retries:
 
     Raises:
         ConfigurationError: the retries are fewer than 0, or the deadline is not more than 0.
+        TypeError: `retry_on` is not a plain function.
     """
 
     def __init__(self, retries: int = 0, retry_on: RetryOn | None = None, deadline: float | None = None) -> None:
         check_retries(retries)
         check_seconds("deadline", deadline)
+        check_callback("retry_on", retry_on)
         self._retries = retries
         self._retry_on = retry_on or retryable
         self._deadline = deadline

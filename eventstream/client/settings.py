@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import ssl
 from collections.abc import Mapping
@@ -54,6 +55,22 @@ def check_retries(retries: object) -> None:
     """
     if not isinstance(retries, int) or retries < 0:
         raise ConfigurationError(f"retries must be an int that is not negative, not {retries!r}")
+
+
+def check_callback(name: str, function: object) -> None:
+    """Check that what is called back, and not awaited, is a plain function, or None.
+
+    A coroutine is always true, and does nothing.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if function is None:
+        return
+    if not callable(function):
+        raise TypeError(f"{name} must be a function, not {type(function).__name__}")
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+        raise TypeError(f"{name} must be a plain function, not a coroutine function: it is not awaited")
 
 
 def endpoint_of(operation: Operation[Any, Any, Any, Any], region: str, chain: CredentialChain) -> str:

@@ -44,7 +44,7 @@ from eventstream.client import (
     StreamError,
 )
 from eventstream.client import retryable as may_retry
-from eventstream.client.settings import check_seconds
+from eventstream.client.settings import check_callback, check_seconds
 from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, Source, WavFile
 from eventstream.transcribe.audio import pace as paced
 from eventstream.transcribe.call_analytics import (
@@ -315,7 +315,7 @@ class TranscribeClient(Client):
             deadline: seconds in which each stream must have begun, with all tries in a row; None: as long as they take.
             replay: whether a new stream begins with the audio whose final results have not come, at most the last
                 30 s; only PCM and G.711. Otherwise these results are lost.
-            on_restart: is called with a `Restart` when a new stream continues. It is also logged.
+            on_restart: is called, not awaited, with a `Restart` when a new stream continues. It is also logged.
             parameters: the fields of a `StartStreamTranscriptionRequest`; they override those of a given request.
 
         Yields:
@@ -334,6 +334,7 @@ class TranscribeClient(Client):
             OSError: the service cannot be reached or trusted, the connection broke, or the audio cannot be read.
             TimeoutError: the service did not answer, or stopped sending events or taking audio.
         """
+        check_callback("on_restart", on_restart)
         check_seconds("keep_alive", keep_alive)
         if keep_alive is not None and keep_alive < chunk_duration:
             raise ConfigurationError(

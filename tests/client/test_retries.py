@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import ssl
+from functools import partial
 
 import pytest
 from cases import each
@@ -137,6 +138,29 @@ def test_deadline_that_is_over_at_once(deadline):
     expected = f"^deadline must be more than 0 seconds, or None for no bound, not {deadline!r}$"
     with pytest.raises(ConfigurationError, match=expected):
         client.open(ECHO, {}, deadline=deadline)
+
+
+async def _never(error): ...
+
+
+class _Never:
+    async def __call__(self, error): ...
+
+
+@each(
+    ("retry_on", "said"),
+    [
+        (5, "a function, not int"),
+        (_never, "a plain function, not a coroutine function: it is not awaited"),
+        (partial(_never), "a plain function, not a coroutine function: it is not awaited"),
+        (_Never(), "a plain function, not a coroutine function: it is not awaited"),
+    ],
+)
+def test_retry_on_that_is_not_a_plain_function(retry_on, said):
+    """A coroutine would be true: each error would be followed by a retry."""
+    client = Client("us-east-1", credentials=CREDENTIALS)
+    with pytest.raises(TypeError, match=f"^retry_on must be {said}$"):
+        client.open(ECHO, {}, retry_on=retry_on)
 
 
 def test_pauses_grow(monkeypatch):

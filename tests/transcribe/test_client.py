@@ -954,6 +954,18 @@ def test_keywords_of_transcribe_are_suggested(unknown, meant):
     run(main())
 
 
+def test_callbacks_that_are_coroutine_functions():
+    async def call_back(_): ...
+
+    async def main():
+        client = TranscribeClient("us-east-1", credentials=CREDENTIALS)
+        for name in ("on_restart", "retry_on"):
+            with pytest.raises(TypeError, match=f"^{name} must be a plain function, not a coroutine function: it is"):
+                await anext(client.transcribe(b"", **{name: call_back}, **PCM))
+
+    run(main())
+
+
 # Credentials
 
 
