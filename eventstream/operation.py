@@ -510,8 +510,10 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
 
 
 _LABEL = re.compile(r"\{(\w+)\}")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, section 5.5: no value of a header has them
 """The place of a label in a path."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no value of a header has (RFC 9110, section 5.5)."""
 
 
 def _labels(path: str) -> list[str]:
