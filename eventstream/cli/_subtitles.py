@@ -37,7 +37,7 @@ def printable(text: str) -> str:
     return "".join(char if char in "\n\t\xa0" or char.isprintable() else "\ufffd" for char in text)
 
 
-def parsed(data: bytes) -> Any:
+def parsed(data: bytes | str) -> Any:
     """Return the value of the JSON; None if it is not JSON."""
     try:
         return json.loads(data)

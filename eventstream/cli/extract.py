@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _KINDS = ("payloads", "text", "transcript", "srt", "vtt", "wav")
 _NAMES = {"payloads": "payload", "text": "text", "wav": "audio"} | dict.fromkeys(SUBTITLES, "finished transcript")
-_TEXTS = ("Records", "PayloadChunk", "chunk", "contentBlockDelta")
+_TEXTS = ("Records", "PayloadChunk", "chunk", "contentBlockDelta", "output")
 _KIND_OF = {"AudioEvent": "wav"} | dict.fromkeys(TRANSCRIPTS, "transcript") | dict.fromkeys(_TEXTS, "text")
 """By the type of an event, how it is best extracted; all others as payloads."""
 
@@ -191,25 +191,47 @@ def _text_of(message: Message, decoder: codecs.IncrementalDecoder) -> str:
         return "".join(f"{cue.text}\n" for cue in cues(event, value))
     if event == "chunk" and isinstance(value, dict) and isinstance(value.get("bytes"), str):
         try:
-            value = parsed(base64.b64decode(value["bytes"], validate=True))
+            return _text_of_chunk(base64.b64decode(value["bytes"], validate=True).decode())
         except (binascii.Error, ValueError):
             return ""
-        return _delta_of(value)
-    return _at(value, "delta", "text") if event == "contentBlockDelta" else ""
+    path = _DELTAS_OF.get(event or "")
+    return _at(value, *path) if path else ""
 
 
-_DELTAS = (("contentBlockDelta", "delta", "text"), ("delta", "text"), ("completion",))
-"""Where the chunks of InvokeModelWithResponseStream have their text: Nova's, Anthropic's, and its earlier models'."""
+_DELTAS_OF: dict[str, tuple[str, ...]] = {"contentBlockDelta": ("delta", "text"), "output": ("text",)}
+"""Where the events of ConverseStream and RetrieveAndGenerateStream have their text."""
+
+_DELTAS: tuple[tuple[str | int, ...], ...] = (
+    ("contentBlockDelta", "delta", "text"),  # Nova
+    ("delta", "text"),  # Anthropic's Messages
+    ("completion",),  # its earlier models
+    ("outputText",),  # Titan
+    ("generation",),  # Llama
+    ("outputs", 0, "text"),  # Mistral's completions
+    ("choices", 0, "delta", "content"),  # OpenAI's chats, and those of many others
+    ("choices", 0, "message", "content"),  # Mistral's chats
+    ("choices", 0, "text"),  # DeepSeek's completions
+    ("generations", 0, "text"),  # Cohere's Command
+    ("text",),  # its Command R
+)
+"""Where the chunks of InvokeModelWithResponseStream have their text, by the examples of AWS's documentation."""
 
 
-def _delta_of(value: Any) -> str:
+def _text_of_chunk(chunk: str) -> str:
+    """Return the text in a model's JSON; a chunk of InvokeAgent is text itself."""
+    value = parsed(chunk)
+    if not isinstance(value, (dict, list)):
+        return chunk
     return next((text for path in _DELTAS if (text := _at(value, *path))), "")
 
 
-def _at(value: Any, *path: str) -> str:
-    """Return the text at the end of a path of names; empty if there is none."""
+def _at(value: Any, *path: str | int) -> str:
+    """Return the text at the end of a path of names and indices; empty if there is none."""
     for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(name, int):
+            value = value[name] if isinstance(value, list) and len(value) > name else None
+        else:
+            value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, str) else ""
 
 

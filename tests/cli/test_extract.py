@@ -51,8 +51,43 @@ NOVA = [
     chunk({"contentBlockDelta": {"delta": {"text": ", wörld"}}}),
 ]
 OLD = [chunk({"completion": "Hello"}), chunk({"completion": ", wörld"})]
+TITAN = [chunk({"outputText": "Hello", "index": 0}), chunk({"outputText": ", wörld", "completionReason": "FINISH"})]
+LLAMA = [chunk({"generation": "Hello"}), chunk({"generation": ", wörld", "stop_reason": "stop"})]
+MISTRAL = [chunk({"outputs": [{"text": "Hello"}]}), chunk({"outputs": [{"text": ", wörld", "stop_reason": "stop"}]})]
+MISTRAL_CHAT = [chunk({"choices": [{"message": {"content": text}}]}) for text in ("Hello", ", wörld")]
+OPENAI = [
+    chunk({"choices": [{"delta": {"role": "assistant"}}]}),
+    chunk({"choices": [{"delta": {"content": "Hello"}}]}),
+    chunk({"choices": [{"delta": {"content": ", wörld"}}]}),
+    chunk({"choices": [], "usage": {}}),
+]
+DEEPSEEK = [chunk({"choices": [{"text": "Hello"}]}), chunk({"choices": [{"text": ", wörld"}]})]
+COHERE = [
+    chunk({"event_type": "text-generation", "text": "Hello"}),
+    chunk({"event_type": "text-generation", "text": ", wörld"}),
+    chunk({"event_type": "stream-end", "response": {"text": "Hello, wörld"}}),
+]
+COMMAND = [chunk({"generations": [{"text": "Hello"}]}), chunk({"generations": [{"text": ", wörld"}]})]
+AGENT = [event("chunk", {"bytes": base64.b64encode(text.encode()).decode()}) for text in ("Hello", ", wörld")]
+KNOWLEDGE = [event("output", {"text": "Hello"}), event("citation", {}), event("output", {"text": ", wörld"})]
 ROWS = [event("Records", "Hello, w\u00f6".encode()[:-1]), event("Records", b"\xb6rld"), event("Stats", b"<xml/>")]
-ANSWERS = {"converse": CONVERSE, "anthropic": ANTHROPIC, "nova": NOVA, "old": OLD, "rows": ROWS}
+ANSWERS = {
+    "converse": CONVERSE,
+    "anthropic": ANTHROPIC,
+    "nova": NOVA,
+    "old": OLD,
+    "titan": TITAN,
+    "llama": LLAMA,
+    "mistral": MISTRAL,
+    "mistral-chat": MISTRAL_CHAT,
+    "openai": OPENAI,
+    "deepseek": DEEPSEEK,
+    "cohere": COHERE,
+    "command": COMMAND,
+    "agent": AGENT,
+    "knowledge": KNOWLEDGE,
+    "rows": ROWS,
+}
 
 
 @pytest.mark.parametrize("stream", ANSWERS.values(), ids=ANSWERS)
@@ -75,8 +110,11 @@ def test_text_controls_nothing(run):
     [
         event("chunk", {"bytes": "?"}),
         event("chunk", {"bytes": 1}),
+        event("chunk", {"bytes": base64.b64encode(b"\xff\xfe").decode()}),
+        chunk({"choices": {"0": {"text": "no list"}}}),
         event("chunk", []),
         event("contentBlockDelta", b"["),
+        event("other", "text"),
         event("contentBlockDelta", [1]),
         event("contentBlockDelta", {"delta": {"text": 1}}),
         event("contentBlockDelta", b"[" * 100_000),
