@@ -161,9 +161,15 @@ class Strings:
         )
 
     def read(self, parts: Parts, /) -> dict[str, str]:
-        """Return the values that are there."""
+        """Return the values that are there.
+
+        Raises:
+            InvalidRequest: a label is not, which only the query of a WebSocket can lack.
+        """
+        if missing := {name: "missing" for name in self._labels if not parts.labels.get(name)}:
+            raise InvalidRequest(missing)
         headers, query = {name.lower(): text for name, text in parts.headers}, dict(parts.query)
-        value = {name: parts.labels[name] for name in self._labels if name in parts.labels}
+        value = {name: parts.labels[name] for name in self._labels}
         value |= {name: query[other] for name, other in self._query.items() if other in query}
         return value | {name: headers[header] for name, header in self._headers.items() if header in headers}
 
@@ -182,6 +188,25 @@ class Strings:
             raise ValueError(f"{operation}: the path has the label {quote(lacking[0])}, but the request does not")
         if unused:
             raise ValueError(f"{operation}: the request has the label {quote(unused[0])}, but the path does not")
+
+    def check_websocket(self, operation: str, prefix: str) -> None:
+        """Check that labels, headers and query have different names in the query of an operation's WebSocket.
+
+        Args:
+            operation: its name.
+            prefix: what is taken off the names of headers.
+
+        Raises:
+            ValueError: two have the same name.
+        """
+        names = [
+            *self._labels,
+            *(header.removeprefix(prefix) for header in self._headers.values()),
+            *self._query.values(),
+        ]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{operation}: two parameters have the name {quote(twice[0])} in the WebSocket's query")
 
     def _check(self, value: Mapping[str, str]) -> None:
         known = {*self._labels, *self._query, *self._headers}
@@ -269,7 +294,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         inputs: what the client sends.
         outputs: what the server sends.
         method: the HTTP method.
-        websocket_path: the path of its WebSocket; None: it has none.
+        websocket_path: the path of its WebSocket, without labels; None: it has none. The request's labels and headers
+            are parameters of its query.
         websocket_prefix: what a parameter's name in the query of a WebSocket lacks of its header.
         websocket_port: where the service itself takes WebSockets.
         max_expires: seconds that a presigned URL may be valid at most.
@@ -294,7 +320,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
 
     Raises:
         ValueError: `endpoint` has a place for something else, or is more than a host; a path does not begin with a
-            slash; or `path` and a request of `Strings` have other labels.
+            slash; `path` and a request of `Strings` have other labels; or, with a WebSocket, its path has labels, or
+            two parameters of such a request have one name in its query.
         TypeError: the class of an error is not a `ServiceError`.
     """
 
@@ -342,6 +369,12 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
                 raise ValueError(f"{self.name}: the path is {quote(path)} (allowed: one that begins with a slash)")
         if isinstance(self.request, Strings):
             self.request.check_path(self.name, _labels(self.path))
+        if self.websocket_path is not None:
+            if _labels(self.websocket_path):
+                what = f"{quote(self.websocket_path)} (allowed: no labels, as its query has them)"
+                raise ValueError(f"{self.name}: the path of the WebSocket is {what}")
+            if isinstance(self.request, Strings):
+                self.request.check_websocket(self.name, self.websocket_prefix)
         classes: dict[str, object] = {"others": self.error, **self.errors}
         for code, error in classes.items():
             if not (isinstance(error, type) and issubclass(error, ServiceError)):
@@ -416,7 +449,7 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         if self.websocket_path is None:
             raise ValueError(f"{self.name} has no WebSocket")
         named = ((name.removeprefix(self.websocket_prefix), value) for name, value in parts.headers)
-        return self.websocket_path + _query([*named, *parts.query])
+        return self.websocket_path + _query([*parts.labels.items(), *named, *parts.query])
 
     @cached_property
     def _path_pattern(self) -> re.Pattern[str]:
@@ -440,12 +473,15 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         return Parts(query=_pairs(query), labels=labels, path=path)
 
     def match_websocket(self, target: str) -> Parts | None:
-        """Return what the path and query of a WebSocket say, as headers; None where `match` returns it."""
+        """Return what the path and query of a WebSocket say, as labels and headers; None where `match` returns it."""
         path, _, query = target.partition("?")
         if self.websocket_path is None or path.rstrip("/") != self.websocket_path or len(target) > MAX_TARGET:
             return None
         pairs = [(name, value) for name, value in _pairs(query) if not name.lower().startswith("x-amz-")]
-        return Parts(headers=[(self.websocket_prefix + name.lower(), value) for name, value in pairs], query=pairs)
+        headers = [(self.websocket_prefix + name.lower(), value) for name, value in pairs]
+        names = _labels(self.path)
+        labels = {name: value for name, value in pairs if name in names}
+        return Parts(headers=headers, query=pairs, labels=labels)
 
     # Events
 

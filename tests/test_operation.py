@@ -53,6 +53,20 @@ def test_operation_with_a_path_without_a_slash(options):
         replace(TALK, **options)
 
 
+def test_operation_with_a_label_in_the_path_of_its_websocket():
+    with pytest.raises(
+        ValueError, match=r"^Talk: the path of the WebSocket is '/talk/{bot}' \(allowed: no labels, as "
+    ):
+        replace(TALK, websocket_path="/talk/{bot}")
+
+
+@each("options", [{"query": {"x": "bot"}}, {"headers": {"x": "x-talk-bot"}}])
+def test_operation_with_two_parameters_of_one_name_in_its_websocket(options):
+    with pytest.raises(ValueError, match=r"^Talk: two parameters have the name 'bot' in the WebSocket's query$"):
+        replace(TALK, request=Strings(["bot"], **options))
+    replace(TALK, request=Strings(["bot"], **options), websocket_path=None)
+
+
 def test_operation_with_a_label_that_its_request_lacks():
     with pytest.raises(ValueError, match=r"^Talk: the path has the label 'bto', but the request does not$"):
         replace(TALK, path="/bots/{bto}/talk")
@@ -130,9 +144,12 @@ def test_match_of_another_path(target):
 def test_websocket_target_there_and_back():
     parts = TALK.request.write({"bot": "b", "language": "en US"})
     target = TALK.websocket_target(parts)
-    assert target == "/talk-websocket?language=en%20US"
+    assert target == "/talk-websocket?bot=b&language=en%20US"
     found = TALK.match_websocket(target + "&X-Amz-Signature=00")
-    assert found.headers == [("x-talk-language", "en US")]
+    assert ("x-talk-language", "en US") in found.headers
+    assert TALK.request.read(found) == {"bot": "b", "language": "en US"}
+    with pytest.raises(InvalidRequest, match=r"^bot: missing$"):
+        TALK.request.read(TALK.match_websocket("/talk-websocket?language=en"))
     assert TALK.match_websocket("/bots/b/talk") is None
 
 

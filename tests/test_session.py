@@ -51,7 +51,7 @@ def websocket_opened(method="GET", path=None):
 
 def test_websocket_has_its_parameters_in_the_query():
     client, server, request = websocket_opened()
-    assert request == {"language": "en"}  # labels have no place there
+    assert request == REQUEST
     assert list(server.receive(client.send(Text("hello")))) == ["hello"]
     assert server.unsigned
     assert list(client.receive(server.send(Answer("HELLO")))) == ["HELLO"]
