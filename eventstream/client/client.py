@@ -321,8 +321,12 @@ class _Opening(AbstractAsyncContextManager[_S]):
 
     def __init__(self, opening: AbstractAsyncContextManager[_S]) -> None:
         self._opening = opening
+        self._was_entered = False
 
     async def __aenter__(self) -> _S:
+        if self._was_entered:
+            raise RuntimeError("the stream was already opened")
+        self._was_entered = True
         return await self._opening.__aenter__()
 
     async def __aexit__(

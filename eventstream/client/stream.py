@@ -8,6 +8,7 @@ from collections import deque
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from eventstream._waiting import Signal
 from eventstream.exceptions import StateError
 from eventstream.http2 import ErrorCodes, StreamError
 from eventstream.operation import Parts, request_id_of
@@ -50,7 +51,8 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         self._idle_timeout = idle_timeout
         self._events: deque[_Out] = deque()
         self._sending = False
-        self._readers = 0  # tasks that wait for the next event
+        self._receiving = False  # whether a task waits for the next event
+        self._received = Signal()  # wakes the others that wait for one
         self._all_sent = False
         self._over = False  # whether the session has ended, or failed
 
@@ -135,14 +137,17 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         return self
 
     async def __anext__(self) -> _Out:
-        """Return the next event, once it has come."""
+        """Return the next event, once it has come. Where several tasks wait, each event is for one of them."""
         events = self._events
         while not events:
             if self._over:
                 self._session.check()
                 raise StopAsyncIteration
+            if self._receiving:  # another task is: what comes may be several events, and one of them for this task
+                await self._received.wait(None, "")
+                continue
             # What `_receive` does, without another coroutine that waits.
-            self._readers += 1
+            self._receiving = True
             try:
                 data = await self._channel.receive(self._idle_timeout)
                 if data:
@@ -152,7 +157,8 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
             except Exception as error:
                 await self._fail(error)
             finally:
-                self._readers -= 1
+                self._receiving = False
+                self._received.wake()
         return events.popleft()
 
     async def _receive(self) -> None:
@@ -177,7 +183,7 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
 
     async def _fail(self, error: Exception) -> None:
         """End the stream, with this error if it is the first."""
-        if self._events and not self._readers:  # a reader that waits has them next: the sender has only come first
+        if self._events and not self._receiving:  # a reader that waits has them next: the sender has only come first
             error = _with_remedy(error)
         self._session.fail(error)
         self._over = True

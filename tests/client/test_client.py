@@ -35,6 +35,19 @@ def test_stream_that_is_not_open_says_how(name):
         getattr(opening, name)
 
 
+def test_stream_opens_once():
+    async def main():
+        async with Server({ECHO: echo}, credentials=[CREDENTIALS]) as server:
+            opening = Client("us-east-1", endpoint=server.endpoint, credentials=CREDENTIALS).open(ECHO, {})
+            async with opening:
+                with pytest.raises(RuntimeError, match=r"^the stream was already opened$"):
+                    await opening.__aenter__()
+            with pytest.raises(RuntimeError, match=r"^the stream was already opened$"):
+                await opening.__aenter__()
+
+    run(main)
+
+
 def test_proxy_argument(monkeypatch, closed_port):
     proxy = TunnelProxy()
 

@@ -167,6 +167,42 @@ class LastEvent:
         pass
 
 
+class AtOnce:
+    """A channel on which a number of events comes in one piece, when it is told so, and then nothing."""
+
+    peer_ended = readable = False
+
+    def __init__(self, number):
+        self.pieces = asyncio.Queue()
+        self.events = TALK.outputs.serialise(Answer("same")).encode() * number
+
+    async def receive(self, timeout):
+        return await self.pieces.get()
+
+    def come(self):
+        self.pieces.put_nowait(self.events)
+
+
+def test_events_of_one_piece_are_for_all_tasks_that_wait():
+    async def main():
+        channel = AtOnce(3)
+        stream = Stream(channel, ClientSession(TALK, REQUEST), [], None)
+        readers = [asyncio.create_task(anext(stream)) for _ in range(5)]
+        await asyncio.sleep(0)
+        readers[0].cancel()  # it was the one that received: another takes its place
+        channel.come()
+        for _ in range(20):  # turns of the loop: nothing here waits for time
+            await asyncio.sleep(0)
+        *done, last = sorted(readers, key=asyncio.Task.done, reverse=True)
+        assert [task.cancelled() or task.result() for task in done] == [True, *["same"] * 3]
+        assert not last.done()
+        channel.come()
+        assert await asyncio.wait_for(last, 5) == "same"
+        assert [await asyncio.wait_for(anext(stream), 5) for _ in range(2)] == ["same", "same"]
+
+    run(main)
+
+
 GIVEN_UP = StreamError("the stream was reset", ErrorCodes.CANCEL)
 REMEDY = ": events have come that nobody has read; read them while you send"
 
