@@ -111,7 +111,7 @@ _NO_TERMINAL = "binary data is not written to a terminal: name a file with -o, o
 def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Buffer], Any]]:
     """Give what writes to the file, which appears as a whole in the end, or not at all; `-` is standard output.
 
-    A device or a pipe is written to as it goes, and stays.
+    A device or a pipe is written to as it goes, and stays. A file that is replaced hands on its permissions.
 
     Args:
         path: the file's name.
@@ -144,6 +144,9 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
     target = os.path.realpath(path)
     if os.path.islink(target):  # links that lead to each other
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    mode = _mode_of(target)
+    if mode is not None and not os.access(target, os.W_OK):  # replacing it would need only the folder's permission
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), path)
     with _ending():
         try:
             descriptor, temporary = tempfile.mkstemp(prefix=".eventstream-", dir=os.path.dirname(target))
@@ -154,16 +157,26 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
                 yield file.write
                 file.flush()
                 os.fsync(file.fileno())
-            mask = os.umask(0)
-            os.umask(mask)
+            if mode is None:
+                mask = os.umask(0)
+                os.umask(mask)
+                mode = 0o666 & ~mask
             try:
-                os.chmod(temporary, 0o666 & ~mask)
+                os.chmod(temporary, mode)
                 os.replace(temporary, target)
             except OSError as error:
                 raise OSError(error.errno, error.strerror, path) from None
         except BaseException:
             os.unlink(temporary)
             raise
+
+
+def _mode_of(path: str) -> int | None:
+    """Return the permissions of a file; None if there is none."""
+    try:
+        return os.stat(path).st_mode & 0o777
+    except FileNotFoundError:
+        return None
 
 
 def _is_same(name: str, path: str) -> bool:

@@ -78,6 +78,27 @@ def test_output_appears_in_the_end(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_output_keeps_the_permissions_of_a_file(tmp_path):
+    """A recording may hold what others must not read."""
+    path = tmp_path / "out"
+    path.write_bytes(b"before")
+    path.chmod(0o600)
+    with output(str(path)) as write:
+        write(b"after")
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"after", 0o600)
+
+
+def test_output_does_not_replace_a_file_that_is_write_protected(tmp_path, monkeypatch):
+    path = tmp_path / "out"
+    path.write_bytes(b"before")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for all users but root
+    with pytest.raises(PermissionError) as raised, output(str(path)):
+        pytest.fail("it is opened")
+    assert (raised.value.errno, raised.value.filename) == (errno.EACCES, str(path))
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"before"]
+
+
 def fail_after(written):
     assert written == 4
     raise ZeroDivisionError
