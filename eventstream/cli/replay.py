@@ -7,6 +7,7 @@ told otherwise, verifies nothing, and sends the bytes as they are: a damaged rec
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import re
 import signal
@@ -40,6 +41,13 @@ _PIECE = 1 << 16
 _POLL = 0.5  # seconds between two looks for Ctrl-C
 
 
+def _number(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse NaN, which is within every range."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("it is not a number")
+    return value
+
+
 @click.command(
     "replay",
     epilog="""\b
@@ -57,6 +65,7 @@ Examples:
 @click.option(
     "--interval",
     type=click.FloatRange(0, _MAX_PAUSE),
+    callback=_number,
     help="Seconds between two messages (default: the pace of their dates).",
 )
 @click.option("--requests", "count", type=click.IntRange(1), help="Exit after this many requests.")

@@ -75,7 +75,13 @@ def corrupted(message: Message) -> bytes:
 
 
 def slow(seconds: float) -> Pause:
-    """Return a pause, to be placed before an event that comes late."""
+    """Return a pause, to be placed before an event that comes late.
+
+    Raises:
+        ValueError: it is not 0 seconds or more.
+    """
+    if not seconds >= 0:
+        raise ValueError(f"slow({seconds!r}): 0 seconds or more are needed")
     return Pause(seconds)
 
 

@@ -241,6 +241,12 @@ def test_pace_that_is_given():
     assert pieces(b"".join(wires), 0.1) == list(zip([0, 0.1, 0.1], wires, strict=True))
 
 
+def test_interval_that_is_not_a_number(run, path):
+    done = run("replay", str(path), "--interval", "nan")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.endswith("Invalid value for '--interval': it is not a number\n")
+
+
 @pytest.mark.waits
 def test_messages_come_one_by_one(tmp_path):
     (tmp_path / "x").write_bytes(frames.EVENT_FRAME + frames.TAIL_FRAME)

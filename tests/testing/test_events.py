@@ -75,3 +75,6 @@ def test_faults():
     assert list(decoder.feed(half)) == []
     assert decoder.buffered == len(half) == len(message.encode()) // 2
     assert slow(1.5) == Pause(1.5)
+    for seconds in (-1, float("nan")):
+        with pytest.raises(ValueError, match=rf"^slow\({seconds}\): 0 seconds or more are needed$"):
+            slow(seconds)
