@@ -1545,7 +1545,11 @@ cdef inline uint64_t key_of(const uint8_t *block, size_t length) noexcept nogil:
 @cython.final
 @cython.no_gc
 cdef class _HeaderCache:
-    """The last distinct header blocks, bounded in number and size so that a hostile stream cannot fill it."""
+    """The last distinct header blocks, bounded in number and size so that a hostile stream cannot fill it.
+
+    No two threads use one at once: it belongs to a decoder, which only one may use, or else to a thread, or the GIL
+    protects it.
+    """
 
     def __dealloc__(self):
         cdef unsigned int i
@@ -1642,15 +1646,12 @@ cdef inline Message checked_message(
     uint32_t computed,
 ):
     """Do the last checks of a message: its CRC, then its headers."""
-    cdef Headers headers
     cdef _Block owner
     if expected != computed:
         raise_mismatch(offset, expected, computed)
     if ES_ADDRESS_SANITIZER:
         owner = exactly(&block, length)
-    with cython.critical_section(cache):
-        headers = cache.find(block, length, offset + PRELUDE_LENGTH)
-    return message_with(headers, payload)
+    return message_with(cache.find(block, length, offset + PRELUDE_LENGTH), payload)
 
 
 cdef int raise_mismatch(uint64_t offset, uint32_t expected, uint32_t computed) except -1:
@@ -1692,7 +1693,7 @@ cdef _HeaderCache cache_of_thread():
     """Return the cache of this thread: without the GIL, threads that share one would wait for each other."""
     cdef PyObject *own = PyThreadState_GetDict()  # borrowed; the interpreter clears it when the thread ends
     if own == NULL:
-        return decode_cache  # pragma: no cover (it has one, since it runs code of Python)
+        return _HeaderCache()  # pragma: no cover (it has one, since it runs code of Python)
     cache = (<dict> own).get("eventstream.decode")
     if cache is None:
         cache = _HeaderCache()

@@ -1376,7 +1376,7 @@ def test_threads_with_decoders_of_their_own(codec):
 
 
 def test_threads_that_decode_the_same_and_other_headers(codec):
-    """What `decode` remembers of headers is shared, and holds a few of these alone."""
+    """What `decode` remembers of headers, for each thread where there is no GIL, holds only a few of these."""
     sent = [frames.frame(frames.string("n", f"{number}"), b"%d" % number) for number in range(12)]
 
     def work(step):
