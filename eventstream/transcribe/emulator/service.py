@@ -14,6 +14,7 @@ from eventstream import server
 from eventstream.exceptions import DecodeLimitExceeded, IncompleteStream
 from eventstream.faults import Fault
 from eventstream.operation import InvalidFrame, Operation
+from eventstream.server.limits import check_count, check_seconds
 from eventstream.signing import MAX_CLOCK_SKEW
 from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.emulator.call_analytics import CallAnalytics
@@ -88,6 +89,9 @@ class Limits:
             signature is valid is answered as an expired signature. Here that is off, so that a test need not wait. Of
             compressed audio the bytes do not tell, and events without signatures do not expire: it has no effect then.
         allowed: names of `eventstream.transcribe.emulator.rules.RULES` that a request may break.
+
+    Raises:
+        ValueError: a limit is negative, or not a number, or a rule is unknown.
     """
 
     max_streams: int = 25
@@ -98,6 +102,11 @@ class Limits:
     allowed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
+        check_count("max_streams", self.max_streams)
+        check_seconds("max_audio", self.max_audio)
+        check_seconds("audio_timeout", self.audio_timeout)
+        if self.max_lead is not None:
+            check_seconds("max_lead", self.max_lead)
         unknown = sorted(self.allowed - RULES.keys())
         if unknown:
             raise ValueError(f"unknown rule {unknown[0]!r}: expected one of {', '.join(RULES)}")

@@ -547,6 +547,12 @@ def test_audio_that_runs_ahead(run, client):
     run(main)
 
 
+@pytest.mark.parametrize("name", ["max_audio", "audio_timeout", "max_lead"])
+def test_limits_that_are_not_seconds(name):
+    with pytest.raises(ValueError, match=rf"^{name} must be a number of seconds, 0 or more, not '5'$"):
+        Limits(**{name: "5"})
+
+
 def test_rules_that_there_are_not():
     with pytest.raises(ValueError, match="unknown rule 'speakers': expected one of language-options, "):
         Limits(allowed=frozenset({"speakers"}))
