@@ -128,9 +128,10 @@ class _Report:
                 least = "" if error.available >= PRELUDE_LENGTH else "at least "
                 return f"the message at byte {error.offset} lacks {least}{missing}"
             where = f" in {self.gaps} gaps" if self.gaps > 1 else ""
-            remedy = " (`salvage` saves the rest)" if self.messages else ""
             if isinstance(error, DecodeLimitExceeded):
                 remedy = " (`--no-limits` accepts it)"
+            else:
+                remedy = " (`salvage` saves the rest)" if self.messages else ""
             lost = f"{counted(self.lost, 'byte')} lost{where}{remedy}"
             return f"{type(error).__name__}: {visible(str(error))}; {lost}"
         if self.is_incomplete:

@@ -76,6 +76,12 @@ def test_damaged_stream_without_a_message_has_no_rest(run):
     assert "16 bytes lost; 0 messages" in line
 
 
+def test_stream_beyond_the_limits_says_how_it_is_accepted(run):
+    wire = encode({}, bytes(24 * 2**20 + 1), max_payload_length=None)
+    assert "(`--no-limits` accepts it)" in check(run, wire)[1]
+    assert check(run, wire, "--no-limits")[0]["status"] == "sound"
+
+
 def test_cut_behind_damage_is_damaged(run):
     wire = b"?" + (frames.EVENT_FRAME * 3)[1:-1]
     assert check(run, wire)[0]["status"] == "damaged"
