@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import threading
 from contextvars import ContextVar
 
 import pytest
-from programs import AWAY
+from programs import finished
 
 from eventstream._waiting import in_thread, within
 
@@ -115,7 +113,5 @@ def test_thread_that_waits_forever_does_not_keep_the_process():
         asyncio.run(main())
         print("the end")
     """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=LIMIT, check=True, cwd=AWAY
-    )
-    assert (done.stdout, done.stderr) == ("the end\n", "")
+    done = finished(program)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the end\n", "")

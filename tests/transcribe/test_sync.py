@@ -6,13 +6,11 @@ import array
 import asyncio
 import io
 import queue
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 
 import pytest
-from programs import AWAY
+from programs import finished
 
 from eventstream import sync
 from eventstream.exceptions import IncompleteStream
@@ -207,6 +205,5 @@ def test_loop_left_early_does_not_keep_the_process():
     """
     keys = [DOCUMENTATION_CREDENTIALS.access_key, DOCUMENTATION_CREDENTIALS.secret_key]
     with serving() as client:
-        arguments = [sys.executable, "-c", program, client.endpoint, *keys]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=3 * LIMIT, check=True, cwd=AWAY)
-    assert (done.stdout, done.stderr) == ("the end\n", "")
+        done = finished(program, client.endpoint, *keys)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the end\n", "")
