@@ -52,7 +52,7 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         self._events: deque[_Out] = deque()
         self._sending = False
         self._receiving = False  # whether a task waits for the next event
-        self._received = Signal()  # wakes the others that wait for one
+        self._received: Signal | None = None  # wakes the others that wait for one
         self._all_sent = False
         self._over = False  # whether the session has ended, or failed
 
@@ -144,6 +144,7 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
                 self._session.check()
                 raise StopAsyncIteration
             if self._receiving:  # another task is: what comes may be several events, and one of them for this task
+                self._received = self._received or Signal()
                 await self._received.wait(None, "")
                 continue
             # What `_receive` does, without another coroutine that waits.
@@ -158,7 +159,8 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
                 await self._fail(error)
             finally:
                 self._receiving = False
-                self._received.wake()
+                if self._received is not None:
+                    self._received.wake()
         return events.popleft()
 
     async def _receive(self) -> None:
