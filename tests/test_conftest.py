@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from programs import AWAY
+from programs import AWAY, environment
 
 TESTS = """
 import gzip, pytest
@@ -27,19 +27,10 @@ def test_address(value):
 
 def collected(path):
     """Return what pytest says when it collects this file under the rules of these tests."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-c",
-        path.with_name("none.ini"),
-        "-p",
-        "conftest",
-        "-p",
-        "no:cacheprovider",
-    ]
+    options = ["-c", path.with_name("none.ini"), "-p", "conftest", "-p", "no:cacheprovider", "--collect-only", "-q"]
+    command = [sys.executable, "-m", "pytest", *options, path]
     done = subprocess.run(
-        [*command, "--collect-only", "-q", path], cwd=AWAY, capture_output=True, text=True, check=False, timeout=120
+        command, cwd=AWAY, capture_output=True, text=True, check=False, timeout=120, env=environment()
     )
     return done.returncode, done.stdout
 

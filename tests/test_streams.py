@@ -670,6 +670,8 @@ class Server:
 
     def __exit__(self, *_):
         self.received.release(len(PIECES))
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # if no client has come, e.g. because its library is not here
         self.thread.join(10)
         self.socket.close()
 
@@ -679,7 +681,10 @@ class Server:
         if encoding:
             pieces = [compressor.compress(piece) + compressor.flush(zlib.Z_SYNC_FLUSH) for piece in PIECES]
             pieces[-1] += compressor.flush()
-        connection, _ = self.socket.accept()
+        try:
+            connection, _ = self.socket.accept()
+        except OSError:
+            return
         with connection, contextlib.suppress(ConnectionError):
             connection.recv(65_536)
             fields = ["Connection: close", f"Content-Encoding: {encoding}" if encoding else "X-Plain: yes"]

@@ -74,7 +74,7 @@ if [ ! -e "$base/installed" ]; then
   locked=(--constraint requirements/build.txt --constraint requirements/demo.txt --constraint requirements/test.txt)
   for minor in 5 17 28 31 34; do wheels+=(--platform "manylinux_2_${minor}_$machine"); done
   quietly "$python" -m pip install "${wheels[@]}" "${locked[@]}" hypothesis pytest pytest-benchmark botocore \
-    h11 h2 websockets setuptools
+    click h11 h2 websockets setuptools
   "$python" -m pip install "${wheels[@]}" "${locked[@]}" trustme > "$base/log" 2>&1 ||
     echo "$architecture: there is no wheel of cryptography for trustme, so TLS is not tested"
   # What has no wheel is fetched here, too, and only built under emulation.
@@ -116,6 +116,7 @@ if [ -n "${SDIST:-}" ]; then
 else
   cp -r eventstream "$packages/"
   rm -f "$packages"/eventstream/*.so "$packages/eventstream/_native.c"
+  quietly "$python" setup.py egg_info --egg-base "$packages" # its metadata
   "$python" -m cython eventstream/_native.pyx -o "$base/_native.c"
   "$triplet-gcc" -O2 -g1 -fPIC -shared -Ieventstream "${headers[@]}" \
     -o "$packages/eventstream/_native$suffix" "$base/_native.c" eventstream/_crc32/crc32.c
