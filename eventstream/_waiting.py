@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -18,7 +19,7 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover (before Python 3.11)
     from async_timeout import timeout as timeout_after
 
-__all__ = ["Deadline", "Signal", "deadline_in", "in_thread", "timeout_after", "within"]
+__all__ = ["Deadline", "Signal", "deadline_in", "in_thread", "is_coroutine_function", "timeout_after", "within"]
 
 _T = TypeVar("_T")
 
@@ -82,6 +83,13 @@ async def within(timeout: float | None, awaitable: Awaitable[_T], what: str) -> 
             return await awaitable
     except asyncio.TimeoutError:  # before Python 3.11 it is another class than TimeoutError
         raise TimeoutError(what) from None
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Return whether what a call returns must be awaited: it, or its class's `__call__`, is a coroutine function."""
+    # B004 takes this for a test of whether it is callable.
+    call = getattr(function, "__call__", None)  # noqa: B004
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 async def in_thread(function: Callable[..., _T], *arguments: object) -> _T:

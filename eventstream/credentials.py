@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from eventstream._text import escaped, quote
-from eventstream._waiting import in_thread
+from eventstream._waiting import in_thread, is_coroutine_function
 from eventstream.signing import Credentials
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def resolve(source: Source) -> Credentials:
 
 async def _call(function: Callable[[], Any]) -> Any:
     """Call it where it may block, or await it."""
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+    if is_coroutine_function(function):
         return await function()
     result = await in_thread(function)
     return await result if inspect.isawaitable(result) else result

@@ -97,7 +97,8 @@ def serve(
         UnknownServiceError, ValueError: as for `operation`. ValueError also without handlers.
         TypeError: a handler is not an asynchronous generator function of the request and the events.
     """
-    models = {name: _model(service, name, botocore.session.Session()) for name in handlers}
+    session = botocore.session.Session()
+    models = {name: _model(service, name, session) for name in handlers}
     operations = {make_operation(models[name], strict=True): handler for name, handler in handlers.items()}
     with serving(Server(operations, credentials=[_CREDENTIALS], limits=limits, faults=faults)) as server:
         arguments: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import ssl
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from eventstream import _partitions
 from eventstream._text import quote
+from eventstream._waiting import is_coroutine_function
 from eventstream.credentials import ConfigurationError
 from eventstream.proxy import Proxy, from_environment
 from eventstream.transport import Endpoint, Transport, over_http2, over_websocket
@@ -69,7 +69,7 @@ def check_callback(name: str, function: object) -> None:
         return
     if not callable(function):
         raise TypeError(f"{name} must be a function, not {type(function).__name__}")
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+    if is_coroutine_function(function):
         raise TypeError(f"{name} must be a plain function, not a coroutine function: it is not awaited")
 
 
