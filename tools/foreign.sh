@@ -73,13 +73,15 @@ if [ ! -e "$base/installed" ]; then
     --python-version "${interpreter#python}" --platform "manylinux2014_$machine")
   locked=(--constraint requirements/build.txt --constraint requirements/demo.txt --constraint requirements/test.txt)
   for minor in 5 17 28 31 34; do wheels+=(--platform "manylinux_2_${minor}_$machine"); done
-  quietly "$python" -m pip install "${wheels[@]}" "${locked[@]}" hypothesis pytest pytest-benchmark botocore \
-    click h11 h2 websockets setuptools
+  quietly "$python" -m pip install "${wheels[@]}" "${locked[@]}" hypothesis pytest pytest-benchmark pytest-xdist \
+    botocore click h11 h2 rich websockets setuptools setuptools-scm
   "$python" -m pip install "${wheels[@]}" "${locked[@]}" trustme > "$base/log" 2>&1 ||
     echo "$architecture: there is no wheel of cryptography for trustme, so TLS is not tested"
   # What has no wheel is fetched here, too, and only built under emulation.
   sources=(crcmod)
-  "$python" -m pip install "${wheels[@]}" "${locked[@]}" msgspec > "$base/log" 2>&1 || sources+=(msgspec)
+  for package in msgspec PyYAML; do
+    "$python" -m pip install "${wheels[@]}" "${locked[@]}" "$package" > "$base/log" 2>&1 || sources+=("$package")
+  done
   for package in "${sources[@]}"; do
     quietly "$python" -m pip download --no-deps --no-binary "$package" --no-build-isolation "${locked[@]}" \
       --dest "$base/sources" "$package"
@@ -139,4 +141,5 @@ deselected=()
   deselected+=(--deselect tests/test_native.py::test_memory_that_is_short_is_a_memory_error
     --deselect tests/test_sync.py::test_forked_process_has_streams_of_its_own)
 [[ $architecture != i386 ]] || deselected+=(--deselect tests/peers/test_matrix.py)
-"$environment/bin/python" -m pytest -q -p no:cacheprovider "${deselected[@]}" "$@"
+"$environment/bin/python" -m pytest -q -p no:cacheprovider --numprocesses "$(getconf _NPROCESSORS_ONLN)" --dist worksteal \
+  "${deselected[@]}" "$@"

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("trustme")
+
 from eventstream import sync
 from eventstream.server import Server
 from eventstream.signing import Credentials

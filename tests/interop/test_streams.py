@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("trustme")
+
 from adapters.recordings import CAPTURES, STREAMS, plain, stream_of
 
 from eventstream import Message, sync
