@@ -164,7 +164,7 @@ dist: $(VENV)/installed
 	tools/release/dist.sh $(BIN)/python
 
 release-check: $(VENV)/installed $(VENV)/demo $(VENV)/http $(VENV)/test $(VENV)/release
-	$(MAKE) coverage sanitize planted soak portability
+	tools/release/long.sh $(MAKE)
 	tools/release/check.sh $(BIN)/python $(PYTEST_OPTIONS)
 
 oss-fuzz: $(VENV)/installed $(VENV)/demo $(VENV)/fuzz $(VENV)/release
