@@ -41,7 +41,7 @@ _SILENT = {"pcm": b"\x00", "g711-alaw": b"\xd5", "g711-ulaw": b"\xff"}
 # The items of a buffer, as `struct` names them, that are bytes of audio as they are.
 _OCTETS = ("B", "c", "<B", "@B", "=B")
 _PCM = ("<h", "h", "@h", "=h") if sys.byteorder == "little" else ("<h",)
-_FLOATS = ("f", "d", "e", "<f", "<d", "<e")
+_FLOATS = tuple(order + kind for order in ("", "<", ">") for kind in "efd")
 
 
 @dataclass(frozen=True)

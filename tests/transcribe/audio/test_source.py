@@ -249,7 +249,8 @@ def test_source_bounds_the_header():
         array.array("d", [0.5]),
         array.array("i", [5]),
         array.array("H", [5]),
-        (ctypes.c_float * 2)(),
+        (ctypes.c_float.__ctype_le__ * 2)(),
+        (ctypes.c_float.__ctype_be__ * 2)(),
         (ctypes.c_int16.__ctype_be__ * 2)(),
     ],
 )
