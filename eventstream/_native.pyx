@@ -1553,7 +1553,7 @@ cdef class _HeaderCache:
 
     def __dealloc__(self):
         cdef unsigned int i
-        for i in range(CACHED_BLOCKS):
+        for i in range(<unsigned int> CACHED_BLOCKS):
             Py_XDECREF(self._headers[i])
 
     cdef Headers find(self, const uint8_t *block, size_t length, uint64_t offset):
@@ -1567,7 +1567,7 @@ cdef class _HeaderCache:
         if self._is_block(i, block, length):
             return <Headers> self._headers[i]
         key = key_of(block, length)
-        for i in range(CACHED_BLOCKS):
+        for i in range(<unsigned int> CACHED_BLOCKS):
             if self._keys[i] == key and self._is_block(i, block, length):
                 self._recent = i
                 return <Headers> self._headers[i]

@@ -11,8 +11,10 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import frames
@@ -69,6 +71,22 @@ def declarations() -> list[str]:
 
 def test_stable_interface():
     assert declarations() == STABLE
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not here")
+def test_no_comparison_of_different_signs(tmp_path):
+    """Whoever builds the extension is warned of one by gcc: Python's own options ask it to."""
+    pytest.importorskip("Cython")
+    sources = Path(eventstream.__file__).parent
+    translated = tmp_path / "_native.c"
+    command = [sys.executable, "-m", "cython", "-3", sources / "_native.pyx", "-o", translated]
+    # A sanitizer that this process was started with would judge Cython and the compiler, too.
+    variables = {name: value for name, value in environment().items() if name != "LD_PRELOAD"}
+    subprocess.run(command, check=True, timeout=600, env=variables)
+    folders = [f"-I{folder}" for folder in (sources, sysconfig.get_path("include"))]
+    command = ["gcc", "-fsyntax-only", "-Wsign-compare", *folders, translated]
+    done = subprocess.run(command, check=False, timeout=600, capture_output=True, text=True, env=variables)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_functions_are_exported_for_other_modules(native):
