@@ -245,7 +245,7 @@ def _files_in(folder: str) -> Iterator[str | UnusableInput]:
     for problem in problems:
         yield UnreadableInput(f"{visible(str(problem.filename))}: {problem.strerror}")
     if is_empty and not problems:  # which would look as if all that should be there were sound
-        yield UnreadableInput(f"{visible(folder)}: there is no file in it")
+        yield UnreadableInput(f"{visible(folder)}: contains no file")
 
 
 @contextlib.contextmanager

@@ -126,7 +126,7 @@ def _each_in(argument: str, form: str | None, work: Callable[[Recording], int], 
             has_notes |= is_note
             status = max(status, 0 if is_note else error.status)
     if has_notes and not has_stream and not has_unread:
-        complaint(f"{argument}: there is no event stream in it")
+        complaint(f"{argument}: contains no event stream")
         status = max(status, FAULTS)
     return status
 

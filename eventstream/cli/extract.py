@@ -79,7 +79,7 @@ def command(
                 with output(path, file, text=kind != "payloads") as write:
                     _write(_WRITERS[kind](messages), write, WEBVTT if kind == "vtt" else b"")
         except _Nothing:
-            complaint(f"{recording.name}: there is no {_NAMES[kind]} in it{messages.advice(kind)}")
+            complaint(f"{recording.name}: contains no {_NAMES[kind]}{messages.advice(kind)}")
             return FAULTS
         except OSError as error:
             if path == "-":

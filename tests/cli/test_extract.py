@@ -126,7 +126,7 @@ def test_text_controls_nothing(run):
 def test_text_of_nothing_is_nothing(run, wire):
     done = run("extract", "-", stdin=wire)
     assert (done.status, done.out) == (1, "")
-    assert done.err.startswith("-: there is no text in it")
+    assert done.err.startswith("-: contains no text")
 
 
 def test_exception_is_said(run):
@@ -178,23 +178,23 @@ PARTIAL = results((0.0, 1.0, True, "Hel"))
 @pytest.mark.parametrize(
     ("kind", "wire", "expected"),
     [
-        ("payloads", event("messageStop", b""), "no payload in it"),
-        ("text", AUDIO, "no text in it; --as wav extracts its audio"),
-        ("text", PARTIAL, "no text in it; --as transcript extracts its finished transcript"),
-        ("text", event("metadata", {}), "no text in it; --as payloads extracts its payloads"),
-        ("transcript", AUDIO, "no finished transcript in it; --as wav extracts its audio"),
-        ("transcript", PARTIAL, "no finished transcript in it; --as payloads extracts its payloads"),
-        ("srt", AUDIO, "no finished transcript in it; --as wav extracts its audio"),
-        ("vtt", AUDIO, "no finished transcript in it; --as wav extracts its audio"),
-        ("wav", TALK, "no audio in it; --as transcript extracts its finished transcript"),
-        ("wav", CONVERSE[1], "no audio in it; --as text extracts its text"),
-        ("wav", b"", "no audio in it, nor any other payload"),
+        ("payloads", event("messageStop", b""), "no payload"),
+        ("text", AUDIO, "no text; --as wav extracts its audio"),
+        ("text", PARTIAL, "no text; --as transcript extracts its finished transcript"),
+        ("text", event("metadata", {}), "no text; --as payloads extracts its payloads"),
+        ("transcript", AUDIO, "no finished transcript; --as wav extracts its audio"),
+        ("transcript", PARTIAL, "no finished transcript; --as payloads extracts its payloads"),
+        ("srt", AUDIO, "no finished transcript; --as wav extracts its audio"),
+        ("vtt", AUDIO, "no finished transcript; --as wav extracts its audio"),
+        ("wav", TALK, "no audio; --as transcript extracts its finished transcript"),
+        ("wav", CONVERSE[1], "no audio; --as text extracts its text"),
+        ("wav", b"", "no audio, nor any other payload"),
     ],
 )
 def test_nothing_to_extract_writes_no_file(run, tmp_path, kind, wire, expected):
     out = tmp_path / "out"
     arguments = ("extract", "--as", kind, "--rate", 8000, "-", "-o")
-    refused = (1, "", f"-: there is {expected}\n")
+    refused = (1, "", f"-: contains {expected}\n")
     assert run(*arguments, out, stdin=wire) == refused
     assert not out.exists()
     out.write_bytes(b"precious")

@@ -584,7 +584,7 @@ def test_folder_without_a_file(tmp_path):
     """A check of it must not pass, as if the recordings that are missing were sound."""
     (tmp_path / "deeper").mkdir()
     ((problem, is_found),) = _inputs.paths([str(tmp_path)])
-    assert str(problem) == f"{tmp_path}: there is no file in it"
+    assert str(problem) == f"{tmp_path}: contains no file"
     assert is_found
     assert _options.each([str(tmp_path)], None, lambda _: True) == _options.TROUBLE
 

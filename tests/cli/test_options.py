@@ -61,7 +61,7 @@ def test_folder_of_notes_only(run, tmp_path, notes):
     done = run("check", tmp_path / "right", tmp_path / "wrong")
     assert done.status == 1
     assert done.out == f"{tmp_path}/right/good: sound: 2 messages, {len(STREAM)} bytes\n"
-    assert done.err.splitlines()[-1] == f"{tmp_path}/wrong: there is no event stream in it"
+    assert done.err.splitlines()[-1] == f"{tmp_path}/wrong: contains no event stream"
     assert f"{tmp_path}/right:" not in done.err
 
 
