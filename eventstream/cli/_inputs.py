@@ -213,15 +213,36 @@ def paths(names: Iterable[str]) -> Iterator[tuple[str | UnusableInput, bool]]:
     """
     for name in names:
         if name != "-" and not os.path.exists(name) and re.search(r"[*?[]", name):
-            from glob import glob  # here, too
-
-            found = sorted(glob(name, recursive=True))
+            found = sorted(_matching(name))
             for one in found:  # which may be a link to nowhere that is called like the pattern
                 yield from _files_of(one)
             if not found:
                 yield UnreadableInput(f"{visible(name)}: no such file"), False
         else:
             yield from _files_of(name)
+
+
+_SEPARATOR = f"[{re.escape(os.sep + (os.altsep or ''))}]"
+_RECURSIVE = re.compile(rf"(|.*?{_SEPARATOR})\*\*(?:{_SEPARATOR}+(.*))?", re.DOTALL)
+
+
+def _matching(pattern: str) -> set[str]:
+    """Return what matches, as `glob.glob` does. But ``**`` follows no links to folders, which may go in circles."""
+    from glob import escape, glob  # here: shells expand most patterns
+
+    recursive = _RECURSIVE.fullmatch(pattern)
+    if recursive is None:
+        return set(glob(pattern))
+    start, rest = recursive.groups()
+    folders = glob(start) if start else [""]
+    if not rest:  # all that is in these folders
+        return {folder or os.curdir for folder in folders}
+    found: set[str] = set()
+    while folders:
+        found.update(*(_matching(escape(folder) + rest) for folder in folders))
+        below = [inner for folder in folders for inner in glob(escape(folder) + "*" + os.sep)]
+        folders = [folder for folder in below if not os.path.islink(folder[:-1])]
+    return found
 
 
 def _files_of(name: str) -> Iterator[tuple[str | UnusableInput, bool]]:

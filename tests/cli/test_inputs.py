@@ -603,6 +603,33 @@ def test_glob_that_no_shell_has_expanded(tmp_path):
     assert isinstance(problem, UnusableInput)
 
 
+RECURSIVE = {
+    "**/*.bin": ["a.bin", "x/b.bin", "x/y/c.bin"],
+    "x/**/*.bin": ["x/b.bin", "x/y/c.bin"],
+    "./**/c*": ["./x/y/c.bin"],
+    "*/**/y/c.bin": ["back/y/c.bin", "x/y/c.bin"],
+    "back/**/b.bin": ["back/b.bin"],
+    "**/y/**/*.bin": ["x/y/c.bin"],
+    "**/**/c.bin": ["x/y/c.bin"],
+    "x**/*.bin": ["x/b.bin"],
+    "x/**": ["x/b.bin", "x/y/c.bin", "x/y/.hidden/d.bin"],
+    "x/**/": ["x/b.bin", "x/y/c.bin", "x/y/.hidden/d.bin"],
+    "**": ["./a.bin", "./x/b.bin", "./x/y/c.bin", "./x/y/.hidden/d.bin"],
+}
+
+
+@pytest.mark.parametrize("pattern", RECURSIVE)
+def test_glob_of_folders_in_folders_follows_no_links(tmp_path, monkeypatch, pattern):
+    """Two of them that lead back would give each file under more names than can ever be read."""
+    monkeypatch.chdir(tmp_path)
+    os.makedirs("x/y/.hidden")
+    for name in ("a.bin", "x/b.bin", "x/y/c.bin", "x/y/.hidden/d.bin"):
+        Path(name).write_bytes(STREAM)
+    for name, target in {"back": "x", "x/here": ".", "x/y/up": ".."}.items():
+        os.symlink(target, name, target_is_directory=True)
+    assert [path for path, _ in _inputs.paths([pattern])] == RECURSIVE[pattern]
+
+
 def test_folder_that_cannot_be_read(tmp_path, monkeypatch):
     (tmp_path / "good").write_bytes(STREAM)
 
