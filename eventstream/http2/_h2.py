@@ -64,6 +64,10 @@ HEADER_TABLE_SIZE = 4_096
 MAX_HEADER_LIST_SIZE = 65_536
 """Bytes of the headers of a request or a response, as SETTINGS_MAX_HEADER_LIST_SIZE counts and says them."""
 
+MAX_HEADERS = 256
+"""Headers of a request or a response. Each takes some 200 bytes of memory here beside its text, of which
+SETTINGS_MAX_HEADER_LIST_SIZE counts 32."""
+
 MAX_DECODED_HEADER_LIST_SIZE = 2 * MAX_HEADER_LIST_SIZE
 """Bytes of headers, compressed or not, up to which they are decoded to answer that they are too many. Beyond this the
 connection ends, since the decompressor's state is lost with headers that are not decoded."""
@@ -105,11 +109,13 @@ class _Decoder(Decoder):
     Attributes:
         list_size: bytes of the last headers, as SETTINGS_MAX_HEADER_LIST_SIZE counts them; None if they could not be
             decoded, and the connection is lost.
+        count: how many they are.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.list_size: int | None = 0
+        self.count = 0
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
         self.list_size = None
@@ -118,6 +124,7 @@ class _Decoder(Decoder):
         self.max_header_list_size = MAX_DECODED_HEADER_LIST_SIZE
         headers = list(super().decode(data, raw))
         self.list_size = sum(len(name) + len(value) + 32 for name, value in headers)
+        self.count = len(headers)
         return headers
 
 
@@ -160,7 +167,7 @@ class H2(H2Connection):
     Malformed messages, headers beyond the limit, streams beyond the limit, a WINDOW_UPDATE of 0 and a PRIORITY of any
     length but 5 end the connection. Here they end their stream (RFC 9113, 5.1.2, 6.3, 6.9, 8.1.1 and 10.5.1): streams
     of one connection may be those of strangers to each other, behind a proxy. `handle` gets a request that is too
-    large, see `header_list_size`, and streams beyond the limit.
+    large, see `headers_are_too_large`, and streams beyond the limit.
 
     A PRIORITY that makes a stream depend on itself ends the connection. Here it says nothing, like any other.
 
@@ -210,9 +217,10 @@ class H2(H2Connection):
         self._header_block = 0  # bytes so far of headers that continue
 
     @property
-    def header_list_size(self) -> int:
-        """The bytes of the headers that were received last, as SETTINGS_MAX_HEADER_LIST_SIZE counts them."""
-        return self._decompressor.list_size or 0
+    def headers_are_too_large(self) -> bool:
+        """Whether the headers that were received last are beyond `MAX_HEADER_LIST_SIZE` or `MAX_HEADERS`."""
+        received = self._decompressor
+        return (received.list_size or 0) > MAX_HEADER_LIST_SIZE or received.count > MAX_HEADERS
 
     @property
     def open_inbound_streams(self) -> int:

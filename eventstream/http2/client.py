@@ -16,7 +16,7 @@ from h2.settings import SettingCodes
 from eventstream import proxy as proxies
 from eventstream._text import MAX_SHOWN, quote_bytes
 from eventstream._waiting import Signal, deadline_in, within
-from eventstream.http2._h2 import FRAME_HEADER_LENGTH, MAX_HEADER_LIST_SIZE
+from eventstream.http2._h2 import FRAME_HEADER_LENGTH
 from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.connection import Connection
 from eventstream.http2.flow import ClientFlow, Flow
@@ -110,7 +110,7 @@ class ClientConnection(Connection):
 
     def _response_received(self, event: ResponseReceived) -> None:
         flow = self._flows.get(event.stream_id)
-        if isinstance(flow, ClientFlow) and self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
+        if isinstance(flow, ClientFlow) and self._h2.headers_are_too_large:
             flow.reset(ErrorCodes.ENHANCE_YOUR_CALM)
         elif isinstance(flow, ClientFlow):
             flow.feed_response(text(event.headers))

@@ -214,7 +214,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _trailers_received(self, event: TrailersReceived) -> None:
         flow = self._flows.get(event.stream_id)
-        if flow is not None and self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
+        if flow is not None and self._h2.headers_are_too_large:
             flow.reset(ErrorCodes.ENHANCE_YOUR_CALM)
 
     def _settings_received(self, event: RemoteSettingsChanged) -> None:

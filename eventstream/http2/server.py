@@ -16,7 +16,6 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 
 from eventstream._text import quote
-from eventstream.http2._h2 import MAX_HEADER_LIST_SIZE
 from eventstream.http2.budget import IDLE_FRAMES, RESETS, Budget
 from eventstream.http2.connection import Connection
 from eventstream.http2.flow import Flow
@@ -184,7 +183,7 @@ class ServerConnection(Connection):
         fields = text(event.headers)
         flow = self._flows[event.stream_id] = Flow(self, event.stream_id)
         flow.declare_length(fields)
-        if self._h2.header_list_size > MAX_HEADER_LIST_SIZE:
+        if self._h2.headers_are_too_large:
             # Answered with only a status, even if the client is still sending.
             flow.send_headers([(":status", "431"), ("date", formatdate(usegmt=True))], end=True)
             flow.linger()

@@ -322,7 +322,13 @@ def checked(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def text(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """Headers as they were received; bytes that are not UTF-8 become surrogates."""
+    """Headers as they were received; bytes that are not UTF-8 become surrogates. Equal ones are one object: a peer can
+    repeat one of 4 KiB with a single byte.
+    """
+    known: dict[tuple[bytes, bytes], tuple[str, str]] = {}
     return [
-        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in fields
+        known.setdefault(
+            (name, value), (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+        )
+        for name, value in fields
     ]

@@ -51,7 +51,14 @@ from hypothesis import strategies as st
 
 from eventstream import http2
 from eventstream.http2 import StreamError
-from eventstream.http2._h2 import H2, HEADER_TABLE_SIZE, MAX_DECODED_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE, PREFACE
+from eventstream.http2._h2 import (
+    H2,
+    HEADER_TABLE_SIZE,
+    MAX_DECODED_HEADER_LIST_SIZE,
+    MAX_HEADER_LIST_SIZE,
+    MAX_HEADERS,
+    PREFACE,
+)
 from eventstream.http2.connection import CONNECTION_WINDOW
 from eventstream.http2.server import ServerConnection, Shared
 
@@ -317,6 +324,10 @@ FAULTS = {
     "pseudo-header in trailers": (headers(3) + headers(3, [(":path", "/")], end=True), ErrorCodes.PROTOCOL_ERROR),
     "trailers too large": (
         headers(3) + continued(3, [("x-trailer", "v" * MAX_HEADER_LIST_SIZE)]),
+        ErrorCodes.ENHANCE_YOUR_CALM,
+    ),
+    "too many trailers": (
+        headers(3) + headers(3, [("x-t", "")] * (MAX_HEADERS + 1), end=True),
         ErrorCodes.ENHANCE_YOUR_CALM,
     ),
     "data after the end": (
@@ -667,11 +678,12 @@ def test_headers_that_h2_refuses_leave_the_stream_as_it_was():
     assert not alone.streams[1].closed
 
 
-def test_response_headers_that_are_too_large_reset_their_stream():
+@each("fields", [[("x-large", "v" * MAX_HEADER_LIST_SIZE)], [("x-small", "")] * MAX_HEADERS], ids=["large", "many"])
+def test_response_headers_that_are_too_large_reset_their_stream(fields):
     async def main():
         connection = lonely()
         stream = await connection.request(request())
-        connection.data_received(continued(1, [(":status", "200"), ("x-large", "v" * MAX_HEADER_LIST_SIZE)]))
+        connection.data_received(continued(1, [(":status", "200"), *fields]))
         with pytest.raises(StreamError) as raised:
             await stream.response()
         assert raised.value.code == ErrorCodes.ENHANCE_YOUR_CALM

@@ -45,7 +45,7 @@ from hyperframe.frame import (
 
 from eventstream import http2
 from eventstream.http2 import StreamError
-from eventstream.http2._h2 import MAX_DECODED_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE, PREFACE
+from eventstream.http2._h2 import MAX_DECODED_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE, MAX_HEADERS, PREFACE
 from eventstream.http2.server import ServerConnection
 
 
@@ -566,6 +566,23 @@ def test_header_list_over_the_limit_is_answered(size, status, end):
         if not end:
             connection.data_received(DataFrame(1, data=b"body", flags=["END_STREAM"]).serialize())
         assert not connection._flows
+        connection.connection_lost(None)
+
+    run(main())
+
+
+@each(("count", "status"), [(MAX_HEADERS, b"200"), (MAX_HEADERS + 1, b"431")])
+def test_headers_over_the_limit_of_their_number_are_answered(count, status):
+    async def handler(stream):
+        await stream.respond(200, end=True)
+
+    async def main():
+        fields = [*request(), *[("x-small", "")] * (count - len(request()))]
+        connection = settled(SettingsFrame(0).serialize(), headers(1, fields, end=True), handler=handler)
+        await turns()
+        (response,) = [frame for frame in written(connection) if isinstance(frame, HeadersFrame)]
+        assert status_of(response) == status
+        assert connection._closed is None
         connection.connection_lost(None)
 
     run(main())

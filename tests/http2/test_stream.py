@@ -29,7 +29,7 @@ from http2.loopback import (
 from eventstream import http2
 from eventstream.exceptions import StateError
 from eventstream.http2 import StreamError
-from eventstream.http2.stream import STREAM_WINDOW
+from eventstream.http2.stream import STREAM_WINDOW, text
 
 
 def test_request_and_response():
@@ -54,6 +54,15 @@ def test_request_and_response():
             assert await stream.receive() == b""
 
     run(main())
+
+
+def test_headers_that_are_repeated_take_no_memory_of_their_own():
+    """A peer can repeat one of 4 KiB with a single byte."""
+    repeated = (b"x-name", "Jürgen".encode() * 600)
+    first, other, again = text([repeated, (b"x-other", b"\xff"), (repeated[0], bytes(bytearray(repeated[1])))])
+    assert first == ("x-name", "Jürgen" * 600)
+    assert other == ("x-other", "\udcff")
+    assert again is first
 
 
 def test_directions_flow_at_once():
