@@ -347,17 +347,18 @@ class Client:
     """Opens streams of any operation, for code without asyncio. Any threads may use it.
 
     Its arguments are those of `eventstream.client.Client`.
-
-    Attributes:
-        region: as given or found.
     """
 
     def __init__(self, region: str | None = None, **options: Unpack[ClientOptions]) -> None:
         self._client = self._make(region, options)
-        self.region = self._client.region
 
     def _make(self, region: str | None, options: ClientOptions) -> asynchronous.Client:
         return asynchronous.Client(region, **options)
+
+    @property
+    def region(self) -> str:
+        """The region, as given or found; see `eventstream.client.Client.region`."""
+        return self._client.region
 
     def endpoint_of(self, operation: Operation[Any, Any, Any, Any]) -> str:
         """Return the URL at which an operation is called."""

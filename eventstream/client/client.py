@@ -93,12 +93,9 @@ class Client:
         max_event_values: the most objects, lists and members in an event's JSON, since parsing them holds up everything
             else; None: as many as the operation says, by default 65,536.
 
-    Attributes:
-        region: as given or found.
-
     Raises:
-        ConfigurationError: no region was found, or the region, the endpoint, the CA bundle, the proxy or a timeout
-            cannot be used.
+        ConfigurationError: the region, the endpoint, the CA bundle, the proxy or a timeout cannot be used; or no region
+            was found, unless a profile, which is read when a stream begins, may name one.
         TypeError: the credentials are of another type.
     """
 
@@ -124,8 +121,9 @@ class Client:
             check_source(credentials)
         self._chain = credentials if isinstance(credentials, CredentialChain) else CredentialChain(profile)
         self._credentials: Source = self._chain if credentials is None else credentials
-        self.region = region or environment("AWS_REGION", "AWS_DEFAULT_REGION") or self._profile_region()
-        check_region(self.region)
+        self._given_region = region or environment("AWS_REGION", "AWS_DEFAULT_REGION")
+        if self._given_region is not None or not isinstance(self._credentials, CredentialChain):
+            self.region  # noqa: B018 (what is wrong with it is found here)
         self._endpoint = endpoint
         if endpoint is not None:
             parse_endpoint(endpoint)
@@ -145,22 +143,35 @@ class Client:
         self._clock = Clock()
         self._limits = max_event_length, max_event_values
 
-    def _profile_region(self) -> str:
-        region = self._credentials.region() if isinstance(self._credentials, CredentialChain) else None
+    @cached_property
+    def region(self) -> str:
+        """The region, as given or found. If only the profile can name it, that is read here, or when a stream begins.
+
+        Raises:
+            NoRegion: none was given or found.
+            ConfigurationError: it cannot be one, or the profile cannot be read.
+        """
+        region = self._given_region
+        if region is None and isinstance(self._credentials, CredentialChain):
+            region = self._credentials.region()
         if region is None:
             raise NoRegion("no region was given, or found in AWS_REGION, AWS_DEFAULT_REGION or a profile")
+        check_region(region)
         return region
 
     def endpoint_of(self, operation: Operation[Any, Any, Any, Any]) -> str:
         """Return the URL at which an operation is called.
 
         Raises:
-            ConfigurationError: the profile cannot be read, or FIPS is set, and no FIPS endpoint is known.
+            ConfigurationError: no region was found, the profile cannot be read, or FIPS is set, and no FIPS endpoint is
+                known.
         """
         return self._endpoint or endpoint_of(operation, self.region, self._chain)
 
     async def _find_endpoint(self, operation: Operation[Any, Any, Any, Any]) -> str:
-        """Return the URL of `endpoint_of`, without reading files, or importing botocore, on the event loop."""
+        """Return the URL of `endpoint_of`, and find the region; files are read, and botocore imported, in a thread."""
+        if "region" not in vars(self):
+            await in_thread(getattr, self, "region")
         if self._endpoint is None and not self._chain.has_settings:
             await in_thread(self._chain.settings)
         return self.endpoint_of(operation)

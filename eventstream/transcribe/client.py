@@ -136,15 +136,7 @@ _Stream = TypeVar("_Stream", bound="AudioStream[Any, Any, Any, Any]")
 class TranscribeClient(Client):
     """Starts transcriptions. It holds no connection; any number of streams at a time.
 
-    Its arguments are those of `eventstream.client.Client`.
-
-    Attributes:
-        region: as given or found.
-
-    Raises:
-        ConfigurationError: no region was found, or the region, the endpoint, the CA bundle, the proxy or a timeout
-            cannot be used.
-        TypeError: the credentials are of another type.
+    Its arguments, and what they raise, are those of `eventstream.client.Client`.
     """
 
     @cached_property

@@ -92,10 +92,6 @@ class TranscribeClient(sync.Client):
     """Starts transcriptions, for code without asyncio. Any threads may use it.
 
     Its arguments are those of `eventstream.client.Client`.
-
-    Attributes:
-        region: as given or found.
-        endpoint: as given or found.
     """
 
     _client: asynchronous.TranscribeClient

@@ -15,7 +15,7 @@ from talking import run
 from eventstream.adapters.boto3 import enable
 from eventstream.client import Client, ConfigurationError
 from eventstream.client.settings import endpoint_for
-from eventstream.credentials import CredentialChain
+from eventstream.credentials import CredentialChain, NoRegion
 from eventstream.transcribe.client import TranscribeClient
 from eventstream.transcribe.operations import OPERATIONS
 from eventstream.transcribe.request import StartStreamTranscriptionRequest
@@ -205,6 +205,9 @@ def test_endpoint_with_fips_has_the_port_of_websockets(monkeypatch):
     assert url.startswith("wss://transcribestreaming-fips.us-east-1.amazonaws.com:8443/")
 
 
+BOTOCORE_CREDENTIALS = botocore.credentials.Credentials("AKIDEXAMPLE", "secret")
+
+
 async def presigned(client):
     await client.presign_url(TALK, REQUEST)
 
@@ -237,6 +240,55 @@ def test_settings_are_read_beside_the_event_loop(monkeypatch, profile, closed_po
     run(main)
 
 
+@pytest.mark.parametrize("kind", [Client, TranscribeClient])
+@pytest.mark.parametrize("call", [presigned, opened])
+def test_region_of_a_profile_is_read_beside_the_event_loop(monkeypatch, profile, closed_port, call, kind):
+    profile("region = eu-west-1")
+    threads = []
+    read_region = CredentialChain.region
+
+    def region(chain):
+        threads.append(threading.current_thread())
+        return read_region(chain)
+
+    monkeypatch.setattr(CredentialChain, "region", region)
+    monkeypatch.setattr("botocore.session.Session.get_credentials", lambda _: BOTOCORE_CREDENTIALS)
+
+    async def main():
+        calling = kind(endpoint=f"http://127.0.0.1:{closed_port}")
+        assert threads == []
+        for _ in range(2):
+            await call(calling)
+        assert calling.region == "eu-west-1"
+        assert len(threads) == 1
+        assert threads != [threading.current_thread()]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("", NoRegion, "^no region was given, or found in AWS_REGION, "),
+        ("region = EU", ConfigurationError, "^the region 'EU' cannot be one: "),
+        ("region", ConfigurationError, "^no region was given, and the default profile cannot be read: "),
+    ],
+)
+def test_region_of_a_profile_is_missed_when_a_stream_begins(profile, text, error, message):
+    profile(text)
+
+    async def main():
+        with pytest.raises(error, match=message):
+            await Client().open(TALK, REQUEST).__aenter__()
+
+    run(main)
+
+
+def test_region_is_missed_at_once_if_no_profile_can_name_it():
+    with pytest.raises(NoRegion, match=r"^no region was given, or found in AWS_REGION, "):
+        Client(credentials=CREDENTIALS)
+
+
 @pytest.mark.parametrize("call", [presigned, opened])
 def test_settings_leave_the_event_loop_free(monkeypatch, profile, closed_port, call):
     """Another call fetches credentials meanwhile, which only the event loop lets it finish."""
@@ -247,7 +299,7 @@ def test_settings_leave_the_event_loop_free(monkeypatch, profile, closed_port, c
     def get_credentials(session):
         begun.set()
         waits.append(free.wait(5))
-        return botocore.credentials.Credentials("AKIDEXAMPLE", "secret")
+        return BOTOCORE_CREDENTIALS
 
     monkeypatch.setattr(botocore.session.Session, "get_credentials", get_credentials)
 

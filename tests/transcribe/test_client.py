@@ -998,7 +998,7 @@ def test_botocore_that_is_missing(monkeypatch):
 
     run(main())
     with pytest.raises(ConfigurationError, match=r"^no region was given, or found in AWS_REGION, "):
-        TranscribeClient()
+        TranscribeClient().region  # noqa: B018
 
 
 def test_credentials_of_the_environment(monkeypatch):
@@ -1026,7 +1026,7 @@ def test_credentials_and_region_of_a_profile(environment, monkeypatch):
 
     monkeypatch.setenv("AWS_PROFILE", "missing")
     with pytest.raises(ConfigurationError, match="missing"):
-        TranscribeClient()
+        TranscribeClient().region  # noqa: B018
 
     async def main():
         async with served(credentials=None) as client:
@@ -1066,7 +1066,7 @@ def test_region(monkeypatch):
     with pytest.raises(ConfigurationError, match="AWS_REGION"):
         TranscribeClient(credentials=CREDENTIALS)
     with pytest.raises(ConfigurationError, match="AWS_REGION"):
-        TranscribeClient()
+        TranscribeClient().endpoint  # noqa: B018
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert TranscribeClient().endpoint == "https://transcribestreaming.us-west-2.amazonaws.com"
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
