@@ -92,6 +92,14 @@ class Runner:
         """Return what closes something that was kept; for the second time, it does nothing."""
         return self._open.pop(opened, _nothing)()
 
+    def finish(self, opened: object) -> None:
+        """Close something that was kept, and wait for that; in a forked process it is its parent's, and stays open."""
+        closing = self.close(opened)
+        if self._process == os.getpid():
+            self.run(closing)
+        else:
+            closing.close()
+
     def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
         """Start a coroutine; wait for its result with `run`.
 
@@ -219,8 +227,8 @@ def iterate(source: AsyncIterator[_T]) -> Iterator[_T]:
             yield item
             item = runner.run(_next_in_turn(source, turns))
     finally:
-        with suppress(RuntimeError):  # the interpreter is exiting, or this process was forked
-            runner.run(runner.close(source))
+        with suppress(RuntimeError):  # the interpreter is exiting
+            runner.finish(source)
 
 
 async def _next(source: AsyncIterator[_T]) -> _T:
@@ -275,9 +283,11 @@ class BlockingStream(Generic[_Stream]):
         self.close()
 
     def close(self) -> None:
-        """Close the stream. What has not ended is cancelled; waiting threads get a `StreamError`."""
+        """Close the stream. What has not ended is cancelled; waiting threads get a `StreamError`. In a process that was
+        forked since, nothing happens: the stream is its parent's.
+        """
         if self._closing is not None and self._closing.alive:
-            self._runner.run(self._runner.close(self._opening))
+            self._runner.finish(self._opening)
             self._closing.detach()
 
     @property
@@ -424,6 +434,6 @@ def serving(server: AbstractAsyncContextManager[_T]) -> Iterator[_T]:
         try:
             yield entered
         finally:
-            runner.run(runner.close(server))
+            runner.finish(server)
     finally:
         runner.stop()

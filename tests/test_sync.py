@@ -465,7 +465,10 @@ def test_forked_process_has_streams_of_its_own():
             except RuntimeError as error:
                 print(error, flush=True)
             talk(opened(), "child")
-            sys.exit()
+            try:
+                sys.exit()
+            finally:
+                stream.close()
         assert os.waitpid(child, 0)[1] == 0
         talk(stream, "parent")
     """
