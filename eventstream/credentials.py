@@ -216,16 +216,17 @@ class CredentialChain:
             with self._fetching:
                 found = session.get_credentials()
                 frozen = None if found is None else found.get_frozen_credentials()
+            if frozen is not None:
+                return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
         except ImportError as error:
             raise NoCredentials(
                 "no credentials were given, and finding some needs botocore: install eventstream-codec[client]"
             ) from error
-        except self._error as error:
-            what = f"botocore cannot get any with {self._named}: {_reason(error)}"
+        except Exception as error:  # anything, e.g. of a `credential_process` that is missing, or writes no JSON
+            kind = "" if isinstance(error, self._error) else f"{type(error).__name__}: "
+            what = f"botocore cannot get any with {self._named}: {kind}{_reason(error)}"
             raise NoCredentials(f"no credentials were given, and {what}") from error
-        if frozen is None:
-            raise NoCredentials(
-                "no credentials were given, and there are none in the environment, a profile or a role: set "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give a profile or credentials"
-            )
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+        raise NoCredentials(
+            "no credentials were given, and there are none in the environment, a profile or a role: set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give a profile or credentials"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
@@ -118,6 +119,33 @@ def test_credentials_of_a_process_that_fails(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     with pytest.raises(NoCredentials, match=r"^no .* with the profile 'work': .*log in at\\nthe desk"):
         CredentialChain("work")()
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("hidden", "JSONDecodeError: Expecting value"),
+        ("[]", "AttributeError: "),
+        ('{"Version": 1, "AccessKeyId": 1, "SecretAccessKey": "hidden"}', "TypeError: access_key must be a str"),
+        (
+            '{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "hidden", "Expiration": "2001-01-01T00:00:00Z"}',
+            "RuntimeError: Credentials were refreshed, but the refreshed credentials are still expired",
+        ),
+    ],
+    ids=["text", "array", "number", "expired"],
+)
+def test_credentials_of_a_process_that_writes_something_else(monkeypatch, tmp_path, written, reason):
+    """All kinds of errors come from botocore then. What was written may be secret."""
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    script = tmp_path / "write.py"
+    script.write_text(f"print({written!r})")
+    (tmp_path / "config").write_text(f"[profile work]\ncredential_process = {sys.executable} {script}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with pytest.raises(NoCredentials, match=f"^no .* with the profile 'work': {reason}") as raised:
+        CredentialChain("work")()
+    assert "hidden" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_secrets_are_not_shown():
