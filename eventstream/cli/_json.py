@@ -149,7 +149,8 @@ def _sum_of(text: str) -> str:
 
 def _number(text: str) -> float:
     number = float(text)
-    return int(number) if number.is_integer() else number
+    # All digits of 1e308 would take sixty times the memory of its text.
+    return int(number) if number.is_integer() and abs(number) < 1e40 else number
 
 
 def _compact(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import frames
 import pytest
@@ -85,6 +86,8 @@ def test_json_that_is_not_compact_is_also_text(text):
         ('{"b": 1.0, "a": [1]}', {"a": [1], "b": 1}),
         ("[ 1e5]", [100_000]),
         ("[1.50 ]", [1.5]),
+        ("[ 1e22]", [10**22]),
+        ("[ 1e308]", [1e308]),
         ('{"a": 1, "a": 2}', {"a": 2}),
     ],
 )
@@ -111,6 +114,18 @@ def test_payload_beside_its_text_may_be_rewritten(text, payload):
 def test_payload_that_its_text_is_not_is_refused(text, payload):
     with pytest.raises(InvalidJson, match="payload and text differ"):
         to_message({"payload": payload, "text": text})
+
+
+def test_payload_beside_its_text_is_compared_in_little_memory():
+    """The digits of these numbers are fifty times as long."""
+    text = f"[ {','.join(['1e308'] * 10_000)}]"
+    payload = json.loads(text)
+    tracemalloc.start()
+    try:
+        to_message({"payload": payload, "text": text})
+        assert tracemalloc.get_traced_memory()[1] < 40 * len(text)
+    finally:
+        tracemalloc.stop()
 
 
 def test_nested_messages_are_unwrapped():
