@@ -83,7 +83,7 @@ class Proxy:
             parts, port = urlsplit(""), None
         if parts.scheme not in ("http", "https") or not is_host(parts.hostname) or parts.path not in ("", "/"):
             raise ValueError(
-                f"the proxy {quote(url.rpartition('@')[2])}: expected http or https, a host and optionally a port"
+                f"the proxy {quote(without_password(url))}: expected http or https, a host and optionally a port"
             )
         # asyncio's TLS inside TLS fails with a traceback where a side hangs up, before that release.
         if parts.scheme == "https" and sys.version_info < (3, 13):
@@ -94,6 +94,12 @@ class Proxy:
             authorization = "Basic " + base64.b64encode(pair.encode()).decode()
         default = 443 if parts.scheme == "https" else 80
         return cls(url, parts.scheme == "https", parts.hostname, port or default, authorization)
+
+
+def without_password(url: str) -> str:
+    """Return a URL for the text of an error: without what is before its host, which may be a user and a password."""
+    _, at, rest = url.rpartition("@")
+    return f"...@{rest}" if at else url
 
 
 def is_host(name: str | None) -> TypeGuard[str]:

@@ -52,6 +52,13 @@ def test_endpoint_that_is_none(url):
         Endpoint.parse(url)
 
 
+@each("url", ["https://user:secret@host", "https://user:secret@host:port", "user:secret@host"])
+def test_endpoint_with_a_password_is_refused_without_showing_it(url):
+    with pytest.raises(ValueError, match=r"the endpoint '\.\.\.@host") as raised:
+        Endpoint.parse(url)
+    assert "secret" not in str(raised.value)
+
+
 def test_transport_of_ones_own():
     """It gets all that it needs to open the exchange, and says how events are signed."""
     calls = []

@@ -156,7 +156,8 @@ def proxy_of(proxy: str | Literal[False] | None, endpoint: Endpoint | None = Non
         ConfigurationError: it is not the URL of a proxy that can be used.
     """
     if proxy and not isinstance(proxy, str):
-        raise ConfigurationError(f"proxy must be the URL of one for all endpoints, None or False, not {proxy!r:.40}")
+        what = type(proxy).__name__  # its content may be passwords
+        raise ConfigurationError(f"proxy must be the URL of one for all endpoints, None or False, not {what}")
     try:
         if proxy:
             return Proxy.parse(proxy)

@@ -27,10 +27,12 @@ def test_proxy_argument_is_checked_at_once():
         Client("us-east-1", credentials=CREDENTIALS, proxy="socks5://localhost:1080")
 
 
-@pytest.mark.parametrize("proxy", [{"https": "http://localhost:3128"}, True, b"http://localhost:3128"])
+@pytest.mark.parametrize("proxy", [{"https": "http://user:secret@localhost:3128"}, True, b"http://localhost:3128"])
 def test_proxy_argument_is_one_url(proxy):
+    """What is given may hold passwords, which the error does not show."""
+    kind = type(proxy).__name__
     with pytest.raises(
-        ConfigurationError, match=r"^proxy must be the URL of one for all endpoints, None or False, not "
+        ConfigurationError, match=f"^proxy must be the URL of one for all endpoints, None or False, not {kind}$"
     ):
         Client("us-east-1", credentials=CREDENTIALS, proxy=proxy)
 
