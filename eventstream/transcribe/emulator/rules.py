@@ -7,7 +7,8 @@ Sources: for `language-options`, `one-variant` and `identified-language` the gui
 streaming transcriptions" (https://docs.aws.amazon.com/transcribe/latest/dg/lang-id-stream.html); for the others the
 parameters of StartStreamTranscription in the API reference
 (https://docs.aws.amazon.com/transcribe/latest/APIReference/API_streaming_StartStreamTranscription.html), as AWS's SDKs
-quote them. They say that the answer is a BadRequestException, and not its words: the words are ours.
+quote them. They say that the answer is a BadRequestException (for `number-of-channels` only that the parameter must be
+there), and not its words: the words are ours.
 """
 
 from __future__ import annotations
@@ -60,6 +61,10 @@ RULES: dict[str, Rule] = {
     "speakers-or-channels": Rule(
         "You can't set both ShowSpeakerLabel and EnableChannelIdentification in the same request.",
         lambda request: request.show_speaker_label and request.enable_channel_identification,
+    ),
+    "number-of-channels": Rule(
+        "EnableChannelIdentification needs NumberOfChannels.",
+        lambda request: request.enable_channel_identification and request.number_of_channels is None,
     ),
     "identification-or-redaction": Rule(
         "You can't set both ContentIdentificationType and ContentRedactionType in the same request.",

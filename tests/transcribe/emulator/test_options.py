@@ -117,7 +117,7 @@ def test_options_that_contradict_each_other(arguments, said, capsys):
 
 
 def test_options_help(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "1000")  # no word is broken at its hyphens
     monkeypatch.setenv("NO_COLOR", "1")
     with pytest.raises(SystemExit) as raised:
         parser("python -m eventstream.transcribe.emulator").parse_args(["--help"])
@@ -153,7 +153,7 @@ def test_options_help(capsys, monkeypatch):
         "--max-lead SECONDS treat audio that runs further ahead of real time as an expired signature; or none "
         "(default: none, 300 with --strict) "
         "--allow RULE let requests break a rule of the service: language-options, one-variant, identified-language, "
-        "speakers-or-channels, identification-or-redaction, pii-entity-types; repeatable "
+        "speakers-or-channels, number-of-channels, identification-or-redaction, pii-entity-types; repeatable "
         "--fault KIND@N[*STREAMS] "
         "fail at the Nth event of each stream, or of the first STREAMS: bad-crc, truncate, early-end, reset, "
         "exception:NAME, slow[:SECONDS]; event 1 has no results, 0 is the response itself; repeatable "

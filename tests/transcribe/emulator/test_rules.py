@@ -11,13 +11,15 @@ from eventstream.transcribe.emulator.rules import RULES, check
 PCM = {"media_sample_rate_hertz": 16000, "media_encoding": "pcm"}
 ENGLISH = {**PCM, "language_code": "en-US"}
 TWO = {**PCM, "language_options": ["en-US", "de-DE"]}
+CHANNELS = {"enable_channel_identification": True, "number_of_channels": 2}
 BROKEN = [
     ("language-options", {**PCM, "identify_language": True}),
     ("language-options", {**PCM, "identify_multiple_languages": True, "language_options": ["en-US"]}),
     ("one-variant", {**PCM, "identify_language": True, "language_options": ["en-US", "de-DE", "en-AU"]}),
     ("identified-language", {**TWO, "identify_language": True, "language_model_name": "mine"}),
     ("identified-language", {**TWO, "identify_multiple_languages": True, "content_redaction_type": "PII"}),
-    ("speakers-or-channels", {**ENGLISH, "show_speaker_label": True, "enable_channel_identification": True}),
+    ("speakers-or-channels", {**ENGLISH, **CHANNELS, "show_speaker_label": True}),
+    ("number-of-channels", {**ENGLISH, "enable_channel_identification": True}),
     (
         "identification-or-redaction",
         {**ENGLISH, "content_identification_type": "PII", "content_redaction_type": "PII"},
@@ -29,7 +31,7 @@ KEPT = [
     {**TWO, "identify_language": True, "preferred_language": "de-DE", "vocabulary_names": ["a"]},
     {**TWO, "identify_multiple_languages": True, "content_identification_type": "PII"},
     {**ENGLISH, "language_model_name": "mine", "show_speaker_label": True},
-    {**ENGLISH, "enable_channel_identification": True, "number_of_channels": 2},
+    {**ENGLISH, **CHANNELS},
     {**ENGLISH, "number_of_channels": 2, "show_speaker_label": True},
     {**ENGLISH, "content_redaction_type": "PII", "pii_entity_types": ["NAME", "PHONE"]},
 ]
