@@ -47,6 +47,9 @@ def complaint(text: str) -> None:
     """Print a line on standard error."""
     Progress.make_way(for_output=False)
     sys.stdout.flush()
+    if Progress.is_behind_text and _is_terminal(sys.stderr):
+        Progress.is_behind_text = False
+        click.echo(err=True)
     click.echo(visible(text), err=True)
 
 
@@ -213,8 +216,11 @@ def _ending() -> Iterator[None]:
 def _show(data: Buffer) -> None:
     """Write what is text to the terminal at once."""
     Progress.make_way(for_output=True)
-    sys.stdout.buffer.write(data)
+    text = bytes(data)
+    sys.stdout.buffer.write(text)
     sys.stdout.buffer.flush()
+    if text:
+        Progress.is_behind_text = not text.endswith(b"\n")
 
 
 _PATIENCE = 1.0  # seconds before progress is shown, and after output before it is shown again
@@ -230,9 +236,14 @@ class Progress:
     Args:
         name: the input; `-` is standard input.
         wanted: False: there is none.
+
+    Attributes:
+        active: the one that may be shown.
+        is_behind_text: whether a line of text on the terminal is not finished yet, which a bar would erase.
     """
 
     active: ClassVar[Progress | None] = None
+    is_behind_text: ClassVar[bool] = False
 
     def __init__(self, name: str = "", *, wanted: bool = True) -> None:
         is_typed = name == "-" and _is_terminal(sys.stdin)
@@ -244,6 +255,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         Progress.active = self
+        Progress.is_behind_text = False
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -252,7 +264,7 @@ class Progress:
 
     def update(self, name: str, done: int, total: int | None) -> None:
         """Show how many bytes are done, and of how many."""
-        if not self._wanted or (now := time.monotonic()) < self._next:
+        if not self._wanted or self.is_behind_text or (now := time.monotonic()) < self._next:
             return
         self._next = now + _PACE
         from rich.markup import escape

@@ -214,15 +214,22 @@ def _cues(results: Iterable[Result]) -> Iterator[Cue]:
     """Yield the final results; partial ones are shown on a terminal until the next result comes."""
     width = _width()
     is_shown = False
-    for result in results:
-        text = result.alternatives[0].transcript if result.alternatives else None
+
+    def erase() -> None:
         if is_shown:
             print(end="\r\x1b[K", file=sys.stderr, flush=True)
-        is_shown = bool(result.is_partial and text and width)
-        if is_shown:
-            print(f"  {fitted_end(printable(text or ''), width - 3)}", end="", file=sys.stderr, flush=True)
-        if not result.is_partial:
-            yield from cue(text, result.start_time, result.end_time)
+
+    try:
+        for result in results:
+            text = result.alternatives[0].transcript if result.alternatives else None
+            erase()
+            is_shown = bool(result.is_partial and text and width)
+            if is_shown:
+                print(f"  {fitted_end(printable(text or ''), width - 3)}", end="", file=sys.stderr, flush=True)
+            if not result.is_partial:
+                yield from cue(text, result.start_time, result.end_time)
+    finally:  # also of an error, which is told on this line
+        erase()
 
 
 def _width() -> int:

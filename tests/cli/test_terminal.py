@@ -255,6 +255,36 @@ def test_bytes_do_not_go_to_a_terminal(monkeypatch):
     assert sys.stdout.buffer.getvalue() == b"text"
 
 
+@pytest.mark.parametrize(
+    ("text", "screen"),
+    [
+        ([], "oh\n"),
+        (["text\n"], "text\noh\n"),
+        (["text"], "text\noh\n"),
+        (["text", ""], "text\noh\n"),
+    ],
+)
+def test_complaint_has_a_line_of_its_own(monkeypatch, text, screen):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress(), output("-", text=True) as write:
+        for piece in text:
+            write(piece.encode())
+        complaint("oh")
+    assert terminal.buffer.getvalue().decode() == screen
+
+
+def test_complaint_elsewhere_leaves_the_text_alone(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), write_through=True))
+    with Progress(), output("-", text=True) as write:
+        write(b"text")
+        complaint("oh")
+    assert sys.stdout.buffer.getvalue() == b"text"
+    assert sys.stderr.buffer.getvalue() == b"oh\n"
+
+
 # Progress
 
 
@@ -341,6 +371,21 @@ def test_progress_makes_way(monkeypatch, say):
         assert hidden == [1]
         progress.update("name", 20, 100)
         assert progress._bar is None
+
+    written_with_progress(monkeypatch, work, stdout=Terminal())
+
+
+def test_progress_waits_for_the_end_of_a_line(monkeypatch):
+    """It would erase the text."""
+
+    def work(progress):
+        _terminal._show(b"text")
+        progress.update("name", 10, 100)
+        assert progress._bar is None
+        _terminal._show(b" and more\n")
+        monkeypatch.setattr(progress, "_next", 0)
+        progress.update("name", 20, 100)
+        assert progress._bar is not None
 
     written_with_progress(monkeypatch, work, stdout=Terminal())
 

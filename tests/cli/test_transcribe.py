@@ -130,6 +130,17 @@ def test_standard_output_has_what_came_before_an_error(run, talk, monkeypatch):
     assert run("transcribe", talk) == (2, "Hello there.\n", "the stream was reset\n")
 
 
+def test_error_takes_the_place_of_a_partial_result(run, talk, monkeypatch):
+    def transcribe(*_, **__):
+        result = Result(is_partial=True, alternatives=[Alternative(transcript="Hello")])
+        yield TranscriptEvent(Transcript(results=[result]))
+        raise StreamError("the stream was reset")
+
+    monkeypatch.setattr("eventstream.transcribe.sync.TranscribeClient.transcribe", transcribe)
+    monkeypatch.setattr("eventstream.cli.transcribe._width", lambda: 80)
+    assert run("transcribe", talk).err == "  Hello\r\x1b[Kthe stream was reset\n"
+
+
 def test_standard_output_that_is_full(talk, capsys, monkeypatch):
     def transcribe(*_, **__):
         yield TranscriptEvent(Transcript(results=[Result(alternatives=[Alternative(transcript="Hello there.")])]))
