@@ -119,6 +119,9 @@ class ChunkSigner:
             payload_hash = sha256(payload).hexdigest()
         except ValueError as error:  # raised for a released memoryview
             raise BufferError(str(error)) from None
+        except TypeError:
+            name = type(payload).__name__
+            raise TypeError(f"the payload must be bytes, not {name}: of a Message, what its encode() returns") from None
         inner.update(f"{prior_signature.hex()}\n{sha256(headers).hexdigest()}\n{payload_hash}".encode())
         outer.update(inner.digest())
         return outer.digest()

@@ -126,8 +126,9 @@ def request_signature(
 
     Raises:
         ValueError: a header that is to be signed, or the date, is missing, or has several lines.
+        TypeError: the headers are a mapping, or hold bytes.
     """
-    pairs = list(headers)
+    pairs = _listed(headers)
     values = _by_name(pairs)
     names = sorted(_signable(pairs) if signed_headers is None else {name.lower() for name in signed_headers})
     for name in ("x-amz-date", *names):
@@ -151,6 +152,27 @@ def request_signature(
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{sha256(encode_text(canonical_request)).hexdigest()}"
     return SigningKey(credentials.secret_key, stamp[:8], region, service).sign(text)
+
+
+def _check_credentials(credentials: object) -> None:
+    if not isinstance(credentials, Credentials):
+        name = f"{type(credentials).__module__}.{type(credentials).__qualname__}"
+        raise TypeError(
+            f"credentials must be eventstream.signing.Credentials, not {name}; eventstream.credentials.resolve makes "
+            "them of botocore's"
+        )
+
+
+def _listed(headers: _Pairs) -> list[tuple[str, str]]:
+    """Return the pairs, once it is sure that they are some: clients have mappings, h11 and h2 have bytes."""
+    if isinstance(headers, Mapping):
+        raise TypeError("headers must be pairs of a name and a value: pass the items() of a mapping")
+    pairs = list(headers)
+    for pair in pairs:
+        for text in pair:
+            if not isinstance(text, str):
+                raise TypeError(f"the names and values of headers must be str, not {type(text).__name__}")
+    return pairs
 
 
 def _by_name(headers: _Pairs) -> dict[str, str]:
@@ -221,11 +243,18 @@ def sign_request(
         The headers to send, and the signature, 32 bytes: the seed of an `EventSigner`.
 
     Raises:
-        ValueError: there is neither ``host`` nor ``:authority``, or they differ; or a value has several lines.
-        TypeError: the clock gave a naive datetime.
+        ValueError: there is neither ``host`` nor ``:authority``, or they differ; or a value has several lines; or the
+            path does not begin with a slash, or is not encoded.
+        TypeError: the credentials are not `Credentials`; the headers are a mapping, or hold bytes; or the clock gave a
+            naive datetime.
     """
+    _check_credentials(credentials)
+    if (path and path[0] not in "/?") or _NO_URL.search(path):
+        raise ValueError(
+            f"the path {in_quotes(path)} must be as it is sent: without scheme and host, from the slash, and encoded"
+        )
     stamp = amz_date(EPOCH + (clock() - EPOCH))  # in UTC; astimezone would take a naive one for local time
-    sent = [(name, value) for name, value in headers if name.lower() not in _ADDED]
+    sent = [(name, value) for name, value in _listed(headers) if name.lower() not in _ADDED]
     sent.append(("x-amz-date", stamp))
     if payload_hash is not None:
         sent.append(("x-amz-content-sha256", payload_hash))
@@ -283,7 +312,7 @@ def verify_request(
             token, region or service is another. All have the `index` None: they are of no event.
         TypeError: the clock gave a naive datetime.
     """
-    pairs = list(headers)
+    pairs = _listed(headers)
     values = _by_name(pairs)
     claim = parse_authorization(values.get("authorization", ""))
     date, request = _verify_claim(
@@ -323,8 +352,9 @@ def presign_url(
     Raises:
         ValueError: it is not such a URL, or has a user, a fragment, a signature, or a parameter twice; `expires` is out
             of bounds; or ``host`` is among the headers, or a value of several lines.
-        TypeError: the clock gave a naive datetime.
+        TypeError: as for `sign_request`.
     """
+    _check_credentials(credentials)
     if not 1 <= expires <= MAX_EXPIRES:
         raise ValueError(f"it must expire after 1 to {MAX_EXPIRES} seconds, not {expires}")
     try:
@@ -340,7 +370,7 @@ def presign_url(
     authority = f"[{host}]" if ":" in host else host
     if port not in (None, _DEFAULT_PORTS[parts.scheme]):
         authority = f"{authority}:{port}"
-    sent = list(headers)
+    sent = _listed(headers)
     if {"host", ":authority"} & {name.lower() for name, _ in sent}:
         raise ValueError("the host is taken from the URL: do not pass it as a header")
     sent.append(("host", authority))
@@ -424,7 +454,7 @@ def verify_presigned(
 
     unsigned = "&".join(raw for name, _, raw in given if name != _SIGNATURE_IN_QUERY)
     date, request = _verify_claim(
-        *(claim, credentials, region, service, method, f"{target}?{unsigned}", list(headers)),
+        *(claim, credentials, region, service, method, f"{target}?{unsigned}", _listed(headers)),
         token=parameters.get(_TOKEN_IN_QUERY, ""),
     )
     if max_clock_skew is not None:

@@ -32,6 +32,7 @@ from signatures import (
 from eventstream import (
     Decoder,
     EncodeLimitExceeded,
+    Message,
     MessageChecksumMismatch,
     Short,
     StateError,
@@ -217,6 +218,12 @@ def test_seed_that_is_not_a_signature_is_refused(seed):
     for make in (signer, verifier):
         with pytest.raises(ValueError, match="hex"):
             make(seed=seed)
+
+
+def test_message_that_is_not_encoded_is_told_to_be():
+    text = r"^the payload must be bytes, not Message: of a Message, what its encode\(\) returns$"
+    with pytest.raises(TypeError, match=text):
+        signer().sign(Message({}, b"hello"))
 
 
 def test_seed_of_another_length_is_told_what_it_should_be():

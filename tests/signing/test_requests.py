@@ -717,6 +717,53 @@ def test_presign_refuses_a_url(url, text):
         presign(url)
 
 
+@pytest.mark.parametrize("path", ["https://example.com/stream", "stream", "/a b", "/é", "/a\n"])
+def test_sign_request_refuses_a_path_that_is_not_sent_like_that(path):
+    with pytest.raises(
+        ValueError, match=r"must be as it is sent: without scheme and host, from the slash, and encoded$"
+    ):
+        sign_request(CREDENTIALS, REGION, SERVICE, "POST", path, [("host", "example.com")])
+
+
+@pytest.mark.parametrize("path", ["", "?a=b"])
+def test_sign_request_takes_the_path_of_a_url_without_one(path):
+    sent, _ = sign_request(CREDENTIALS, REGION, SERVICE, "POST", path, [("host", "example.com")])
+    assert verify_request(CREDENTIALS, REGION, SERVICE, "POST", f"/{path}", sent)
+
+
+@pytest.mark.parametrize(
+    ("headers", "text"),
+    [
+        ({"host": "example.com"}, "headers must be pairs of a name and a value: pass the items() of a mapping"),
+        ([(b"host", b"example.com")], "the names and values of headers must be str, not bytes"),
+        ([("content-length", 5)], "the names and values of headers must be str, not int"),
+    ],
+    ids=["mapping", "bytes", "int"],
+)
+def test_headers_of_another_type_are_told_what_they_should_be(headers, text):
+    scope = (CREDENTIALS, REGION, SERVICE, "POST")
+    for call in (
+        lambda: sign_request(*scope, "/", headers),
+        lambda: request_signature(*scope, "/", headers),
+        lambda: verify_request(*scope, "/", headers),
+        lambda: presign_url(*scope, "https://example.com/", headers=headers),
+        lambda: verify_presigned(*scope, "/" + presign().split("/", 3)[3], headers),
+    ):
+        with pytest.raises(TypeError, match=f"^{re.escape(text)}$"):
+            call()
+
+
+def test_credentials_of_another_library_are_told_how_to_become_ours():
+    from botocore.credentials import Credentials as Keys
+
+    theirs = Keys("AKIDEXAMPLE", "secret")
+    text = r"^credentials must be eventstream\.signing\.Credentials, not botocore\.credentials\.Credentials; .*resolve"
+    with pytest.raises(TypeError, match=text):
+        sign_request(theirs, REGION, SERVICE, "POST", "/", [("host", "example.com")])
+    with pytest.raises(TypeError, match=text):
+        presign_url(theirs, REGION, SERVICE, "POST", "https://example.com/")
+
+
 @pytest.mark.parametrize("expires", [0, -1, 604_801])
 def test_presign_bounds_the_expiry(expires):
     with pytest.raises(ValueError, match=f"1 to 604800 seconds, not {expires}"):
