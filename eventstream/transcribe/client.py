@@ -521,6 +521,8 @@ def _check_names(kind: type[_Request], parameters: Iterable[str], options: Itera
 
 
 def _requested(kind: type[_Request], request: _Request | None, parameters: dict[str, Any]) -> _Request:
+    if not (request is None or isinstance(request, kind)):
+        raise TypeError(f"the request must be a {kind.__name__}, not {type(request).__name__}; pass parameters by name")
     made: _Request = kind(**parameters) if request is None else replace(request, **parameters)
     return made
 

@@ -682,6 +682,12 @@ def test_piece_that_is_not_contiguous():
         list(iter_chunks([memoryview(b"abcdef")[::2]], AudioFormat(16000)))
 
 
+@pytest.mark.parametrize("piece", ["text", 5], ids=["str", "int"])
+def test_piece_that_is_not_bytes(piece):
+    with pytest.raises(TypeError, match=f"^a chunk of audio must be bytes or an array, not {type(piece).__name__}$"):
+        list(iter_chunks([piece], AudioFormat(16000)))
+
+
 NEEDS_LITTLE_ENDIAN = pytest.mark.skipif(sys.byteorder == "big", reason="its own 16-bit integers are not PCM here")
 
 

@@ -954,6 +954,22 @@ def test_keywords_of_transcribe_are_suggested(unknown, meant):
     run(main())
 
 
+def test_request_of_another_class_is_told_which_it_must_be():
+    client = TranscribeClient("us-east-1", credentials=CREDENTIALS)
+    text = "the request must be a StartStreamTranscriptionRequest, not {}; pass parameters by name"
+    for request in ("speech.wav", medical_scribe.StartMedicalScribeStreamRequest(**PCM)):
+        with pytest.raises(TypeError) as raised:
+            client.start_stream_transcription(request)
+        assert str(raised.value) == text.format(type(request).__name__)
+
+    async def main():
+        with pytest.raises(TypeError) as raised:
+            await anext(client.transcribe(b"", "en-US"))
+        assert str(raised.value) == text.format("str")
+
+    run(main())
+
+
 def test_callbacks_that_are_coroutine_functions():
     async def call_back(_): ...
 

@@ -150,7 +150,10 @@ class AudioFormat:
             BufferError: it is not C-contiguous.
             TypeError: it is not a buffer.
         """
-        view = memoryview(piece)
+        try:
+            view = memoryview(piece)
+        except TypeError:
+            raise TypeError(f"a chunk of audio must be bytes or an array, not {type(piece).__name__}") from None
         if not view.c_contiguous:
             raise BufferError("a chunk of audio is not C-contiguous: numpy.ascontiguousarray makes a copy that is")
         if view.format not in _OCTETS and not (self.media_encoding == "pcm" and view.format in _PCM):
