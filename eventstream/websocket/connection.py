@@ -179,7 +179,9 @@ class Connection(asyncio.BufferedProtocol):
         self._flush()
         if self._protocol.state in (State.CLOSING, State.CLOSED) and not (self.peer_ended or self._closing):
             self.complain("it violated the WebSocket protocol")
-            self._fail(StreamError("the peer violated the WebSocket protocol", remote=False))
+            # In place of an invalid frame, too, after which answers could still be sent.
+            self._error = StreamError("the peer violated the WebSocket protocol", remote=False)
+            self._changed.wake()
             self._close_soon()
         if self._idle is not None and self._idle.is_spent:
             self._give_up("it sends frames that carry nothing, faster than the budget allows")

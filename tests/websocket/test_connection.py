@@ -344,6 +344,38 @@ def test_nothing_is_taken_after_a_frame_of_text():
     assert ended
 
 
+def test_sending_fails_after_a_frame_of_text_and_one_that_breaks_the_protocol(caplog):
+    """The first can still be answered, the second cannot."""
+    caplog.set_level(logging.INFO, "eventstream.websocket")
+    ended = []
+
+    async def main():
+        async def handler(channel):
+            with pytest.raises(InvalidFrame, match="a text frame"):
+                await channel.receive()
+            await channel.send(b"answer")
+            broken.set()
+            await asyncio.wait([channel._lost])
+            for call in (channel.receive(), channel.send(b"more")):
+                with pytest.raises(StreamError, match="^the peer violated the WebSocket protocol$"):
+                    await call
+            ended.append(True)
+
+        broken = asyncio.Event()
+        async with websocket.serve(handler) as server:
+            peer = await Peer.of(server.port)
+            peer.frame(1, b"text")
+            await broken.wait()
+            peer.frame(3, b"reserved")
+            assert [opcode for opcode, _ in await peer.frames()] == [2, 8]
+
+    run(main())
+    assert ended
+    assert [record.getMessage() for record in caplog.records] == [
+        "a connection from 127.0.0.1 failed: it violated the WebSocket protocol"
+    ]
+
+
 def test_unread_input_is_bounded():
     async def main():
         sockets = []
