@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timezone
 from email.utils import format_datetime
 from functools import partial
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 from uuid import uuid4
 
@@ -187,8 +188,8 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             return refused
         except (Cut, StreamError):
             raise
-        except Exception:
-            return self.failure("it failed")
+        except Exception as error:
+            return self.failure("it failed" if _has_begun(handler, error) else f"it failed: {_expected(handler)}")
         return None
 
     async def _exchange(self, outputs: Any) -> None:
@@ -501,7 +502,23 @@ def check_handler(handler: Handler) -> None:
         arguments = (None, None) if _yields(handler) else (None,)
         if _takes(handler, arguments):
             return
-    raise TypeError(
+    raise TypeError(_expected(handler))
+
+
+def _expected(handler: Handler) -> str:
+    return (
         f"the handler {getattr(handler, '__name__', repr(handler))} must be an asynchronous generator function of "
         "(request, events), which yields the answers, or a coroutine function of a Conversation"
     )
+
+
+def _has_begun(handler: Handler, error: Exception) -> bool:
+    """Whether an error may come from within a handler, and not from the arguments with which an adapter called it.
+
+    `check_handler` cannot tell what arguments an adapter adds.
+    """
+    arguments = (None, None) if _yields(handler) else (None,)
+    while (wrapped := _wrapped(handler)) is not None:
+        handler = wrapped
+    codes = {frame.f_code for frame, _ in walk_tb(error.__traceback__)}
+    return not isinstance(error, TypeError) or _takes(handler, arguments) or getattr(handler, "__code__", None) in codes

@@ -224,6 +224,30 @@ def test_handlers_behind_adapters_that_are_refused(handler):
         Server({TALK: handler}, credentials=None)
 
 
+async def _failing(conversation):
+    raise TypeError("its own")
+
+
+@pytest.mark.parametrize(
+    ("handler", "named"),
+    [(_handing_on(_two), "_two"), (_awaiting(_two), "_two"), (_repeating(_shout_to), "_shout_to"), (_failing, None)],
+)
+def test_handler_behind_an_adapter_that_gives_it_other_arguments(caplog, handler, named):
+    """Before it is called, nothing tells that the adapter does not add one."""
+
+    async def main():
+        async with server(handler) as serving:
+            with pytest.raises(ServiceError, match="failed to process"):
+                await talk(client_of(serving))
+
+    run(main)
+    (failed,) = (record for record in caplog.records if record.levelname == "ERROR")
+    said = failed.getMessage().partition(": it failed")[2]
+    assert failed.exc_info[0] is TypeError
+    must_be = "must be an asynchronous generator function of (request, events), which yields the answers, or a "
+    assert said == (f": the handler {named} {must_be}coroutine function of a Conversation" if named else "")
+
+
 def test_handler_behind_an_adapter_that_cannot_be_told():
     """It, or what it wraps, has no signature; or what it has by that name is nothing that can be called."""
     unknown = _Unknown(ValueError("none"))
