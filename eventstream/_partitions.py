@@ -25,7 +25,10 @@ def check_region(region: str) -> None:
 
     Raises:
         ValueError: it has other characters than lower-case letters, digits and inner hyphens, or not 1 to 63.
+        TypeError: it is not a str.
     """
+    if not isinstance(region, str):
+        raise TypeError(f"the region must be a str, such as 'us-east-1', not {type(region).__name__}")
     if not re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", region):
         expected = "a name in lower case, such as us-east-1"
         raise ValueError(f"the region {quote(region)} cannot be one: expected {expected}")

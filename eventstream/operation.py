@@ -273,6 +273,18 @@ class Codes(NamedTuple):
     unavailable: str = "ServiceUnavailableException"
 
 
+def check_operation(operation: object) -> None:
+    """Check that what is to be called or served is an `Operation`, and e.g. not its name.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(operation, Operation):
+        what = type(operation).__name__
+        where = "eventstream.adapters.boto3.operation returns those of boto3"
+        raise TypeError(f"the operation must be an eventstream.operation.Operation, not {what}; {where}")
+
+
 def _no_check(_: Any) -> None:
     return None
 

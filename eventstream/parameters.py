@@ -276,7 +276,13 @@ class Headers(Generic[T]):
         self.type = type
 
     def write(self, value: T) -> Parts:
-        """Return the value's headers."""
+        """Return the value's headers.
+
+        Raises:
+            TypeError: it is of another class.
+        """
+        if not isinstance(value, self.type):
+            raise TypeError(f"the request must be a {self.type.__name__}, not {type(value).__name__}")
         return Parts(headers=value.to_headers())
 
     def read(self, parts: Parts) -> T:

@@ -56,6 +56,11 @@ def test_parameters_there_and_back():
     FULL.check(["word"])
 
 
+def test_parameters_of_another_class_are_not_written():
+    with pytest.raises(TypeError, match=r"^the request must be a Sample, not dict$"):
+        Headers(Sample).write({})
+
+
 def test_parameters_that_are_not_given_are_not_written():
     assert Sample().to_headers() == []
     assert repr(Sample(flag=True)) == "Sample(flag=True)"

@@ -265,8 +265,13 @@ def enable(session: Any) -> None:
 
     Args:
         session: of boto3 or of botocore.
+
+    Raises:
+        TypeError: it is something else, such as a client.
     """
     session = getattr(session, "_session", session)  # of boto3's, botocore's
+    if not callable(getattr(session, "get_component", None)):
+        raise TypeError(f"enable takes a session of boto3 or botocore, not {type(session).__name__}")
     loader = session.get_component("data_loader")
     if "load_service_model" not in vars(loader):
         loader.load_service_model = partial(_load_service_model, loader)

@@ -39,6 +39,7 @@ from __future__ import annotations
 import functools
 import sys
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from botocore import eventstream as theirs
@@ -67,7 +68,7 @@ from eventstream.wire import CRC_LENGTH, PRELUDE
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator
     from types import ModuleType
 
     from typing_extensions import Buffer
@@ -310,8 +311,10 @@ def install(*, last: Mapping[str, Collection[str]] | None = None) -> contextlib.
         A context manager that uninstalls at its end, unless it was installed before. Without ``with`` it does nothing.
 
     Raises:
-        TypeError: the types of an operation are a str.
+        TypeError: the types of an operation are a str, or `last` does not say of which operations.
     """
+    if not isinstance(last, (Mapping, type(None))):
+        raise TypeError(f"last must map operations to their event types, not be a {type(last).__name__}")
     for operation, events in (last or {}).items():
         check_event_types(f"last[{operation!r}]", events)
     aio = sys.modules.get("aiobotocore.eventstream")

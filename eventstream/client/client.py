@@ -28,7 +28,7 @@ from eventstream.client.settings import (
 from eventstream.client.stream import Stream
 from eventstream.credentials import ConfigurationError, CredentialChain, NoRegion, Source, check_source, resolve
 from eventstream.exceptions import ServiceError
-from eventstream.operation import Operation, Parts
+from eventstream.operation import Operation, Parts, check_operation
 from eventstream.session import ClientSession
 from eventstream.transport import Call, Channel, Transport, websocket_url
 
@@ -96,7 +96,7 @@ class Client:
     Raises:
         ConfigurationError: the region, the endpoint, the CA bundle, the proxy or a timeout cannot be used; or no region
             was found, unless a profile, which is read when a stream begins, may name one.
-        TypeError: the credentials are of another type.
+        TypeError: the credentials or the region are of another type.
     """
 
     def __init__(
@@ -166,6 +166,7 @@ class Client:
             ConfigurationError: no region was found, the profile cannot be read, or FIPS is set, and no FIPS endpoint is
                 known.
         """
+        check_operation(operation)
         return self._endpoint or endpoint_of(operation, self.region, self._chain)
 
     async def _find_endpoint(self, operation: Operation[Any, Any, Any, Any]) -> str:
@@ -193,6 +194,7 @@ class Client:
             InvalidRequest: the parameters are not allowed.
             NoCredentials: no credentials were found.
         """
+        check_operation(operation)
         parts = operation.request.write(request)
         endpoint = parse_endpoint(await self._find_endpoint(operation))
         credentials = await resolve(self._credentials)
@@ -252,6 +254,7 @@ class Client:
             OSError: the service cannot be reached or trusted, or the connection broke. ``TimeoutError``: it did not
                 answer.
         """
+        check_operation(operation)
         limited = operation.limited(*self._limits)
 
         def make(

@@ -113,6 +113,8 @@ def parse_endpoint(url: str) -> Endpoint:
     Raises:
         ConfigurationError: it is not the URL of an endpoint.
     """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"endpoint must be a URL as a str, or None, not {type(url).__name__}")
     try:
         return Endpoint.parse(url)
     except ValueError as error:

@@ -55,7 +55,7 @@ class Server:
 
     Raises:
         ValueError: no operation was given, the region cannot be one, a fault is unknown, or a context is missing.
-        TypeError: a handler is not one, or credentials are not `Credentials`.
+        TypeError: an operation or a handler is not one, credentials are not `Credentials`, or limits are not such.
     """
 
     def __init__(
@@ -99,6 +99,8 @@ class Server:
         if websocket_port is not None and (ssl is None) != (websocket_ssl is None):
             raise ValueError("with TLS both ports need a context: ssl and websocket_ssl")
         self._service = service
+        if not isinstance(connections, ConnectionLimits):
+            raise TypeError(f"connections must be ConnectionLimits, not {type(connections).__name__}")
         self._connections = connections
         self._host = host
         self._port = port

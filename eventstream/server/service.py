@@ -15,6 +15,7 @@ from eventstream._text import quote
 from eventstream._waiting import timeout_after
 from eventstream.faults import Fault, Faults
 from eventstream.http2.listener import Complaints
+from eventstream.operation import check_operation
 from eventstream.server.conversation import Conversation, check_handler
 from eventstream.server.limits import Limits
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
@@ -90,10 +91,15 @@ class Service:
             raise TypeError(f"handlers must map operations to their handlers, not be a {type(handlers).__name__}")
         if not handlers:
             raise ValueError("a server needs at least one operation")
-        for handler in handlers.values():
+        for operation, handler in handlers.items():
+            check_operation(operation)
             check_handler(handler)
         if region is not None:
             check_region(region)
+        if not isinstance(limits, Limits):
+            raise TypeError(
+                f"limits must be eventstream.server.Limits, not {type(limits).__module__}.{type(limits).__name__}"
+            )
         if isinstance(faults, (str, Fault)):
             faults = (faults,)
         if isinstance(accounts, Credentials):

@@ -58,8 +58,12 @@ def fake_response(
         ValueError: the client has no such method, its response is not an event stream, or its request is one, too (see
             `eventstream.adapters.boto3.serve`); the operation has no such event, or no such member of an event; an
             event has JSON where the service has XML or raw bytes; or `chunk_size` is less than 1.
-        TypeError: an item is of another type.
+        TypeError: an item, or the client, is of another type.
     """
+    meta = getattr(client, "meta", None)
+    if not hasattr(meta, "method_to_api_mapping"):
+        hint = "; give the resource's meta.client" if hasattr(meta, "client") else ""
+        raise TypeError(f"client must be a client of boto3, botocore or aiobotocore, not {type(client).__name__}{hint}")
     items = list(events)
     for item in items:
         if not isinstance(item, (Message, bytes, Pause)):

@@ -104,6 +104,11 @@ def test_enable_is_for_one_session():
     assert not hasattr(local(session_of(), "lexv2-runtime"), METHODS["lexv2-runtime"])
 
 
+def test_enable_takes_a_session():
+    with pytest.raises(TypeError, match=r"^enable takes a session of boto3 or botocore, not LexRuntimeV2$"):
+        ours.enable(local(session_of(), "lexv2-runtime"))
+
+
 def test_enable_and_install_at_once(installed):
     session = session_of()
     ours.enable(session)

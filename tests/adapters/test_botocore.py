@@ -451,6 +451,12 @@ def test_last_event_that_is_a_str_is_refused():
     assert botocore.eventstream.EventStreamBuffer is not ours.EventStreamBuffer
 
 
+def test_last_events_without_their_operations_are_refused():
+    with pytest.raises(TypeError, match=r"^last must map operations to their event types, not be a set$"):
+        ours.install(last={"End"})
+    assert botocore.eventstream.EventStreamBuffer is not ours.EventStreamBuffer
+
+
 def test_last_event_stays_asked_for_until_uninstalled(aio):
     for _ in range(2):
         ours.install(last={"Operation": {"End"}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 from contextlib import asynccontextmanager
@@ -151,3 +152,15 @@ def test_request_in_the_first_message():
                 assert [event async for event in stream] == []
 
     run(main)
+
+
+@pytest.mark.parametrize("operation", ["Echo", None, Client])
+def test_operation_that_is_none(operation):
+    client = Client("us-east-1", credentials=CREDENTIALS)
+    expected = f"^the operation must be an eventstream.operation.Operation, not {type(operation).__name__}; "
+    with pytest.raises(TypeError, match=expected):
+        client.open(operation, {})
+    with pytest.raises(TypeError, match=expected):
+        client.endpoint_of(operation)
+    with pytest.raises(TypeError, match=expected):
+        asyncio.run(client.presign_url(operation, {}))

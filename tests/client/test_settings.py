@@ -37,6 +37,18 @@ def test_proxy_argument_is_one_url(proxy):
         Client("us-east-1", credentials=CREDENTIALS, proxy=proxy)
 
 
+@pytest.mark.parametrize("endpoint", [5, b"http://localhost", ["http://localhost"]])
+def test_endpoint_argument_is_a_url(endpoint):
+    with pytest.raises(ConfigurationError) as raised:
+        Client("us-east-1", credentials=CREDENTIALS, endpoint=endpoint)
+    assert str(raised.value) == f"endpoint must be a URL as a str, or None, not {type(endpoint).__name__}"
+
+
+def test_region_argument_is_a_name():
+    with pytest.raises(TypeError, match=r"^the region must be a str, such as 'us-east-1', not bytes$"):
+        Client(b"us-east-1", credentials=CREDENTIALS)
+
+
 def test_transport_argument_is_checked_at_once():
     with pytest.raises(
         ConfigurationError, match="unknown transport 'pigeons': expected 'http2', 'websocket' or a function"

@@ -13,7 +13,7 @@ from talking import LIMIT, client_of, run, server, shout, talk
 
 from eventstream import ServiceError
 from eventstream.client import Client
-from eventstream.server import Server
+from eventstream.server import ConnectionLimits, Limits, Server
 from eventstream.signing import Credentials
 
 
@@ -44,6 +44,18 @@ def test_server_without_an_operation():
 def test_server_whose_handlers_are_not_a_mapping(handlers):
     with pytest.raises(TypeError, match=r"^handlers must map operations to their handlers, not be a "):
         Server(handlers, credentials=None)
+
+
+def test_server_of_what_is_not_an_operation():
+    with pytest.raises(TypeError, match=r"^the operation must be an eventstream.operation.Operation, not str; "):
+        Server({"Talk": shout}, credentials=None)
+
+
+def test_server_whose_limits_are_others():
+    with pytest.raises(TypeError, match=r"^limits must be eventstream.server.Limits, not .*\.ConnectionLimits$"):
+        Server({TALK: shout}, credentials=None, limits=ConnectionLimits())
+    with pytest.raises(TypeError, match=r"^connections must be ConnectionLimits, not Limits$"):
+        Server({TALK: shout}, credentials=None, connections=Limits())
 
 
 @pytest.mark.parametrize("credentials", ["AKIDEXAMPLE", ["AKIDEXAMPLE"], [("AKIDEXAMPLE", "secret")]])

@@ -315,6 +315,19 @@ def test_stream_that_is_closed_ends(caller):
             asyncio.run(main())
 
 
+def test_client_that_is_none(bedrock):
+    """A resource of boto3 has a client in its `meta`."""
+    resource = SimpleNamespace(meta=SimpleNamespace(client=bedrock))
+    text = "client must be a client of boto3, botocore or aiobotocore, not"
+    with pytest.raises(TypeError, match=f"^{text} NoneType$"), fake_response(None, "converse_stream", []):
+        pass
+    with (
+        pytest.raises(TypeError, match=f"^{text} SimpleNamespace; give the resource's meta.client$"),
+        fake_response(resource, "converse_stream", []),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("operation", "events", "options", "kind", "text"),
     [

@@ -170,6 +170,12 @@ class Service(server.Service):
         clock: Callable[[], datetime],
         max_clock_skew: timedelta | None,
     ) -> None:
+        if not isinstance(limits, Limits):
+            what = f"{type(limits).__module__}.{type(limits).__name__}"
+            raise TypeError(f"limits must be eventstream.transcribe.emulator.Limits, not {what}")
+        if not callable(recogniser):
+            what = type(recogniser).__name__
+            raise TypeError(f"recogniser must be a factory, such as Scripted() or load_recogniser(name), not {what}")
         super().__init__(
             {operation: partial(self._transcribe, kind) for operation, kind in _KINDS.items()},
             accounts=accounts,

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
+from eventstream import server
 from eventstream.signing import Credentials, utc_now
 from eventstream.transcribe import ConflictException, LimitExceededException, ServiceUnavailableException
-from eventstream.transcribe.emulator import Limits, Scripted
+from eventstream.transcribe.emulator import Emulator, Limits, Scripted
 from eventstream.transcribe.emulator.service import Service
 from eventstream.transcribe.operations import START_STREAM_TRANSCRIPTION
 
@@ -149,3 +150,12 @@ def test_draining_does_not_wait_for_ever(run, monkeypatch):
 
 def test_draining_an_empty_house(run):
     run(lambda: service().drain(60))
+
+
+def test_limits_and_recogniser_of_another_class():
+    with pytest.raises(
+        TypeError, match=r"^limits must be eventstream.transcribe.emulator.Limits, not eventstream.server."
+    ):
+        Emulator(limits=server.Limits())
+    with pytest.raises(TypeError, match=r"^recogniser must be a factory, such as Scripted\(\) or .*, not str$"):
+        Emulator(recogniser="moonshine")
