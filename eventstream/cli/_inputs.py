@@ -111,7 +111,8 @@ def _decoded_group(data: bytes, decode: Callable[[bytes], bytes], name: str, for
     try:
         return decode(data)
     except (binascii.Error, ValueError):
-        raise UnusableInput(f"{visible(name)}: damaged {form}") from None
+        hint = "; xxd -r makes the bytes of a dump that also has addresses" if form == "hex" else ""
+        raise UnusableInput(f"{visible(name)}: damaged {form}{hint}") from None
 
 
 _HTTP = b"HTTP/"

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from eventstream import Byte, CodecError, DecodeError, EncodeError, Long, Message, Short, Timestamp, decode
+from eventstream._text import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +48,12 @@ class InvalidJson(ValueError):
     """The JSON is not that of a message."""
 
 
-def loads(data: bytes | str) -> Any:
+def loads(data: bytes | str, hint: str = "") -> Any:
     """Return what JSON holds.
+
+    Args:
+        data: in UTF-8.
+        hint: is appended to the text of the error for what is not JSON.
 
     Raises:
         InvalidJson: it is not JSON.
@@ -56,7 +61,7 @@ def loads(data: bytes | str) -> Any:
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:
-        raise InvalidJson(f"invalid JSON at character {error.pos + 1}") from None
+        raise InvalidJson(f"invalid JSON at character {error.pos + 1}{hint}") from None
     except UnicodeDecodeError:
         raise InvalidJson("invalid JSON: it is not UTF-8") from None
     except ValueError:
@@ -167,6 +172,9 @@ def to_message(value: object, depth: int = 0) -> Message:
         raise InvalidJson(f"a message must be an object, not {type(value).__name__}")
     if "error" in value and "length" in value:
         raise InvalidJson("it is a gap: its bytes are not in the JSON")
+    for name in value:
+        if name not in _MEMBERS:
+            raise InvalidJson(f"a message has no member {name!r}{suggestion(name, _MEMBERS)}")
     headers = value.get("headers", {})
     if not isinstance(headers, dict):
         raise InvalidJson("headers must be an object")
@@ -228,6 +236,8 @@ _PAYLOADS: dict[str, Callable[[Any], bytes]] = {
     "text": _payload_of_text,
     "base64": _payload_of_base64,
 }
+
+_MEMBERS = ("offset", "headers", *_PAYLOADS)
 
 
 def _to_header(name: str, header: object) -> HeaderValue:

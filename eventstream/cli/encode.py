@@ -54,7 +54,7 @@ def _encode(lines: Iterable[bytes], name: str, path: str) -> int:
                 done += len(text)
                 progress.update(name, done, None)
                 if text.strip():
-                    write(to_message(loads(text)).encode())
+                    write(to_message(loads(text, "; each line is one message, as jq -c writes it")).encode())
     except ValueError as error:
         complaint(f"{visible(name)}, line {number}: {visible(str(error))}")
         return FAULTS

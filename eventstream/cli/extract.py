@@ -79,7 +79,7 @@ def command(
                 with output(path, file, text=kind != "payloads") as write:
                     _write(_WRITERS[kind](messages), write, WEBVTT if kind == "vtt" else b"")
         except _Nothing:
-            complaint(f"{recording.name}: contains no {_NAMES[kind]}{messages.advice(kind)}")
+            complaint(f"{recording.name}: contains no {messages.lacking(kind)}")
             return FAULTS
         except OSError as error:
             if path == "-":
@@ -125,8 +125,13 @@ class _Messages:
                 self._kinds.add(_KIND_OF.get(message.event_type or "", "payloads"))
             yield message
 
-    def advice(self, kind: str) -> str:
-        """Return how to extract what is there, once all messages were read, and nothing was found as this kind."""
+    def lacking(self, kind: str) -> str:
+        """Return what is not there, and how to extract what is, once all messages were read without a piece of this."""
+        if kind == "text" and "transcript" in self._kinds:
+            kind = "transcript"  # its results are partial, or without words
+        return _NAMES[kind] + self._advice(kind)
+
+    def _advice(self, kind: str) -> str:
         tried = {"transcript", "text"} if kind in SUBTITLES else {kind}
         for other in ("wav", "transcript", "text"):
             if other in self._kinds - tried:

@@ -92,7 +92,7 @@ def command(
 
     The names of the parameters are those of the URL. Any holder of the URL can open streams with it until it expires.
     """
-    if endpoint is not None and endpoint.lower().startswith(("http:", "https:")):
+    if endpoint is not None and not endpoint.lower().startswith(("ws:", "wss:")):
         raise click.UsageError(f"--endpoint: {_NO_WEBSOCKET}")
     with _options.needed("client"):
         from eventstream.transcribe.sync import ConfigurationError, TranscribeClient

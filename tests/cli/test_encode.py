@@ -27,10 +27,12 @@ def test_header_types_come_back(run, tmp_path):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{", "line 2: invalid JSON at character 2"),
+        ("{", "line 2: invalid JSON at character 2; each line is one message, as jq -c writes it\n"),
         ("[]", "line 2: a message must be an object, not list"),
         ('{"offset": 0, "length": 5, "error": "x"}', "line 2: it is a gap"),
         ("[" * 200_000, "line 2: it is nested too deeply"),
+        ('{"header": {}, "text": ""}', "line 2: a message has no member 'header' (did you mean 'headers'?)"),
+        ('{"text": "", "note": 1}', "line 2: a message has no member 'note'\n"),
         ('{"text": "\x1b"}', "line 2: invalid JSON at character 11"),
     ],
 )

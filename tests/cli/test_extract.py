@@ -180,7 +180,7 @@ PARTIAL = results((0.0, 1.0, True, "Hel"))
     [
         ("payloads", event("messageStop", b""), "no payload"),
         ("text", AUDIO, "no text; --as wav extracts its audio"),
-        ("text", PARTIAL, "no text; --as transcript extracts its finished transcript"),
+        ("text", PARTIAL, "no finished transcript; --as payloads extracts its payloads"),
         ("text", event("metadata", {}), "no text; --as payloads extracts its payloads"),
         ("transcript", AUDIO, "no finished transcript; --as wav extracts its audio"),
         ("transcript", PARTIAL, "no finished transcript; --as payloads extracts its payloads"),

@@ -94,6 +94,7 @@ def test_presign_opens_a_stream_of_the_emulator(run):
         ((*PCM, "--expires", "301"), "301 is not in the range 1<=x<=300"),
         ((*PCM, "--operation", "medical-scribe"), "medical-scribe"),
         ((*PCM, "--endpoint", "http://127.0.0.1:8080"), "a WebSocket's endpoint begins with ws:// or wss://"),
+        ((*PCM, "--endpoint", "127.0.0.1:8081"), "a WebSocket's endpoint begins with ws:// or wss://"),
         ((*PCM, "--endpoint", "HTTPS://127.0.0.1:8080"), "a WebSocket's endpoint begins with ws:// or wss://"),
     ],
 )
