@@ -334,7 +334,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         ValueError: `endpoint` has a place for something else, or is more than a host; a path does not begin with a
             slash; `path` and a request of `Strings` have other labels; or, with a WebSocket, its path has labels, or
             two parameters of such a request have one name in its query.
-        TypeError: the class of an error is not a `ServiceError`.
+        TypeError: the class of an error is not a `ServiceError`; or `inputs`, `outputs`, `request`, `response` or
+            `complete` is of another class.
     """
 
     name: str
@@ -387,6 +388,16 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
                 raise ValueError(f"{self.name}: the path of the WebSocket is {what}")
             if isinstance(self.request, Strings):
                 self.request.check_websocket(self.name, self.websocket_prefix)
+        for name, parts, kind in (
+            ("inputs", self.inputs, Events),
+            ("outputs", self.outputs, Events),
+            ("complete", self.complete, Completion),
+        ):
+            if not isinstance(parts, kind):
+                raise TypeError(f"{self.name}: {name} must be {kind.__name__}, not {type(parts).__name__}")
+        for name, form in (("request", self.request), ("response", self.response)):
+            if not (hasattr(form, "write") and hasattr(form, "read")):
+                raise TypeError(f"{self.name}: the {name} must be a Format, e.g. Strings, not {type(form).__name__}")
         classes: dict[str, object] = {"others": self.error, **self.errors}
         for code, error in classes.items():
             if not (isinstance(error, type) and issubclass(error, ServiceError)):

@@ -19,6 +19,7 @@ from eventstream.operation import (
     Operation,
     Parts,
     Strings,
+    json_event,
 )
 
 
@@ -81,6 +82,21 @@ def test_operation_with_a_label_that_its_path_lacks():
 def test_operation_with_an_error_of_another_class(errors):
     with pytest.raises(TypeError, match=r"^Talk: the class of the error '(X|others)' must be a ServiceError, not "):
         replace(TALK, **errors)
+
+
+@each(
+    ("parts", "text"),
+    [
+        ({"inputs": json_event("A", str, str, dict)}, "inputs must be Events, not EventKind"),
+        ({"outputs": None}, "outputs must be Events, not NoneType"),
+        ({"complete": "Bye"}, "complete must be Completion, not str"),
+        ({"request": ["bot"]}, "the request must be a Format, e.g. Strings, not list"),
+        ({"response": None}, "the response must be a Format, e.g. Strings, not NoneType"),
+    ],
+)
+def test_operation_with_parts_of_another_class(parts, text):
+    with pytest.raises(TypeError, match=f"^Talk: {re.escape(text)}$"):
+        replace(TALK, **parts)
 
 
 def test_completion_with_a_str_is_a_type_error():

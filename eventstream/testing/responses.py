@@ -64,6 +64,8 @@ def fake_response(
     if not hasattr(meta, "method_to_api_mapping"):
         hint = "; give the resource's meta.client" if hasattr(meta, "client") else ""
         raise TypeError(f"client must be a client of boto3, botocore or aiobotocore, not {type(client).__name__}{hint}")
+    if isinstance(events, (Message, bytes)):
+        raise TypeError(f"events must be a list or the like, not one {type(events).__name__}")
     items = list(events)
     for item in items:
         if not isinstance(item, (Message, bytes, Pause)):

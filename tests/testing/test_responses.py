@@ -340,6 +340,8 @@ def test_client_that_is_none(bedrock):
             ValueError,
             "InvokeModelWithBidirectionalStream streams in both directions: serve it with .*boto3.serve",
         ),
+        ("converse_stream", HELLO, {}, TypeError, "events must be a list or the like, not one Message"),
+        ("converse_stream", HELLO.encode(), {}, TypeError, "events must be a list or the like, not one bytes"),
         ("converse_stream", [{}], {}, TypeError, "events must be messages, bytes or pauses, not dict"),
         ("converse_stream", [], {"chunk_size": 0}, ValueError, "chunk_size=0: at least 1 is needed"),
         (

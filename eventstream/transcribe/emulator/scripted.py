@@ -37,12 +37,15 @@ class Scripted:
 
     Raises:
         ValueError: a line of it is wrong, whose number the text tells; or there are neither words nor errors in it.
+        TypeError: it is not a str.
     """
 
     instant = True
     compressed = True
 
     def __init__(self, script: str = DEFAULT_SCRIPT) -> None:
+        if not isinstance(script, str):
+            raise TypeError(f"a script must be a str, not {type(script).__name__}; Scripted() is the default one")
         self._script = parse(script)
 
     def __call__(self, request: StartStreamTranscriptionRequest) -> _ScriptedRecogniser:

@@ -107,6 +107,11 @@ def test_wrong_script_is_refused(script, text):
         Scripted(script)
 
 
+def test_script_that_is_not_a_text_is_refused():
+    with pytest.raises(TypeError, match=r"^a script must be a str, not list; Scripted\(\) is the default one$"):
+        Scripted(["Hello."])
+
+
 def test_revised_words_are_not_stable_before():
     heard = recogniser(Scripted("[nice beach|speech] now."))
     [hypothesis] = heard.feed(SECOND[:16_000])
