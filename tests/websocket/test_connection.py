@@ -357,7 +357,7 @@ def test_sending_fails_after_a_frame_of_text_and_one_that_breaks_the_protocol(ca
             broken.set()
             await asyncio.wait([channel._lost])
             for call in (channel.receive(), channel.send(b"more")):
-                with pytest.raises(StreamError, match="^the peer violated the WebSocket protocol$"):
+                with pytest.raises(StreamError, match=r"^the peer violated the WebSocket protocol$"):
                     await call
             ended.append(True)
 
