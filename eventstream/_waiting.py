@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
+from queue import SimpleQueue
 from typing import TypeVar
 
 # Not `asyncio.wait_for`, which drops a cancellation before Python 3.12 when what it waits for is done in the same turn:
@@ -19,7 +20,16 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover (before Python 3.11)
     from async_timeout import timeout as timeout_after
 
-__all__ = ["Deadline", "Signal", "deadline_in", "in_thread", "is_coroutine_function", "timeout_after", "within"]
+__all__ = [
+    "Deadline",
+    "Signal",
+    "Worker",
+    "deadline_in",
+    "in_thread",
+    "is_coroutine_function",
+    "timeout_after",
+    "within",
+]
 
 _T = TypeVar("_T")
 
@@ -92,20 +102,55 @@ def is_coroutine_function(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-async def in_thread(function: Callable[..., _T], *arguments: object) -> _T:
-    """Return what a function of the caller's returns, which may block.
+class Worker:
+    """A thread for functions of the caller's that may block, called one after the other. It starts with the first.
 
-    Its thread is a daemon. A thread of `asyncio.to_thread` is waited for when the interpreter exits, even if the call
-    was cancelled: a function that never returns, e.g. ``queue.get``, would keep the process alive.
+    It is a daemon. A thread of `asyncio.to_thread` is waited for when the interpreter exits, even if the call was
+    cancelled: a function that never returns, e.g. ``queue.get``, would keep the process alive.
 
-    Raises:
-        RuntimeError: it raised StopIteration, which no coroutine can raise; before Python 3.12 nobody would be told.
+    A call that is cancelled goes on in the thread, and later ones wait for it. So does the end of the thread, which
+    comes with `close`, or when this object is collected.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
-    call = partial(copy_context().run, function, *arguments)
-    threading.Thread(target=_call, args=[loop, done, call], name="eventstream-call", daemon=True).start()
-    return await done
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._has_started = False
+
+    async def call(self, function: Callable[..., _T], *arguments: object) -> _T:
+        """Return what the function returns.
+
+        Raises:
+            RuntimeError: it raised StopIteration, which no coroutine can raise; before Python 3.12 nobody would be
+                told.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[_T] = loop.create_future()
+        if not self._has_started:
+            threading.Thread(target=_work, args=[self._calls], name="eventstream-call", daemon=True).start()
+            self._has_started = True
+        self._calls.put(partial(_call, loop, done, partial(copy_context().run, function, *arguments)))
+        return await done
+
+    def close(self) -> None:
+        """Let the thread end once the call that it is in has returned."""
+        self._calls.put(None)
+
+    __del__ = close
+
+
+async def in_thread(function: Callable[..., _T], *arguments: object) -> _T:
+    """Return what a function returns that is called in a thread of its own; see `Worker`."""
+    worker = Worker()
+    try:
+        return await worker.call(function, *arguments)
+    finally:
+        worker.close()
+
+
+def _work(calls: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (call := calls.get()) is not None:
+        call()
+        del call  # and with it what the caller has given, while nothing is to be done
 
 
 def _call(loop: asyncio.AbstractEventLoop, done: asyncio.Future[_T], call: Callable[[], _T]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from contextvars import ContextVar
 
 import pytest
 from programs import finished
 
-from eventstream._waiting import in_thread, within
+from eventstream._waiting import Worker, in_thread, within
 
 LIMIT = 60
 
@@ -99,6 +100,54 @@ def test_thread_that_outlasts_its_loop_is_quiet():
         goes_on.set()
         threads["waiting"].join(LIMIT)
         assert not threads["waiting"].is_alive()
+
+
+def test_worker_calls_one_after_the_other_in_one_thread():
+    """Also what comes after a call that was cancelled, which goes on."""
+    goes_on, calls = threading.Event(), []
+
+    def call(number):
+        if number == 1:
+            assert goes_on.wait(LIMIT)
+        calls.append(number)
+        return threading.current_thread()
+
+    async def main():
+        worker = Worker()
+        first = await worker.call(call, 0)
+        second = asyncio.create_task(worker.call(call, 1))
+        await asyncio.sleep(0)
+        second.cancel()
+        third = asyncio.create_task(worker.call(call, 2))
+        await asyncio.sleep(0)
+        assert calls == [0]
+        goes_on.set()
+        assert await third is first
+        assert second.cancelled()
+        assert calls == [0, 1, 2]
+        return worker, first
+
+    worker, thread = asyncio.run(main())
+    assert thread.is_alive()
+    worker.close()
+    thread.join(LIMIT)
+    assert not thread.is_alive()
+
+
+def test_worker_that_is_collected_ends_its_thread():
+    async def main():
+        return await Worker().call(threading.current_thread)
+
+    thread = asyncio.run(main())
+    gc.collect()  # where it is not collected at once
+    thread.join(LIMIT)
+    assert not thread.is_alive()
+
+
+def test_worker_without_a_call_has_no_thread():
+    before = threading.active_count()
+    Worker()
+    assert threading.active_count() == before
 
 
 def test_thread_that_waits_forever_does_not_keep_the_process():

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventstream import sync
-from eventstream._waiting import in_thread
+from eventstream._waiting import Worker
 from eventstream._warnings import on_behalf
 from eventstream.sync import ConfigurationError, NoCredentials, StreamError
 from eventstream.transcribe import client as asynchronous
@@ -217,20 +217,25 @@ def _readable(audio: Any) -> Any:
 
 
 class _Readable:
-    """A file, read in a thread."""
+    """A file, read in a thread of its own."""
 
     def __init__(self, read: Callable[[int], Any]) -> None:
         self._read = read
+        self._worker = Worker()
 
     async def read(self, size: int) -> Any:
-        return await in_thread(self._read, size)
+        return await self._worker.call(self._read, size)
 
 
 async def _pieces(audio: Iterable[Any]) -> AsyncIterator[Any]:
-    """Yield the pieces of an iterable, each taken in a thread."""
-    pieces = iter(audio)
-    while (piece := await in_thread(next, pieces, _END)) is not _END:
-        yield piece
+    """Yield the pieces of an iterable, which are taken in a thread of its own."""
+    worker = Worker()
+    try:
+        pieces = iter(audio)
+        while (piece := await worker.call(next, pieces, _END)) is not _END:
+            yield piece
+    finally:
+        worker.close()
 
 
 _END = object()
