@@ -7,14 +7,16 @@ import re
 from eventstream._text import quote
 
 _DOMAINS = {
-    "cn-": "amazonaws.com.cn",
-    "us-iso-": "c2s.ic.gov",
-    "us-isob-": "sc2s.sgov.gov",
-    "us-isof-": "csp.hci.ic.gov",
-    "eu-isoe-": "cloud.adc-e.uk",
-    "eusc-": "amazonaws.eu",
+    "cn-": ("amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    "us-iso-": ("c2s.ic.gov", "api.aws.ic.gov"),
+    "us-isob-": ("sc2s.sgov.gov", "api.aws.scloud"),
+    "us-isof-": ("csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    "eu-isoe-": ("cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    "eusc-": ("amazonaws.eu", "api.amazonwebservices.eu"),
 }
-"""By the beginning of the names of a partition's regions. botocore's endpoints.json has them, too."""
+"""By the beginning of the names of a partition's regions: the usual domain, and that of hosts that also have IPv6.
+botocore's partitions.json has them, too.
+"""
 
 
 def check_region(region: str) -> None:
@@ -34,6 +36,12 @@ def check_region(region: str) -> None:
         raise ValueError(f"the region {quote(region)} cannot be one: expected {expected}")
 
 
-def domain_of(region: str) -> str:
-    """Return the domain of the services in a region; the usual one where the region is unknown."""
-    return next((domain for prefix, domain in _DOMAINS.items() if region.startswith(prefix)), "amazonaws.com")
+def domain_of(region: str, *, dualstack: bool = False) -> str:
+    """Return the domain of the services in a region; the usual one where the region is unknown.
+
+    Args:
+        region: e.g. ``"us-east-1"``.
+        dualstack: whether it is the domain of the hosts that have addresses of IPv6, too.
+    """
+    found = (domains for prefix, domains in _DOMAINS.items() if region.startswith(prefix))
+    return next(found, ("amazonaws.com", "api.aws"))[dualstack]

@@ -422,28 +422,32 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
             outputs=self.outputs if max_output_values is None else self.outputs.limited(max_output_values),
         )
 
-    def host(self, region: str, *, fips: bool = False) -> str:
+    def host(self, region: str, *, fips: bool = False, dualstack: bool = False) -> str:
         """Return the service's host in a region.
 
         Args:
             region: e.g. ``"us-east-1"``.
             fips: whether it is the host with cryptography that is validated under FIPS 140.
+            dualstack: whether it is the host that also has addresses of IPv6.
 
         Raises:
-            ValueError: the region cannot be one, e.g. it has upper-case letters; or no host with FIPS is known.
+            ValueError: the region cannot be one, e.g. it has upper-case letters; or no such host is known.
         """
         check_region(region)
         endpoint = self.fips_endpoint if fips else self.endpoint
         if endpoint is None:
             raise ValueError(f"{self.name} has no known FIPS endpoint")
-        return endpoint.format(region=region, suffix=domain_of(region))
+        if dualstack and "{suffix}" not in endpoint:
+            raise ValueError(f"{self.name} has no known dual-stack endpoint")
+        return endpoint.format(region=region, suffix=domain_of(region, dualstack=dualstack))
 
     def hosts(self, region: str) -> list[str]:
         """Return all known hosts of the service in a region; see `host`."""
         found = [self.host(region)]
-        with suppress(ValueError):  # none with FIPS is known
-            found.append(self.host(region, fips=True))
-        return found
+        for fips, dualstack in ((True, False), (False, True), (True, True)):
+            with suppress(ValueError):  # none such is known
+                found.append(self.host(region, fips=fips, dualstack=dualstack))
+        return list(dict.fromkeys(found))
 
     # The request
 

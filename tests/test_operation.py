@@ -124,9 +124,14 @@ def test_host():
     assert TALK.host("cn-north-1") == "talk.cn-north-1.amazonaws.com.cn"
     with pytest.raises(ValueError, match=r"^the region 'CN-NORTH-1' cannot be one"):
         TALK.host("CN-NORTH-1")
-    assert TALK.hosts("us-east-1") == ["talk.us-east-1.amazonaws.com"]
+    assert TALK.host("us-east-1", dualstack=True) == "talk.us-east-1.api.aws"
+    assert TALK.hosts("us-east-1") == ["talk.us-east-1.amazonaws.com", "talk.us-east-1.api.aws"]
     with pytest.raises(ValueError, match=r"^Talk has no known FIPS endpoint$"):
         TALK.host("us-east-1", fips=True)
+    elsewhere = replace(TALK, endpoint="talk.{region}.example")
+    assert elsewhere.hosts("us-east-1") == ["talk.us-east-1.example"]
+    with pytest.raises(ValueError, match=r"^Talk has no known dual-stack endpoint$"):
+        elsewhere.host("us-east-1", dualstack=True)
 
 
 @pytest.mark.parametrize(

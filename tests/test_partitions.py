@@ -9,21 +9,22 @@ from eventstream._partitions import check_region, domain_of
 
 
 @each(
-    ("region", "domain"),
+    ("region", "domain", "dualstack"),
     [
-        ("us-east-1", "amazonaws.com"),
-        ("us-gov-west-1", "amazonaws.com"),
-        ("xx-unknown-1", "amazonaws.com"),
-        ("cn-north-1", "amazonaws.com.cn"),
-        ("us-iso-east-1", "c2s.ic.gov"),
-        ("us-isob-east-1", "sc2s.sgov.gov"),
-        ("us-isof-south-1", "csp.hci.ic.gov"),
-        ("eu-isoe-west-1", "cloud.adc-e.uk"),
-        ("eusc-de-east-1", "amazonaws.eu"),
+        ("us-east-1", "amazonaws.com", "api.aws"),
+        ("us-gov-west-1", "amazonaws.com", "api.aws"),
+        ("xx-unknown-1", "amazonaws.com", "api.aws"),
+        ("cn-north-1", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+        ("us-iso-east-1", "c2s.ic.gov", "api.aws.ic.gov"),
+        ("us-isob-east-1", "sc2s.sgov.gov", "api.aws.scloud"),
+        ("us-isof-south-1", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+        ("eu-isoe-west-1", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+        ("eusc-de-east-1", "amazonaws.eu", "api.amazonwebservices.eu"),
     ],
 )
-def test_domain_of_a_region(region, domain):
+def test_domain_of_a_region(region, domain, dualstack):
     assert domain_of(region) == domain
+    assert domain_of(region, dualstack=True) == dualstack
 
 
 @each(

@@ -39,21 +39,22 @@ class Endpoints:
         self._model = model
         self._provider = provider
 
-    def host(self, region: str, *, fips: bool) -> str:
+    def host(self, region: str, *, fips: bool, dualstack: bool) -> str:
         """Return the host in a region, without the prefix that the operation may have.
 
         Args:
             region: e.g. ``"us-east-1"``.
             fips: whether it is the host with cryptography that is validated under FIPS 140.
+            dualstack: whether it is the host that also has addresses of IPv6.
 
         Raises:
             ValueError: the rules have none.
         """
         given = {each.name: each.value for each in self._model.static_context_parameters}
         try:
-            found = self._provider.resolve_endpoint(**given, Region=region, UseFIPS=fips, UseDualStack=False)
+            found = self._provider.resolve_endpoint(**given, Region=region, UseFIPS=fips, UseDualStack=dualstack)
         except EndpointProviderError:
-            kind = "FIPS endpoint" if fips else "endpoint"
+            kind = "FIPS " * fips + "dual-stack " * dualstack + "endpoint"
             raise ValueError(f"{self._model.name} has no known {kind} in {region}") from None
         host: str = urlsplit(found.url).netloc
         return host

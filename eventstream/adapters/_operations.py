@@ -53,11 +53,11 @@ class _Modelled(Operation[dict[str, Any], dict[str, Any], Event, Event]):
     host_prefix: str
     endpoints: Endpoints | None = None
 
-    def host(self, region: str, *, fips: bool = False) -> str:
+    def host(self, region: str, *, fips: bool = False, dualstack: bool = False) -> str:
         if self.endpoints is None:
-            return super().host(region, fips=fips)
+            return super().host(region, fips=fips, dualstack=dualstack)
         check_region(region)
-        return self.host_prefix + self.endpoints.host(region, fips=fips)
+        return self.host_prefix + self.endpoints.host(region, fips=fips, dualstack=dualstack)
 
 
 def make_operation(

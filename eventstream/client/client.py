@@ -72,7 +72,8 @@ class Client:
             ``ws`` is for the transport ``"websocket"``, and for `presign_url`. None: that of
             ``AWS_ENDPOINT_URL_`` and the operation's service, or ``AWS_ENDPOINT_URL``, or ``endpoint_url`` in the
             profile's ``services`` section or the profile, unless ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` is true; or
-            the region's, with ``AWS_USE_FIPS_ENDPOINT`` its FIPS endpoint. The last two may be set in the profile, too.
+            the region's: with ``AWS_USE_FIPS_ENDPOINT`` the one with FIPS, with ``AWS_USE_DUALSTACK_ENDPOINT`` the one
+            that also has IPv6. The last three may be set in the profile, too.
         ca_bundle: a file or directory with the certificates that are trusted, in PEM; None: that of ``AWS_CA_BUNDLE``,
             or the system's.
         credentials: `Credentials`; a credentials object of botocore, boto3 or aiobotocore; a function that returns
@@ -163,8 +164,8 @@ class Client:
         """Return the URL at which an operation is called.
 
         Raises:
-            ConfigurationError: no region was found, the profile cannot be read, or FIPS is set, and no FIPS endpoint is
-                known.
+            ConfigurationError: no region was found, the profile cannot be read, or no endpoint is known, e.g. none with
+                FIPS.
         """
         check_operation(operation)
         return self._endpoint or endpoint_of(operation, self.region, self._chain)

@@ -77,7 +77,7 @@ def endpoint_of(operation: Operation[Any, Any, Any, Any], region: str, chain: Cr
     """Return the URL at which an operation is called in a region, where none is given.
 
     It is found where botocore finds it: ``AWS_ENDPOINT_URL_`` and the service, ``AWS_ENDPOINT_URL``, the same for the
-    service or for all in the profile; otherwise it is the service's own, with FIPS if that is set.
+    service or for all in the profile; otherwise it is the service's own, with FIPS or IPv6 if that is set.
 
     Raises:
         ConfigurationError: the profile cannot be read, or no endpoint is known, e.g. none with FIPS.
@@ -94,10 +94,13 @@ def endpoint_of(operation: Operation[Any, Any, Any, Any], region: str, chain: Cr
         if found:
             return str(found)
     fips = _is_set("use_fips_endpoint", profile)
+    dualstack = _is_set("use_dualstack_endpoint", profile)
     try:
-        return f"https://{operation.host(region, fips=fips)}"
+        return f"https://{operation.host(region, fips=fips, dualstack=dualstack)}"
     except ValueError as error:
-        reason = f"use_fips_endpoint is set, and {error}" if fips else str(error)
+        switches = ["use_fips_endpoint"] * fips + ["use_dualstack_endpoint"] * dualstack
+        verb = "is" if len(switches) == 1 else "are"
+        reason = f"{' and '.join(switches)} {verb} set, and {error}" if switches else str(error)
         raise ConfigurationError(f"{reason}: give its URL as the endpoint") from None
 
 

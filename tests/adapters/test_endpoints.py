@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 pytest.importorskip("botocore", reason="botocore is not installed")
@@ -48,10 +50,12 @@ def url_called(service, region, **options):
 def test_endpoint_of_an_operation_is_botocores(monkeypatch, service, name):
     operation = boto3.operation(service, name)
     for region in ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "eusc-de-east-1"):
-        for fips in (False, True):
+        for fips, dualstack in product((False, True), repeat=2):
             monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", str(fips).lower())
+            monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", str(dualstack).lower())
             ours = Client(region, credentials=CREDENTIALS).endpoint_of(operation)
-            assert url_called(service, region, use_fips_endpoint=fips).startswith(ours + "/"), (region, fips)
+            theirs = url_called(service, region, use_fips_endpoint=fips, use_dualstack_endpoint=dualstack)
+            assert theirs.startswith(ours + "/"), (region, fips, dualstack)
             assert ("-fips." in ours) is fips
             assert ours.removeprefix("https://") in operation.hosts(region)
 

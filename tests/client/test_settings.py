@@ -122,12 +122,14 @@ def client(**options):
 
 
 OWN = "https://transcribestreaming.us-east-1.amazonaws.com"
+DUALSTACK = "https://transcribestreaming.us-east-1.api.aws"
 FIPS = "https://transcribestreaming-fips.us-east-1.amazonaws.com"
 URL = "endpoint_url = http://profile"
 SECTION = "services = s\n[services s]\ntranscribe_streaming =\n  endpoint_url = http://section\n"
 OF_ALL, OF_SERVICE = "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING"
 IGNORE, USE_FIPS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT"
-IN_PROFILE = "ignore_configured_endpoint_urls", "use_fips_endpoint"
+USE_DUALSTACK = "AWS_USE_DUALSTACK_ENDPOINT"
+IN_PROFILE = "ignore_configured_endpoint_urls", "use_fips_endpoint", "use_dualstack_endpoint"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +152,10 @@ IN_PROFILE = "ignore_configured_endpoint_urls", "use_fips_endpoint"
         ({USE_FIPS: "false"}, f"{IN_PROFILE[1]} = true", OWN),
         ({USE_FIPS: ""}, f"{IN_PROFILE[1]} = true", OWN),
         ({USE_FIPS: "true"}, URL, "http://profile"),
+        ({USE_DUALSTACK: "true"}, "", DUALSTACK),
+        ({}, f"{IN_PROFILE[2]} = true", DUALSTACK),
+        ({USE_DUALSTACK: "false"}, f"{IN_PROFILE[2]} = true", OWN),
+        ({USE_DUALSTACK: "true"}, URL, "http://profile"),
     ],
 )
 def test_endpoint_is_the_one_that_botocore_finds(monkeypatch, profile, variables, text, expected):
@@ -168,20 +174,26 @@ def test_endpoint_is_the_one_that_botocore_finds(monkeypatch, profile, variables
     "region", ["us-east-1", "eu-west-1", "us-gov-west-1", "us-gov-east-1", "cn-north-1", "mars-1-x"]
 )
 @pytest.mark.parametrize("fips", ["true", "false"])
-def test_endpoint_of_every_region_is_botocores(monkeypatch, profile, region, fips):
+@pytest.mark.parametrize("dualstack", ["true", "false"])
+def test_endpoint_of_every_region_is_botocores(monkeypatch, profile, region, fips, dualstack):
     profile("")
     monkeypatch.setenv(USE_FIPS, fips)
+    monkeypatch.setenv(USE_DUALSTACK, dualstack)
     session = botocore.session.Session()
     enable(session)
     expected = session.create_client("transcribe-streaming", region).meta.endpoint_url
     assert ("-fips" in expected) is (fips == "true")
+    assert (".api." in expected) is (dualstack == "true")
     for operation in OPERATIONS:
         assert Client(region, credentials=CREDENTIALS).endpoint_of(operation) == expected
 
 
-def test_endpoint_with_fips_that_is_unknown_is_refused(monkeypatch):
-    monkeypatch.setenv(USE_FIPS, "true")
-    expected = "^use_fips_endpoint is set, and Talk has no known FIPS endpoint: give its URL as the endpoint$"
+@pytest.mark.parametrize("switches", [["use_fips_endpoint"], ["use_fips_endpoint", "use_dualstack_endpoint"]])
+def test_endpoint_that_is_unknown_is_refused(monkeypatch, switches):
+    for switch in switches:
+        monkeypatch.setenv(f"AWS_{switch.upper()}", "true")
+    what = " and ".join(switches) + (" are" if switches[1:] else " is")
+    expected = f"^{what} set, and Talk has no known FIPS endpoint: give its URL as the endpoint$"
 
     async def main():
         with pytest.raises(ConfigurationError, match=expected):
