@@ -6,6 +6,7 @@ import base64
 import binascii
 import codecs
 import functools
+import re
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _KINDS = ("payloads", "text", "transcript", "srt", "vtt", "wav")
 _NAMES = {"payloads": "payload", "text": "text", "wav": "audio"} | dict.fromkeys(SUBTITLES, "finished transcript")
 _TEXTS = ("Records", "PayloadChunk", "chunk", "contentBlockDelta", "output")
+_MAX_RATE = 384_000  # Hz of audio
+_MAX_CHANNELS = 32
 _KIND_OF = {"AudioEvent": "wav"} | dict.fromkeys(TRANSCRIPTS, "transcript") | dict.fromkeys(_TEXTS, "text")
 """By the type of an event, how it is best extracted; all others as payloads."""
 
@@ -52,8 +55,10 @@ Examples:
     help="The payloads, one after the other; the text of a Bedrock answer, of a transcription, or of payloads that are "
     "text; the final results of a transcription as text, SubRip or WebVTT; a request's audio as a WAV file.",
 )
-@click.option("--rate", type=click.IntRange(1, 384_000), help="Sample rate of the audio in Hz, if not recorded.")
-@click.option("--channels", type=click.IntRange(1, 32), help="Channels of the audio, if not recorded (default: 1).")
+@click.option("--rate", type=click.IntRange(1, _MAX_RATE), help="Sample rate of the audio in Hz, if not recorded.")
+@click.option(
+    "--channels", type=click.IntRange(1, _MAX_CHANNELS), help="Channels of the audio, if not recorded (default: 1)."
+)
 def command(
     file: str,
     path: str,
@@ -272,8 +277,9 @@ def _write_wav(
     encoding = recording.headers.get("x-amzn-transcribe-media-encoding", "pcm")
     if encoding != "pcm":
         raise click.UsageError(f"the audio is {visible(encoding)}, not PCM: extract it with --as payloads")
-    rate = rate or _number(recording.headers.get("x-amzn-transcribe-sample-rate"))
-    channels = channels or _number(recording.headers.get("x-amzn-transcribe-number-of-channels")) or 1
+    rate = rate or _number(recording.headers.get("x-amzn-transcribe-sample-rate"), _MAX_RATE)
+    recorded = recording.headers.get("x-amzn-transcribe-number-of-channels")
+    channels = channels or _number(recorded, _MAX_CHANNELS) or 1
     if rate is None:
         raise click.UsageError("no recorded header gives the sample rate: give --rate")
     with TemporaryFile() as audio:
@@ -303,5 +309,7 @@ def _wav_head(channels: int, rate: int, length: int) -> bytes:
     )
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and 0 < len(text) < 7 else None
+def _number(text: str | None, most: int) -> int | None:
+    """Return what a recorded header says; None if that is not a number from 1 to the most."""
+    number = int(text) if text is not None and re.fullmatch("[0-9]{1,6}", text) else 0
+    return number if 1 <= number <= most else None

@@ -267,20 +267,37 @@ def test_audio_as_wav(run, request_wire, tmp_path):
         assert file.getparams()[:4] == (1, 2, 16000, 12800)
 
 
+def cassette(wire, headers):
+    body = {"base64_string": base64.b64encode(wire).decode()}
+    return json.dumps({"interactions": [{"request": {"headers": headers, "body": body}}]}).encode()
+
+
 def test_audio_by_recorded_headers(run, request_wire, tmp_path):
     headers = {"X-Amzn-Transcribe-Sample-Rate": "8000", "X-Amzn-Transcribe-Number-Of-Channels": "2"}
-
-    def cassette(headers):
-        body = {"base64_string": base64.b64encode(request_wire).decode()}
-        return json.dumps({"interactions": [{"request": {"headers": headers, "body": body}}]}).encode()
-
-    assert run("extract", "--as", "wav", "-", "-o", tmp_path / "x", stdin=cassette(headers)).status == 0
+    done = run("extract", "--as", "wav", "-", "-o", tmp_path / "x", stdin=cassette(request_wire, headers))
+    assert done.status == 0
     with wave.open(io.BytesIO((tmp_path / "x").read_bytes())) as file:
         assert (file.getnchannels(), file.getframerate()) == (2, 8000)
     flac = {**headers, "x-amzn-transcribe-media-encoding": "flac"}
-    done = run("extract", "--as", "wav", "-", "-o", tmp_path / "y", stdin=cassette(flac))
+    done = run("extract", "--as", "wav", "-", "-o", tmp_path / "y", stdin=cassette(request_wire, flac))
     assert done.status == 2
     assert "the audio is flac, not PCM" in done.err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "\u0661", "33", "65536", "999999", "9" * 5_000])
+def test_audio_of_a_number_of_channels_that_no_header_can_have(run, request_wire, tmp_path, number):
+    headers = {"X-Amzn-Transcribe-Sample-Rate": "384000", "X-Amzn-Transcribe-Number-Of-Channels": number}
+    done = run("extract", "--as", "wav", "-", "-o", tmp_path / "x", stdin=cassette(request_wire, headers))
+    assert done.status == 0
+    with wave.open(io.BytesIO((tmp_path / "x").read_bytes())) as file:
+        assert (file.getnchannels(), file.getframerate()) == (1, 384_000)
+
+
+@pytest.mark.parametrize("rate", ["0", "384001", "999999"])
+def test_audio_of_a_rate_that_no_header_can_have(run, request_wire, tmp_path, rate):
+    headers = {"X-Amzn-Transcribe-Sample-Rate": rate}
+    done = run("extract", "--as", "wav", "-", "-o", tmp_path / "x", stdin=cassette(request_wire, headers))
+    assert (done.status, "give --rate" in done.err) == (2, True)
 
 
 def test_audio_needs_a_rate(run, request_wire, tmp_path):
