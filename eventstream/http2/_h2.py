@@ -217,6 +217,11 @@ class H2(H2Connection):
         self._header_block = 0  # bytes so far of headers that continue
 
     @property
+    def awaits_preface(self) -> bool:
+        """Whether a client has not sent all of its first bytes."""
+        return self._preface > 0
+
+    @property
     def headers_are_too_large(self) -> bool:
         """Whether the headers that were received last are beyond `MAX_HEADER_LIST_SIZE` or `MAX_HEADERS`."""
         received = self._decompressor

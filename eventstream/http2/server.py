@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from functools import partial
@@ -37,7 +37,7 @@ class Shared:
     """The state that all connections of a server share.
 
     Attributes:
-        max_concurrent_streams, idle_timeout, resets, idle_frames: see `serve`.
+        max_concurrent_streams, idle_timeout, resets, idle_frames, refusal_headers: see `serve`.
         connections: the open ones.
         tasks: the handlers that run.
         closing: whether no more streams are taken.
@@ -52,6 +52,7 @@ class Shared:
         idle_timeout: float | None = None,
         resets: Budget | None = RESETS,
         idle_frames: Budget | None = IDLE_FRAMES,
+        refusal_headers: Callable[[], Iterable[tuple[str, str]]] = tuple,
     ) -> None:
         self._handler = handler
         self._failures = Complaints(_log)
@@ -59,6 +60,7 @@ class Shared:
         self.idle_timeout = idle_timeout
         self.resets = resets
         self.idle_frames = idle_frames
+        self.refusal_headers = refusal_headers
         self.connections: set[ServerConnection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.closing = False
@@ -165,7 +167,11 @@ class ServerConnection(Connection):
         self._rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        silent = self._h2.awaits_preface
+        failed = self._closed is None and (silent or self._arrived or exc is not None)
         super().connection_lost(exc)
+        if failed:
+            self._complain("it hung up before it spoke HTTP/2" if silent else str(self._closed))
         self._stop_idle_timer()
         self._shared.connections.discard(self)
         if self._place is not None:
@@ -185,7 +191,8 @@ class ServerConnection(Connection):
         flow.declare_length(fields)
         if self._h2.headers_are_too_large:
             # Answered with only a status, even if the client is still sending.
-            flow.send_headers([(":status", "431"), ("date", formatdate(usegmt=True))], end=True)
+            fields = [(":status", "431"), ("date", formatdate(usegmt=True)), *self._shared.refusal_headers()]
+            flow.send_headers(fields, end=True)
             flow.linger()
         else:
             self._shared.start(self, flow, ServerStream(flow, fields))
@@ -199,10 +206,10 @@ class ServerConnection(Connection):
         self._complain("it resets streams, or sends frames that carry nothing, faster than the budgets allow")
         super()._over_budget()
 
-    def _disconnect(self, error: StreamError) -> None:
-        if error.code != ErrorCodes.NO_ERROR and not error.remote:
+    def _fail(self, error: StreamError) -> None:
+        if self._closed is None and error.code not in (None, ErrorCodes.NO_ERROR):
             self._complain(str(error))
-        super()._disconnect(error)
+        super()._fail(error)
 
     def _complain(self, what: str) -> None:
         address = self._transport.get_extra_info("peername")
@@ -223,6 +230,8 @@ class ServerConnection(Connection):
             self._idle_timer = self._loop.call_later(self._shared.idle_timeout, self._idle)
 
     def _idle(self) -> None:
+        if self._h2.awaits_preface:
+            self._complain("it did not speak HTTP/2 in time")
         self._leaving = True
         super()._rest()
 
@@ -247,6 +256,7 @@ async def serve(
     backlog: int = 100,
     resets: Budget | None = RESETS,
     idle_frames: Budget | None = IDLE_FRAMES,
+    refusal_headers: Callable[[], Iterable[tuple[str, str]]] = tuple,
 ) -> AsyncIterator[Server]:
     """Start a server. Leaving the block drains it; leaving it by an exception or cancelled closes it at once.
 
@@ -274,6 +284,7 @@ async def serve(
         idle_frames: budget for each connection: frames that carry nothing, such as PING, SETTINGS, WINDOW_UPDATE and
             empty DATA, and data for streams that were reset, beyond what can have been under way. Each other frame with
             data, in either direction, gives some of it back.
+        refusal_headers: what is added to a response that no handler gives: that to a request with too many headers.
 
     Raises:
         OSError: it cannot listen there.
@@ -287,6 +298,7 @@ async def serve(
         idle_timeout=idle_timeout,
         resets=resets,
         idle_frames=idle_frames,
+        refusal_headers=refusal_headers,
     )
     listener = Listener(
         partial(ServerConnection, shared),

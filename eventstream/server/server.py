@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from eventstream.exceptions import StateError
 from eventstream.http2 import MAX_CONCURRENT_STREAMS, serve
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from eventstream.websocket import Route
 
 _BLOCK = "the block of the server (`async with`)"
+
+
+def _request_ids(request_id: str) -> list[tuple[str, str]]:
+    return [(name, request_id) for name in REQUEST_ID_HEADERS]
 
 
 class Server:
@@ -167,6 +172,7 @@ class Server:
                     # One more than are let in, so that a stream beyond the limit gets an error that says so.
                     max_concurrent_streams=max(MAX_CONCURRENT_STREAMS, self._service.limits.max_streams + 1),
                     drain_timeout=0,
+                    refusal_headers=lambda: _request_ids(str(uuid4())),
                     **vars(self._connections),
                 )
             )
@@ -192,7 +198,7 @@ class Server:
                 ssl=self._websocket_ssl,
                 refuse=self._service.no_websocket,
                 routes=self._routes,
-                handshake_headers=lambda socket: [(name, socket.id) for name in REQUEST_ID_HEADERS],
+                handshake_headers=lambda socket: _request_ids(socket.id),
                 max_connections=connections.max_connections,
                 max_connections_per_peer=connections.max_connections_per_peer,
                 backlog=connections.backlog,

@@ -87,6 +87,8 @@ class ServerSocket(Connection):
         self._begun = b""  # the beginning of the request
         self._request_length = 0
         self._has_request = False
+        self._hung_up = False
+        self._complained = False
 
     def _piece_size(self) -> int:
         # The library must not see what follows the request before the request is answered: a piece ends with a line.
@@ -99,10 +101,17 @@ class ServerSocket(Connection):
         self._server.connections.add(self)
         self._set_timer(OPEN_TIMEOUT, partial(self._give_up, f"it sent no request in {OPEN_TIMEOUT:g} s"))
 
+    def eof_received(self) -> None:
+        """Note that the client has hung up."""
+        self._hung_up = True
+        super().eof_received()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place to others."""
         try:
             super().connection_lost(exc)
+            if not self._has_request and (self._hung_up or exc is not None) and not self._complained:
+                self.complain(_NO_REQUEST)
         finally:
             self._server.connections.discard(self)
             self._place.leave()
@@ -113,22 +122,30 @@ class ServerSocket(Connection):
         self.path = event.path
         self.headers = [(name.lower(), value) for name, value in event.headers.raw_items()]
         method = getattr(event, "method", "GET")  # where the library does not tell it, it takes no other
-        answer = self._server.answer(self) if method == "GET" else not_allowed(method)
+        if method == "GET":
+            answer = self._server.answer(self)
+        else:
+            self.complain(f"it sent {quote(method)}, and only GET is answered here")
+            answer = not_allowed(method)
         if answer is None:
             response = self._server_protocol.accept(event)
             if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
-                for name, value in self._server.handshake_headers(self):
-                    response.headers[name] = value
-                self._server_protocol.send_response(response)
+                self._server_protocol.send_response(self._with_headers(response))
                 self._stop_timer()
                 self._place.work()
                 self._server.start(self)
                 return
+            self.complain("its request is no valid WebSocket handshake")
             answer = Answer.text(426, "This path takes WebSockets: the request must be a WebSocket handshake.")
             answer.headers.append(("upgrade", "websocket"))
-        self._server_protocol.send_response(response_of(answer))
+        self._server_protocol.send_response(self._with_headers(response_of(answer)))
         self.peer_ended = self._closing = True
         self._close_soon()
+
+    def _with_headers(self, response: Handshake) -> Handshake:
+        for name, value in self._server.handshake_headers(self):
+            response.headers[name] = value
+        return response
 
     def data_received(self, data: bytes) -> None:
         """Process it, or in this turn of the event loop its beginning."""
@@ -146,7 +163,7 @@ class ServerSocket(Connection):
     def _refuse_http2(self) -> None:
         """Answer a client of HTTP/2 so that it knows what is spoken here; it takes any HTTP/1 response for that."""
         answer = Answer.text(505, "This port takes WebSockets, over HTTP/1.1.")
-        self._transport.write(response_of(answer).serialize())
+        self._transport.write(self._with_headers(response_of(answer)).serialize())
         self.complain(_NO_REQUEST)
         self._fail(StreamError(_NO_REQUEST, remote=False))
         self._transport.close()
@@ -173,6 +190,7 @@ class ServerSocket(Connection):
         self._close_code = code
 
     def complain(self, reason: str) -> None:
+        self._complained = True
         self._server.complaints(logging.INFO, "a connection from %s failed: %s", self._place.peer, reason)
 
     @property
@@ -315,7 +333,7 @@ async def serve(
         refuse: given the path of a request with its query, it returns a sentence for a 404 if no WebSocket is there,
             else None.
         routes: what answers plain GETs, by path; these paths have no WebSocket.
-        handshake_headers: what is added to the response that opens a WebSocket.
+        handshake_headers: what is added to the response that opens a WebSocket, and to every other one.
         max_connections, max_connections_per_peer, backlog: see `eventstream.http2.serve`.
         idle_frames: a budget for each connection: frames that carry nothing, that are dropped after an error, or that
             have less than 1 KiB and come after the handler has returned. One that is over it is closed. Each other

@@ -46,7 +46,8 @@ from hyperframe.frame import (
 from eventstream import http2
 from eventstream.http2 import StreamError
 from eventstream.http2._h2 import MAX_DECODED_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE, MAX_HEADERS, PREFACE
-from eventstream.http2.server import ServerConnection
+from eventstream.http2.connection import MAX_UNWRITTEN
+from eventstream.http2.server import ServerConnection, Shared
 
 
 def test_close_does_not_wait_for_an_unfinished_handshake(certificate):
@@ -554,13 +555,15 @@ def test_header_list_over_the_limit_is_answered(size, status, end):
         wire = continued(1, [*request(), ("x-large", value)])
         if not end:
             wire = wire[:4] + b"\0" + wire[5:]
-        connection = settled(SettingsFrame(0).serialize(), wire, handler=handler)
+        options = {"refusal_headers": lambda: [("x-id", "7")]}
+        connection = settled(SettingsFrame(0).serialize(), wire, handler=handler, **options)
         await turns()
         (response,) = [frame for frame in written(connection) if isinstance(frame, HeadersFrame)]
         assert (response.stream_id, status_of(response), "END_STREAM" in response.flags) == (1, status, True)
         if status == b"431":
-            date = dict(Decoder().decode(response.data))["date"]
-            assert abs(parsedate_to_datetime(date) - datetime.now(timezone.utc)) < timedelta(minutes=1)
+            fields = dict(Decoder().decode(response.data))
+            assert abs(parsedate_to_datetime(fields["date"]) - datetime.now(timezone.utc)) < timedelta(minutes=1)
+            assert fields["x-id"] == "7"
         assert called == ([1] if status == b"200" else [])
         assert connection._closed is None
         if not end:
@@ -648,6 +651,53 @@ def test_connection_that_fails_is_logged(caplog, monkeypatch):
     run(main())
     (record,) = caplog.records  # and no more in this second
     assert record.getMessage().startswith("a connection from 127.0.0.1 failed: the peer violated HTTP/2")
+
+
+@pytest.mark.parametrize(
+    ("sent", "error", "said"),
+    [
+        (b"", None, "it hung up before it spoke HTTP/2"),
+        (PREFACE[:10], ConnectionResetError(), "it hung up before it spoke HTTP/2"),
+        (PREFACE, ConnectionResetError(), "the connection was lost (ConnectionResetError)"),
+        (PREFACE + SettingsFrame(0).serialize()[:5], None, "the connection was lost"),
+        (
+            PREFACE + SettingsFrame(0).serialize() + GoAwayFrame(0, error_code=ErrorCodes.PROTOCOL_ERROR).serialize(),
+            None,
+            "the peer ended the connection (PROTOCOL_ERROR)",
+        ),
+        (PREFACE + SettingsFrame(0).serialize() + GoAwayFrame(0).serialize(), None, None),
+        (PREFACE + SettingsFrame(0).serialize(), None, None),
+    ],
+    ids=["nothing", "half a preface", "reset", "half a frame", "error", "goodbye", "hung up"],
+)
+def test_connection_that_its_client_ends_is_logged_if_it_failed(caplog, sent, error, said):
+    async def main():
+        connection = ServerConnection(Shared(echo))
+        connection.connection_made(FakeTransport())
+        connection.data_received(sent)
+        connection.connection_lost(error)
+
+    caplog.set_level(logging.INFO, "eventstream.http2")
+    run(main())
+    expected = [] if said is None else [f"a connection from a client failed: {said}"]
+    assert [record.getMessage() for record in caplog.records] == expected
+
+
+def test_connection_that_this_side_ends_is_logged_if_it_failed(caplog):
+    async def main():
+        async with http2.serve(echo, idle_timeout=SOON) as server, raw_client(server) as peer:
+            assert await peer.reader.read(65_536)
+            while await peer.reader.read(65_536):
+                pass
+        connection = settled(SettingsFrame(0).serialize())
+        connection._transport.get_write_buffer_size = lambda: MAX_UNWRITTEN + 1
+        connection._write()
+
+    caplog.set_level(logging.INFO, "eventstream.http2")
+    run(main())
+    silent, deaf = (record.getMessage().partition(" failed: ")[2] for record in caplog.records)
+    assert silent == "it did not speak HTTP/2 in time"
+    assert deaf == "the peer is not reading (ENHANCE_YOUR_CALM)"
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.OK, HTTPStatus.NOT_FOUND])

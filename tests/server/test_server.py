@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from uuid import UUID
 
 import pytest
 from operations import REQUEST, TALK
 from talking import client_of, run, server
 
-from eventstream import ServiceError
+from eventstream import ServiceError, http2
 from eventstream.exceptions import StateError
 
 
@@ -43,6 +45,32 @@ def test_server_serves_once():
                 pass
         with pytest.raises(StateError, match="it serves once"):
             await serving.__aenter__()
+
+    run(main)
+
+
+def test_responses_without_a_handler_have_the_request_id():
+    """Too many headers, and a path without a WebSocket."""
+
+    async def main():
+        async with server(websocket_port=0) as serving:
+            port = int(serving.endpoint.rpartition(":")[2])
+            async with http2.connect("127.0.0.1", port) as connection:
+                fields = {":method": "POST", ":scheme": "http", ":authority": "localhost", ":path": "/"}
+                stream = await connection.request([*fields.items(), *[("x-large", "v" * 14_000)] * 5])
+                refused = await stream.response()
+            assert refused.status == 431
+            port = int(serving.websocket_endpoint.rpartition(":")[2])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head = (await reader.read()).partition(b"\r\n\r\n")[0].decode()
+            writer.close()
+            status, *lines = head.split("\r\n")
+            assert status.startswith("HTTP/1.1 404 ")
+            for fields in (dict(refused.headers), dict(line.split(": ", 1) for line in lines)):
+                assert UUID(fields["x-amzn-requestid"]).version == 4
+                assert fields["x-amzn-request-id"] == fields["x-amzn-requestid"]
+                assert "date" in fields
 
     run(main)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import struct
 from types import SimpleNamespace
 
@@ -186,6 +187,64 @@ def test_server_breaks_off_with_a_peer_that_does(name):
     assert errors == [
         "the connection was lost" if name in ("cut", "reset") else "the peer violated the WebSocket protocol"
     ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "said"),
+    [
+        (b"", None, "it did not send an HTTP/1.1 request"),
+        (PLAIN[:9], None, "it did not send an HTTP/1.1 request"),
+        (b"PRI * HTTP/2.0\r\n", 505, "it did not send an HTTP/1.1 request"),
+        (PLAIN.replace(b"GET", b"POST"), 405, "it sent 'POST', and only GET is answered here"),
+        (HANDSHAKE.replace(b"Version: 13", b"Version: 12"), 426, "its request is no valid WebSocket handshake"),
+        (HANDSHAKE.replace(b"/socket", b"/nowhere"), 404, "nothing is there"),
+        (HANDSHAKE, 101, None),
+        (PLAIN, 200, None),
+    ],
+    ids=["nothing", "half a request", "HTTP/2", "POST", "another version", "another path", "handshake", "page"],
+)
+def test_answers_have_their_headers_and_connections_that_fail_are_logged(caplog, sent, status, said):
+    async def main():
+        serving = websocket.serve(
+            echo,
+            routes={"/": lambda *_: Answer(200, [], b"page")},
+            refuse=lambda path: None if path == "/socket" else "nothing is there",
+            handshake_headers=lambda socket: [("x-id", socket.id)],
+        )
+        async with serving as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            while not server.connections:
+                await asyncio.sleep(0.01)
+            (socket,) = server.connections
+            writer.write(sent)
+            head = b"" if status is None else (await reader.readuntil(b"\r\n\r\n")).lower()
+            writer.close()
+            while server.connections:
+                await asyncio.sleep(0.01)
+            if status is not None:
+                assert head.startswith(b"http/1.1 %d " % status)
+                assert b"\r\nx-id: %b\r\n" % socket.id.encode() in head
+                assert b"\r\ndate: " in head
+
+    caplog.set_level(logging.INFO, "eventstream.websocket")
+    run(main())
+    expected = [] if said is None else [f"a connection from 127.0.0.1 failed: {said}"]
+    assert [record.getMessage() for record in caplog.records] == expected
+
+
+def test_connection_that_the_server_drops_is_not_logged(caplog):
+    async def main():
+        async with websocket.serve(echo) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            while not server.connections:
+                await asyncio.sleep(0.01)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
+
+    caplog.set_level(logging.INFO, "eventstream.websocket")
+    run(main())
+    assert not caplog.records
 
 
 # What follows a request

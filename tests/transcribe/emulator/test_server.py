@@ -252,6 +252,7 @@ def test_defaults(told):
     }
     (_, *address), options = found.served
     assert address == ["127.0.0.1", 0]
+    assert dict(options.pop("refusal_headers")()).keys() == {"x-amzn-requestid", "x-amzn-request-id"}
     assert options == {
         "ssl": None,
         "max_concurrent_streams": MAX_CONCURRENT_STREAMS,
