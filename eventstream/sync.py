@@ -426,7 +426,11 @@ def serving(server: AbstractAsyncContextManager[_T]) -> Iterator[_T]:
 
     Raises:
         OSError: the address cannot be listened on.
+        TypeError: it is not a server, but e.g. its class.
     """
+    if not hasattr(type(server), "__aenter__"):
+        what = f"the class {server.__name__}" if isinstance(server, type) else type(server).__name__
+        raise TypeError(f"expected a server, e.g. Emulator(), not {what}")
     runner = Runner()
     try:
         entered = runner.run(_enter(server))

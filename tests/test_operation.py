@@ -87,7 +87,7 @@ def test_operation_with_an_error_of_another_class(errors):
 @each(
     ("parts", "text"),
     [
-        ({"inputs": json_event("A", str, str, dict)}, "inputs must be Events, not EventKind"),
+        ({"inputs": json_event("A", str, str, str)}, "inputs must be Events, not EventKind"),
         ({"outputs": None}, "outputs must be Events, not NoneType"),
         ({"complete": "Bye"}, "complete must be Completion, not str"),
         ({"request": ["bot"]}, "the request must be a Format, e.g. Strings, not list"),

@@ -344,6 +344,15 @@ def test_runner_begins_again_where_it_could_not(monkeypatch):
     runner.stop()
 
 
+@pytest.mark.parametrize(("what", "name"), [(Server, "the class Server"), ("Emulator", "str")])
+def test_serving_what_is_not_a_server(what, name):
+    with (
+        pytest.raises(TypeError, match=rf"^expected a server, e\.g\. Emulator\(\), not {name}$"),
+        sync.serving(what),
+    ):
+        raise AssertionError("it was served")
+
+
 def test_stream_is_collected_by_a_thread_that_starts_another(monkeypatch):
     """Python collects garbage, and handles signals, in the middle of anything."""
     runner = Runner()
