@@ -155,7 +155,10 @@ class Timeline:
         if result.is_partial:
             return False
         channel = result.channel_id if self._channels > 1 else None
-        before, end = self._final.get(channel, 0.0), result.end_time or 0.0
+        if channel not in self._final and len(self._final) == self._channels:
+            return False  # the audio has no such channel: a peer could name more and more
+        # Nor can it say more than the audio that it was sent.
+        before, end = self._final.get(channel, 0.0), min(result.end_time or 0.0, self._seconds(self._position))
         self._final[channel] = max(before, end)
         return end > before or not self._max_kept  # where nothing is sent again, nothing comes again
 

@@ -150,6 +150,28 @@ def test_timeline_replays_whole_samples(end):
     assert restart.position + sum(map(len, again)) / SECOND == 1.0
 
 
+def test_timeline_takes_nothing_for_final_that_was_not_sent():
+    """What a peer says of the audio may be anything."""
+    timeline = Timeline(FORMAT)
+    timeline.sent(bytes(SECOND))
+    assert timeline.place(event(0, 1e308))
+    assert not timeline.place(event(0, 1e308))
+    restart, again = timeline.restart(ERROR)
+    assert restart == (ERROR, 1.0, 0.0)
+    assert again == []
+
+
+def test_timeline_remembers_no_more_channels_than_there_are():
+    timeline = Timeline(AudioFormat(8_000, channels=2), channels=2)
+    timeline.sent(bytes(4 * SECOND))
+    assert timeline.place(event(0, 1, channel="ch_0"))
+    assert timeline.place(event(0, 1, channel="ch_1"))
+    for number in range(2, 9):
+        assert not timeline.place(event(0, 2, channel=f"ch_{number}"))
+    assert timeline.place(event(0, 2, channel="ch_1"))
+    assert list(timeline._final) == ["ch_0", "ch_1"]
+
+
 def test_timeline_of_compressed_audio():
     timeline = Timeline(AudioFormat(16_000, media_encoding="flac"))
     timeline.sent(bytes(1000))
