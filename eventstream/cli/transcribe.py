@@ -164,7 +164,7 @@ def _microphone(rate: int) -> Generator[Iterator[bytes]]:
             complaint("listening; press Ctrl-C to stop")
             yield heard(stream)
     except sounddevice.PortAudioError as error:
-        raise OSError("the microphone cannot be read") from error
+        raise OSError(f"the microphone cannot be read: {error}") from error
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -232,7 +232,7 @@ def test_microphone_that_fails(run, endpoint, monkeypatch):
     module = types.SimpleNamespace(RawInputStream=fail, PortAudioError=RuntimeError)
     monkeypatch.setitem(sys.modules, "sounddevice", module)
     done = run("transcribe", "mic", "--endpoint", endpoint)
-    assert (done.status, done.err) == (2, "the microphone cannot be read\n")
+    assert (done.status, done.err) == (2, "the microphone cannot be read: no device\n")
 
 
 def test_missing_extras(run, talk, monkeypatch, closed_port):
