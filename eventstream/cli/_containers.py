@@ -42,6 +42,8 @@ def _of_har(data: bytes) -> Iterator[Http]:
                     else _bytes(text)
                 )
                 yield Http(f"{number} {what}", _pairs(message.get("headers")), raw)
+            elif what == "response":  # it was not recorded
+                yield Http(f"{number} {what}", _pairs(message.get("headers")), b"")
 
 
 def _of_cassette(data: bytes) -> Iterator[Http]:

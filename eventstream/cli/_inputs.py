@@ -154,21 +154,26 @@ FORMS = ("raw", "gzip", "base64", "hex", "curl", *CONTAINERS)
 
 def _of_container(form: str, body: Body, name: str) -> Iterator[Recording]:
     total = found = 0
+    lost = None
     try:
         for http in CONTAINERS[form](body.read()):
-            total += 1
             content = http.content
+            total += bool(content)
             is_named = "eventstream" in http.headers.get("content-type", "").lower()
             is_named = is_named or (
                 "event-stream" in http.headers.get("content-type", "").lower() and is_payload(content)
             )
-            if content and (is_named or is_payload(content)):
+            if is_named and not content:
+                lost = http.what
+            elif content and (is_named or is_payload(content)):
                 found += 1
                 yield from _recordings(Body(whole=memoryview(content)), f"{name}#{http.what}", None, http.headers, 1)
     except RecursionError:
         raise UnusableInput(f"{visible(name)}: not a valid {form} file: it is nested too deeply") from None
     except ValueError as error:
         raise UnusableInput(f"{visible(name)}: not a valid {form} file: {visible(str(error))}") from None
+    if not found and lost is not None:
+        raise UnusableInput(f"{visible(name)}#{lost}: the body of this event stream is not recorded")
     if not found:
         raise UnusableInput(f"{visible(name)}: none of the {total} bodies in this {form} file is an event stream")
 

@@ -492,6 +492,19 @@ def test_aliases_of_a_cassette_take_no_memory(tmp_path, item, where):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("content", [{"size": 100}, {"text": ""}], ids=["absent", "empty"])
+def test_har_without_the_body_of_its_event_stream(tmp_path, content):
+    headers = [{"name": "Content-Type", "value": "application/vnd.amazon.eventstream"}]
+    entries = [
+        {"response": {"headers": [], "content": {"text": "{}"}}},
+        {"response": {"headers": headers, "content": content}},
+        {"response": {"headers": []}},
+    ]
+    (tmp_path / "x").write_text(json.dumps({"log": {"entries": entries}}))
+    with pytest.raises(UnusableInput, match=r"/x#2 response: the body of this event stream is not recorded$"):
+        read(tmp_path / "x")
+
+
 def test_aliases_of_interactions_are_bounded(tmp_path):
     text = "interactions: [&a {response: {body: {string: %s}}}%s]"
     (tmp_path / "x").write_text(text % ("x" * (1 << 20), ", *a" * 63))
