@@ -269,6 +269,9 @@ def _serve_http2(
                     await stream.send(piece, timeout=_TIMEOUT)
                 await _await_end(stream)
                 await stream.end()
+            except TimeoutError as error:
+                complaint(f"an answer was cut: {error}")
+                await stream.reset()
             finally:
                 answered.release()
 

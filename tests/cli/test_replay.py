@@ -215,6 +215,29 @@ def test_http2_ends_the_answer_to_an_endless_request(monkeypatch, speaks):
         assert asked.result() == STREAM
 
 
+def test_http2_cuts_an_answer_that_nobody_reads(monkeypatch, capsys, caplog):
+    pytest.importorskip("h2")
+    from eventstream.http2 import ErrorCodes, StreamError, connect
+
+    ports = queue.SimpleQueue()
+    monkeypatch.setattr(replay, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(replay, "_say_address", lambda host, port: ports.put(port))
+
+    async def ask():
+        async with connect("127.0.0.1", ports.get(timeout=10)) as connection:
+            stream = await connection.request(REQUEST)
+            with pytest.raises(StreamError) as raised:
+                await stream.send(bytes(100_000), timeout=10)  # which is not read before the end of the answer
+            return raised.value.code
+
+    with ThreadPoolExecutor() as executor:
+        asked = executor.submit(asyncio.run, ask())
+        replay._serve_http2([(0.0, bytes(100_000))], [], "127.0.0.1", 0, 1)
+        assert asked.result(10) == ErrorCodes.CANCEL
+    assert capsys.readouterr().err == "an answer was cut: the peer took no more data for 0.2 s\n"
+    assert not caplog.records
+
+
 def test_http2_serves_until_it_is_stopped(path):
     pytest.importorskip("h2")
     with served(path, "--http2", count=None) as port:
