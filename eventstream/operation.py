@@ -209,6 +209,8 @@ class Strings:
             raise ValueError(f"{operation}: two parameters have the name {quote(twice[0])} in the WebSocket's query")
 
     def _check(self, value: Mapping[str, str]) -> None:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"the parameters must be a mapping, not {type(value).__name__}")
         known = {*self._labels, *self._query, *self._headers}
         problems = {name: "unknown" for name in value if name not in known}
         problems |= {name: "missing" for name in self._labels if not value.get(name)}

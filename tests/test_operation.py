@@ -99,6 +99,12 @@ def test_operation_with_parts_of_another_class(parts, text):
         replace(TALK, **parts)
 
 
+@each("value", [None, ["bot"], "bot"])
+def test_parameters_that_are_not_a_mapping(value):
+    with pytest.raises(TypeError, match=f"^the parameters must be a mapping, not {type(value).__name__}$"):
+        TALK.request.write(value)
+
+
 def test_completion_with_a_str_is_a_type_error():
     with pytest.raises(TypeError, match=r"^last must be a collection of event types, such as {'Bye'}, not a str$"):
         Completion(last="Bye")

@@ -59,7 +59,8 @@ class Server:
         websocket_ssl: a context with the server's certificate for that port; needed where `ssl` is given.
 
     Raises:
-        ValueError: no operation was given, the region cannot be one, a fault is unknown, or a context is missing.
+        ValueError: no operation was given, the region cannot be one, a fault is unknown, a context is missing, or
+            there is a port for WebSockets, and no operation has a path for them.
         TypeError: an operation or a handler is not one, credentials are not `Credentials`, or limits are not such.
     """
 
@@ -89,6 +90,8 @@ class Server:
             clock=clock,
             max_clock_skew=max_clock_skew,
         )
+        if websocket_port is not None and all(operation.websocket_path is None for operation in handlers):
+            raise ValueError("the port for WebSockets needs an operation with a websocket_path")
         self._prepare(service, host, port, ssl, connections, websocket_port, websocket_ssl)
 
     def _prepare(

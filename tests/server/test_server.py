@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from operations import REQUEST, TALK
-from talking import client_of, run, server
+from talking import client_of, run, server, shout
 
 from eventstream import ServiceError, http2
 from eventstream.exceptions import StateError
+from eventstream.server import Server
 
 
 def test_leaving_the_block_ends_streams_with_an_exception():
@@ -33,6 +35,13 @@ def test_server_with_tls_needs_a_context_for_each_port():
             server(websocket_port=0, **options)
     assert server(ssl=context).websocket_endpoint is None
     assert server(websocket_port=8443, websocket_ssl=context, ssl=context).websocket_endpoint == "wss://127.0.0.1:8443"
+
+
+def test_port_for_websockets_without_an_operation_for_them():
+    talk = replace(TALK, websocket_path=None)
+    with pytest.raises(ValueError, match=r"^the port for WebSockets needs an operation with a websocket_path$"):
+        Server({talk: shout}, credentials=None, websocket_port=0)
+    Server({talk: shout, TALK: shout}, credentials=None, websocket_port=0)
 
 
 def test_server_serves_once():
