@@ -271,6 +271,8 @@ def _pieces(audio: Any, expected: AudioFormat | None) -> AsyncIterator[Buffer]:
 def not_audio(audio: object, hint: str) -> TypeError:
     """Return the error for an object of a type that does not hold audio, with a hint for the caller."""
     name = f"{type(audio).__module__}.{type(audio).__qualname__}"
+    if inspect.isroutine(audio):
+        hint = "call the function: audio is what it returns"
     return TypeError(f"audio must be a path, bytes, an iterable of them or something with read, not {name}; {hint}")
 
 

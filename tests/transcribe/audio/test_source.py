@@ -279,6 +279,14 @@ def test_source_of_something_else(audio):
     assert str(raised.value) == f"audio must be {kinds}, not {name}; an asyncio.Queue is allowed, too"
 
 
+def test_function_in_place_of_what_it_returns():
+    async def frames():
+        yield b""
+
+    with pytest.raises(TypeError, match=r"not builtins\.function; call the function: audio is what it returns$"):
+        Source(frames, None)
+
+
 def test_silence():
     assert PCM.silence(0.1) == bytes(3_200)
     assert AudioFormat(8_000, media_encoding="g711-ulaw").silence(0.01) == b"\xff" * 80
