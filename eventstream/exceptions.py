@@ -341,7 +341,15 @@ class SignatureMismatch(VerificationError):
 
 
 class DateSkew(VerificationError):
-    """The event's date is too far from the verifier's clock."""
+    """The event's date is too far from the verifier's clock.
+
+    Attributes:
+        skew: how far it is from the clock, negative if it is behind; None where it is not a date, or a URL has expired.
+    """
+
+    def __init__(self, index: int | None, reason: str, skew: timedelta | None = None) -> None:
+        super().__init__(index, reason)
+        self.skew = skew
 
 
 class UnexpectedMessage(VerificationError):

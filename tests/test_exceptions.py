@@ -7,6 +7,7 @@ import itertools
 import pickle
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import frames
@@ -79,7 +80,8 @@ SAMPLES = [
     (exceptions.IncompleteStream, (0,), {"offset": 0, "last": None, "expected": frozenset()}),
     (exceptions.VerificationError, (2, "reason"), {"index": 2}),
     (exceptions.SignatureMismatch, (2, "reason"), {"index": 2}),
-    (exceptions.DateSkew, (2, "reason"), {"index": 2}),
+    (exceptions.DateSkew, (2, "reason"), {"index": 2, "skew": None}),
+    (exceptions.DateSkew, (2, "reason", timedelta(seconds=-301)), {"index": 2, "skew": timedelta(seconds=-301)}),
     (exceptions.UnexpectedMessage, (2, "reason"), {"index": 2}),
     (exceptions.StateError, ("text",), {}),
     (

@@ -252,8 +252,10 @@ class Conversation(Generic[_Request, _Response, _In, _Out]):
             while self._session.request is None:
                 await self._receive_events()
         except VerificationError as error:
-            accounts = self._service.accounts
-            refused = signature_error(self.operation, error, channel, accounts, websocket=self._websocket)
+            service = self._service
+            refused = signature_error(
+                *(self.operation, error, service.words(error), channel, service.accounts), websocket=self._websocket
+            )
             raise refused from None
         except InvalidRequest as error:
             if error.problems.keys() & {"method", "path"}:

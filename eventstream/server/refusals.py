@@ -31,6 +31,7 @@ def unknown_operation(operation: Operation[Any, Any, Any, Any], text: str) -> Se
 def signature_error(
     operation: Operation[Any, Any, Any, Any],
     error: VerificationError,
+    text: str,
     channel: ServerChannel,
     accounts: Mapping[str, Credentials] | None,
     *,
@@ -41,6 +42,7 @@ def signature_error(
     Args:
         operation: what the request asks for.
         error: what is wrong with the signature.
+        text: what the client is told.
         channel: the request.
         accounts: whose signatures are accepted, by their access keys.
         websocket: whether the signature is in the query.
@@ -58,7 +60,7 @@ def signature_error(
         account = (accounts or {}).get(access_key[1])
         known = account is not None and account.has_token(fields.get("x-amz-security-token"))
         code = "IncompleteSignatureException" if known else "UnrecognizedClientException"
-    return _error(operation, 403, code, str(error))
+    return _error(operation, 403, code, text)
 
 
 def _from_query(path: str) -> dict[str, str]:

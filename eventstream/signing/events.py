@@ -367,7 +367,7 @@ class EventVerifier:
         if self._max_skew is not None:
             skew = date - now
             if abs(skew) > self._max_skew:
-                raise DateSkew(self._index, describe_skew(skew, self._max_skew))
+                raise DateSkew(self._index, describe_skew(skew, self._max_skew), skew * MILLISECOND)
         inner = None
         if payload:
             max_headers, max_payload = self._limits

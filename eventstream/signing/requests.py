@@ -321,7 +321,7 @@ def verify_request(
     )
     skew = date - clock()
     if max_clock_skew is not None and abs(skew) > max_clock_skew:
-        raise _refusal(DateSkew, describe_skew(skew // MILLISECOND, max_clock_skew // MILLISECOND))
+        raise DateSkew(None, describe_skew(skew // MILLISECOND, max_clock_skew // MILLISECOND), skew)
     return request
 
 
@@ -460,7 +460,7 @@ def verify_presigned(
     if max_clock_skew is not None:
         age = clock() - date
         if age < -max_clock_skew:
-            raise _refusal(DateSkew, describe_skew(-age // MILLISECOND, max_clock_skew // MILLISECOND))
+            raise DateSkew(None, describe_skew(-age // MILLISECOND, max_clock_skew // MILLISECOND), -age)
         late = age - timedelta(seconds=expires)
         if late >= timedelta(0):
             raise _refusal(DateSkew, f"it expired {late / timedelta(seconds=1):.3f} s ago")

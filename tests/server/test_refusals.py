@@ -54,7 +54,7 @@ def test_longest_authorization_is_searched_at_once():
         headers = (("authorization", "Credential=" * 5_800),)
 
     def answer():
-        return signature_error(TALK, VerificationError(None, "no"), Request(), {}, websocket=False)
+        return signature_error(TALK, VerificationError(None, "no"), "no", Request(), {}, websocket=False)
 
     error = answer()
     assert takes_at_most(0.5, answer)
@@ -77,7 +77,7 @@ def test_session_token_is_compared_in_constant_time(token, code, monkeypatch):
 
     monkeypatch.setattr("hmac.compare_digest", compare)
     accounts = {"AKID": Credentials("AKID", "secret", "token")}
-    error = signature_error(TALK, VerificationError(None, "no"), Request(), accounts, websocket=False)
+    error = signature_error(TALK, VerificationError(None, "no"), "no", Request(), accounts, websocket=False)
     assert error.code == code
     assert compared == [(token.encode(), b"token")]
 

@@ -399,6 +399,7 @@ def test_date_outside_the_window_is_refused(skew):
         by.verify(message)
     assert str(raised.value) == f"event 0: its date is {abs(skew):.3f} s {side} the clock; 300 s are allowed"
     assert raised.value.index == 0
+    assert raised.value.skew == skew * SECOND
     assert_dead(by, message, raised.value)
 
 
@@ -414,8 +415,9 @@ def test_window_is_configurable():
 @each("window", [timedelta(minutes=5), None])
 def test_date_that_no_calendar_has_is_refused(date, window):
     message = decode(encode({":date": Timestamp(date), ":chunk-signature": bytes(32)}, EVENTS[0]))
-    with pytest.raises(DateSkew, match="event 0: its date is outside the years 1 to 9999"):
+    with pytest.raises(DateSkew, match="event 0: its date is outside the years 1 to 9999") as raised:
         verifier(max_clock_skew=window).verify(message)
+    assert raised.value.skew is None
 
 
 @pytest.mark.parametrize("name", ["max_headers_length", "max_payload_length"])

@@ -349,6 +349,7 @@ def test_request_outside_the_window_is_refused(skew):
     with pytest.raises(DateSkew) as raised:
         verify(headers, clock=at(date - skew * SECOND))
     assert raised.value.index is None
+    assert raised.value.skew == skew * SECOND
     side = "ahead of" if skew > 0 else "behind"
     assert str(raised.value).endswith(f"its date is 301.000 s {side} the clock; 300 s are allowed")
     assert verify(headers, clock=at(date - skew // 301 * 300 * SECOND))
@@ -825,6 +826,7 @@ def test_presigned_url_expires(age, error):
     with pytest.raises(DateSkew, match=error) as raised:
         verify_url(url, clock=clock)
     assert raised.value.index is None
+    assert raised.value.skew == (-age * SECOND if age < 0 else None)
     assert verify_url(url, clock=clock, max_clock_skew=None)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from eventstream import server
-from eventstream.exceptions import DecodeLimitExceeded, IncompleteStream
+from eventstream.exceptions import DateSkew, DecodeLimitExceeded, IncompleteStream
 from eventstream.faults import Fault
 from eventstream.operation import InvalidFrame, Operation
 from eventstream.server.limits import check_count, check_seconds
@@ -20,7 +20,7 @@ from eventstream.transcribe.audio import AudioFormat
 from eventstream.transcribe.emulator.call_analytics import CallAnalytics
 from eventstream.transcribe.emulator.medical_scribe import MedicalScribe
 from eventstream.transcribe.emulator.rules import RULES
-from eventstream.transcribe.emulator.transcription import MedicalTranscription, Transcription
+from eventstream.transcribe.emulator.transcription import MedicalTranscription, Transcription, expired
 from eventstream.transcribe.exceptions import InvalidAudio
 from eventstream.transcribe.model import AudioEvent
 from eventstream.transcribe.operations import (
@@ -211,6 +211,10 @@ class Service(server.Service):
             return NO_END
         if isinstance(error, InvalidFrame):
             return TOO_BIG if error.too_large else NO_TEXT
+        if isinstance(error, DateSkew) and error.skew is not None and error.skew < timedelta(0):
+            assert self.max_clock_skew is not None
+            now = self.clock()
+            return expired(now + error.skew, now, self.max_clock_skew)
         return TOO_BIG if isinstance(error, DecodeLimitExceeded) else super().words(error)
 
     def silence(self) -> str:

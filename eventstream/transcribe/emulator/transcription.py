@@ -186,7 +186,9 @@ class Transcription:
         if limits.max_lead is not None and not self._conversation.unsigned:
             lead = spoken - (self._now() - self._heard_since)
             if lead > limits.max_lead:
-                raise _expired(self._service.clock(), lead, limits.max_lead)
+                signed = self._service.clock()
+                heard = signed + timedelta(seconds=lead)
+                raise BadRequestException(expired(signed, heard, timedelta(seconds=limits.max_lead)))
 
     def _check_channels(self) -> None:
         """Raise the error with which a recogniser ended the stream, now that what it heard before was sent."""
@@ -302,21 +304,20 @@ class _Channel:
             self._release(self._recogniser)
 
 
-def _expired(signed: datetime, lead: float, valid: float) -> BadRequestException:
-    """Return the service's error for audio whose signature will have expired when its turn comes.
+def expired(signed: datetime, now: datetime, valid: timedelta) -> str:
+    """Return the service's words for a signature that has expired, or will have when the turn of its audio comes.
 
     The words are those that users quote, e.g. https://github.com/awslabs/amazon-transcribe-streaming-sdk/issues/17.
 
     Args:
         signed: when it was signed.
-        lead: seconds until its turn comes.
-        valid: seconds for which a signature is valid.
+        now: when its turn comes.
+        valid: how long a signature is valid.
     """
-    heard = signed + timedelta(seconds=lead)
-    moments = signed, heard - timedelta(seconds=valid), heard
-    times = [f"{moment.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}" for moment in moments]
-    how_long = f"{valid / 60:g} min" if valid % 60 == 0 else f"{valid:g} s"
-    return BadRequestException("Signature expired: {} is now earlier than {} ({} - {}.)".format(*times, how_long))
+    times = [f"{moment.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}" for moment in (signed, now - valid, now)]
+    seconds = valid.total_seconds()
+    how_long = f"{seconds / 60:g} min" if seconds % 60 == 0 else f"{seconds:g} s"
+    return "Signature expired: {} is now earlier than {} ({} - {}.)".format(*times, how_long)
 
 
 def _discard(unwanted: Callable[[_T], object], worked: Future[_T]) -> None:

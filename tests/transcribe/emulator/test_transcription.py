@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import struct
 import sys
 import threading
@@ -440,15 +441,39 @@ def test_authorization_that_is_none(run, client, authorization, code):
     run(main)
 
 
-def test_request_of_another_time(run, client):
-    async def main():
-        def tomorrow():
-            return datetime.now(timezone.utc) + timedelta(days=1)
+EXPIRED = r"Signature expired: \d{8}T\d{6}Z is now earlier than \d{8}T\d{6}Z \(\d{8}T\d{6}Z - 5 min\.\)"
 
-        async with Emulator(clock=tomorrow) as emulator, client(emulator) as peer:
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(1, EXPIRED), (-1, r"the request: its date is 86\d{3}\.\d{3} s ahead of the clock; 300 s are allowed")],
+)
+def test_request_of_another_time(run, client, days, words):
+    async def main():
+        def another_day():
+            return datetime.now(timezone.utc) + timedelta(days=days)
+
+        async with Emulator(clock=another_day) as emulator, client(emulator) as peer:
             error = await peer.refused()
             assert (error.status_code, error.code) == (403, "InvalidSignatureException")
-            assert "behind the clock" in error.message
+            assert re.fullmatch(words, error.message)
+
+    run(main)
+
+
+def test_event_that_has_expired(run, client):
+    """When it comes, the emulator's clock is 6 minutes later than that of its client."""
+
+    async def main():
+        late = [timedelta()]
+        served = Emulator(clock=lambda: datetime.now(timezone.utc) + late[-1])
+        async with served as emulator, client(emulator) as peer:
+            stream = await peer.open()
+            late.append(timedelta(minutes=6))
+            await stream.audio(CHUNK)
+            error = await stream.receive_error()
+            assert type(error) is BadRequestException
+            assert re.fullmatch(EXPIRED, error.message)
 
     run(main)
 
