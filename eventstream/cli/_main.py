@@ -80,8 +80,11 @@ class _Group(click.Group):
 
 
 def _refuse_misspelt(name: str) -> None:
-    """Refuse what is not a file, but is called nearly like a subcommand."""
-    if meant := suggestion(name, SUBCOMMANDS):
+    """Refuse what is not a file, but is called nearly like a subcommand, or is a mere word."""
+    meant = suggestion(name, SUBCOMMANDS)
+    if not meant and name.isalpha():
+        meant = "; --help lists the commands"
+    if meant:
         raise click.UsageError(f"{visible(name)} is neither a command nor a file{meant}")
 
 

@@ -64,6 +64,13 @@ def test_misspelt_subcommand(run, tmp_path, monkeypatch, word, meant):
     assert run(word).out.startswith(f"{word}:")
 
 
+def test_word_that_is_nothing(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("help")
+    assert done.status == 2
+    assert "help is neither a command nor a file; --help lists the commands" in done.err
+
+
 def test_missing_file_is_not_a_misspelt_subcommand(run):
     assert run("missing.bin") == (2, "", "missing.bin: No such file or directory\n")
 
