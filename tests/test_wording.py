@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "eventstream"
 OWN = {"eventstream", "__future__"}
 QUOTED = {
     "adapters/amazon_transcribe.py": "Python's words for a value of a header, in the library's class",
+    "cli/transcribe.py": "PortAudio's reason why there is no microphone, for which only it knows what to do",
     "credentials.py": "botocore's reason why it has no credentials, for which only it knows what to do",
     "http2/client.py": "OpenSSL's name of one alert, for which test_proxy has a server that sends it",
 }
