@@ -157,6 +157,22 @@ def test_ends_talk_to_each_other():
     run(main)
 
 
+def test_compressed_audio_is_that_of_the_first_channel():
+    """The scripted recogniser takes it as it came, and hears no channels in it."""
+
+    async def main():
+        async with Emulator(recogniser=Scripted("One two three.")) as emulator:
+            parameters = {**REQUIRED, "media_encoding": "flac"}
+            async with client_of(emulator).start_call_analytics_stream_transcription(**parameters) as stream:
+                await stream.send(CONFIGURATION)
+                await stream.send_audio(bytes(800))
+                await stream.end_audio()
+                found = [(event.participant_role, event.transcript) async for event in stream if not event.is_partial]
+            assert found == [("CUSTOMER", "One")]
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     ("events", "text"),
     [

@@ -145,7 +145,9 @@ class Transcription:
         except ImportError as error:
             raise BadRequestException(f"This emulator has no decoder: {error}.") from None
         self._bytes_per_second = format.bytes_per_second
-        for number in range(self._audio.count) if self._audio.count > 1 else [None]:
+        # Where channels are identified, audio of one, such as compressed audio as it came, is that of the first.
+        has_numbers = self._audio.count > 1 or request.enable_channel_identification
+        for number in range(self._audio.count) if has_numbers else [None]:
             recogniser = await self._work(self._service.recogniser, request, unwanted=self._service.release)
             results = ChannelResults(request, self._session_id, number, self._analysed)
             self._channels.append(_Channel(recogniser, results, self._service.release))
