@@ -369,7 +369,7 @@ def iter_payload_text(
         DecodeError: the text is not valid in that encoding, or ends in the middle of a character; its `offset` is that
             of the message in which the invalid sequence begins.
         ServiceError: a message is an ``exception`` or an ``error``.
-        LookupError: the encoding is unknown.
+        LookupError: the encoding is unknown, or not one of text.
         TypeError: the messages are something else, e.g. bytes.
     """
     return _texts(_PayloadText(encoding, event_types), messages)
@@ -461,6 +461,7 @@ class _PayloadText:
 
     def __init__(self, encoding: str, event_types: Collection[str] | None) -> None:
         check_event_types("event_types", event_types)
+        "".encode(encoding)  # refuses what encodes no text, such as base64
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._encoding = encoding
         self._event_types = None if event_types is None else frozenset(event_types)
@@ -486,8 +487,8 @@ class _PayloadText:
         pending = len(self._decoder.getstate()[0])
         try:
             text = self._decoder.decode(payload, final)
-        except UnicodeDecodeError as error:
-            where = self._begun if error.start < pending else offset
+        except UnicodeError as error:  # without a position where UTF-16 or UTF-32 lacks its byte order mark
+            where = self._begun if getattr(error, "start", 0) < pending else offset
             raise DecodeError(where, f"the payloads are not {self._encoding} text") from error
         if len(self._decoder.getstate()[0]) <= len(payload):
             self._begun = offset

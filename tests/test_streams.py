@@ -1101,6 +1101,17 @@ def test_payload_text_that_is_invalid_names_its_message(parts, bad):
     assert "".join(got) == b"".join(parts).decode(errors="ignore")[: len("".join(got))]
 
 
+@each("encoding", ["utf-16", "utf-32"])
+@each(("parts", "bad"), [([b"no byte order mark"], 0), ([b"", b"n", b"o byte order mark"], 1)])
+def test_payload_text_without_its_byte_order_mark_is_invalid(encoding, parts, bad):
+    """Of which Python's decoders do not say where it is missing."""
+    got, raised = texts_of(payloads(*parts), encoding)
+    assert got == []
+    assert type(raised) is DecodeError
+    assert raised.offset == sum(len(event("Records", part)) for part in parts[:bad])
+    assert f"the payloads are not {encoding} text" in str(raised)
+
+
 def test_payload_text_raises_what_the_service_reports():
     failure = eventstream.Message({":message-type": "exception", ":exception-type": "Throttled"}, b"slow down")
     for options in ({}, {"event_types": {"Records"}}):
@@ -1112,8 +1123,9 @@ def test_payload_text_raises_what_the_service_reports():
 
 @pytest.mark.parametrize("function", [iter_payload_text, iter_payload_lines, aiter_payload_text, aiter_payload_lines])
 def test_payload_text_arguments(function):
-    with pytest.raises(LookupError):
-        function([], "no-such-encoding")
+    for encoding in ("no-such-encoding", "base64", "rot13"):
+        with pytest.raises(LookupError):
+            function([], encoding)
     text = r"^event_types must be a collection of event types, such as {'Records'}, not a str$"
     with pytest.raises(TypeError, match=text):
         function([], event_types="Records")
