@@ -155,12 +155,15 @@ def request_signature(
 
 
 def _check_credentials(credentials: object) -> None:
+    """Check that a request can be signed with these. To verify one, no more than the secret key is needed."""
     if not isinstance(credentials, Credentials):
         name = f"{type(credentials).__module__}.{type(credentials).__qualname__}"
         raise TypeError(
             f"credentials must be eventstream.signing.Credentials, not {name}; eventstream.credentials.resolve makes "
             "them of botocore's"
         )
+    if not (credentials.access_key and credentials.secret_key):
+        raise ValueError("the credentials are empty: they need an access key and a secret key")
 
 
 def _listed(headers: _Pairs) -> list[tuple[str, str]]:
@@ -243,8 +246,8 @@ def sign_request(
         The headers to send, and the signature, 32 bytes: the seed of an `EventSigner`.
 
     Raises:
-        ValueError: there is neither ``host`` nor ``:authority``, or they differ; or a value has several lines; or the
-            path does not begin with a slash, or is not encoded.
+        ValueError: there is neither ``host`` nor ``:authority``, or they differ; or a value has several lines; the
+            path does not begin with a slash, or is not encoded; or a key is empty.
         TypeError: the credentials are not `Credentials`; the headers are a mapping, or hold bytes; or the clock gave a
             naive datetime.
     """
@@ -351,7 +354,7 @@ def presign_url(
 
     Raises:
         ValueError: it is not such a URL, or has a user, a fragment, a signature, or a parameter twice; `expires` is out
-            of bounds; or ``host`` is among the headers, or a value of several lines.
+            of bounds; ``host`` is among the headers, or a value of several lines; or a key is empty.
         TypeError: as for `sign_request`.
     """
     _check_credentials(credentials)

@@ -754,6 +754,15 @@ def test_headers_of_another_type_are_told_what_they_should_be(headers, text):
             call()
 
 
+@pytest.mark.parametrize("keys", [("", SECRET), ("AKIDEXAMPLE", "")])
+def test_empty_keys_sign_nothing(keys):
+    text = r"^the credentials are empty: they need an access key and a secret key$"
+    with pytest.raises(ValueError, match=text):
+        sign_request(Credentials(*keys), REGION, SERVICE, "POST", "/", [("host", "example.com")])
+    with pytest.raises(ValueError, match=text):
+        presign(credentials=Credentials(*keys))
+
+
 def test_credentials_of_another_library_are_told_how_to_become_ours():
     from botocore.credentials import Credentials as Keys
 
