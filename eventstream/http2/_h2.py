@@ -40,7 +40,8 @@ try:
     )
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        "eventstream.http2 needs h2: install eventstream-codec with its extra [http2], [client], [server] or [emulator]",
+        "eventstream.http2 needs h2: install eventstream-codec with its extra [http2], [client], [server] or "
+        "[emulator]",
         name=error.name,
     ) from error
 
