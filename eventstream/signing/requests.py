@@ -247,15 +247,13 @@ def sign_request(
 
     Raises:
         ValueError: there is neither ``host`` nor ``:authority``, or they differ; or a value has several lines; the
-            path does not begin with a slash, or is not encoded; or a key is empty.
+            path does not begin with a slash; or a key is empty.
         TypeError: the credentials are not `Credentials`; the headers are a mapping, or hold bytes; or the clock gave a
             naive datetime.
     """
     _check_credentials(credentials)
-    if (path and path[0] not in "/?") or _NO_URL.search(path):
-        raise ValueError(
-            f"the path {in_quotes(path)} must be as it is sent: without scheme and host, from the slash, and encoded"
-        )
+    if path and path[0] not in "/?":
+        raise ValueError(f"the path {in_quotes(path)} must be as it is sent: without scheme and host, from the slash")
     stamp = amz_date(EPOCH + (clock() - EPOCH))  # in UTC; astimezone would take a naive one for local time
     sent = [(name, value) for name, value in _listed(headers) if name.lower() not in _ADDED]
     sent.append(("x-amz-date", stamp))
