@@ -6,8 +6,8 @@
 source "$(dirname "$0")/common.sh"
 interpreter=${FREE_THREADED_PYTHON:-}
 if [[ -z $interpreter ]]; then
-  interpreter=$environments/free-threaded/bin/python3.13t
-  [[ -e $interpreter ]] || tools/sanitize/free_threaded.sh "$environments/free-threaded" || missing "there is no such Python"
+  interpreter=$environments/free-threaded-python/bin/python3
+  [[ -e $interpreter ]] || tools/sanitize/free_threaded.sh "${interpreter%/bin/*}" || missing "there is no such Python"
 fi
 suppressions=$(dirname "$(dirname "$interpreter")")/suppressions.txt  # the interpreter's own, which come with its source
 
