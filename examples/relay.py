@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
 from functools import partial
@@ -26,8 +27,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from eventstream import ServiceError
-from eventstream.transcribe.client import TranscribeClient
+from eventstream.transcribe.client import ConfigurationError, TranscribeClient
 from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Emulator
+
+HOSTS = ("127.0.0.1", "localhost")
+"""What this server is called. A page under another name that resolves to it would have the same origin."""
 
 PAGE = """<!doctype html>
 <title>Captions</title>
@@ -74,9 +78,9 @@ async def heard(browser: ServerConnection) -> AsyncIterator[bytes]:
 async def relay(client: TranscribeClient, browser: ServerConnection) -> None:
     """Transcribe what one browser sends, until it leaves."""
     assert browser.request is not None
-    [rate] = parse_qs(urlsplit(browser.request.path).query).get("rate", ["48000"])
     with suppress(ConnectionClosed):
         try:
+            [rate] = parse_qs(urlsplit(browser.request.path).query).get("rate", ["48000"])
             events = client.transcribe(
                 heard(browser),
                 language_code="en-US",
@@ -90,10 +94,11 @@ async def relay(client: TranscribeClient, browser: ServerConnection) -> None:
                     for result in event.transcript.results:
                         told = {"text": result.alternatives[0].transcript, "partial": result.is_partial}
                         await browser.send(json.dumps(told))
-        except (ServiceError, ValueError) as error:  # the request or the audio is not what the service takes
-            await browser.send(json.dumps({"error": str(error)}))
-        except (EOFError, OSError):  # the service was not reached, or the transcription is not complete
+        except (ServiceError, ConfigurationError, EOFError, OSError) as error:
+            print(error, file=sys.stderr)  # and not in the browser: it may name this server's account and files
             await browser.send(json.dumps({"error": "The transcription broke off."}))
+        except ValueError as error:  # the rate, or the audio
+            await browser.send(json.dumps({"error": str(error)}))
 
 
 def admit(browser: ServerConnection, request: Request) -> Response | None:
@@ -106,7 +111,8 @@ def admit(browser: ServerConnection, request: Request) -> Response | None:
         return response
     if path != "/audio":
         return browser.respond(HTTPStatus.NOT_FOUND, "There are a page at / and a WebSocket at /audio.\n")
-    if urlsplit(request.headers.get("Origin", "")).netloc != request.headers["Host"]:
+    host = request.headers.get("Host", "")
+    if host.partition(":")[0] not in HOSTS or request.headers.get("Origin", "").partition("://")[2] != host:
         return browser.respond(HTTPStatus.FORBIDDEN, "Only this server's page may use it.\n")
     return None
 

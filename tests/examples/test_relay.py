@@ -45,9 +45,12 @@ async def relaying(**options):
             yield emulator, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-def opening(address, query="?rate=16000", origin=None):
-    """Open what the page opens."""
-    return connect(f"ws://{address}/audio{query}", origin=origin or f"http://{address}")
+def opening(address, query="?rate=16000", name=None, origin=None):
+    """Open what the page opens, under the name that it was loaded from."""
+    host, port = address.split(":")
+    authority = f"{name or host}:{port}"
+    origin = origin or f"http://{authority}"
+    return connect(f"ws://{authority}/audio{query}", origin=origin, host=host, port=int(port))
 
 
 def run(main):
@@ -80,7 +83,8 @@ def test_browser_gets_captions():
     [
         ("?rate=7", {}, "media_sample_rate_hertz: 7 (allowed: 8000 to 48000)"),
         ("?rate=fast", {}, "invalid literal for int() with base 10: 'fast'"),
-        ("?rate=16000", {"faults": ["exception:BadRequestException@1"]}, "BadRequestException: "),
+        ("?rate=8000&rate=16000", {}, "too many values to unpack"),
+        ("?rate=16000", {"faults": ["exception:BadRequestException@1"]}, "The transcription broke off."),
         ("?rate=16000", {"faults": ["early-end@1"]}, "The transcription broke off."),
     ],
 )
@@ -105,11 +109,14 @@ def test_browser_that_leaves_ends_the_transcription():
     run(main)
 
 
-def test_page_of_another_site_is_refused():
+@pytest.mark.parametrize("options", [{"origin": "http://elsewhere.example"}, {"name": "elsewhere.example"}])
+def test_page_of_another_site_is_refused(options):
+    """Also if its name resolves to this machine."""
+
     async def main():
         async with relaying() as (emulator, address):
             with pytest.raises(InvalidStatus) as refused:
-                await spoken(address, origin="http://elsewhere.example")
+                await spoken(address, **options)
             assert refused.value.response.status_code == 403
             assert emulator.statistics.streams == 0
 
