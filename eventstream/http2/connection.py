@@ -49,6 +49,7 @@ FRAMES_PER_TURN = 64
 LOST_TLS = AttributeError
 """What asyncio's TLS raises before Python 3.11 once it has lost the connection, which it tells a turn later."""
 
+_CLOSED = "this side closed the connection"
 _NO_BUFFER = memoryview(b"")
 
 
@@ -334,10 +335,10 @@ class Connection(asyncio.BufferedProtocol):
     async def close(self) -> None:
         """Cancel the streams that are open, say goodbye, and wait until the connection is closed, at most 2 s."""
         for flow in list(self._flows.values()):
-            flow.reset(ErrorCodes.NO_ERROR if flow.lingering else ErrorCodes.CANCEL)
+            flow.reset(ErrorCodes.NO_ERROR if flow.lingering else ErrorCodes.CANCEL, _CLOSED)
         if self._closed is None:
             self._h2.go_away()
-            self._disconnect(StreamError("this side closed the connection", ErrorCodes.NO_ERROR, remote=False))
+            self._disconnect(StreamError(_CLOSED, ErrorCodes.NO_ERROR, remote=False))
         try:
             await asyncio.wait([self._lost])
         except asyncio.CancelledError:

@@ -135,12 +135,12 @@ class Flow:
 
     # The end
 
-    def reset(self, code: int) -> None:
-        """Cut the stream short, unless both directions have ended or it was cut before."""
+    def reset(self, code: int, why: str = "this side reset the stream") -> None:
+        """Cut the stream short, unless both directions have ended or it was cut before; later calls say why."""
         if self.error is None and not (self.ended and self.peer_ended):
             self.connection.reset_stream(self.id, code)
             self.received = b""
-            self.fail(StreamError("this side reset the stream", code, remote=False))
+            self.fail(StreamError(why, code, remote=False))
 
     def linger(self) -> None:
         """Let the peer finish, after this side has; if it takes too long, reset the stream."""

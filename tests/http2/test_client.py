@@ -93,7 +93,10 @@ def test_connection_that_the_server_drops():
 def test_connection_that_was_left_says_so():
     async def main():
         async with pair(echo) as (_, connection):
-            pass
+            stream = await connection.request(request())
+        for call in (stream.send(b"more"), stream.receive()):
+            with pytest.raises(StreamError, match=r"^this side closed the connection \(CANCEL\)$"):
+                await call
         with pytest.raises(StreamError, match=r"^this side closed the connection \(NO_ERROR\)$") as raised:
             await connection.request(request())
         assert not raised.value.remote
