@@ -71,6 +71,12 @@ def test_word_that_is_nothing(run, tmp_path, monkeypatch):
     assert "help is neither a command nor a file; --help lists the commands" in done.err
 
 
+def test_wrong_usage_cannot_control_the_terminal(run):
+    """A shell's pattern gives names of files, of which one is too many here."""
+    done = run("extract", "one", "two\x1b[31m")
+    assert (done.status, "unexpected extra argument (two\\x1b[31m)" in done.err, "\x1b" in done.err) == (2, True, False)
+
+
 def test_missing_file_is_not_a_misspelt_subcommand(run):
     assert run("missing.bin") == (2, "", "missing.bin: No such file or directory\n")
 

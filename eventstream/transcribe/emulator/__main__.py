@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eventstream._text import quote
+from eventstream._text import quote, visible
 from eventstream.transcribe.emulator import options as command_line
 from eventstream.transcribe.emulator.recogniser import RecogniserFactory, load_recogniser
 from eventstream.transcribe.emulator.scripted import Scripted
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None, *, program: str = _PROGRAM) -> int:
                 signal.signal(number, handler)
             getattr(recogniser, "close", lambda: None)()
     except (ImportError, OSError, ValueError) as error:
-        print(f"emulator: {error}", file=sys.stderr)
+        print(f"emulator: {visible(str(error))}", file=sys.stderr)
         return 2
     except MemoryError:
         print("emulator: out of memory", file=sys.stderr)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from eventstream._text import visible
 from eventstream.faults import Fault
 from eventstream.http2 import Budget
 from eventstream.server import ConnectionLimits
@@ -55,7 +56,9 @@ def _shifted(offset: timedelta) -> datetime:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and not also every option that there is."""
-        self.exit(2, f"usage: {self.prog} [OPTION]... (see {self.prog} --help)\n{self.prog}: error: {message}\n")
+        self.exit(
+            2, f"usage: {self.prog} [OPTION]... (see {self.prog} --help)\n{self.prog}: error: {visible(message)}\n"
+        )
 
 
 def parse(program: str, arguments: list[str] | None) -> argparse.Namespace:

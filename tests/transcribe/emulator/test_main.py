@@ -159,6 +159,16 @@ def test_script_that_is_wrong_is_named(script, said, tmp_path, capsys):
     assert capsys.readouterr().err.startswith(f"emulator: {path}: {said}")
 
 
+def test_names_cannot_control_the_terminal(tmp_path, capsys):
+    path = tmp_path / "script\x1b[31m"
+    path.write_bytes(b"\xff")
+    assert command(["--script", str(path)]) == 2
+    assert capsys.readouterr().err == f"emulator: {tmp_path / 'script'}\\x1b[31m: it is not UTF-8, at byte 0\n"
+    with pytest.raises(SystemExit):
+        command(["one\x1b[31m"])
+    assert capsys.readouterr().err.endswith("error: unrecognized arguments: one\\x1b[31m\n")
+
+
 class NotServed(Exception):
     pass
 
