@@ -141,7 +141,7 @@ def _run(arguments: list[str] | None) -> int:
         status: Any = _group.main(arguments, prog_name="eventstream", standalone_mode=False, color=color)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.message = visible(error.message)  # which may be about names of files
+        vars(error)["message"] = visible(error.message)  # which may be about names of files; to types it is final
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
