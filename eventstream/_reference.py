@@ -97,6 +97,7 @@ _INTEGERS: dict[HeaderType, tuple[struct.Struct, type[int]]] = {
     HeaderType.LONG: (struct.Struct(">q"), Long),
     HeaderType.TIMESTAMP: (struct.Struct(">q"), Timestamp),
 }
+_INTEGER_CLASSES = [(type_, class_) for type_, (_, class_) in reversed(_INTEGERS.items()) if class_ is not int]
 
 _NO_CHUNK = memoryview(b"")
 
@@ -180,8 +181,8 @@ def _encode_value(name: str, value: HeaderInput) -> bytes:
         except UnicodeEncodeError:
             raise InvalidHeaderValue(name, "lone surrogates cannot be encoded as UTF-8") from None
     if _is_a(value, int):
-        for type_, (_, class_) in reversed(_INTEGERS.items()):
-            if class_ is not int and _is_a(value, class_):
+        for type_, class_ in _INTEGER_CLASSES:
+            if _is_a(value, class_):
                 return _encode_integer(name, type_, value)
         return _encode_integer(name, HeaderType.INTEGER, value)
     if _is_a(value, datetime.datetime):
