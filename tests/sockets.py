@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import struct
 
 from websockets.asyncio.client import connect as library_client
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
 
 from eventstream.operation import InvalidFrame
+
+TELLS_METHODS = "method" in {field.name for field in dataclasses.fields(Request)}
+"""Whether the library tells the method of a request: otherwise it refuses all but GET itself."""
 
 
 class Peer:

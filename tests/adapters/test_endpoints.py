@@ -15,7 +15,7 @@ from adapters.test_operations import example
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.endpoint_provider import EndpointProvider
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from eventstream.adapters import boto3
 from eventstream.adapters._endpoints import Endpoints, endpoints_of
@@ -53,8 +53,12 @@ def test_endpoint_of_an_operation_is_botocores(monkeypatch, service, name):
         for fips, dualstack in product((False, True), repeat=2):
             monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", str(fips).lower())
             monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", str(dualstack).lower())
+            try:
+                theirs = url_called(service, region, use_fips_endpoint=fips, use_dualstack_endpoint=dualstack)
+            except BotoCoreError:  # older versions know no dual-stack hosts in some partitions
+                assert dualstack
+                continue
             ours = Client(region, credentials=CREDENTIALS).endpoint_of(operation)
-            theirs = url_called(service, region, use_fips_endpoint=fips, use_dualstack_endpoint=dualstack)
             assert theirs.startswith(ours + "/"), (region, fips, dualstack)
             assert ("-fips." in ours) is fips
             assert ours.removeprefix("https://") in operation.hosts(region)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import http.client
 
 import pytest
 from cases import each
 from http2.loopback import run
-from sockets import HANDSHAKE, PLAIN, answer_to, client_of, echo
+from sockets import HANDSHAKE, PLAIN, TELLS_METHODS, answer_to, client_of, echo
 from websockets.exceptions import InvalidStatus
-from websockets.http11 import Request
 
 from eventstream import websocket
 from eventstream.websocket import Answer
@@ -67,9 +65,6 @@ def test_server_answers_plain_gets(caplog):
     assert seen == [("/?a=1", "1", "127.0.0.1")]
     assert "GET '/broken' failed" in caplog.text
     assert "a connection from 127.0.0.1 failed: There is nothing at /other." in caplog.messages
-
-
-TELLS_METHODS = "method" in {field.name for field in dataclasses.fields(Request)}
 
 
 @each("method", ["POST", "HEAD", "DELETE", "get"])
