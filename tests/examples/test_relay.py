@@ -130,8 +130,9 @@ def test_program_serves_its_page():
             with urlopen(url, timeout=LIMIT) as page:
                 assert page.headers["Content-Type"] == "text/html; charset=utf-8"
                 assert b"/audio?rate=" in page.read()
-            with pytest.raises(HTTPError, match="404"):
+            with pytest.raises(HTTPError, match="404") as raised:
                 urlopen(f"{url}other", timeout=LIMIT)
+            raised.value.close()
             process.send_signal(signal.SIGINT)
             assert process.wait(LIMIT) == 0
         finally:
