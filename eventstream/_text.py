@@ -74,6 +74,11 @@ def shown(value: object) -> str:
     return text if len(raw) <= MAX_SHOWN else raw[:_CUT].decode("utf-8", "ignore") + "..."
 
 
+def class_of(value: object) -> str:
+    """Return the name of a value's class with its module: other libraries have a class of the same name."""
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
 def printable(text: str) -> str:
     """Return the text with everything that is not printable replaced by U+FFFD, so that it stays on one line."""
     return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from codecs import Codec
+
 import pytest
 from cases import each
 
@@ -76,6 +78,11 @@ def test_quote_bytes(data, shown):
 )
 def test_shown(value, shown):
     assert _text.shown(value) == shown
+
+
+@pytest.mark.parametrize(("value", "name"), [(5, "builtins.int"), (Codec(), "codecs.Codec")])
+def test_class_of(value, name):
+    assert _text.class_of(value) == name
 
 
 @pytest.mark.parametrize(("text", "shown"), [("GET /", "GET /"), ("a\r\nb", "a\ufffd\ufffdb"), ("\ud800é", "\ufffdé")])

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from eventstream._partitions import check_region
-from eventstream._text import quote
+from eventstream._text import class_of, quote
 from eventstream._waiting import timeout_after
 from eventstream.faults import Fault, Faults
 from eventstream.http2.listener import Complaints
@@ -97,9 +97,7 @@ class Service:
         if region is not None:
             check_region(region)
         if not isinstance(limits, Limits):
-            raise TypeError(
-                f"limits must be eventstream.server.Limits, not {type(limits).__module__}.{type(limits).__name__}"
-            )
+            raise TypeError(f"limits must be eventstream.server.Limits, not {class_of(limits)}")
         if isinstance(faults, (str, Fault)):
             faults = (faults,)
         if isinstance(accounts, Credentials):

@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes, urlsplit, urlunsplit
 
+from eventstream._text import class_of
 from eventstream._text import quote as in_quotes
 from eventstream.exceptions import DateSkew, SignatureMismatch, VerificationError
 from eventstream.signing._keys import (
@@ -157,10 +158,9 @@ def request_signature(
 def _check_credentials(credentials: object) -> None:
     """Check that a request can be signed with these. To verify one, no more than the secret key is needed."""
     if not isinstance(credentials, Credentials):
-        name = f"{type(credentials).__module__}.{type(credentials).__qualname__}"
         raise TypeError(
-            f"credentials must be eventstream.signing.Credentials, not {name}; eventstream.credentials.resolve makes "
-            "them of botocore's"
+            f"credentials must be eventstream.signing.Credentials, not {class_of(credentials)}; "
+            "eventstream.credentials.resolve makes them of botocore's"
         )
     if not (credentials.access_key and credentials.secret_key):
         raise ValueError("the credentials are empty: they need an access key and a secret key")

@@ -135,7 +135,7 @@ class ServerSocket(Connection):
                 self._place.work()
                 self._server.start(self)
                 return
-            self.complain("its request is no valid WebSocket handshake")
+            self.complain("its request is not a valid WebSocket handshake")
             answer = Answer.text(426, "This path takes WebSockets: the request must be a WebSocket handshake.")
             answer.headers.append(("upgrade", "websocket"))
         self._server_protocol.send_response(self._with_headers(response_of(answer)))

@@ -183,17 +183,24 @@ def test_http2(path):
         assert asyncio.run(ask_twice(port)) == [(200, STREAM)] * 2
 
 
+def asked_once(monkeypatch, ask, stream):
+    """Return what a client gets of a server over HTTP/2 that answers one request, and waits for 0.2 s at most."""
+    ports = queue.SimpleQueue()
+    monkeypatch.setattr(replay, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(replay, "_say_address", lambda host, port: ports.put(port))
+    with ThreadPoolExecutor() as executor:
+        asked = executor.submit(lambda: asyncio.run(ask(ports.get(timeout=10))))
+        replay._serve_http2([(0.0, stream)], [], "127.0.0.1", 0, 1)
+        return asked.result(10)
+
+
 @pytest.mark.parametrize("speaks", [True, False])
 def test_http2_ends_the_answer_to_an_endless_request(monkeypatch, speaks):
     pytest.importorskip("h2")
     from eventstream.http2 import StreamError, connect
 
-    ports = queue.SimpleQueue()
-    monkeypatch.setattr(replay, "_TIMEOUT", 0.2)
-    monkeypatch.setattr(replay, "_say_address", lambda host, port: ports.put(port))
-
-    async def ask():
-        async with connect("127.0.0.1", ports.get(timeout=10)) as connection:
+    async def ask(port):
+        async with connect("127.0.0.1", port) as connection:
             stream = await connection.request(REQUEST)
             found = b""
             while len(found) < len(STREAM):
@@ -209,31 +216,21 @@ def test_http2_ends_the_answer_to_an_endless_request(monkeypatch, speaks):
             assert await stream.receive(10) == b""
             return found
 
-    with ThreadPoolExecutor() as executor:
-        asked = executor.submit(asyncio.run, ask())
-        replay._serve_http2([(0.0, STREAM)], [], "127.0.0.1", 0, 1)
-        assert asked.result() == STREAM
+    assert asked_once(monkeypatch, ask, STREAM) == STREAM
 
 
 def test_http2_cuts_an_answer_that_nobody_reads(monkeypatch, capsys, caplog):
     pytest.importorskip("h2")
     from eventstream.http2 import ErrorCodes, StreamError, connect
 
-    ports = queue.SimpleQueue()
-    monkeypatch.setattr(replay, "_TIMEOUT", 0.2)
-    monkeypatch.setattr(replay, "_say_address", lambda host, port: ports.put(port))
-
-    async def ask():
-        async with connect("127.0.0.1", ports.get(timeout=10)) as connection:
+    async def ask(port):
+        async with connect("127.0.0.1", port) as connection:
             stream = await connection.request(REQUEST)
             with pytest.raises(StreamError) as raised:
                 await stream.send(bytes(100_000), timeout=10)  # which is not read before the end of the answer
             return raised.value.code
 
-    with ThreadPoolExecutor() as executor:
-        asked = executor.submit(asyncio.run, ask())
-        replay._serve_http2([(0.0, bytes(100_000))], [], "127.0.0.1", 0, 1)
-        assert asked.result(10) == ErrorCodes.CANCEL
+    assert asked_once(monkeypatch, ask, bytes(100_000)) == ErrorCodes.CANCEL
     assert capsys.readouterr().err == "an answer was cut: the peer took no more data for 0.2 s\n"
     assert not caplog.records
 

@@ -203,7 +203,7 @@ NOT_ALLOWED = (
         (PLAIN[:9], None, "it did not send an HTTP/1.1 request"),
         (b"PRI * HTTP/2.0\r\n", 505, "it did not send an HTTP/1.1 request"),
         (PLAIN.replace(b"GET", b"POST"), *NOT_ALLOWED),
-        (HANDSHAKE.replace(b"Version: 13", b"Version: 12"), 426, "its request is no valid WebSocket handshake"),
+        (HANDSHAKE.replace(b"Version: 13", b"Version: 12"), 426, "its request is not a valid WebSocket handshake"),
         (HANDSHAKE.replace(b"/socket", b"/nowhere"), 404, "nothing is there"),
         (HANDSHAKE, 101, None),
         (PLAIN, 200, None),

@@ -13,6 +13,7 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
+from eventstream._text import class_of
 from eventstream.transcribe.audio.chunks import aiter_chunks, apieces_of, is_buffer, pieces_of
 from eventstream.transcribe.audio.format import AudioFormat
 from eventstream.transcribe.audio.wav import CutHeader, WavFile, described, open_wav
@@ -270,10 +271,11 @@ def _pieces(audio: Any, expected: AudioFormat | None) -> AsyncIterator[Buffer]:
 
 def not_audio(audio: object, hint: str) -> TypeError:
     """Return the error for an object of a type that does not hold audio, with a hint for the caller."""
-    name = f"{type(audio).__module__}.{type(audio).__qualname__}"
     if inspect.isroutine(audio):
         hint = "call the function: audio is what it returns"
-    return TypeError(f"audio must be a path, bytes, an iterable of them or something with read, not {name}; {hint}")
+    return TypeError(
+        f"audio must be a path, bytes, an iterable of them or something with read, not {class_of(audio)}; {hint}"
+    )
 
 
 async def _each(pieces: Iterable[Buffer]) -> AsyncIterator[Buffer]:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from eventstream import server
+from eventstream._text import class_of
 from eventstream.exceptions import DateSkew, DecodeLimitExceeded, IncompleteStream
 from eventstream.faults import Fault
 from eventstream.operation import InvalidFrame, Operation
@@ -171,8 +172,7 @@ class Service(server.Service):
         max_clock_skew: timedelta | None,
     ) -> None:
         if not isinstance(limits, Limits):
-            what = f"{type(limits).__module__}.{type(limits).__name__}"
-            raise TypeError(f"limits must be eventstream.transcribe.emulator.Limits, not {what}")
+            raise TypeError(f"limits must be eventstream.transcribe.emulator.Limits, not {class_of(limits)}")
         if not callable(recogniser):
             what = type(recogniser).__name__
             raise TypeError(f"recogniser must be a factory, such as Scripted() or load_recogniser(name), not {what}")
