@@ -334,6 +334,31 @@ def test_hash_is_shared_by_the_events_of_a_second(monkeypatch):
     assert len(hashed) == 2
 
 
+def test_hash_of_the_date_is_shared_by_the_events_of_a_millisecond(monkeypatch):
+    """Of all signers, as a busy process signs the events of many streams in a millisecond."""
+    dated = []
+    monkeypatch.setattr(
+        events, "encode_date", lambda date, original=events.encode_date: dated.append(date) or original(date)
+    )
+    moments = [NOON + number * SECOND / 1000 for number in (0, 1, 1, 1, 2)]
+    signers = [signer(clock=at(*moments)) for _ in range(2)]
+    for _ in moments:
+        for by in signers:
+            by.sign(EVENTS[0])
+    noon = Timestamp.from_datetime(NOON)
+    assert dated[-2:] == [noon + 1, noon + 2]
+    assert len(dated) <= 3  # noon itself may have been the date in the test before
+
+
+def test_signers_whose_clocks_differ_take_turns():
+    moments = [NOON, NOON + SECOND / 1000, NOON - timedelta(days=400)]
+    signers = [signer(clock=at(moment)) for moment in moments]
+    verifiers = [verifier(clock=at(moment), max_clock_skew=timedelta(0)) for moment in moments]
+    for event in EVENTS:
+        for by, against in zip(signers, verifiers, strict=True):
+            assert against.verify(decode(by.sign(event))) == decode(event)
+
+
 def test_keys_of_other_days_and_secrets_do_not_pile_up():
     secrets = iter(range(100))
     by = signer(credentials=lambda: Credentials("AKIDEXAMPLE", f"secret {next(secrets)}"))
