@@ -58,8 +58,8 @@ def rows() -> Iterator[Row]:
     targets: dict[int, float | None]
     if HAS_GIL:  # it is held for a message below 64 KiB: then two threads should be about as fast as one
         targets = {918: None, 32 * KIB: 0.9, 64 * KIB: 1.4, 128 * KIB: 1.8, 256 * KIB: 1.8, 1024 * KIB: 1.8}
-    else:  # from 128 KiB on, Python's allocator maps memory anew for each message: threads wait in the system for that
-        targets = {142: 1.8, 918: 1.8, 32 * KIB: 1.8, 64 * KIB: 1.8, 128 * KIB: None, 256 * KIB: None, 1024 * KIB: None}
+    else:
+        targets = dict.fromkeys((142, 918, 32 * KIB, 64 * KIB, 128 * KIB, 256 * KIB, 1024 * KIB), 1.8)
     for length, at_least in targets.items():
         for name, make in (("`decode`", decode), ("`Decoder`", feed), ("`encode`", encode)):
             yield _row(pools, name, make, length, at_least)

@@ -121,11 +121,14 @@ cdef extern from "_shim.h":
     bint es_rewrite_bytes(PyObject *bytes_, const void *data) noexcept
     ctypedef struct es_spares:
         pass
+    const Py_ssize_t ES_MIN_SPARE
     bytes es_new_bytes(es_spares *spares, Py_ssize_t size)
+    void es_drop_spares(es_spares *spares)
     bint es_may_spare(es_spares *spares, Py_ssize_t size) noexcept
     object es_new_view(es_spares *spares, object bytes_, Py_ssize_t start, Py_ssize_t length)
     void es_narrow_view(object view, Py_ssize_t start, Py_ssize_t length) noexcept
     object es_owned(PyObject *owned)
+    void es_keep_forever(object value)
     void es_set_new(PyTypeObject *type, object (*new)(PyTypeObject *, PyObject *, PyObject *))
     bint es_test_and_set(int *flag) noexcept
     void es_clear(int *flag) noexcept
@@ -205,6 +208,9 @@ cdef object LONG = Long
 cdef object TIMESTAMP = Timestamp
 cdef object DATETIME = datetime.datetime
 cdef object MAPPING = Mapping
+
+es_keep_forever(DEFAULT_HEADERS_LIMIT)
+es_keep_forever(DEFAULT_PAYLOAD_LIMIT)
 
 
 cdef list UUID = [None]
@@ -295,11 +301,47 @@ def _crc32_copy(str kernel, target, data, uint32_t crc=0) -> int:
         PyBuffer_Release(&destination)
 
 
-# What the caller is given: small bytes, and views of bytes, are reused once nobody has them any more, see `_shim.h`.
+# What the caller is given: bytes, and views of bytes, are reused once nobody has them any more, see `_shim.h`.
 
-cdef es_spares spare_payloads
-cdef es_spares spare_frames
+cdef enum:
+    PAYLOADS, FRAMES, BYTES_KINDS
+
+cdef es_spares spare_bytes[BYTES_KINDS]
 cdef es_spares spare_views
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Spares:
+    """Those of one thread."""
+
+    cdef es_spares bytes_[BYTES_KINDS]
+
+    def __dealloc__(self):
+        cdef int kind
+        for kind in range(<int> BYTES_KINDS):
+            es_drop_spares(&self.bytes_[kind])
+
+
+cdef inline bytes new_bytes(int kind, Py_ssize_t length):
+    """The caller writes the content. The bytes must not be resized."""
+    if not ES_CACHE_PER_THREAD:
+        return es_new_bytes(&spare_bytes[kind], length)
+    if length < ES_MIN_SPARE:
+        return PyBytes_FromStringAndSize(NULL, length)
+    return es_new_bytes(&(<_Spares> own_of_thread(_Spares)).bytes_[kind], length)
+
+
+cdef object own_of_thread(type class_):
+    """Return the object of this class that is for this thread. Without the GIL, threads that share one would wait for
+    each other."""
+    cdef PyObject *objects = PyThreadState_GetDict()  # borrowed; the interpreter clears it when the thread ends
+    if objects == NULL:
+        return class_()  # pragma: no cover (it has one, since it runs code of Python)
+    own = (<dict> objects).get(class_)
+    if own is None:
+        own = (<dict> objects)[class_] = class_()
+    return own
 
 
 # Bytes from the caller
@@ -1328,7 +1370,7 @@ cdef inline bytes new_frame(
     size_t payload_length,
     Headers remembered,
 ):
-    cdef bytes frame = es_new_bytes(&spare_frames, MIN_MESSAGE_LENGTH + headers_length + payload_length)
+    cdef bytes frame = new_bytes(FRAMES, MIN_MESSAGE_LENGTH + headers_length + payload_length)
     write_frame(<uint8_t *> PyBytes_AS_STRING(frame), headers, headers_length, payload, payload_length, remembered)
     return frame
 
@@ -1668,7 +1710,7 @@ cdef Message read_frame(_HeaderCache cache, const uint8_t *frame, Prelude *prelu
     if ES_ADDRESS_SANITIZER:
         owner = exactly(&frame, prelude.total_length)
     if payload is None:
-        payload = es_new_bytes(&spare_payloads, length)
+        payload = new_bytes(PAYLOADS, length)
         target = <uint8_t *> PyBytes_AS_STRING(payload)
     computed = check_frame_releasing(frame, head_length, target, length)
     return checked_message(
@@ -1686,19 +1728,7 @@ cdef _HeaderCache decode_cache = _HeaderCache()
 
 
 cdef inline _HeaderCache cache_for_decode():
-    return cache_of_thread() if ES_CACHE_PER_THREAD else decode_cache
-
-
-cdef _HeaderCache cache_of_thread():
-    """Return the cache of this thread: without the GIL, threads that share one would wait for each other."""
-    cdef PyObject *own = PyThreadState_GetDict()  # borrowed; the interpreter clears it when the thread ends
-    if own == NULL:
-        return _HeaderCache()  # pragma: no cover (it has one, since it runs code of Python)
-    cache = (<dict> own).get("eventstream.decode")
-    if cache is None:
-        cache = _HeaderCache()
-        (<dict> own)["eventstream.decode"] = cache
-    return <_HeaderCache> cache
+    return <_HeaderCache> own_of_thread(_HeaderCache) if ES_CACHE_PER_THREAD else decode_cache
 
 
 cdef Message decode_span(const uint8_t *data, size_t length, uint64_t max_headers, uint64_t max_payload):
@@ -1742,7 +1772,7 @@ cdef Message decode_mutable(const uint8_t *data, size_t length, uint64_t max_hea
         memcpy(head, own, PRELUDE_LENGTH)
     memcpy(head + PRELUDE_LENGTH, data + PRELUDE_LENGTH, prelude.headers_length)
     memcpy(end, data + head_length + payload_length, CRC_LENGTH)
-    payload = es_new_bytes(&spare_payloads, payload_length)
+    payload = new_bytes(PAYLOADS, payload_length)
     computed = copy_payload(
         crc32(0, head, head_length), <uint8_t *> PyBytes_AS_STRING(payload), data + head_length, payload_length
     )
@@ -2069,7 +2099,7 @@ cdef class Decoder:
         """``memoryview(self._chunk)[position : position + length]``. The views of one chunk share its export, unless the
         chunk is small; the last may well be the only."""
         cdef object payload
-        if es_may_spare(&spare_views, PyBytes_GET_SIZE(self._chunk)):
+        if not ES_FREE_THREADED and es_may_spare(&spare_views, PyBytes_GET_SIZE(self._chunk)):
             return es_new_view(&spare_views, self._chunk, position, length)  # pragma: no cover (as with sanitizers)
         if self._view is None and not last:
             self._view = PyMemoryView_FromObject(self._chunk)

@@ -104,8 +104,7 @@ static inline int es_rewrite_bytes(PyObject *bytes, const void *data) {
  * The two objects of one kind that were made last, for reuse: once nobody else has one of them, it becomes the next object,
  * which saves freeing and allocating. There are two because a loop still has one message while it takes the next. `pause`
  * counts down the objects that are made without reuse, which does not help a program that keeps what it gets. Nothing is
- * reused without the GIL, where a reference count does not show that nobody else has an object, or under the address
- * sanitizer, which would not see an object that is used after its end.
+ * reused under the address sanitizer, which would not see an object that is used after its end.
  */
 typedef struct {
     PyObject *objects[2];
@@ -115,16 +114,37 @@ typedef struct {
     int last_pause;
 } es_spares;
 
-enum { ES_MAX_SPARE = 20480, ES_MAX_PAUSE = 63 }; /* 16 KiB, and a message around them */
+/* Without the GIL each thread has its own, of large bytes alone: those that it frees can be allocated again only when
+   every other thread was seen not to use them, so two threads that decode write to ever new memory, at half the speed. */
+#if ES_FREE_THREADED
+enum { ES_MIN_SPARE = 131072, ES_MAX_SPARE = 1052672 }; /* to 1 MiB, and a message around it */
+#else
+enum { ES_MIN_SPARE = 2, ES_MAX_SPARE = 20480 }; /* to 16 KiB, and a message around it; shorter bytes are never new */
+#endif
+enum { ES_MAX_PAUSE = 63 };
 
 /* Whether to reuse, or keep for reuse, an object that holds or shows `size` bytes. */
 static inline int es_may_spare(es_spares *spares, Py_ssize_t size) {
-    if (ES_FREE_THREADED || ES_ADDRESS_SANITIZER || size > ES_MAX_SPARE)
+    if (ES_ADDRESS_SANITIZER || size < ES_MIN_SPARE || size > ES_MAX_SPARE)
         return 0;
     if (spares->pause == 0)
         return 1;
     spares->pause--;
     return 0;
+}
+
+/* Whether the caller has the only reference. Without the GIL only the thread that made an object can know, from 3.14 on;
+   what others did with the object before is seen to have happened before. */
+static inline int es_is_own(PyObject *object) {
+#if !ES_FREE_THREADED
+    return Py_REFCNT(object) == 1;
+#elif PY_VERSION_HEX < 0x030E0000
+    return 0;
+#elif defined(_MSC_VER)
+    return PyUnstable_Object_IsUniquelyReferenced(object);
+#else
+    return PyUnstable_Object_IsUniquelyReferenced(object) && !__atomic_load_n(&object->ob_ref_shared, __ATOMIC_ACQUIRE);
+#endif
 }
 
 /* Keeps a new object in place of the less recently used one, and returns it; NULL stays NULL. */
@@ -155,14 +175,14 @@ static inline PyObject *es_use_spare(es_spares *spares, int i) {
 /* Whether this spare can be reused for `size` bytes. They must fill at least half of its memory, so a caller that keeps
    them keeps at most twice what they hold. */
 static inline int es_fits(const es_spares *spares, int i, Py_ssize_t size) {
-    return size <= spares->room[i] && size >= spares->room[i] / 2 && Py_REFCNT(spares->objects[i]) == 1;
+    return size <= spares->room[i] && size >= spares->room[i] / 2 && es_is_own(spares->objects[i]);
 }
 
 /* Like PyBytes_FromStringAndSize(NULL, size): the caller writes the content. The bytes must not be resized. */
 static inline PyObject *es_new_bytes(es_spares *spares, Py_ssize_t size) {
     PyObject *bytes;
     int i = spares->last;
-    if (size < 2 || !es_may_spare(spares, size))
+    if (!es_may_spare(spares, size))
         return PyBytes_FromStringAndSize(NULL, size);
     if (!es_fits(spares, i, size)) {
         i = !i;
@@ -174,6 +194,12 @@ static inline PyObject *es_new_bytes(es_spares *spares, Py_ssize_t size) {
     PyBytes_AS_STRING(bytes)[size] = 0;
     es_forget_hash(bytes);
     return bytes;
+}
+
+/* At the end of the thread whose they are. */
+static inline void es_drop_spares(es_spares *spares) {
+    Py_CLEAR(spares->objects[0]);
+    Py_CLEAR(spares->objects[1]);
 }
 
 /* Lets a view of bytes that nobody has seen yet show only a part of them. This takes a third of the time of a slice. */
@@ -237,6 +263,14 @@ static inline PyObject *es_new_view(es_spares *spares, PyObject *bytes, Py_ssize
 /* Passes on a reference that the caller owns, in the way Cython takes one; NULL where an exception is set. */
 static inline PyObject *es_owned(PyObject *owned) {
     return owned;
+}
+
+/* Keeps an object for ever, and uncounted: without the GIL, counting would pass its cache line from thread to thread. A
+   count too large to be kept makes it immortal. */
+static inline void es_keep_forever(PyObject *object) {
+#if ES_FREE_THREADED
+    Py_SET_REFCNT(object, PY_SSIZE_T_MAX);
+#endif
 }
 
 /* Lets calls of the class, and of its `__new__`, call this function. */

@@ -8,9 +8,11 @@ import contextlib
 import copy
 import ctypes
 import gc
+import inspect
 import itertools
 import mmap
 import pickle
+import queue
 import random
 import subprocess
 import sys
@@ -701,7 +703,12 @@ def test_headers_of_blocks_that_all_differ_stay_as_they_were(codec, keep):
         assert keep == "raw" or one["number"] == f"{number:03}"
 
 
-REUSED_LENGTHS = (0, 1, 2, 3, 142, 70, 142, 142, 71, 500, 600, 3200, 3200, 1599, 20_479, 20_480, 20_481, 10_240, 10_239)
+MAX_REUSED = 1_052_672 if FREE_THREADED else 20_480
+REUSED_LENGTHS = (
+    (131_071, 131_072, 65_600, 131_072, 150_000, 299_999, 300_000, 262_144, MAX_REUSED, MAX_REUSED + 1, MAX_REUSED // 2)
+    if FREE_THREADED
+    else (0, 1, 2, 3, 142, 70, 142, 142, 71, 500, 600, 3200, 3200, 1599, 20_479, 20_480, 20_481, 10_240, 10_239)
+)
 
 
 @pytest.mark.parametrize("kept_of_ten", [0, 1, 5, 9, 10])
@@ -709,7 +716,7 @@ def test_payloads_stay_as_they_were(codec, kept_of_ten):
     """The bytes of one that nobody has any more may be those of the next; nobody else's change."""
     decoder = codec.Decoder()
     kept = []
-    for number in range(1000):
+    for number in range(200 if FREE_THREADED else 1000):
         payload = bytes([33 + number % 89]) * REUSED_LENGTHS[number * 7 // 5 % len(REUSED_LENGTHS)]
         wire = frames.frame(b"", payload)
         given = codec.decode(wire) if number % 3 == 0 else next(decoder.feed(wire))
@@ -745,10 +752,29 @@ def test_memory_that_is_kept_for_reuse_is_bounded(codec):
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        for length in (4000, 20_000, 20_464, 20_480, 20_481, 30_000, 100_000, 20_000, 8000, 300):
+        for length in (4000, MAX_REUSED - 16, MAX_REUSED, MAX_REUSED + 1, 2 * MAX_REUSED, MAX_REUSED // 2, 20_000, 300):
             use(length)
             gc.collect()
-            assert tracemalloc.get_traced_memory()[0] - before <= 4 * (20_480 + 64) + 1024
+            assert tracemalloc.get_traced_memory()[0] - before <= 4 * (MAX_REUSED + 64) + 1024
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.untraced
+@pytest.mark.skipif(not FREE_THREADED, reason="with the GIL, threads share what is kept for reuse")
+def test_memory_that_a_thread_keeps_for_reuse_ends_with_it(codec):
+    def use():
+        for length in (131_072, MAX_REUSED):
+            codec.decode(codec.encode({}, bytes(length)))
+
+    tracemalloc.start()
+    try:
+        for measured in (False, True):
+            before = tracemalloc.get_traced_memory()[0]
+            in_threads(use, use)
+            gc.collect()
+            if measured:
+                assert tracemalloc.get_traced_memory()[0] - before < 131_072
     finally:
         tracemalloc.stop()
 
@@ -1445,6 +1471,24 @@ def test_encoded_payload_that_another_thread_changes(codec):
     in_threads(change, encode)
 
 
+def test_payloads_that_other_threads_drop_stay_as_they_were(codec):
+    """A thread may reuse the bytes of one that it made, though others had it, once no thread has it."""
+    given = queue.SimpleQueue()
+    count = 500
+
+    def make():
+        for number in range(count):
+            payload = bytes([number % 251]) * REUSED_LENGTHS[number % len(REUSED_LENGTHS)]
+            given.put((number % 251, codec.decode(codec.encode({}, payload))))
+
+    def take():
+        for _ in range(count):
+            byte, message = given.get(timeout=60)
+            assert message.payload.count(byte) == len(message.payload)
+
+    in_threads(make, take, make, take)
+
+
 LARGE = 1 << 20
 LARGE_PAYLOADS = {
     "decode": lambda codec, wire: codec.decode(wire),
@@ -1492,6 +1536,18 @@ def test_gil_is_released_for_large_payloads(native, work):
 def test_import_leaves_the_gil_disabled(native):
     code = "import eventstream._native, sys; assert not sys._is_gil_enabled()"
     subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.skipif(
+    not hasattr(sys, "_is_immortal") or not FREE_THREADED, reason="a Python with the GIL, or before 3.14"
+)
+@each("call", ["decode", "encode", "encode_into", "Decoder"])
+def test_threads_share_no_count_of_a_default(native, call):
+    """Its cache line would pass from thread to thread with each call."""
+    parameters = inspect.signature(getattr(native, call)).parameters.values()
+    defaults = [parameter.default for parameter in parameters if parameter.default is not parameter.empty]
+    assert len(defaults) >= 2
+    assert all(map(sys._is_immortal, defaults))
 
 
 @pytest.mark.parametrize("empty", [b"", bytearray()], ids=frames.type_name)
