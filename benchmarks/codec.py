@@ -94,7 +94,7 @@ def rows() -> Iterator[Row]:
     )
     yield Row("the same", "botocore, all in one feed", feed(decoder(), bulk), feed_botocore(bulk), 250)
 
-    for length, at_least in ((16 * KIB, 20), (MIB, 14)):
+    for length, at_least in ((16 * KIB, 20), (MIB, 8)):  # a bare checksum of 1 MiB is 12 times as fast as botocore
         wire = wire_of(length)
         yield Row(f"decode {length // KIB} KiB", "botocore", feed(decoder(), wire), feed_botocore(wire), at_least)
 
