@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
+
+def _not_a_folder(_context: click.Context, _parameter: click.Parameter, path: str) -> str:
+    """Refuse what cannot be a file's name before any input is read, which may take long."""
+    if not path:
+        raise click.BadParameter("the name is empty")
+    if os.path.isdir(path) or os.path.basename(path) in ("", os.curdir, os.pardir):
+        raise click.BadParameter(f"{path} is a folder")
+    return path
+
+
 files = click.argument("files", nargs=-1, type=click.Path(), metavar="[FILE]...")
 file = click.argument("file", type=click.Path(), metavar="FILE")
 output = click.option(
@@ -28,6 +39,7 @@ output = click.option(
     "--output",
     required=True,
     type=click.Path(),
+    callback=_not_a_folder,
     metavar="OUT",
     help="The output file; - writes to standard output.",
 )
@@ -37,6 +49,7 @@ output_or_stdout = click.option(
     "path",
     default="-",
     type=click.Path(),
+    callback=_not_a_folder,
     metavar="OUT",
     help="The output file (default: standard output).",
 )

@@ -117,7 +117,7 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
     A device or a pipe is written to as it goes, and stays. A file that is replaced hands on its permissions.
 
     Args:
-        path: the file's name.
+        path: the file's name, not a folder's.
         inputs: names of files that it must not take the place of.
         text: what is written is text; anything else does not go to a terminal.
 
@@ -132,8 +132,6 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
         yield _show if sys.stdout.isatty() else binary.write
         binary.flush()
         return
-    if os.path.isdir(path):
-        raise click.UsageError(f"{visible(path)} is a folder")
     if any(_is_same(name, path) for name in inputs):
         raise click.UsageError(f"{visible(path)} is the input itself")
     if os.path.exists(path) and not os.path.isfile(path):
@@ -147,7 +145,7 @@ def output(path: str, *inputs: str, text: bool = False) -> Iterator[Callable[[Bu
     target = os.path.realpath(path)
     if os.path.islink(target):  # links that lead to each other
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-    mode = _mode_of(target)
+    mode = _mode_of(path)
     if mode is not None and not os.access(target, os.W_OK):  # replacing it would need only the folder's permission
         raise OSError(errno.EACCES, os.strerror(errno.EACCES), path)
     with _ending():

@@ -282,7 +282,7 @@ def _write_wav(
     channels = channels or _number(recorded, _MAX_CHANNELS) or 1
     if rate is None:
         raise click.UsageError("no recorded header gives the sample rate: give --rate")
-    with TemporaryFile() as audio:
+    with output(path, file) as write, TemporaryFile() as audio:
         length = 0
         for message in messages:
             if message.event_type == "AudioEvent":
@@ -292,10 +292,9 @@ def _write_wav(
         if length > _MAX_WAV:
             raise click.UsageError("the audio is over 4 GiB, more than a WAV file holds: use --as payloads")
         audio.seek(0)
-        with output(path, file) as write:
-            write(_wav_head(channels, rate, length))
-            while piece := audio.read(1 << 18):
-                write(piece)
+        write(_wav_head(channels, rate, length))
+        while piece := audio.read(1 << 18):
+            write(piece)
 
 
 def _wav_head(channels: int, rate: int, length: int) -> bytes:

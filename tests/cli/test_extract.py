@@ -313,6 +313,13 @@ def test_output_is_never_the_input(run, tmp_path):
     assert run("extract", tmp_path / "x", "-o", tmp_path / "no" / "x").status == 2
 
 
+def test_audio_is_not_read_for_a_file_that_cannot_be_written(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("eventstream.cli._recording.Recording.parts", lambda *_: pytest.fail("it is read"))
+    audio = event("AudioEvent", bytes(100))
+    done = run("extract", "--as", "wav", "--rate", "8000", "-", "-o", tmp_path / "no" / "x", stdin=audio)
+    assert done == (2, "", f"{tmp_path}/no/x: No such file or directory\n")
+
+
 def test_audio_that_no_wav_file_holds(run, monkeypatch, tmp_path):
     monkeypatch.setattr("eventstream.cli.extract._MAX_WAV", 99)
     audio = event("AudioEvent", bytes(100))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 
 import click
@@ -144,3 +145,25 @@ def test_folder_that_cannot_be_read(run, tmp_path, monkeypatch):
     done = run("check", tmp_path)
     assert (done.status, done.out) == (2, "")
     assert "Permission denied" in done.err
+
+
+class Unread(io.TextIOBase):
+    """Standard input that must not be read."""
+
+    @property
+    def buffer(self):
+        pytest.fail("it is read")
+
+
+@pytest.mark.parametrize("subcommand", ["encode", "extract", "salvage", "transcribe"])
+@pytest.mark.parametrize("name", ["", "./", "new/", "new/.", "new/..", "here/", "."])
+def test_output_without_the_name_of_a_file_is_refused_before_input_is_read(
+    run, tmp_path, monkeypatch, subcommand, name
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").write_bytes(b"before")
+    done = run(subcommand, "-", "-o", name, stdin=Unread())
+    reason = f"{name} is a folder" if name else "the name is empty"
+    assert done.err.endswith(f"\n\nError: Invalid value for '-o' / '--output': {reason}\n")
+    assert (done.status, done.out) == (2, "")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("here", b"before")]

@@ -228,11 +228,19 @@ def test_output_to_links_that_lead_to_each_other(tmp_path):
     assert (tmp_path / "one").is_symlink()
 
 
-def test_output_to_a_folder(tmp_path):
-    with pytest.raises(click.UsageError, match="is a folder"), output(str(tmp_path)):
-        pytest.fail("it is opened")
+def test_output_into_no_folder(tmp_path):
     with pytest.raises(FileNotFoundError), output(str(tmp_path / "no" / "file")):
         pytest.fail("it is opened")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other limits of names")
+def test_output_with_a_name_that_is_too_long(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = "x" * 300
+    with pytest.raises(OSError, match="too long") as raised, output(path):
+        pytest.fail("it is opened")
+    assert (raised.value.errno, raised.value.filename) == (errno.ENAMETOOLONG, path)
+    assert not list(tmp_path.iterdir())
 
 
 class Terminal(io.TextIOWrapper):
