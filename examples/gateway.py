@@ -58,6 +58,8 @@ class Gateway:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
+        if "Origin" in request.headers:  # as browsers send it with every POST, and no page belongs to this server
+            return web.json_response({"error": "Forbidden", "message": "Web pages may not use it."}, status=403)
         body = await request.read()
         path = f"/model/{quote(request.match_info['model'], safe='')}/invoke-with-response-stream"
         url = URL(self.endpoint + path, encoded=True)

@@ -97,6 +97,24 @@ def ask(items, status=200, accept="text/event-stream", credentials=CREDENTIALS):
     return asyncio.run(asyncio.wait_for(main(), 20))
 
 
+@pytest.mark.parametrize("origin", ["own", "http://elsewhere.example", "null"])
+def test_web_page_is_refused(origin):
+    """A name of another site may resolve to this machine, so that its page has the same origin as the gateway."""
+
+    async def refuse(_):
+        pytest.fail("the page uses the gateway's credentials")
+
+    async def main():
+        made = load().Gateway("us-east-1", refuse, "http://127.0.0.1:9")
+        async with listening(load().application(made)) as url, aiohttp.ClientSession() as session:
+            headers = {"origin": url if origin == "own" else origin, "content-type": "text/plain"}
+            async with session.post(f"{url}/{MODEL}", data=b"{}", headers=headers) as response:
+                return response.status, await response.json()
+
+    refused = {"error": "Forbidden", "message": "Web pages may not use it."}
+    assert asyncio.run(asyncio.wait_for(main(), 20)) == (403, refused)
+
+
 def server_sent(body):
     """Pairs of an event's type, None for the default one, and its data."""
     events = []
