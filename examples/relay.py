@@ -34,9 +34,11 @@ HOSTS = ("127.0.0.1", "localhost")
 """What this server is called. A page under another name that resolves to it would have the same origin."""
 
 PAGE = """<!doctype html>
+<html lang="en">
 <title>Captions</title>
-<button id="speak">Speak</button> <button id="finish">Stop</button>
-<p id="said"></p>
+<link rel="icon" href="data:,">
+<button id="speak">Speak</button> <button id="finish" disabled>Stop</button>
+<div id="said"></div>
 <script type="module">
 const samples = `registerProcessor("samples", class extends AudioWorkletProcessor {
   process([[heard]]) {
@@ -45,16 +47,25 @@ const samples = `registerProcessor("samples", class extends AudioWorkletProcesso
   }
 });`;
 speak.onclick = async () => {
-  const microphone = await navigator.mediaDevices.getUserMedia({ audio: true });
+  const last = said.appendChild(document.createElement("div"));
+  const fail = (reason) => { last.textContent = reason; speak.disabled = false; };
+  speak.disabled = true;
+  const microphone = await navigator.mediaDevices.getUserMedia({ audio: true }).catch((error) => fail(error.message));
+  if (!microphone) return;
   const context = new AudioContext();
   await context.audioWorklet.addModule(URL.createObjectURL(new Blob([samples], { type: "text/javascript" })));
   const node = new AudioWorkletNode(context, "samples", { numberOfOutputs: 0 });
   const socket = new WebSocket(`${location.origin.replace("http", "ws")}/audio?rate=${context.sampleRate}`);
-  const last = said.appendChild(document.createElement("div"));
-  socket.onopen = () => context.createMediaStreamSource(microphone).connect(node);
+  socket.onopen = () => { context.createMediaStreamSource(microphone).connect(node); finish.disabled = false; };
+  socket.onerror = () => fail("The connection failed.");
   node.port.onmessage = ({ data }) => socket.readyState === WebSocket.OPEN && socket.send(data);
-  finish.onclick = () => { node.port.onmessage = null; socket.send("end"); };
-  socket.onclose = () => { context.close(); for (const track of microphone.getTracks()) track.stop(); };
+  finish.onclick = () => { finish.disabled = true; node.port.onmessage = null; socket.send("end"); };
+  socket.onclose = () => {
+    context.close();
+    for (const track of microphone.getTracks()) track.stop();
+    finish.disabled = true;
+    speak.disabled = false;
+  };
   socket.onmessage = ({ data }) => {
     const { text, partial, error } = JSON.parse(data);
     last.textContent = text ?? error;
