@@ -45,11 +45,11 @@ def test_speech_becomes_captions(relay, visit):
 
 def test_microphone_that_is_refused_is_told(relay, visit, chromium):
     address, _ = relay
-    browser = chromium("--deny-permission-prompts")
+    browser = chromium("--use-fake-device-for-media-stream", "--deny-permission-prompts")
     with visit(address, browser=browser) as page:
         speak = page.get_by_role("button", name="Speak")
         speak.click()
-        expect(page.locator("#said")).not_to_be_empty()
+        expect(page.locator("#said")).to_have_text("Permission denied")
         expect(speak).to_be_enabled()
     browser.close()
 
