@@ -15,7 +15,7 @@
 #                   ARCHITECTURES (arm64 s390x i386)
 # make soak         GB (20) gigabytes of good and bad streams, after which memory is as it was
 # make interop      clients that are not ours against the emulator
-# make browser      the pages of the emulator and of a relay, and AWS's JavaScript client, in a real browser; needs Chromium and Node with npm
+# make browser      pages, and AWS's JavaScript client, in a real browser; needs Chromium and Node with npm
 # make adapters     boto3, aiobotocore, anthropic, litellm, amazon-transcribe and smithy's client on our codec
 # make conformance  ask other codecs every question on which they differ, and print the answers; needs Node with npm
 # make fuzz         every fuzz target for SECONDS (60) each; needs clang-19 with its runtime, and Python 3.11 to 3.14

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _CONTENT_TYPE = "application/vnd.amazon.eventstream"
 _TIMEOUT = 60.0  # seconds that a client may keep silent, or speak when all has been answered
 _MAX_PAUSE = 30.0  # seconds between two messages, whatever their dates say
+_MAX_CLIENTS = 250  # at once over HTTP/1.1, as `eventstream.http2.serve` takes from one address
 _PIECE = 1 << 16
 _POLL = 0.5  # seconds between two looks for Ctrl-C
 
@@ -161,6 +162,21 @@ class _Server(ThreadingHTTPServer):
     pieces: list[tuple[float, bytes]]
     headers: list[tuple[str, str]]
     answered: queue.SimpleQueue[bool]
+    places = threading.Semaphore(_MAX_CLIENTS)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether there is a place for the client, who gets a thread. All others are disconnected."""
+        if self.places.acquire(blocking=False):
+            return True
+        complaint(f"{client_address[0]}: disconnected: too many clients at once")
+        return False
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve the client, and give up the place."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print a line for a client that disconnected, and the traceback for a fault of ours."""

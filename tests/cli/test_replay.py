@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -310,6 +311,34 @@ def test_request_that_is_cut_is_not_answered(path):
                 client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
                 client.shutdown(socket.SHUT_WR)
                 assert client.recv(100) == b""
+
+
+def test_client_without_a_place_is_disconnected(monkeypatch, capsys):
+    """Each has a thread, of which there must be an end."""
+    monkeypatch.setattr(replay._Server, "places", threading.Semaphore(2))
+    with replay._Server(("127.0.0.1", 0), replay._Handler) as server:
+        server.pieces, server.headers, server.answered = [(0.0, STREAM)], [], queue.SimpleQueue()
+        before = set(threading.enumerate())
+        serving = threading.Thread(target=server.serve_forever, args=[0.01])
+        serving.start()
+        port = server.server_address[1]
+        try:
+            with (
+                socket.create_connection(("127.0.0.1", port), timeout=30) as first,
+                socket.create_connection(("127.0.0.1", port), timeout=30) as second,
+                socket.create_connection(("127.0.0.1", port), timeout=30) as third,
+            ):
+                assert third.recv(1) == b""
+                assert capsys.readouterr().err == "127.0.0.1: disconnected: too many clients at once\n"
+                for client in (first, second):  # who are still served
+                    client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                    assert client.makefile("rb").read().startswith(b"HTTP/1.1 200 OK\r\n")
+            for thread in {*threading.enumerate()} - before - {serving}:
+                thread.join(30)
+            assert ask(port)[2] == STREAM
+        finally:
+            server.shutdown()
+            serving.join(30)
 
 
 def test_fault_of_ours_has_its_traceback(capsys):
