@@ -15,6 +15,7 @@ from eventstream.client.clock import Clock
 from eventstream.client.responses import check_response
 from eventstream.client.retries import Retries, StartOptions
 from eventstream.client.settings import (
+    ca_bundle_of,
     check_region,
     check_seconds,
     endpoint_for,
@@ -128,7 +129,7 @@ class Client:
         self._endpoint = endpoint
         if endpoint is not None:
             parse_endpoint(endpoint)
-        self._ca_bundle = ca_bundle or environment("AWS_CA_BUNDLE")
+        self._ca_bundle = ca_bundle_of(ca_bundle)
         if self._ca_bundle is not None:
             self._ssl  # noqa: B018 (what is wrong with it is found here)
         self._transport = transport_of(transport)

@@ -173,6 +173,18 @@ def proxy_of(proxy: str | Literal[False] | None, endpoint: Endpoint | None = Non
         raise ConfigurationError(str(error)) from None
 
 
+def ca_bundle_of(given: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:
+    """Return the certificates that a client is told to trust, or finds in its environment; None: those of the system.
+
+    Raises:
+        ConfigurationError: it is not a path. boto3 takes False for no verification, of which there is none here.
+    """
+    if given is not None and not isinstance(given, (str, os.PathLike)):
+        what = type(given).__name__
+        raise ConfigurationError(f"ca_bundle must be the path of a file or directory, or None, not {what}")
+    return given or environment("AWS_CA_BUNDLE")
+
+
 def trust(ca_bundle: str | os.PathLike[str] | None) -> ssl.SSLContext:
     """Return a context that trusts the certificates of a file or directory; None: those of the system.
 

@@ -44,6 +44,15 @@ def test_endpoint_argument_is_a_url(endpoint):
     assert str(raised.value) == f"endpoint must be a URL as a str, or None, not {type(endpoint).__name__}"
 
 
+@pytest.mark.parametrize("ca_bundle", [5, False, b"ca.pem", ["ca.pem"]])
+def test_ca_bundle_argument_is_a_path(ca_bundle):
+    """An int would be the number of an open file, and False what switches verification off in boto3."""
+    with pytest.raises(ConfigurationError) as raised:
+        Client("us-east-1", credentials=CREDENTIALS, ca_bundle=ca_bundle)
+    expected = f"ca_bundle must be the path of a file or directory, or None, not {type(ca_bundle).__name__}"
+    assert str(raised.value) == expected
+
+
 def test_region_argument_is_a_name():
     with pytest.raises(TypeError, match=r"^the region must be a str, such as 'us-east-1', not bytes$"):
         Client(b"us-east-1", credentials=CREDENTIALS)
