@@ -59,7 +59,10 @@ class Fault:
 
         Raises:
             ValueError: it has another form.
+            TypeError: it is not a str.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"a fault must be a Fault, or a str such as 'reset@5', not {type(text).__name__}")
         match = _SPEC.fullmatch(text)
         if match is None:
             raise ValueError(

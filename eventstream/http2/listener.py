@@ -138,7 +138,10 @@ class Listener:
         Raises:
             OSError: that is not possible.
             ValueError: the port cannot be one. The system would take its lowest 16 bits.
+            TypeError: it is not an int.
         """
+        if not isinstance(port, int):
+            raise TypeError(f"the port must be an int, not {type(port).__name__}")
         if not 0 <= port <= MAX_PORT:
             raise ValueError(f"the port {port} is out of range (0 to {MAX_PORT})")
         loop = asyncio.get_running_loop()

@@ -61,7 +61,8 @@ class Server:
     Raises:
         ValueError: no operation was given, the region cannot be one, a fault is unknown, a context is missing, or
             there is a port for WebSockets, and no operation has a path for them.
-        TypeError: an operation or a handler is not one, credentials are not `Credentials`, or limits are not such.
+        TypeError: an operation, a handler or a fault is not one, credentials are not `Credentials`, limits are not
+            such, or `max_clock_skew` is not a timedelta.
     """
 
     def __init__(
@@ -160,6 +161,7 @@ class Server:
         Raises:
             OSError: the address cannot be listened on.
             ValueError: a port is out of range.
+            TypeError: it is not an int.
             StateError: it has served before.
         """
         if self._has_served:

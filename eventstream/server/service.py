@@ -98,9 +98,11 @@ class Service:
             check_region(region)
         if not isinstance(limits, Limits):
             raise TypeError(f"limits must be eventstream.server.Limits, not {class_of(limits)}")
-        if isinstance(faults, (str, Fault)):
+        if max_clock_skew is not None and not isinstance(max_clock_skew, timedelta):
+            raise TypeError(f"max_clock_skew must be a timedelta, or None, not {type(max_clock_skew).__name__}")
+        if isinstance(faults, str) or not isinstance(faults, Iterable):
             faults = (faults,)
-        if isinstance(accounts, Credentials):
+        if accounts is not None and not isinstance(accounts, Iterable):
             accounts = (accounts,)
         self.handlers = dict(handlers)
         self.accounts = (

@@ -454,6 +454,16 @@ def test_listening_on_a_port_out_of_range(port):
     run(main())
 
 
+@pytest.mark.parametrize("port", ["8080", None, 80.0])
+def test_listening_on_a_port_that_is_not_an_int(port):
+    async def main():
+        with pytest.raises(TypeError, match=rf"^the port must be an int, not {type(port).__name__}$"):
+            async with http2.serve(echo, port=port):
+                pytest.fail("it listens")
+
+    run(main())
+
+
 def test_listening_twice_fails():
     async def main():
         async with http2.serve(echo) as server:

@@ -58,10 +58,22 @@ def test_server_whose_limits_are_others():
         Server({TALK: shout}, credentials=None, connections=Limits())
 
 
-@pytest.mark.parametrize("credentials", ["AKIDEXAMPLE", ["AKIDEXAMPLE"], [("AKIDEXAMPLE", "secret")]])
+@pytest.mark.parametrize("credentials", ["AKIDEXAMPLE", ["AKIDEXAMPLE"], [("AKIDEXAMPLE", "secret")], 5])
 def test_server_whose_credentials_are_not_any(credentials):
-    with pytest.raises(TypeError, match=r"^credentials must be Credentials, or several of them, not (str|tuple)$"):
+    with pytest.raises(TypeError, match=r"^credentials must be Credentials, or several of them, not (str|tuple|int)$"):
         Server({TALK: shout}, credentials=credentials)
+
+
+@pytest.mark.parametrize(("faults", "kind"), [(5, "int"), (None, "NoneType"), ([None], "NoneType"), (b"x", "int")])
+def test_server_whose_faults_are_not_any(faults, kind):
+    with pytest.raises(TypeError, match=rf"^a fault must be a Fault, or a str such as 'reset@5', not {kind}$"):
+        Server({TALK: shout}, credentials=None, faults=faults)
+
+
+def test_server_whose_skew_is_in_seconds():
+    """Each request would be answered with a fault of the server."""
+    with pytest.raises(TypeError, match=r"^max_clock_skew must be a timedelta, or None, not int$"):
+        Server({TALK: shout}, credentials=CREDENTIALS, max_clock_skew=300)
 
 
 def test_server_with_the_credentials_of_one_account():

@@ -69,7 +69,7 @@ class Emulator(Server):
     Raises:
         ImportError: TLS was asked for, and trustme is not installed.
         ValueError: the page has no port, or no credentials.
-        TypeError: the limits or the recogniser are of another type.
+        TypeError: the limits, the recogniser, a fault, the credentials or `max_clock_skew` are of another type.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -93,6 +93,7 @@ class Limits:
 
     Raises:
         ValueError: a limit is negative, or not a number, or a rule is unknown.
+        TypeError: the rules are not a set.
     """
 
     max_streams: int = 25
@@ -108,6 +109,8 @@ class Limits:
         check_seconds("audio_timeout", self.audio_timeout)
         if self.max_lead is not None:
             check_seconds("max_lead", self.max_lead)
+        if not isinstance(self.allowed, Set):
+            raise TypeError(f"allowed must be a set of names of rules, not {type(self.allowed).__name__}")
         unknown = sorted(self.allowed - RULES.keys())
         if unknown:
             raise ValueError(f"unknown rule {unknown[0]!r}: expected one of {', '.join(RULES)}")

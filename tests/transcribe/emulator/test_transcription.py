@@ -578,6 +578,12 @@ def test_limits_that_are_not_seconds(name):
         Limits(**{name: "5"})
 
 
+@pytest.mark.parametrize("rules", ["language-options", ["language-options"], None])
+def test_rules_that_are_not_a_set(rules):
+    with pytest.raises(TypeError, match=rf"^allowed must be a set of names of rules, not {type(rules).__name__}$"):
+        Limits(allowed=rules)
+
+
 def test_rules_that_there_are_not():
     with pytest.raises(ValueError, match="unknown rule 'speakers': expected one of language-options, "):
         Limits(allowed=frozenset({"speakers"}))
