@@ -12,12 +12,13 @@ import base64
 import errno
 import ipaddress
 import os
+import re
 import socket
 import ssl
 import sys
 import urllib.request
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 from eventstream._text import quote
@@ -81,7 +82,10 @@ class Proxy:
             port = parts.port
         except ValueError:
             parts, port = urlsplit(""), None
-        if parts.scheme not in ("http", "https") or not is_host(parts.hostname) or parts.path not in ("", "/"):
+        host = ascii_host(parts.hostname)
+        # A password with ? or # that is not encoded ends what is taken for host and port.
+        more = parts.path not in ("", "/") or parts.query or parts.fragment
+        if parts.scheme not in ("http", "https") or host is None or more:
             raise ValueError(
                 f"the proxy {quote(without_password(url))}: expected http or https, a host and optionally a port"
             )
@@ -91,9 +95,9 @@ class Proxy:
         authorization = None
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            authorization = "Basic " + base64.b64encode(pair.encode()).decode()
+            authorization = "Basic " + base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode()
         default = 443 if parts.scheme == "https" else 80
-        return cls(url, parts.scheme == "https", parts.hostname, port or default, authorization)
+        return cls(url, parts.scheme == "https", host, port or default, authorization)
 
 
 def without_password(url: str) -> str:
@@ -102,12 +106,17 @@ def without_password(url: str) -> str:
     return f"...@{rest}" if at else url
 
 
-def is_host(name: str | None) -> TypeGuard[str]:
-    """Return whether it is an address, or a name that may exist: Python looks up no other, with a UnicodeError."""
+def ascii_host(name: str | None) -> str | None:
+    """Return an address as it is, and a name in the ASCII in which it is looked up; None if no host can have it."""
     try:
-        return name is not None and name.encode("idna") != b""
+        host = (name or "").encode("idna").decode()
     except UnicodeError:  # a part between dots is empty, or has more than 63 bytes
-        return False
+        return None
+    return host if _HOST.fullmatch(host) else None
+
+
+_HOST = re.compile("[!-~]+")
+"""ASCII without spaces and control characters."""
 
 
 def from_environment(scheme: str, host: str) -> Proxy | None:
@@ -238,7 +247,7 @@ async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Trans
 
     Raises:
         OSError: the proxy cannot be reached, or with TLS not be trusted.
-        ProxyError: it refused, or does not speak HTTP.
+        ProxyError: it refused, or does not speak HTTP; or no host has this name.
         ModuleNotFoundError: h11 is not installed.
     """
     try:
@@ -247,11 +256,16 @@ async def open_tunnel(proxy: Proxy, host: str, port: int) -> tuple[asyncio.Trans
         raise ModuleNotFoundError(
             "a proxy needs h11: install eventstream-codec with its extra [client]", name=error.name
         ) from error
-    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    name = proxy.name
+    target = ascii_host(host)
+    if target is None:
+        raise ProxyError(
+            f"{name} cannot be asked for {quote(host)}, which is neither the name nor the address of a host"
+        )
+    authority = f"[{target}]:{port}" if ":" in target else f"{target}:{port}"
     headers = [("Host", authority)]
     if proxy.authorization is not None:
         headers.append(("Proxy-Authorization", proxy.authorization))
-    name = proxy.name
 
     class Tunnel(asyncio.Protocol):
         def __init__(self) -> None:

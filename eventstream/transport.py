@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from eventstream import http2
 from eventstream._text import quote
 from eventstream.operation import CONTENT_TYPE, Operation, Parts
-from eventstream.proxy import Proxy, ProxyError, is_host, named, without_password
+from eventstream.proxy import Proxy, ProxyError, ascii_host, named, without_password
 from eventstream.signing import Credentials, EventSigner, presign_url, sign_request, utc_now
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, MIN_MESSAGE_LENGTH
 
@@ -71,10 +71,10 @@ class Endpoint(NamedTuple):
             port = parts.port
         except ValueError:
             raise ValueError(f"the endpoint {quote(without_password(url))} is not a URL") from None
-        host = parts.hostname
+        host = ascii_host(parts.hostname)
         scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
         more = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc or port == 0
-        if scheme not in ("http", "https") or not is_host(host) or more:
+        if scheme not in ("http", "https") or host is None or more:
             shown = quote(without_password(url))
             raise ValueError(f"the endpoint {shown}: expected http or https, a host and optionally a port")
         authority = f"[{host}]" if ":" in host else host

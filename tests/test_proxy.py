@@ -107,6 +107,7 @@ async def listening(handler, *, tls=None):
         ("proxy.example:3128", False, "proxy.example", 3128),
         ("proxy.example", False, "proxy.example", 80),
         ("http://[::1]:8080", False, "::1", 8080),
+        ("http://m\xfcnchen.example:1", False, "xn--mnchen-3ya.example", 1),
     ],
 )
 def test_proxy_url(url, tls, host, port):
@@ -130,9 +131,27 @@ def test_proxy_password_is_sent_and_not_shown():
     assert proxy.authorization not in repr(proxy)
 
 
+def test_proxy_password_is_sent_in_the_bytes_of_the_environment():
+    proxy = Proxy.parse("http://user:\udce9@proxy.example")  # as os.environ has a byte that is not UTF-8
+    assert base64.b64decode(proxy.authorization.removeprefix("Basic ")) == b"user:\xe9"
+
+
 @each(
     "url",
-    ["socks5://p:1080", "http://", "http://p:x", "http://p/path", "http://user:secret@p:99999", "://", "http://x..y"],
+    [
+        *(
+            "socks5://p:1080",
+            "http://",
+            "http://p:x",
+            "http://p/path",
+            "http://user:secret@p:99999",
+            "://",
+            "http://x..y",
+        ),
+        # What comes before an unencoded # or ? would be taken for a host and its port.
+        *("http://user:#secret@p:3128", "http://user:12#secret@p:3128", "user:12?secret@p:3128"),
+        *("http://a b", "http://a\x1b[2Jb", "http://a\0b"),
+    ],
 )
 def test_proxy_url_refused(url):
     with pytest.raises(ValueError, match="expected http or https, a host") as raised:
@@ -225,6 +244,32 @@ def test_tunnel_refused(answer, status, text):
                     pytest.fail("it was opened")
             assert raised.value.status == status
             assert str(raised.value).startswith(f"the proxy 127.0.0.1:{port} {text}")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [("m\xfcnchen.example", "xn--mnchen-3ya.example:1"), ("::1", "[::1]:1"), ("Name.example", "Name.example:1")],
+)
+def test_tunnel_to_a_host_in_ascii(host, asked):
+    async def main():
+        proxy = TunnelProxy(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+        async with listening(proxy) as port:
+            with pytest.raises(ProxyError):
+                await open_tunnel(Proxy.parse(f"http://127.0.0.1:{port}"), host, 1)
+        [request] = proxy.requests
+        assert request.startswith(f"CONNECT {asked} HTTP/1.1\r\nHost: {asked}\r\n")
+
+    run(main())
+
+
+@each("host", ["", "a b", "a\r\nb", "a\0b", "a..b", "\ud800"])
+def test_tunnel_to_a_host_that_cannot_be(host):
+    async def main():
+        with pytest.raises(ProxyError, match="neither the name nor the address of a host") as raised:
+            await open_tunnel(Proxy.parse("http://127.0.0.1:1"), host, 1)  # where nothing is asked
+        assert str(raised.value).isprintable()
 
     run(main())
 

@@ -25,6 +25,7 @@ from eventstream.transport import Endpoint, Opened, over_http2, websocket_url
         ("https://[::1]:8443", ("https", "[::1]:8443", "::1", 8443)),
         ("wss://example.com:8443", ("https", "example.com:8443", "example.com", 8443)),
         ("ws://example.com", ("http", "example.com", "example.com", 80)),
+        ("http://m\xfcnchen:1", ("http", "xn--mnchen-3ya:1", "xn--mnchen-3ya", 1)),
     ],
 )
 def test_endpoint_of_a_url(url, parts):
@@ -44,6 +45,9 @@ def test_endpoint_of_a_url(url, parts):
         "http://x/#a",
         "http://x:0",
         "http://x..y",
+        "http://a b",
+        "http://a\x1b[2Jb",
+        "http://a\0b",
         f"http://{'x' * 64}.example",
     ],
 )
