@@ -155,8 +155,11 @@ def request_signature(
     return SigningKey(credentials.secret_key, stamp[:8], region, service).sign(text)
 
 
-def _check_credentials(credentials: object) -> None:
+def _check_signer(credentials: object, region: object, service: object) -> None:
     """Check that a request can be signed with these. To verify one, no more than the secret key is needed."""
+    for name, value in (("region", region), ("service", service)):
+        if not isinstance(value, str):
+            raise TypeError(f"the {name} must be a str, not {type(value).__name__}")
     if not isinstance(credentials, Credentials):
         raise TypeError(
             f"credentials must be eventstream.signing.Credentials, not {class_of(credentials)}; "
@@ -248,10 +251,10 @@ def sign_request(
     Raises:
         ValueError: there is neither ``host`` nor ``:authority``, or they differ; or a value has several lines; the
             path does not begin with a slash; or a key is empty.
-        TypeError: the credentials are not `Credentials`; the headers are a mapping, or hold bytes; or the clock gave a
-            naive datetime.
+        TypeError: the credentials are not `Credentials`; the region or the service is not a str; the headers are a
+            mapping, or hold bytes; or the clock gave a naive datetime.
     """
-    _check_credentials(credentials)
+    _check_signer(credentials, region, service)
     if path and path[0] not in "/?":
         raise ValueError(f"the path {in_quotes(path)} must be as it is sent: without scheme and host, from the slash")
     stamp = amz_date(EPOCH + (clock() - EPOCH))  # in UTC; astimezone would take a naive one for local time
@@ -355,7 +358,7 @@ def presign_url(
             of bounds; ``host`` is among the headers, or a value of several lines; or a key is empty.
         TypeError: as for `sign_request`.
     """
-    _check_credentials(credentials)
+    _check_signer(credentials, region, service)
     if not 1 <= expires <= MAX_EXPIRES:
         raise ValueError(f"it must expire after 1 to {MAX_EXPIRES} seconds, not {expires}")
     try:

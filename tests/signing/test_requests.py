@@ -758,6 +758,17 @@ def test_headers_of_another_type_are_told_what_they_should_be(headers, text):
             call()
 
 
+@pytest.mark.parametrize("name", ["region", "service"])
+def test_no_name_signs_nothing(name):
+    """An environment variable that is not set is None."""
+    scope = {"region": REGION, "service": SERVICE} | {name: None}
+    text = rf"^the {name} must be a str, not NoneType$"
+    with pytest.raises(TypeError, match=text):
+        sign_request(CREDENTIALS, method="POST", path="/", headers=[("host", "example.com")], **scope)
+    with pytest.raises(TypeError, match=text):
+        presign_url(CREDENTIALS, method="GET", url=SOCKET, **scope)
+
+
 @pytest.mark.parametrize("keys", [("", SECRET), ("AKIDEXAMPLE", "")])
 def test_empty_keys_sign_nothing(keys):
     text = r"^the credentials are empty: they need an access key and a secret key$"
