@@ -71,7 +71,7 @@ class EventKind(Generic[_T]):
     Attributes:
         name: its ``:event-type``.
         type: the class of its values.
-        parse: makes the value of a message with that event type.
+        parse: makes the value of a message with that event type, or raises an `InvalidEvent`.
         serialise: makes the message of a value.
         max_values: objects, lists and members that its JSON may have at most, since parsed they take up to a hundred
             times their bytes; counted without parsing, so that braces and commas in texts count, too. None: no bound,
@@ -142,6 +142,7 @@ class Events(Generic[_T]):
         kinds: by event type.
 
     Raises:
+        TypeError: a kind is something else, e.g. a list of them.
         ValueError: two kinds have one name; or they have one class, and `select` is None.
     """
 
@@ -199,6 +200,9 @@ def _check_kinds(kinds: Sequence[EventKind[Any]], select: Callable[[Any], str] |
     names: dict[str, EventKind[Any]] = {}
     classes: dict[type, EventKind[Any]] = {}
     for kind in kinds:
+        if not isinstance(kind, EventKind):
+            what = f"the class {kind.__name__}" if isinstance(kind, type) else f"a {type(kind).__name__}"
+            raise TypeError(f"each kind of event must be an EventKind, e.g. that of json_event, not {what}")
         if kind.name in names:
             raise ValueError(f"two kinds of events have the name {quote(kind.name)}")
         other = classes.get(kind.type)

@@ -94,6 +94,16 @@ class InvalidRequest(ValueError):
 # Requests and responses
 
 
+def check_header_name(header: str) -> None:
+    """Check that the name of a parameter's header is in lower case, in which a peer's headers are looked up.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if header != header.lower():
+        raise ValueError(f"the header {quote(header)} must be in lower case: {quote(header.lower())}")
+
+
 class Parts(NamedTuple):
     """The parts of HTTP that a request or response maps to.
 
@@ -138,6 +148,10 @@ class Strings:
         labels: names in the operation's path; all of them are required.
         query: for each name its name in the query.
         headers: for each name its header, in lower case.
+
+    Raises:
+        TypeError: `query` or `headers` is not a mapping.
+        ValueError: a header is not in lower case, as HTTP/2 has them.
     """
 
     def __init__(
@@ -147,6 +161,11 @@ class Strings:
         query: Mapping[str, str] = {},
         headers: Mapping[str, str] = {},
     ) -> None:
+        for what, names in (("query", query), ("headers", headers)):
+            if not isinstance(names, Mapping):
+                raise TypeError(f"{what} must map each name to that in HTTP, not be a {type(names).__name__}")
+        for header in headers.values():
+            check_header_name(header)
         self._labels = tuple(labels)
         self._query = dict(query)
         self._headers = dict(headers)
@@ -327,7 +346,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         reply: given a request, it returns the response that a server gives if its handler says no other; None: an
             empty one.
         initial_messages: whether the parameters travel in ``initial-request`` and ``initial-response`` messages.
-        max_event_length: bytes of an input's payload that a server takes at most.
+        max_event_length: bytes of an input's payload that a server takes at most. The payload of a signed event is a
+            whole message, with its headers.
         max_output_length: bytes of an output's payload that a client takes at most.
         max_duration: seconds that a stream may last at the service; None: any time.
         streams_per_connection: that the service allows at most; None: any number.
@@ -336,8 +356,8 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         ValueError: `endpoint` has a place for something else, or is more than a host; a path does not begin with a
             slash; `path` and a request of `Strings` have other labels; or, with a WebSocket, its path has labels, or
             two parameters of such a request have one name in its query.
-        TypeError: the class of an error is not a `ServiceError`; or `inputs`, `outputs`, `request`, `response` or
-            `complete` is of another class.
+        TypeError: the class of an error is not a `ServiceError`; or `inputs`, `outputs`, `request`, `response`,
+            `complete` or `codes` is of another class.
     """
 
     name: str
@@ -394,12 +414,14 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
             ("inputs", self.inputs, Events),
             ("outputs", self.outputs, Events),
             ("complete", self.complete, Completion),
+            ("codes", self.codes, Codes),
         ):
             if not isinstance(parts, kind):
                 raise TypeError(f"{self.name}: {name} must be {kind.__name__}, not {type(parts).__name__}")
         for name, form in (("request", self.request), ("response", self.response)):
-            if not (hasattr(form, "write") and hasattr(form, "read")):
-                raise TypeError(f"{self.name}: the {name} must be a Format, e.g. Strings, not {type(form).__name__}")
+            if isinstance(form, type) or not (hasattr(form, "write") and hasattr(form, "read")):
+                what = f"the class {form.__name__}" if isinstance(form, type) else type(form).__name__
+                raise TypeError(f"{self.name}: the {name} must be a Format, e.g. Strings(), not {what}")
         classes: dict[str, object] = {"others": self.error, **self.errors}
         for code, error in classes.items():
             if not (isinstance(error, type) and issubclass(error, ServiceError)):

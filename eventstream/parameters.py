@@ -2,8 +2,9 @@
 them.
 
 An operation's request is a frozen dataclass that derives from `Parameters` and names in `parameters` what each field is
-and in which header it travels. A request is checked when it is made, and every problem is reported at once. Values from
-a peer are never trusted: a value that cannot be read stays text, which the check refuses.
+and in which header it travels; `Headers` makes an operation's `Format` of the class. A request is checked when it is
+made, and every problem is reported at once. Values from a peer are never trusted: a value that cannot be read stays
+text, which the check refuses.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from eventstream._text import shown
-from eventstream.operation import InvalidRequest, Parts
+from eventstream.operation import InvalidRequest, Parts, check_header_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -167,9 +168,17 @@ class Parameters:
 
     Attributes:
         parameters: the operation's parameters by field, in the order in which they are written.
+
+    Raises:
+        ValueError: a header is not in lower case; when the class is made.
     """
 
     parameters: ClassVar[Mapping[str, Parameter]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for parameter in getattr(cls, "parameters", {}).values():
+            check_header_name(parameter.header)
 
     def __post_init__(self) -> None:
         for field, parameter in self.parameters.items():

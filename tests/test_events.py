@@ -36,6 +36,16 @@ def test_events_that_are_dictionaries():
         events.serialise({"c": b""})
 
 
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [([json_event("A", str)], "a list"), (str, "the class str"), ("A", "a str")],
+    ids=["list", "class", "str"],
+)
+def test_events_of_something_else_are_refused(kind, what):
+    with pytest.raises(TypeError, match=f"^each kind of event must be an EventKind, .*, not {what}$"):
+        Events(kind)
+
+
 def test_events_of_one_class_need_select():
     kinds = json_event("A", str), json_event("B", str)
     with pytest.raises(ValueError, match=r"^the events 'A' and 'B' have the same class, str: give select$"):

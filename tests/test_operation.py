@@ -90,13 +90,26 @@ def test_operation_with_an_error_of_another_class(errors):
         ({"inputs": json_event("A", str, str, str)}, "inputs must be Events, not EventKind"),
         ({"outputs": None}, "outputs must be Events, not NoneType"),
         ({"complete": "Bye"}, "complete must be Completion, not str"),
-        ({"request": ["bot"]}, "the request must be a Format, e.g. Strings, not list"),
-        ({"response": None}, "the response must be a Format, e.g. Strings, not NoneType"),
+        ({"codes": {"invalid": "X"}}, "codes must be Codes, not dict"),
+        ({"request": ["bot"]}, "the request must be a Format, e.g. Strings(), not list"),
+        ({"response": None}, "the response must be a Format, e.g. Strings(), not NoneType"),
+        ({"response": Strings}, "the response must be a Format, e.g. Strings(), not the class Strings"),
     ],
 )
 def test_operation_with_parts_of_another_class(parts, text):
     with pytest.raises(TypeError, match=f"^Talk: {re.escape(text)}$"):
         replace(TALK, **parts)
+
+
+@each("name", ["query", "headers"])
+def test_strings_whose_names_are_not_a_mapping(name):
+    with pytest.raises(TypeError, match=f"^{name} must map each name to that in HTTP, not be a list$"):
+        Strings(["bot"], **{name: ["language"]})
+
+
+def test_strings_with_a_header_that_is_not_in_lower_case():
+    with pytest.raises(ValueError, match=r"^the header 'X-Talk' must be in lower case: 'x-talk'$"):
+        Strings(headers={"language": "X-Talk"})
 
 
 @each("value", [None, ["bot"], "bot"])

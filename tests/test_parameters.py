@@ -61,6 +61,11 @@ def test_parameters_of_another_class_are_not_written():
         Headers(Sample).write({})
 
 
+def test_parameters_with_a_header_that_is_not_in_lower_case():
+    with pytest.raises(ValueError, match=r"^the header 'X-Word' must be in lower case: 'x-word'$"):
+        type("Shouted", (Parameters,), {"parameters": {"word": Parameter(WORD, "X-Word")}})
+
+
 def test_parameters_that_are_not_given_are_not_written():
     assert Sample().to_headers() == []
     assert repr(Sample(flag=True)) == "Sample(flag=True)"

@@ -250,6 +250,7 @@ class Client:
         Raises:
             InvalidRequest: the parameters are not allowed; here, not on entering.
             ConfigurationError: the options are out of their bounds, likewise.
+            TypeError: there is no such option, likewise.
             ServiceError: the service refused, or did not answer with an event stream.
             NoCredentials: no credentials were found.
             ConfigurationError: the endpoint takes WebSockets, and the transport is HTTP/2; or see `endpoint_of`.
@@ -257,6 +258,10 @@ class Client:
                 answer.
         """
         check_operation(operation)
+        for name in options:
+            if name not in StartOptions.__annotations__:
+                allowed = ", ".join(("unknown_events", *StartOptions.__annotations__))
+                raise TypeError(f"open() got an unexpected keyword argument {name!r} (allowed: {allowed})")
         limited = operation.limited(*self._limits)
 
         def make(
@@ -349,6 +354,9 @@ class _Opening(AbstractAsyncContextManager[_S]):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         return await self._opening.__aexit__(exc_type, exc, traceback)
+
+    def __await__(self) -> NoReturn:
+        raise TypeError("a stream is opened by an async with statement, not by await")
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"the stream is not open, and has no {name!r} yet: use it in an async with statement")

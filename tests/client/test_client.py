@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -34,6 +35,22 @@ def test_stream_that_is_not_open_says_how(name):
     expected = f"the stream is not open, and has no '{name}' yet: use it in an async with statement"
     with pytest.raises(AttributeError, match=f"^{expected}$"):
         getattr(opening, name)
+
+
+def test_stream_that_is_awaited_says_how():
+    async def main():
+        await Client("us-east-1", credentials=CREDENTIALS).open(ECHO, {})
+
+    with pytest.raises(TypeError, match=r"^a stream is opened by an async with statement, not by await$"):
+        asyncio.run(main())
+
+
+def test_open_refuses_an_unknown_option():
+    expected = (
+        "open() got an unexpected keyword argument 'timeout' (allowed: unknown_events, retries, retry_on, deadline)"
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(expected)}$"):
+        Client("us-east-1", credentials=CREDENTIALS).open(ECHO, {}, timeout=1)
 
 
 def test_stream_opens_once():

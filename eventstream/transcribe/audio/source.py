@@ -213,7 +213,8 @@ class _Head:
             self._length = wav.length
             return self._cut(memoryview(kept)[file.tell() :])
         if self.expected is None:
-            raise InvalidAudio(_NOT_SAID)
+            what = _container(kept) if kept else "empty"
+            raise InvalidAudio(_NOT_SAID if what is None else f"{_NOT_SAID}; it is {what}")
         if self.expected.is_timed:
             if not at_end and _may_be_mp3(kept) and len(kept) < _LONGEST_MP3_FRAME + 4:
                 return b""

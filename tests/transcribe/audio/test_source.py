@@ -177,9 +177,19 @@ def test_source_of_compressed_audio_as_announced(magic, encoding):
     assert collect(data, AudioFormat(16_000, media_encoding=encoding))[1] == data
 
 
-@pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0AVI ", SAMPLES])
-def test_source_that_does_not_say_what_it_is(data):
-    with pytest.raises(InvalidAudio, match="required unless the audio is a WAV"):
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"", "; it is empty"),
+        (b"fLaC" + SAMPLES, "; it is FLAC"),
+        (b"ID3" + SAMPLES, "; it is MP3"),
+        (b"RIFF", ""),
+        (b"RIFF\0\0\0\0AVI ", ""),
+        (SAMPLES, ""),
+    ],
+)
+def test_source_that_does_not_say_what_it_is(data, found):
+    with pytest.raises(InvalidAudio, match=f" are required unless the audio is a WAV{found}$"):
         collect([data])
 
 
