@@ -1,5 +1,6 @@
 # Sourced, by bash with `set -e`: two things at once, on two cores. `beside COMMAND...` starts one, of which nothing is seen
-# until `joined` waits for it.
+# until `joined` waits for it. `step` says what begins, and when.
+step() { printf '\n== %d:%02d %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
 other=
 other_log=$(mktemp)
 trap 'rm -f "$other_log"; [[ -z "$other" ]] || kill "$other" 2> /dev/null || true' EXIT

@@ -6,8 +6,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tools/beside.sh
 
-step() { printf '\n== %d:%02d %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
-
 step "soak, coverage and portability; beside them sanitizers and planted faults, which are shown at the end"
 beside "$1" sanitize planted
 "$1" soak
