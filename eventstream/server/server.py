@@ -12,7 +12,7 @@ from eventstream.exceptions import StateError
 from eventstream.http2 import MAX_CONCURRENT_STREAMS, serve
 from eventstream.server.conversation import REQUEST_ID_HEADERS
 from eventstream.server.limits import ConnectionLimits, Limits
-from eventstream.server.service import Service
+from eventstream.server.service import Service, check_paths
 from eventstream.signing import MAX_CLOCK_SKEW, Credentials, utc_now
 from eventstream.transport import without_websockets
 
@@ -59,8 +59,8 @@ class Server:
         websocket_ssl: a context with the server's certificate for that port; needed where `ssl` is given.
 
     Raises:
-        ValueError: no operation was given, the region cannot be one, a fault is unknown, a context is missing, or
-            there is a port for WebSockets, and no operation has a path for them.
+        ValueError: no operation was given, two have the same path, the region cannot be one, a fault is unknown, a
+            context is missing, or there is a port for WebSockets, and no operation has a path for them.
         TypeError: an operation, a handler or a fault is not one, credentials are not `Credentials`, limits are not
             such, or `max_clock_skew` is not a timedelta.
     """
@@ -93,6 +93,8 @@ class Server:
         )
         if websocket_port is not None and all(operation.websocket_path is None for operation in handlers):
             raise ValueError("the port for WebSockets needs an operation with a websocket_path")
+        if websocket_port is not None:
+            check_paths(handlers, "websocket_path")
         self._prepare(service, host, port, ssl, connections, websocket_port, websocket_ssl)
 
     def _prepare(

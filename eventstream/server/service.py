@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,6 +47,27 @@ class Statistics:
     streams: int = 0
     failed: int = 0
     signatures: int = 0
+
+
+def check_paths(operations: Iterable[Operation[Any, Any, Any, Any]], attribute: str) -> None:
+    """Check that no operation hides another one: that no two have the same path, whatever its labels are called.
+
+    Args:
+        operations: what is served.
+        attribute: ``"path"`` or ``"websocket_path"``.
+
+    Raises:
+        ValueError: two have.
+    """
+    first: dict[str, Operation[Any, Any, Any, Any]] = {}
+    for operation in operations:
+        path = getattr(operation, attribute)
+        if path is None:
+            continue
+        other = first.setdefault(re.sub(r"\{\w+\}", "{}", path), operation)
+        if other is not operation:
+            both = f"{other.name} and {operation.name}"
+            raise ValueError(f"{both} cannot be served together: {attribute} of both is {quote(path)}")
 
 
 def _account(account: Credentials) -> Credentials:
@@ -94,6 +116,7 @@ class Service:
         for operation, handler in handlers.items():
             check_operation(operation)
             check_handler(handler)
+        check_paths(handlers, "path")
         if region is not None:
             check_region(region)
         if not isinstance(limits, Limits):

@@ -38,7 +38,7 @@ def test_server_with_tls_needs_a_context_for_each_port():
 
 
 def test_port_for_websockets_without_an_operation_for_them():
-    talk = replace(TALK, websocket_path=None)
+    talk = replace(TALK, path="/other/{bot}", websocket_path=None)
     with pytest.raises(ValueError, match=r"^the port for WebSockets needs an operation with a websocket_path$"):
         Server({talk: shout}, credentials=None, websocket_port=0)
     Server({talk: shout, TALK: shout}, credentials=None, websocket_port=0)

@@ -13,6 +13,7 @@ from talking import LIMIT, client_of, run, server, shout, talk
 
 from eventstream import ServiceError
 from eventstream.client import Client
+from eventstream.operation import Strings
 from eventstream.server import ConnectionLimits, Limits, Server
 from eventstream.signing import Credentials
 
@@ -38,6 +39,23 @@ def test_handler_of_each_operation():
 def test_server_without_an_operation():
     with pytest.raises(ValueError, match="needs at least one operation"):
         Server({}, credentials=None)
+
+
+def test_server_of_two_operations_with_one_path():
+    other = replace(TALK, name="Other", path="/bots/{name}/talk", request=Strings(["name"]))
+    expected = r"^Talk and Other cannot be served together: path of both is '/bots/{name}/talk'$"
+    with pytest.raises(ValueError, match=expected):
+        Server({TALK: shout, other: shout}, credentials=None)
+
+
+def test_server_of_two_operations_with_one_path_for_websockets():
+    other = replace(TALK, name="Other", path="/other/{bot}")
+    third = replace(TALK, name="Third", path="/third/{bot}", websocket_path=None)
+    handlers = {TALK: shout, third: shout, other: shout}
+    Server(handlers, credentials=None)
+    expected = r"^Talk and Other cannot be served together: websocket_path of both is '/talk-websocket'$"
+    with pytest.raises(ValueError, match=expected):
+        Server(handlers, credentials=None, websocket_port=0)
 
 
 @pytest.mark.parametrize("handlers", [TALK, [(TALK, shout)], None])
