@@ -236,7 +236,8 @@ class _HTTPSession:
         except ServiceError as error:
             if error.status_code is None or error.status_code < 300:
                 raise
-            return AioAWSResponse(request.url, error.status_code, dict(error.headers or {}), _Body(error.payload))
+            body = _Body(call.error_body(error))
+            return AioAWSResponse(request.url, error.status_code, dict(error.headers or {}), body)
         self._opened = _Opened(opening, stream)
         if call.operation.initial_messages:
             initial = await call.initial_of(stream)

@@ -9,6 +9,7 @@ raises `eventstream.http2.NotHTTP2`, and an answer that is not an event stream a
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
@@ -28,14 +29,16 @@ from botocore.exceptions import (
     UnsupportedSignatureVersionError,
 )
 from botocore.httpsession import mask_proxy_url
+from botocore.parsers import create_parser
 
 from eventstream import client, http2, sync
 from eventstream._codec import Message
 from eventstream.adapters._errors import client_error, made, translated
+from eventstream.adapters._events import EventShape
 from eventstream.adapters._operations import ModelOperation, initial_request, make_operation
 from eventstream.adapters._settings import Settings
 from eventstream.exceptions import ServiceError, VerificationError
-from eventstream.operation import CONTENT_TYPE
+from eventstream.operation import CONTENT_TYPE, Events
 from eventstream.proxy import ProxyError
 from eventstream.session import ClientSession
 from eventstream.signing import EVENTS_PAYLOAD, Credentials, EventSigner
@@ -203,7 +206,7 @@ class Call:
             await connecting.__aexit__(None, None, None)
 
     async def initial_of(self, stream: Stream) -> Message | None:
-        """Return the ``initial-response`` of an RPC protocol; see `Stream.initial`.
+        """Return the ``initial-response`` of an RPC protocol, whose JSON botocore can read; see `Stream.initial`.
 
         Raises:
             ClientError: the service gives up before.
@@ -211,12 +214,38 @@ class Call:
             HTTPClientError: it breaks.
         """
         try:
-            return await stream.initial()
+            message = await stream.initial()
         except ServiceError as error:
             metadata = {"HTTPStatusCode": 200, "HTTPHeaders": dict(self.headers)}
             raise client_error(error, self.model, self.exceptions, metadata) from error
         except OSError as error:
             raise translated(error, self.url) from error
+        if message is None:
+            return None
+        Events(EventShape("initial-response", self.model.output_shape, "").kind()).parse(message)
+        return Message(message.headers, json.dumps(json.loads(bytes(message.payload) or b"{}")).encode())
+
+    def error_body(self, error: ServiceError) -> bytes:
+        """Return the body of a service's refusal, or in its place one that botocore's parser can read.
+
+        The parser fails with all kinds of errors, which are then not retried, if the body is not UTF-8, as the pages of
+        gateways, or JSON of another shape.
+        """
+        service = self.model.service_model
+        parser = create_parser(service.resolved_protocol)
+        response = {
+            "status_code": error.status_code,
+            "headers": HeadersDict(error.headers or {}),
+            "body": error.payload,
+        }
+        try:
+            parsed = parser.parse(response, self.model.output_shape)
+            shape = service.shape_for_error_code(parsed["Error"]["Code"])
+            if shape is not None:
+                parser.parse(response, shape)
+        except Exception:
+            return json.dumps({"message": error.message}).encode()
+        return error.payload
 
     def trust(self, url: str) -> ssl.SSLContext:
         """Return which certificates are trusted.
@@ -320,7 +349,8 @@ class HTTPSession:
         except ServiceError as error:
             if error.status_code is None or error.status_code < 300:
                 raise
-            return AWSResponse(request.url, error.status_code, dict(error.headers or {}), _Body(error.payload))
+            body = _Body(call.error_body(error))
+            return AWSResponse(request.url, error.status_code, dict(error.headers or {}), body)
         pieces = []
         if call.operation.initial_messages:
             initial = sync.RUNNER.run(call.initial_of(opened[0]))

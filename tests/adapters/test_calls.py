@@ -49,6 +49,7 @@ from http2.loopback import server_context
 
 from eventstream import DecodeError, Decoder, IncompleteStream, Message, ServiceError, sync
 from eventstream.http2 import NotHTTP2
+from eventstream.operation import InvalidEvent
 
 pytestmark = pytest.mark.usefixtures("methods")
 
@@ -130,6 +131,41 @@ def test_error_that_is_no_json():
     with answering(handler) as server, pytest.raises(ClientError) as caught:
         begin(once(server))
     assert caught.value.response["Error"]["Code"] == "502"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        *((b"<html>caf\xe9</html>", "Service Unavailable"), (b"[" * 10_000, ""), (b"[]", ""), (b"null", "")),
+        *((b'{"__type": 5, "message": "no"}', "no"), (b'{"code": {}, "message": "no"}', "no")),
+    ],
+    ids=["Latin-1", "deep", "list", "null", "number as a code", "object as a code"],
+)
+def test_error_that_is_no_json_of_an_error(body, message):
+    async def handler(channel):
+        requests.append(channel.path)
+        await channel.respond(503, [("content-type", "application/json")])
+        await channel.send(body)
+        await channel.end()
+
+    requests = []
+    with answering(handler) as server, pytest.raises(ClientError) as caught:
+        begin(client_of(server, config=Config(retries={"total_max_attempts": 2})))
+    assert caught.value.response["Error"] == {"Code": "503", "Message": message}
+    assert len(requests) == 2
+
+
+def test_error_of_the_model_in_another_shape():
+    async def handler(channel):
+        await channel.respond(424, [("x-amzn-errortype", "ModelStreamErrorException")])
+        await channel.send(b'{"message": "no", "originalStatusCode": "none"}')
+        await channel.end()
+
+    with answering(handler) as server:
+        client = once(server)
+        with pytest.raises(client.exceptions.ModelStreamErrorException) as caught:
+            begin(client)
+    assert caught.value.response["Error"] == {"Code": "ModelStreamErrorException", "Message": "no"}
 
 
 def test_missing_parameter_reaches_nobody():
@@ -361,11 +397,16 @@ def test_hooks_change_what_is_sent():
     assert "x-mine" in recording.headers["authorization"]
 
 
-@pytest.mark.parametrize("first", ["exception", "event", "nothing", "reset"])
-def test_rpc_without_an_initial_response(tmp_path, first):
+@pytest.fixture
+def rpc_session(tmp_path):
     folder = tmp_path / "every-trait-rpc" / "2026-01-01"
     folder.mkdir(parents=True)
     (folder / "service-2.json").write_text(json.dumps(models.RPC), "utf-8")
+    return session_of(data_path=str(tmp_path))
+
+
+@pytest.mark.parametrize("first", ["exception", "event", "nothing", "reset"])
+def test_rpc_without_an_initial_response(rpc_session, first):
     messages = {
         "exception": Message(
             {":message-type": "exception", ":exception-type": "busy"}, b'{"message": "full"}'
@@ -383,7 +424,7 @@ def test_rpc_without_an_initial_response(tmp_path, first):
         await channel.end()
 
     with answering(handler) as server:
-        client = client_of(server, "every-trait-rpc", session=session_of(data_path=str(tmp_path)), config=ONE_TRY)
+        client = client_of(server, "every-trait-rpc", session=rpc_session, config=ONE_TRY)
         expected = {
             "exception": client.exceptions.BusyException,
             "event": botocore.parsers.ResponseParserError,
@@ -391,4 +432,17 @@ def test_rpc_without_an_initial_response(tmp_path, first):
             "reset": ResponseStreamingError,
         }[first]
         with pytest.raises(expected):
+            client.converse(id="x")
+
+
+@pytest.mark.parametrize("payload", [b"[]", b"\xe9", b"[" * 10_000, b"{" + b"," * 70_000], ids=lambda each: each[:4])
+def test_rpc_with_an_initial_response_that_is_none(rpc_session, payload):
+    async def handler(channel):
+        await channel.respond(200, [EVENT_STREAM])
+        await channel.send(Message({":message-type": "event", ":event-type": "initial-response"}, payload).encode())
+        await channel.receive()
+
+    with answering(handler) as server:
+        client = client_of(server, "every-trait-rpc", session=rpc_session, config=ONE_TRY)
+        with pytest.raises(InvalidEvent, match="event 'initial-response': "):
             client.converse(id="x")
