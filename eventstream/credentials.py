@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from eventstream._text import escaped, quote
@@ -156,15 +157,17 @@ class CredentialChain:
         """Return the region of the profile.
 
         Raises:
-            ConfigurationError: the profile cannot be read.
+            ConfigurationError: the profile cannot be read, or has no name there.
         """
         try:
-            region: str | None = self._read().get_config_variable("region")
+            region = self._read().get_config_variable("region")
         except ImportError:
             return None
         except self._error as error:
             reason = _reason(error)
             raise ConfigurationError(f"no region was given, and {self._named} cannot be read: {reason}") from error
+        if not isinstance(region, (str, NoneType)):  # a section of its own
+            raise ConfigurationError(f"the region of {self._named} is {quote(str(region))}, and not a name")
         return region
 
     @property
@@ -199,7 +202,7 @@ class CredentialChain:
         name = profile.get("services")
         if name is None:
             return profile, {}
-        if name not in sections:
+        if not isinstance(name, str) or name not in sections:
             raise ConfigurationError(
                 f"{self._named} names the services section {quote(str(name))}, which does not exist"
             )

@@ -178,6 +178,23 @@ def test_settings_do_not_wait_for_credentials(monkeypatch, tmp_path):
         assert fetching.result(10) == EXPECTED
 
 
+def test_settings_that_are_sections(monkeypatch, tmp_path):
+    """They are a dict of botocore."""
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    (tmp_path / "config").write_text("[profile work]\nregion =\n  a = b\nservices =\n  c = d\n[services s]\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    chain = CredentialChain("work")
+    with pytest.raises(
+        ConfigurationError, match=r"^the region of the profile 'work' is \"{'a': 'b'}\", and not a name$"
+    ):
+        chain.region()
+    with pytest.raises(
+        ConfigurationError, match=r"^the profile 'work' names the services section \"{'c': 'd'}\", which"
+    ):
+        chain.settings()
+
+
 def test_settings_are_read_once(monkeypatch, tmp_path):
     (tmp_path / "config").write_text("[default]\nendpoint_url = http://profile\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))

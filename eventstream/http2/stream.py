@@ -317,7 +317,8 @@ def checked(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     fields = [(name.lower(), value.strip(" \t")) for name, value in headers]
     for name, value in fields:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or name == "te":
-            raise ValueError(f"the header {quote(f'{name}: {value}')} cannot be sent over HTTP/2")
+            # Its value may be a secret, such as a session token.
+            raise ValueError(f"the header {quote(name)} cannot be sent over HTTP/2, for its name or its value")
     return fields
 
 

@@ -286,6 +286,17 @@ def test_headers_that_cannot_be_sent_are_quoted_in_short(header):
     run(main())
 
 
+@pytest.mark.parametrize("name", ["authorization", "x-amz-security-token"])
+def test_headers_that_cannot_be_sent_are_named_without_their_values(name):
+    async def main():
+        async with pair(echo) as (_, connection):
+            with pytest.raises(ValueError, match=f"^the header '{name}' cannot be sent") as raised:
+                await connection.request([*request(), (name, "secret\udcff")])
+            assert "secret" not in str(raised.value)
+
+    run(main())
+
+
 @pytest.mark.parametrize("header", [("host", "Z" * 1_000), ("x-name", "\udcff")])
 def test_request_that_h2_refuses_leaves_the_connection(header):
     """Also what the other side knows of the headers so far."""

@@ -394,7 +394,7 @@ def test_responses_that_cannot_be_sent():
         async def handler(stream):
             with pytest.raises(ValueError, match="status 100"):
                 await stream.respond(100)
-            with pytest.raises(ValueError, match="':status: 300'"):
+            with pytest.raises(ValueError, match="':status'"):
                 await stream.respond(200, [(":status", "300")])
             with pytest.raises(StateError, match=r"^the response has not begun: call respond$"):
                 await stream.send(b"hello")
