@@ -45,7 +45,11 @@ def main(arguments: list[str] | None = None, *, program: str = _PROGRAM) -> int:
             for number, handler in before.items():
                 signal.signal(number, handler)
             getattr(recogniser, "close", lambda: None)()
-    except (ImportError, OSError, ValueError) as error:
+    except OSError as error:
+        reason = error.strerror or str(error)
+        print(f"emulator: {visible(f'{error.filename}: {reason}' if error.filename else reason)}", file=sys.stderr)
+        return 2
+    except (ImportError, ValueError) as error:
         print(f"emulator: {visible(str(error))}", file=sys.stderr)
         return 2
     except MemoryError:

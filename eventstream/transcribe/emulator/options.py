@@ -102,7 +102,12 @@ def parser(program: str) -> argparse.ArgumentParser:
         help="serve a page on the port for WebSockets, to this machine only: a browser transcribes its microphone or a "
         "file, and shows every frame",
     )
-    add("--tls", type=Path, metavar="CA_FILE", help="serve TLS; the certificate to trust is written to CA_FILE")
+    add(
+        "--tls",
+        type=_argument(_file),
+        metavar="CA_FILE",
+        help="serve TLS; the certificate to trust is written to CA_FILE",
+    )
     add(
         "--credentials",
         type=_argument(_credentials),
@@ -125,7 +130,7 @@ def parser(program: str) -> argparse.ArgumentParser:
         metavar="NAME",
         help="scripted (default) returns the same words for any audio; moonshine recognises English; or module:factory",
     )
-    add("--script", type=Path, metavar="FILE", help="script in UTF-8 that the scripted recogniser returns")
+    add("--script", type=_argument(_file), metavar="FILE", help="script in UTF-8 that the scripted recogniser returns")
     add(
         "--max-streams",
         type=_argument(_positive),
@@ -230,6 +235,15 @@ def _argument(read: Callable[[str], _T]) -> Callable[[str], _T]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not text:
+        raise ValueError("the name is empty")
+    if path.is_dir():
+        raise ValueError(f"{text} is a folder")
+    return path
 
 
 def _credentials(text: str) -> Credentials:

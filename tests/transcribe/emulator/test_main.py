@@ -132,7 +132,7 @@ def test_options(run, client, tmp_path):
     [
         (["--recogniser", "whisper"], "unknown recogniser 'whisper'"),
         (["--recogniser", "no_such_module:factory"], "no_such_module"),
-        (["--script", "no/such/file"], "no/such/file"),
+        (["--script", f"no{os.sep}such{os.sep}file"], f"no{os.sep}such{os.sep}file: No such file or directory\n"),
         (["--host", "host.invalid"], ""),
     ],
 )
@@ -142,6 +142,16 @@ def test_impossible_options(arguments, said, capsys):
     assert printed.out == ""
     assert printed.err.startswith("emulator: ")
     assert said in printed.err
+    assert "Errno" not in printed.err
+
+
+def test_error_of_the_system_without_a_reason(monkeypatch, capsys):
+    def fail(*_):
+        raise OSError("the memory card was removed")
+
+    monkeypatch.setattr(module, "_recogniser", fail)
+    assert command([]) == 2
+    assert capsys.readouterr().err == "emulator: the memory card was removed\n"
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,10 @@ def test_bounds_of_connections_have_their_switches():
         (["--audio-timeout", "long"], "'long' is not a number of seconds, 0 or more\n"),
         (["--clock-offset", "late"], "'late' is not a number of seconds between "),
         (["--resets", "1/x"], "'x' is not a number of seconds, 0 or more\n"),
+        (["--tls", ""], "the name is empty\n"),
+        (["--tls", "."], ". is a folder\n"),
+        (["--script", ""], "the name is empty\n"),
+        (["--script", "."], ". is a folder\n"),
     ],
 )
 def test_options_that_are_wrong(arguments, said, capsys):
