@@ -42,6 +42,14 @@ def test_errors_of_responses(status, headers, body, text):
     assert (error.status_code, error.payload) == (status, body)
 
 
+def test_json_of_too_many_values_is_not_parsed():
+    """However long the body may be that is given."""
+    values = b",".join([b"0"] * 65_536)
+    body = b'{"message": "no", "values": [%s]}' % values
+    assert str(error_from_response({}, ServiceError, 500, [], body)) == "HTTP 500"
+    assert str(error_from_response({}, ServiceError, 500, [], body.replace(b"0,0,0,", b""))) == "HTTP 500: no"
+
+
 @pytest.mark.parametrize("name", ["x-amzn-requestid", "x-amzn-request-id", "X-Amz-Request-Id"])
 def test_request_id_in_every_spelling(name):
     assert request_id_of([("date", "today"), (name, " id ")]) == "id"

@@ -203,6 +203,18 @@ FAULTS = [
         tests("tests/http2/test_h2.py"),
     ),
     Fault(
+        *("wide-headers", "One stream's fault ends one stream", "eventstream/http2/_h2.py"),
+        "MAX_HEADER_LIST_SIZE = 65_536\n",
+        "MAX_HEADER_LIST_SIZE = 655_360\n",
+        tests("tests/test_security.py"),
+    ),
+    Fault(
+        *("generous-budget", "Fair under attack", "eventstream/http2/budget.py"),
+        "RESETS = Budget(1_000, 33)\n",
+        "RESETS = Budget(1_000, 330)\n",
+        tests("tests/test_security.py"),
+    ),
+    Fault(
         *("endless-turn", "Fair under attack", "eventstream/http2/connection.py"),
         "FRAMES_PER_TURN = 64\n",
         "FRAMES_PER_TURN = 640\n",
@@ -384,6 +396,12 @@ FAULTS = [
         "            if limit is not None and has_too_many_values(message.payload, limit):\n",
         "            if False:\n",
         tests("tests/test_structs.py"),
+    ),
+    Fault(
+        *("any-number-in-an-error", "No event holds up the others", "eventstream/service_errors.py"),
+        "    if has_too_many_values(body, MAX_JSON_VALUES):\n",
+        "    if False:\n",
+        tests("tests/test_service_errors.py"),
     ),
     Fault(
         *("long-timestamps", "No event holds up the others", "eventstream/adapters/_shapes.py"),
