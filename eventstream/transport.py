@@ -286,6 +286,10 @@ DEPTH_ZERO_SELF_SIGNED_CERT, SELF_SIGNED_CERT_IN_CHAIN, UNABLE_TO_GET_ISSUER_CER
 UNABLE_TO_VERIFY_LEAF_SIGNATURE (openssl/x509_vfy.h)."""
 
 
+_PLAINTEXT = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
+"""What versions of OpenSSL call an answer that is not TLS."""
+
+
 @asynccontextmanager
 async def _connected(connecting: AbstractAsyncContextManager[_T], name: str, proxy: Proxy | None) -> AsyncIterator[_T]:
     """Open a connection; what fails meanwhile names host and port, and the proxy."""
@@ -298,6 +302,8 @@ async def _connected(connecting: AbstractAsyncContextManager[_T], name: str, pro
         of_proxy = proxy is not None and proxy.tls  # whose certificate that can be, and which the system trusts or not
         if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _UNKNOWN_ISSUER and not of_proxy:
             error.strerror = f"{error.strerror}; to trust its issuer, set ca_bundle or AWS_CA_BUNDLE"
+        elif isinstance(error, ssl.SSLError) and error.reason in _PLAINTEXT and not of_proxy:
+            error.strerror = f"{error.strerror}; it speaks plaintext: give an endpoint with http or ws"
         raise error from error.__cause__
     try:
         yield connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import replace
 
 import pytest
@@ -61,6 +62,18 @@ def test_endpoint_with_a_password_is_refused_without_showing_it(url):
     with pytest.raises(ValueError, match=r"the endpoint '\.\.\.@host") as raised:
         Endpoint.parse(url)
     assert "secret" not in str(raised.value)
+
+
+def test_tls_with_a_server_that_speaks_plaintext_says_so():
+    async def main():
+        async with Server({TALK: shout}, credentials=[CREDENTIALS]) as server:
+            endpoint = server.endpoint.replace("http:", "https:")
+            client = Client("us-east-1", endpoint=endpoint, credentials=CREDENTIALS)
+            with pytest.raises(ssl.SSLError, match="; it speaks plaintext: give an endpoint with http or ws"):
+                async with client.open(TALK, REQUEST):
+                    pytest.fail("the stream was opened")
+
+    run(main)
 
 
 def test_transport_of_ones_own():

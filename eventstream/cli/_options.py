@@ -98,6 +98,10 @@ def limits(no_limits: bool) -> dict[str, int | None]:
     return {"max_headers_length": DEFAULT_MAX_HEADERS_LENGTH, "max_payload_length": DEFAULT_MAX_PAYLOAD_LENGTH}
 
 
+_HINTS = {"mic": ": install PortAudio, on Linux e.g. the package libportaudio2"}
+"""By extra, how to install the library of the system that it needs."""
+
+
 @contextlib.contextmanager
 def needed(extra: str) -> Iterator[None]:
     """Import modules of an extra in this block; if they are missing, say so and exit."""
@@ -107,7 +111,7 @@ def needed(extra: str) -> Iterator[None]:
         complaint(f"{error.name} is missing: this needs the extra [{extra}]: pip install 'eventstream-codec[{extra}]'")
         raise click.exceptions.Exit(TROUBLE) from None
     except OSError as error:  # a library of the system's
-        complaint(str(error))
+        complaint(f"{error}{_HINTS.get(extra, '')}")
         raise click.exceptions.Exit(TROUBLE) from None
 
 

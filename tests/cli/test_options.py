@@ -134,7 +134,8 @@ def test_library_of_the_system_that_is_missing(capsys):
     with pytest.raises(click.exceptions.Exit) as raised, _options.needed("mic"):
         raise OSError("PortAudio library not found")
     assert raised.value.exit_code == 2
-    assert "PortAudio library not found" in capsys.readouterr().err
+    expected = "PortAudio library not found: install PortAudio, on Linux e.g. the package libportaudio2\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_folder_that_cannot_be_read(run, tmp_path, monkeypatch):
