@@ -9,6 +9,7 @@ Each event is validated before it is serialised, so that a value of the wrong ty
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping
 from functools import cached_property
@@ -43,9 +44,19 @@ def validate(value: Any, shape: Shape) -> None:
     Raises:
         ParamValidationError: it says where the value is another one.
     """
-    report = _VALIDATOR.validate(value, shape)
+    try:
+        report = _VALIDATOR.validate(value, shape)
+    except RuntimeError as error:  # a number that is no timestamp, or values that are nested too deeply
+        raise ParamValidationError(report=str(error)) from error
     if report.has_errors():
         raise ParamValidationError(report=report.generate_report())
+
+
+def _fits(value: Any, shape: Shape) -> bool:
+    """Return whether the value of a header has the shape."""
+    if shape.type_name == "timestamp":  # for which botocore takes numbers and texts, and any time to parse them
+        return isinstance(value, datetime.datetime)
+    return not _VALIDATOR.validate(value, shape).has_errors()
 
 
 def is_exception(shape: Shape) -> bool:
@@ -182,7 +193,7 @@ class EventShape:
                     found[name] = from_header(headers[name])
                 except Mismatch as error:
                     raise InvalidEvent(self.name, f"its header {name!r} is {error.reason}") from None
-                if self._strict and _VALIDATOR.validate(found[name], self._shape.members[name]).has_errors():
+                if self._strict and not _fits(found[name], self._shape.members[name]):
                     raise InvalidEvent(self.name, f"its header {name!r} does not have the type that the model gives")
             elif self._strict and name in self._shape.required_members:
                 raise InvalidEvent(self.name, f"it has no header {name!r}")

@@ -190,6 +190,10 @@ def test_values_of_json_are_counted():
         ({}, "no header 'text'"),
         ({"text": 1}, "does not have the type"),
         ({"text": "t", "number": "7"}, "does not have the type"),
+        ({"text": "t", "moment": 2**31 - 1}, "does not have the type"),
+        ({"text": "t", "moment": Long(2**63 - 1)}, "does not have the type"),
+        ({"text": "t", "moment": "9" * 30_000}, "does not have the type"),
+        ({"text": "t", "moment": "2020-01-01"}, "does not have the type"),
     ],
 )
 def test_headers_are_checked_strictly(headers, said):
@@ -197,6 +201,20 @@ def test_headers_are_checked_strictly(headers, said):
     with pytest.raises(InvalidEvent, match=said):
         STRICT.parse(plain)
     assert EVENTS.parse(plain) == {"headers": headers}
+
+
+@each("value", [2**63 - 1, -(2**63), 10**30])
+def test_number_that_is_no_timestamp(value):
+    with pytest.raises(ParamValidationError):
+        validate({"headers": {"text": "t", "moment": value}}, STREAM)
+
+
+def test_value_that_is_nested_too_deeply():
+    node = {}
+    for _ in range(10_000):
+        node = {"child": node}
+    with pytest.raises(ParamValidationError):
+        validate({"nested": {"node": node}}, STREAM)
 
 
 def test_header_timestamp_that_no_datetime_has():
