@@ -408,6 +408,9 @@ class ServiceError(_Restorable):
 
         Its text is the ``:error-message`` header, or else the ``Message`` or ``message`` of a JSON payload, or else a
         payload that is plain text.
+
+        Raises:
+            BufferError: the payload is a view that was released.
         """
         try:
             payload = bytes(message.payload)

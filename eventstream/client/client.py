@@ -195,6 +195,7 @@ class Client:
             ValueError: the operation has no WebSocket, or `expires` is out of bounds.
             InvalidRequest: the parameters are not allowed.
             NoCredentials: no credentials were found.
+            ConfigurationError: see `endpoint_of`.
         """
         check_operation(operation)
         parts = operation.request.write(request)

@@ -98,7 +98,11 @@ class Stream(Generic[_Request, _Response, _In, _Out]):
         await self._fail(error)
 
     async def prepare(self) -> None:
-        """Take what the service has already said about its end, before something is sent."""
+        """Take what the service has already said about its end, before something is sent.
+
+        Raises:
+            StateError: another task is sending.
+        """
         if self._sending:
             raise StateError("another task is sending on this stream")
         if self._channel.peer_ended:

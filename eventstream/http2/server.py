@@ -289,6 +289,7 @@ async def serve(
     Raises:
         OSError: it cannot listen there.
         ValueError: the port is out of range.
+        TypeError: the port is not an int.
     """
     if ssl is not None:
         ssl.set_alpn_protocols(["h2"])

@@ -206,9 +206,6 @@ class EventSigner:
         seed_signature: the signature of the request: 32 bytes or 64 hex digits.
         clock: gives the events' dates, as aware datetimes.
 
-    Attributes:
-        signature: the last signature; at first the seed.
-
     Raises:
         ValueError: the seed is not a signature.
         TypeError: the region or the service is not a str.
@@ -298,7 +295,6 @@ class EventVerifier:
         max_payload_length: the limit of the inner message's payload in bytes; None for the format's own bound.
 
     Attributes:
-        signature: the last signature that was verified; at first the seed.
         ended: whether the end of the stream was verified.
 
     Raises:
@@ -349,7 +345,7 @@ class EventVerifier:
             DateSkew: its date is too far from the clock.
             DecodeError: it was signed, but what it wraps is not a valid message; offsets count from that message's
                 start.
-            TypeError: the clock gave a naive datetime.
+            TypeError: it is not a `Message`, or the clock gave a naive datetime.
             BufferError: the payload is a view that was released.
         """
         if self._error is not None:

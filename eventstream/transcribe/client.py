@@ -43,7 +43,7 @@ from eventstream.client import (
     Stream,
     StreamError,
 )
-from eventstream.client import retryable as may_retry
+from eventstream.client import retryable as client_retryable
 from eventstream.client.settings import check_callback, check_seconds
 from eventstream.transcribe.audio import DEFAULT_DURATION, AudioFormat, Source, WavFile
 from eventstream.transcribe.audio import pace as paced
@@ -168,6 +168,7 @@ class TranscribeClient(Client):
 
         Raises:
             InvalidRequest: the parameters are not allowed; here, not on entering.
+            TypeError: the request is of another class, or a keyword is not a field of it, likewise.
             TranscribeError: the service refused.
             NoCredentials: no credentials were found.
             OSError: the service cannot be reached or trusted, or the connection broke. ``TimeoutError``: it did not
@@ -239,6 +240,7 @@ class TranscribeClient(Client):
         Raises:
             ValueError: `expires` is out of bounds, or the operation has no WebSocket.
             InvalidRequest: the parameters are not allowed.
+            TypeError: the request is not one of Transcribe's, or a parameter is not a field of it.
             NoCredentials: no credentials were found.
         """
         kind = StartStreamTranscriptionRequest if request is None else type(request)
@@ -317,6 +319,8 @@ class TranscribeClient(Client):
 
         Raises:
             InvalidRequest: the parameters are not allowed.
+            TypeError: the request is of another class, a parameter is not a field of it, or `on_restart` is not a plain
+                function.
             ConfigurationError: `keep_alive`, `retries` or `deadline` is out of its bounds.
             IncompleteStream: the service ended the response before all audio was sent.
             InvalidAudio: the audio is not what the request says, or ends in the middle of a sample.
@@ -550,7 +554,7 @@ def retryable(error: Exception) -> bool:
     It may where `eventstream.client.retryable` says so, and after silence: a stream that has got no audio for 15
     seconds is ended with a ``BadRequestException``, and another one can begin.
     """
-    return may_retry(error) or (isinstance(error, BadRequestException) and _NO_AUDIO in error.message)
+    return client_retryable(error) or (isinstance(error, BadRequestException) and _NO_AUDIO in error.message)
 
 
 _NO_AUDIO = "no new audio was received"

@@ -342,6 +342,7 @@ async def serve(
     Raises:
         OSError: it cannot listen there.
         ValueError: the port is out of range.
+        TypeError: the port is not an int.
     """
     server = Server(handler, refuse, routes, handshake_headers, idle_frames)
     await server.listen(

@@ -64,7 +64,6 @@ class Emulator(Server):
 
     Attributes:
         authority: with TLS, the PEM of the certificate that a client must trust.
-        statistics: what came and went so far.
 
     Raises:
         ImportError: TLS was asked for, and trustme is not installed.
