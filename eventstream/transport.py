@@ -230,7 +230,10 @@ def websocket_url(
 
     Raises:
         ValueError: the operation has no WebSocket, or `expires` is out of bounds.
+        TypeError: `expires` is not an int.
     """
+    if not isinstance(expires, int):
+        raise TypeError(f"expires must be whole seconds, an int, not {type(expires).__name__}")
     if not 1 <= expires <= operation.max_expires:
         raise ValueError(
             f"a URL of {operation.name} must expire after 1 to {operation.max_expires} seconds, not {expires}"

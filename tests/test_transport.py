@@ -262,3 +262,7 @@ def test_websocket_url_at_the_service():
     for expires in (0, 301):
         with pytest.raises(ValueError, match=f"1 to 300 seconds, not {expires}"):
             websocket_url(talk, parts, Endpoint.parse("https://example.com"), "us-east-1", CREDENTIALS, expires)
+    for expires in (60.0, "60", None):
+        text = f"^expires must be whole seconds, an int, not {type(expires).__name__}$"
+        with pytest.raises(TypeError, match=text):
+            websocket_url(talk, parts, Endpoint.parse("https://example.com"), "us-east-1", CREDENTIALS, expires)

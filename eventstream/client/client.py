@@ -193,6 +193,7 @@ class Client:
 
         Raises:
             ValueError: the operation has no WebSocket, or `expires` is out of bounds.
+            TypeError: `expires` is not an int.
             InvalidRequest: the parameters are not allowed.
             NoCredentials: no credentials were found.
             ConfigurationError: see `endpoint_of`.

@@ -356,9 +356,11 @@ def presign_url(
     Raises:
         ValueError: it is not such a URL, or has a user, a fragment, a signature, or a parameter twice; `expires` is out
             of bounds; ``host`` is among the headers, or a value of several lines; or a key is empty.
-        TypeError: as for `sign_request`.
+        TypeError: as for `sign_request`, or `expires` is not an int.
     """
     _check_signer(credentials, region, service)
+    if not isinstance(expires, int):
+        raise TypeError(f"expires must be whole seconds, an int, not {type(expires).__name__}")
     if not 1 <= expires <= MAX_EXPIRES:
         raise ValueError(f"it must expire after 1 to {MAX_EXPIRES} seconds, not {expires}")
     try:

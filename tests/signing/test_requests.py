@@ -795,6 +795,13 @@ def test_presign_bounds_the_expiry(expires):
         presign(expires=expires)
 
 
+@pytest.mark.parametrize("expires", [60.0, "60", None])
+def test_presign_takes_whole_seconds(expires):
+    text = f"^expires must be whole seconds, an int, not {type(expires).__name__}$"
+    with pytest.raises(TypeError, match=text):
+        presign(expires=expires)
+
+
 def test_presign_takes_the_host_of_the_url():
     for name in ("Host", ":authority"):
         with pytest.raises(ValueError, match="the host is taken from the URL"):

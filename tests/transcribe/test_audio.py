@@ -113,6 +113,13 @@ def test_length_of_a_chunk(format, duration, length):
     format.check_chunk(bytes(length))
 
 
+@each("duration", ["0.1", None])
+def test_duration_that_is_not_a_number(duration):
+    text = f"^the duration of a chunk must be a number of seconds, not {type(duration).__name__}$"
+    with pytest.raises(TypeError, match=text):
+        MONO.chunk_length(duration)
+
+
 @each("duration", [0, -0.1, 1.0000001, 5, float("inf"), float("nan")])
 @each("format", [MONO, AudioFormat(48000, media_encoding="flac")], ids=["pcm", "flac"])
 def test_duration_out_of_its_bounds(format, duration):

@@ -101,7 +101,10 @@ class AudioFormat:
 
         Raises:
             ValueError: the duration is out of its bounds.
+            TypeError: it is not a number.
         """
+        if not isinstance(duration, (int, float)):
+            raise TypeError(f"the duration of a chunk must be a number of seconds, not {type(duration).__name__}")
         if not 0 < duration <= 1:
             raise ValueError(f"a chunk of {duration} s is out of range (more than 0, at most 1 s)")
         if not self.is_timed:
