@@ -1369,12 +1369,22 @@ def test_exception_that_is_asked_for(run, client, name):
     run(main)
 
 
-def test_slow_event(run, client):
+def test_slow_event(run, client, monkeypatch):
+    slept = []
+    sleep = asyncio.sleep
+
+    def sleep_at_once(seconds):
+        slept.append(seconds)
+        return sleep(0)
+
+    monkeypatch.setattr("asyncio.sleep", sleep_at_once)
+
     async def main():
-        async with faulty("slow:0@1", "slow:0.001@2") as emulator, client(emulator) as peer:
+        async with faulty("slow:0@1", "slow:1234@2", "slow@3") as emulator, client(emulator) as peer:
             await sound(await peer.open())
 
     run(main)
+    assert {1234, 3} <= {*slept}
 
 
 def test_faults_before_the_response(run, client):
