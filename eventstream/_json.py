@@ -14,6 +14,8 @@ from typing import Any, NoReturn, get_args, get_origin
 
 import msgspec
 
+from eventstream._text import quote
+
 __all__ = ["reason_not_decoded", "reason_not_encoded"]
 
 MAX_EXPLAINED = 131_072
@@ -36,7 +38,7 @@ def reason_not_decoded(payload: bytes, type: type[msgspec.Struct], fault: Except
 
     Args:
         payload: JSON that the parser has refused.
-        type: a Struct of Structs, lists, texts, numbers and flags; any of these may be null.
+        type: a Struct of Structs, lists, dicts, texts, numbers and flags; any of these may be null.
         fault: what the parser raised. Only its class counts.
     """
     if isinstance(fault, RecursionError):
@@ -87,6 +89,10 @@ def _misfits(value: Any, type: Any, path: str) -> Iterator[tuple[str, str]]:
                 yield fault, path
             return
         expected = _EXPECTED[type]
+    elif isinstance(value, _Object) and get_origin(type) is dict:
+        for name, member in value:
+            yield from _misfits(member, get_args(type)[1], f"{path}[{quote(name)}]")
+        return
     elif isinstance(value, _Object):
         types = {field.encode_name: field.type for field in msgspec.structs.fields(type)}
         for name, member in value:
@@ -112,6 +118,8 @@ def _unsayable(value: object) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _unsayable(item)
+    elif isinstance(value, dict):
+        yield from _unsayable([*value, *value.values()])
     elif isinstance(value, float):
         if not isfinite(value):
             yield "a number is not finite"

@@ -9,6 +9,8 @@ from cases import each
 
 from eventstream._json import MAX_EXPLAINED, reason_not_decoded, reason_not_encoded
 from eventstream.transcribe import Item, Result, Transcript, TranscriptEvent
+from eventstream.transcribe.call_analytics import CategoryEvent
+from eventstream.transcribe.medical_scribe import MedicalScribeEncryptionSettings
 from eventstream.transcribe.model import ConfigurationEvent
 
 RESULT = "$.Transcript.Results[0]"
@@ -75,6 +77,33 @@ def test_reason_for_an_integer(number):
     assert path == "$.ChannelDefinitions[0].ChannelId"
 
 
+@each(
+    ("payload", "expected"),
+    [
+        (b'{"MatchedDetails": 5}', "expected an object, got an integer at $.MatchedDetails"),
+        (b'{"MatchedDetails": []}', "expected an object, got an array at $.MatchedDetails"),
+        (b'{"MatchedDetails": {"a": null, "b": 5}}', "expected an object, got an integer at $.MatchedDetails['b']"),
+        (
+            b'{"MatchedDetails": {"": {"TimestampRanges": [{"BeginOffsetMillis": 1.5}]}}}',
+            "expected an integer, got a number at $.MatchedDetails[''].TimestampRanges[0].BeginOffsetMillis",
+        ),
+        (
+            b'{"MatchedDetails": {"a": {}}, "MatchedCategories": 5}',
+            "expected an array, got an integer at $.MatchedCategories",
+        ),
+    ],
+)
+def test_reason_within_a_map(payload, expected):
+    assert " at ".join(map(str, reason(payload, CategoryEvent))) == expected
+
+
+def test_path_within_a_map_is_short():
+    _, path = reason(b'{"MatchedDetails": {"%b\\n": 5}}' % (b"x" * 10_000), CategoryEvent)
+    assert path.startswith("$.MatchedDetails['xxx")
+    assert path.isprintable()
+    assert len(path) < 100
+
+
 def test_reason_does_not_name_what_fits():
     payload = (
         b'{"ChannelDefinitions": [{"ChannelId": 7, "ParticipantRole": null}, null], "PostCallAnalyticsSettings": {}}'
@@ -107,4 +136,7 @@ def test_reason_why_an_event_is_not_json():
     assert reason_not_encoded(event(result_id="\U0001f600", start_time=1.5, is_partial=True)) is None
     assert reason_not_encoded(event(result_id="a\udfff")) == "a text has a lone surrogate"
     assert reason_not_encoded(event(start_time=float("nan"))) == "a number is not finite"
+    for context in ({"\ud800": "b"}, {"a": "\ud800"}):
+        settings = MedicalScribeEncryptionSettings(kms_encryption_context=context)
+        assert reason_not_encoded(settings) == "a text has a lone surrogate"
     assert reason_not_encoded(event(alternatives=([Item(confidence=float("inf"))],))) == "a number is not finite"
