@@ -1,6 +1,7 @@
 # cython: language_level=3
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: freethreading_compatible=True
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """The codec in Cython. `_reference.py` is its twin: the same public names, results and errors. A change to one lands in
 the other in the same commit.
 
@@ -25,6 +26,8 @@ And the safety:
   busy, from any thread. Code of the caller that runs meanwhile, such as the callback of a weak reference, finds the
   decoder busy.
 * Everything that can raise MemoryError runs before any state changes, so a failed call can be repeated.
+* Methods are descriptors of CPython's (``binding=False``), which refuse a self of another class. Cython's own functions
+  would take any object for one of the class.
 * No half-initialised or half-destroyed object is ever visible. The classes here cannot be part of a reference cycle, so
   they opt out of the garbage collector, which could otherwise expose or clear one that is still reachable. It tracks
   `DecoderMap`, which holds the caller's functions, but does not clear it.

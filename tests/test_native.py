@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import types
 from pathlib import Path
 
 import frames
@@ -287,3 +288,14 @@ def test_reused_memory_is_not_overrun(native):
     """The debug allocator of Python puts bytes around each block, and aborts where they were written to."""
     variables = environment(EVENTSTREAM_PURE_PYTHON="0", PYTHONMALLOC="debug")
     subprocess.run([sys.executable, "-c", OF_ALL_LENGTHS], check=True, timeout=600, env=variables, cwd="/")
+
+
+@pytest.mark.parametrize("name", ["Headers", "Message", "Decoder", "DecoderMap"])
+def test_self_of_another_class_is_a_type_error(native, name):
+    """Not bytes that are taken for the fields of one."""
+    others = types.ClassMethodDescriptorType, types.BuiltinFunctionType  # __class_getitem__, __new__
+    members = vars(getattr(native, name)).values()
+    for method in (member for member in members if callable(member) and not isinstance(member, others)):
+        for wrong in (b"wire", object(), native.Message):
+            with pytest.raises(TypeError, match=r"^descriptor '\w+' (for|requires) "):
+                method(wrong)

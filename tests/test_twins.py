@@ -318,8 +318,8 @@ def test_twins_have_the_same_signatures(native, reference, name):
     first, second = (getattr(codec, name) for codec in (native, reference))
     assert signature_of(first) == signature_of(second)
     methods = [name for name in vars(second) if not name.startswith("_") and callable(getattr(second, name))]
-    for method in methods if isinstance(second, type) else []:
-        assert signature_of(getattr(first, method)) == signature_of(getattr(second, method)), method
+    for method in methods if isinstance(second, type) else []:  # native ones take self by position only
+        assert signature_of(getattr(first, method))[1:] == signature_of(getattr(second, method))[1:], method
 
 
 @pytest.mark.parametrize("name", ["Headers", "Message", "Decoder"])
