@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from eventstream import proxy as proxies
 from eventstream._text import quote
-from eventstream._waiting import Deadline, within
+from eventstream._waiting import deadline_in, within
 from eventstream.http2 import IDLE_FRAMES, Budget, Response, StreamError
 from eventstream.http2.stream import text
 from eventstream.websocket._library import (
@@ -160,7 +160,7 @@ class ClientSocket(Connection):
             StreamError: the server hung up, or does not speak HTTP.
             TimeoutError: it has not answered in this time.
         """
-        deadline = None if timeout is None else Deadline(timeout)
+        deadline = deadline_in(timeout)
         while self._response is None:
             if self._error is not None:
                 raise copy.copy(self._error)
