@@ -35,7 +35,7 @@ from eventstream.service_errors import (
     request_id_of,
 )
 from eventstream.signing import MAX_EXPIRES
-from eventstream.wire import DEFAULT_MAX_PAYLOAD_LENGTH
+from eventstream.wire import CONTENT_TYPE, DEFAULT_MAX_PAYLOAD_LENGTH
 
 if TYPE_CHECKING:
     from eventstream.values import HeaderValue
@@ -62,8 +62,6 @@ __all__ = [
     "not_an_event",
     "request_id_of",
 ]
-
-CONTENT_TYPE = "application/vnd.amazon.eventstream"
 
 MAX_TARGET = 8_192
 """Characters of a request's path and query that a server takes. Of a query every second one may be a parameter, which

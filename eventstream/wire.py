@@ -19,6 +19,8 @@ from __future__ import annotations
 from enum import IntEnum
 from struct import Struct
 
+CONTENT_TYPE = "application/vnd.amazon.eventstream"
+
 LENGTHS = Struct(">II")
 """Total length and headers length: what the prelude's CRC is of."""
 

@@ -10,6 +10,7 @@ from eventstream import _text, wire
 @each(
     ("name", "value"),
     [
+        ("CONTENT_TYPE", "application/vnd.amazon.eventstream"),
         ("PRELUDE_LENGTH", 12),
         ("CRC_LENGTH", 4),
         ("MIN_MESSAGE_LENGTH", 16),

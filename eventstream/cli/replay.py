@@ -27,6 +27,7 @@ from eventstream.cli import _options
 from eventstream.cli._json import nested_in
 from eventstream.cli._recording import Body
 from eventstream.cli._terminal import TROUBLE, Progress, complaint, line
+from eventstream.wire import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from eventstream.cli._recording import Recording
     from eventstream.http2 import ServerStream
 
-_CONTENT_TYPE = "application/vnd.amazon.eventstream"
 _TIMEOUT = 60.0  # seconds that a client may keep silent, or speak when all has been answered
 _MAX_PAUSE = 30.0  # seconds between two messages, whatever their dates say
 _MAX_CLIENTS = 250  # at once over HTTP/1.1, as `eventstream.http2.serve` takes from one address
@@ -145,7 +145,7 @@ def _headers(recording: Recording) -> list[tuple[str, str]]:
         if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
             complaint(f"{recording.name}: the header {quote(f'{name}: {value}')} cannot be sent: it is left out")
             del kept[name]
-    return list({"content-type": _CONTENT_TYPE, **kept}.items())
+    return list({"content-type": CONTENT_TYPE, **kept}.items())
 
 
 def _say_address(host: str, port: int) -> None:

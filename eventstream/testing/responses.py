@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from eventstream._codec import Message
 from eventstream._text import suggestion
 from eventstream.testing.events import Pause, event
+from eventstream.wire import CONTENT_TYPE
 
 __all__ = ["Item", "fake_response"]
 
@@ -175,7 +176,7 @@ class _Answer:
         self._items = items
         self._headers = HeadersDict(
             {
-                "content-type": "application/vnd.amazon.eventstream",
+                "content-type": CONTENT_TYPE,
                 "x-amzn-requestid": "00000000-0000-4000-8000-000000000000",
                 **headers,
             }
