@@ -285,8 +285,7 @@ def _wrong_checksum(n: int) -> Work:
 
 @shape("a prelude that declares 4 GiB, then byte by byte")
 def _declared(n: int) -> Work:
-    head = struct.pack(">II", 2**32 - 1, 0)
-    return streamed([head + struct.pack(">I", zlib.crc32(head)), *cut(bytes(n), 1)])
+    return streamed([prelude(2**32 - 1), *cut(bytes(n), 1)])
 
 
 @shape("byte by byte into a dead decoder")

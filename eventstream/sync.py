@@ -214,7 +214,7 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch (Windows has no fork)
 
 
 def iterate(source: AsyncIterator[_T]) -> Iterator[_T]:
-    """Return what an asynchronous generator yields, blocking; it is closed with this one.
+    """Yield what an asynchronous generator yields, blocking; it is closed with this one.
 
     Args:
         source: an asynchronous generator that nobody has begun to iterate over.

@@ -169,7 +169,7 @@ def opened() -> tuple[ClientSession, ServerSession]:
 
 
 def sessions() -> int:
-    """Return a transcription from its first chunk of audio to its end, and one that is cut."""
+    """Run a transcription from its first chunk of audio to its end, and one that is cut."""
     length = 0
     for cut in (False, True):
         client, server = opened()

@@ -46,8 +46,8 @@ MEDIA_ENCODINGS = ("pcm", "flac", "ogg-opus", "g711-alaw", "g711-ulaw", "g729")
 """The encodings of today's service; the original API had ``pcm``: 16 bits, signed, little-endian."""
 
 NAME = Text(re.compile("[0-9A-Za-z._-]{1,200}"), "1 to 200 of 0-9 A-Z a-z . _ -")
-LANGUAGE = Text(re.compile("[A-Za-z]{2,8}(-[0-9A-Za-z]{1,8}){0,4}"), "a language code, as en-US")
-_PII_TYPE = Text(re.compile("[A-Z_]+"), "ALL, or a type of A-Z and _, as NAME")
+LANGUAGE = Text(re.compile("[A-Za-z]{2,8}(-[0-9A-Za-z]{1,8}){0,4}"), "a language code, e.g. en-US")
+_PII_TYPE = Text(re.compile("[A-Z_]+"), "ALL, or a type of A-Z and _, e.g. NAME")
 SESSION_ID = Text(
     re.compile("[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"),
     "a UUID: 32 hexadecimal digits as 8-4-4-4-12",

@@ -168,7 +168,7 @@ class Model:
         return True
 
     def fail(self, fault: str, kind: str | None = None) -> NoReturn:
-        """Return the fault, or the foreign error in its place, if the codec is of that kind."""
+        """Raise the fault, or the foreign error in its place, if the codec is of that kind."""
         if kind is not None and self.is_(kind):
             raise Fault(FOREIGN[kind], foreign=True)
         raise Fault(fault)
