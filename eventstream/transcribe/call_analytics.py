@@ -12,12 +12,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
 from eventstream.parameters import Parameters
-from eventstream.transcribe.model import LanguageIdentification
+from eventstream.transcribe.model import LanguageIdentification, written_false, written_list
 from eventstream.transcribe.request import CheckedRequest, RepeatingResponse, StartStreamTranscriptionRequest
 
 __all__ = [
@@ -118,14 +118,6 @@ class StartCallAnalyticsStreamTranscriptionResponse(RepeatingResponse, _Paramete
 # Events. Times are milliseconds from the beginning of the audio.
 
 
-def _empty() -> list[Any]:
-    return []  # always written, as some clients cannot do without
-
-
-def _false() -> bool:
-    return False
-
-
 class CallAnalyticsItem(
     msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit_defaults=True, kw_only=True, gc=False
 ):
@@ -200,12 +192,12 @@ class UtteranceEvent(msgspec.Struct, rename="pascal", omit_defaults=True, repr_o
     """
 
     utterance_id: str | None = None
-    is_partial: bool = msgspec.field(default_factory=_false)
+    is_partial: bool = msgspec.field(default_factory=written_false)
     participant_role: str | None = None
     begin_offset_millis: int | None = None
     end_offset_millis: int | None = None
     transcript: str | None = None
-    items: list[CallAnalyticsItem] = msgspec.field(default_factory=_empty)
+    items: list[CallAnalyticsItem] = msgspec.field(default_factory=written_list)
     entities: list[CallAnalyticsEntity] = msgspec.field(default_factory=list)
     sentiment: str | None = None
     issues_detected: list[IssueDetected] = msgspec.field(default_factory=list)

@@ -111,7 +111,7 @@ class TranscribeError(ServiceError):
             status: the HTTP status, e.g. 400.
             headers: names, in any case, and values. ``x-amzn-errortype`` holds the code, up to a colon.
             body: JSON with the text as ``Message`` or ``message``, and with the code as ``__type`` or ``code`` if the
-                header does not have it. Anything else, e.g. a proxy's page, is kept only as `payload`.
+                header does not have it. Of anything else, e.g. a proxy's page, the beginning is shown.
         """
         kinds = {code: kind for code, kind in ERRORS.items() if issubclass(kind, cls)}
         return error_from_response(kinds, cls, status, headers, body)

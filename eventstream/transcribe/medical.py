@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from eventstream.parameters import Boolean, Choice, Integer, Kind, Parameter, Parameters
+from eventstream.transcribe.model import written_false, written_list
 from eventstream.transcribe.request import (
     LANGUAGE,
     MEDIA_ENCODINGS,
@@ -153,14 +153,6 @@ class MedicalEntity(
     confidence: float | None = None
 
 
-def _empty() -> list[Any]:
-    return []  # always written, as some clients cannot do without
-
-
-def _false() -> bool:
-    return False
-
-
 class MedicalAlternative(msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit_defaults=True, kw_only=True):
     """One reading of a stretch of audio.
 
@@ -171,7 +163,7 @@ class MedicalAlternative(msgspec.Struct, rename="pascal", omit_defaults=True, re
     """
 
     transcript: str | None = None
-    items: list[MedicalItem] = msgspec.field(default_factory=_empty)
+    items: list[MedicalItem] = msgspec.field(default_factory=written_list)
     entities: list[MedicalEntity] = msgspec.field(default_factory=list)
 
 
@@ -189,8 +181,8 @@ class MedicalResult(msgspec.Struct, rename="pascal", omit_defaults=True, repr_om
     result_id: str | None = None
     start_time: float | None = None
     end_time: float | None = None
-    is_partial: bool = msgspec.field(default_factory=_false)
-    alternatives: list[MedicalAlternative] = msgspec.field(default_factory=_empty)
+    is_partial: bool = msgspec.field(default_factory=written_false)
+    alternatives: list[MedicalAlternative] = msgspec.field(default_factory=written_list)
     channel_id: str | None = None
 
 
@@ -201,7 +193,7 @@ class MedicalTranscript(msgspec.Struct, rename="pascal", omit_defaults=True, rep
         results: none or more; always written.
     """
 
-    results: list[MedicalResult] = msgspec.field(default_factory=_empty)
+    results: list[MedicalResult] = msgspec.field(default_factory=written_list)
 
 
 class MedicalTranscriptEvent(msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit_defaults=True):

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
 from eventstream.parameters import Choice, Integer, Parameter, Parameters
-from eventstream.transcribe.model import AudioEvent
+from eventstream.transcribe.model import AudioEvent, written_false, written_list
 from eventstream.transcribe.request import PREFIX, CheckedRequest, RepeatingResponse, StartStreamTranscriptionRequest
 
 __all__ = [
@@ -235,14 +235,6 @@ class MedicalScribeTranscriptItem(
     vocabulary_filter_match: bool | None = None
 
 
-def _empty() -> list[Any]:
-    return []  # always written, as some clients cannot do without
-
-
-def _false() -> bool:
-    return False
-
-
 class MedicalScribeTranscriptSegment(
     msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit_defaults=True, kw_only=True
 ):
@@ -261,8 +253,8 @@ class MedicalScribeTranscriptSegment(
     begin_audio_time: float | None = None
     end_audio_time: float | None = None
     content: str | None = None
-    items: list[MedicalScribeTranscriptItem] = msgspec.field(default_factory=_empty)
-    is_partial: bool = msgspec.field(default_factory=_false)
+    items: list[MedicalScribeTranscriptItem] = msgspec.field(default_factory=written_list)
+    is_partial: bool = msgspec.field(default_factory=written_false)
     channel_id: str | None = None
 
 

@@ -47,11 +47,11 @@ __all__ = [
 # by these, a value is always written: some clients cannot do without it.
 
 
-def _empty() -> list[Any]:
+def written_list() -> list[Any]:
     return []
 
 
-def _false() -> bool:
+def written_false() -> bool:
     return False
 
 
@@ -124,7 +124,7 @@ class Alternative(msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit
     """
 
     transcript: str | None = None
-    items: list[Item] = msgspec.field(default_factory=_empty)
+    items: list[Item] = msgspec.field(default_factory=written_list)
     entities: list[Entity] = msgspec.field(default_factory=list)
 
 
@@ -144,8 +144,8 @@ class Result(msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit_defa
     result_id: str | None = None
     start_time: float | None = None
     end_time: float | None = None
-    is_partial: bool = msgspec.field(default_factory=_false)
-    alternatives: list[Alternative] = msgspec.field(default_factory=_empty)
+    is_partial: bool = msgspec.field(default_factory=written_false)
+    alternatives: list[Alternative] = msgspec.field(default_factory=written_list)
     channel_id: str | None = None
     language_code: str | None = None
     language_identification: list[LanguageIdentification] = msgspec.field(default_factory=list)
@@ -158,7 +158,7 @@ class Transcript(msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit_
         results: none or more; always written.
     """
 
-    results: list[Result] = msgspec.field(default_factory=_empty)
+    results: list[Result] = msgspec.field(default_factory=written_list)
 
 
 class TranscriptEvent(msgspec.Struct, rename="pascal", omit_defaults=True, repr_omit_defaults=True):
