@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from inspect import isclass
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Any, NoReturn, get_args, get_origin
+from typing import Any, NoReturn, Union, get_args, get_origin
 
 import msgspec
 
 from eventstream._text import quote
 
-__all__ = ["reason_not_decoded", "reason_not_encoded"]
+__all__ = ["is_object", "reason_not_decoded", "reason_not_encoded"]
 
 MAX_EXPLAINED = 131_072
 """Bytes of JSON that are parsed again at most, since that takes up to 30 times their size."""
@@ -38,7 +39,7 @@ def reason_not_decoded(payload: bytes, type: type[msgspec.Struct], fault: Except
 
     Args:
         payload: JSON that the parser has refused.
-        type: a Struct of Structs, lists, dicts, texts, numbers and flags; any of these may be null.
+        type: a Struct. Faults are found in Structs, lists, dicts, texts, numbers and flags; any of these may be null.
         fault: what the parser raised. Only its class counts.
     """
     if isinstance(fault, RecursionError):
@@ -51,6 +52,7 @@ def reason_not_decoded(payload: bytes, type: type[msgspec.Struct], fault: Except
         return _MISSHAPEN, None
     try:
         content = json.loads(text, object_pairs_hook=_Object, parse_int=_Integer, parse_constant=_refuse)
+        reason, path = next(_misfits(content, type, "$"), (_MISSHAPEN, "$"))
     except json.JSONDecodeError as error:
         return f"its JSON is malformed at byte {len(text[: error.pos].encode('utf-8', 'surrogatepass'))}", None
     except ValueError:
@@ -59,7 +61,6 @@ def reason_not_decoded(payload: bytes, type: type[msgspec.Struct], fault: Except
         return "its JSON is nested too deeply", None
     if content is None:
         return "expected an object, got null", None
-    reason, path = next(_misfits(content, type, "$"), (_MISSHAPEN, "$"))
     return reason, None if path == "$" else path
 
 
@@ -75,8 +76,11 @@ def _refuse(constant: str) -> NoReturn:
 def _misfits(value: Any, type: Any, path: str) -> Iterator[tuple[str, str]]:
     if value is None:
         return
-    if isinstance(type, UnionType):
-        (type,) = (member for member in get_args(type) if member is not NoneType)
+    if get_origin(type) in (Union, UnionType):
+        members = [member for member in get_args(type) if member is not NoneType]
+        if len(members) > 1:  # which of them was meant, nobody knows
+            return
+        (type,) = members
     if get_origin(type) is list:
         if isinstance(value, list):
             for index, item in enumerate(value):
@@ -93,6 +97,8 @@ def _misfits(value: Any, type: Any, path: str) -> Iterator[tuple[str, str]]:
         for name, member in value:
             yield from _misfits(member, get_args(type)[1], f"{path}[{quote(name)}]")
         return
+    elif get_origin(type) is not dict and not is_object(type):
+        return
     elif isinstance(value, _Object):
         types = {field.encode_name: field.type for field in msgspec.structs.fields(type)}
         for name, member in value:
@@ -102,6 +108,13 @@ def _misfits(value: Any, type: Any, path: str) -> Iterator[tuple[str, str]]:
     else:
         expected = "an object"
     yield f"expected {expected}, got {_kind(value)}", path
+
+
+def is_object(type: Any) -> bool:
+    """Return whether a type, any that msgspec knows, is a Struct whose JSON is an object of its fields."""
+    if not isclass(type) or get_origin(type) is not None or not issubclass(type, msgspec.Struct):
+        return False
+    return not type.__struct_config__.array_like
 
 
 def _kind(value: Any) -> str:

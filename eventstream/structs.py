@@ -11,9 +11,9 @@ is converted. A long payload that says ``null`` is only decoded in this way, sin
 
 from __future__ import annotations
 
-from functools import cache, reduce
-from operator import or_
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+from functools import cache
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 try:
     import msgspec
@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from eventstream._codec import Headers, Message
-from eventstream._json import reason_not_decoded, reason_not_encoded
+from eventstream._json import is_object, reason_not_decoded, reason_not_encoded
 from eventstream._text import MAX_JSON_VALUES
 from eventstream.exceptions import EncodeError
 from eventstream.operation import EventKind, InvalidEvent
@@ -79,7 +79,7 @@ def struct_decoder(type: type[_Struct]) -> Callable[[Message], _Struct]:
         if has_nulls:
             try:
                 event = _with_nulls(type).decode(payload)
-                converted: _Struct = msgspec.convert(_without_nulls(msgspec.to_builtins(event)), type)
+                converted: _Struct = msgspec.convert(_without_nulls(msgspec.to_builtins(event)), type, str_keys=True)
                 return converted
             except _UNDECODABLE as error:
                 fault = error
@@ -93,19 +93,30 @@ def _with_nulls(type: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_nullable(type))
 
 
-def _nullable(type: Any) -> Any:
-    """Return the same type, with None allowed in every place."""
-    origin, arguments = get_origin(type), [_nullable(argument) for argument in get_args(type)]
+def _nullable(type: Any, around: tuple[Any, ...] = ()) -> Any:
+    """Return a type of the same JSON, with None allowed in every place. What it is used for checks the rest."""
+    origin, arguments = get_origin(type), [each for each in get_args(type) if each is not NoneType]
     if origin is list:
-        type = origin[arguments[0]]
-    elif origin is dict:
-        type = origin[get_args(type)[0], arguments[1]]
-    elif arguments:
-        type = reduce(or_, arguments)
-    elif issubclass(type, msgspec.Struct):
-        fields = [(field.encode_name, _nullable(field.type), None) for field in msgspec.structs.fields(type)]
-        type = msgspec.defstruct(type.__name__, fields, omit_defaults=True)  # so most nulls are gone at once
-    return type | None
+        return origin[_nullable(arguments[0], around)] | None
+    if origin is dict and arguments[0] is str:
+        return origin[str, _nullable(arguments[1], around)] | None
+    if origin in (Union, UnionType) and len(arguments) == 1:
+        return _nullable(arguments[0], around)
+    if type in (bool, int, float, str):
+        return type | None
+    if not is_object(type) or type in around or _is_special(type.__struct_config__):
+        return Any
+    members = msgspec.structs.fields(type)
+    names = {f"m{number}": member.encode_name for number, member in enumerate(members)}  # which need not be identifiers
+    types = [_nullable(member.type, (*around, type)) for member in members]
+    fields = [(name, each, None) for name, each in zip(names, types, strict=True)]
+    # Most nulls are gone at once, as defaults.
+    return msgspec.defstruct(type.__name__, fields, rename=names, omit_defaults=True) | None
+
+
+def _is_special(config: Any) -> bool:
+    """Return whether the JSON of a Struct must have, or must not have, more than its fields."""
+    return config.tag is not None or config.forbid_unknown_fields
 
 
 def _without_nulls(value: Any) -> Any:

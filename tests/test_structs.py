@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import sys
 import tracemalloc
+from typing import Annotated, Any, Literal, Optional
 
 import msgspec
 import pytest
@@ -75,6 +77,81 @@ def test_structs_of_another_shape_are_invalid(payload, path):
     with pytest.raises(InvalidEvent) as raised:
         parsed(payload)
     assert (raised.value.event_type, raised.value.path) == ("Sentence", path)
+
+
+class Tagged(msgspec.Struct, tag="tagged"):
+    number: int = 0
+
+
+class Other(msgspec.Struct, tag="other"):
+    number: int = 0
+
+
+class Row(msgspec.Struct, array_like=True):
+    number: int = 0
+
+
+class Closed(msgspec.Struct, forbid_unknown_fields=True):
+    number: int = 0
+
+
+class Tree(msgspec.Struct):
+    children: list[Tree] = []
+
+
+MOMENT = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+OF_ANY_TYPE = [
+    (Optional[str], '"a"', "a"),  # noqa: UP045
+    (Optional[list[str]], '["a"]', ["a"]),  # noqa: UP045
+    (int | str, '"a"', "a"),
+    (Any, '{"a": [5]}', {"a": [5]}),
+    (Literal["a"], '"a"', "a"),
+    (datetime.datetime, '"2026-01-01T00:00:00Z"', MOMENT),
+    (tuple[int, ...], "[1, null]", (1,)),
+    (dict[int, str], '{"1": "a", "2": null}', {1: "a"}),
+    (dict[str, list[int]], '{"a": [null], "b": null}', {"a": []}),
+    (Annotated[int, msgspec.Meta(ge=0)], "5", 5),
+    (Tagged, '{"type": "tagged", "number": null}', Tagged()),
+    (Tagged | Other, '{"type": "other", "number": null}', Other()),
+    (Row, "[5]", Row(5)),
+    (Closed, '{"number": null}', Closed()),
+    (Tree, '{"children": [{"children": null}, null]}', Tree([Tree()])),
+]
+
+
+@each(("type", "json", "value"), OF_ANY_TYPE)
+def test_members_of_any_type_that_msgspec_knows(type, json, value):
+    event = msgspec.defstruct(
+        "Event",
+        [("value", type | None, None), ("words", list[str], msgspec.field(default_factory=list))],
+        rename="kebab",
+    )
+    kind = struct_event("Event", event)
+
+    def parse(text):
+        return kind.parse(Message({":event-type": "Event"}, text.encode()))
+
+    for words in ("null", '["a", null]', '["a"]'):
+        assert parse(f'{{"value": {json}, "words": {words}}}') == event(value, [] if words == "null" else ["a"])
+    assert parse('{"value": null, "words": null}') == event()
+    for null in ("", ', "unknown": null'):
+        with pytest.raises(InvalidEvent, match=r"expected an array, got an integer at \$\.words"):
+            parse(f'{{"value": {json}, "words": 5{null}}}')
+
+
+def test_names_of_members_need_not_be_identifiers():
+    event = msgspec.defstruct(
+        "Event", [("a", list[str], msgspec.field(default_factory=list)), ("b", int, 0)], rename={"a": "x-y", "b": "1"}
+    )
+    kind = struct_event("Event", event)
+    assert kind.parse(Message({":event-type": "Event"}, b'{"x-y": null, "1": 5}')) == event(b=5)
+
+
+def test_nesting_that_is_too_deep():
+    kind = struct_event("Tree", Tree)
+    deep = b'{"children": [' * 450 + b"5" + b"]}" * 450
+    with pytest.raises(InvalidEvent):
+        kind.parse(Message({":event-type": "Tree"}, deep))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
