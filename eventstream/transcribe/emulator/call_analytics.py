@@ -17,7 +17,6 @@ from eventstream.transcribe.call_analytics import (
     IssueDetected,
     PointsOfInterest,
     StartCallAnalyticsStreamTranscriptionRequest,
-    StartCallAnalyticsStreamTranscriptionResponse,
     TimestampRange,
     UtteranceEvent,
 )
@@ -59,12 +58,6 @@ class CallAnalytics(Transcription):
                 ("x-amzn-transcribe-enable-channel-identification", "true"),
             ]
         )
-
-    async def _respond(self) -> None:
-        response = StartCallAnalyticsStreamTranscriptionResponse.from_request(
-            self._conversation.request, session_id=self._session_id
-        )
-        await self._conversation.respond(response)
 
     async def _take(self, event: object) -> None:
         if isinstance(event, ConfigurationEvent):

@@ -13,7 +13,6 @@ from eventstream.transcribe.medical_scribe import (
     MedicalScribeTranscriptItem,
     MedicalScribeTranscriptSegment,
     StartMedicalScribeStreamRequest,
-    StartMedicalScribeStreamResponse,
 )
 from eventstream.transcribe.request import StartStreamTranscriptionRequest
 
@@ -40,10 +39,7 @@ class MedicalScribe(Transcription):
         return StartStreamTranscriptionRequest.from_headers(request.to_headers())
 
     async def _begin(self, request: StartStreamTranscriptionRequest) -> None:
-        response = StartMedicalScribeStreamResponse.from_request(
-            self._conversation.request, session_id=self._session_id
-        )
-        await self._conversation.respond(response)
+        await self._respond()
 
     async def _take(self, event: object) -> None:
         if isinstance(event, MedicalScribeConfigurationEvent):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from threading import Lock
@@ -34,7 +35,6 @@ from eventstream.transcribe.exceptions import (
 from eventstream.transcribe.medical import (
     MedicalTranscriptEvent,
     StartMedicalStreamTranscriptionRequest,
-    StartMedicalStreamTranscriptionResponse,
 )
 from eventstream.transcribe.model import (
     AudioEvent,
@@ -46,7 +46,6 @@ from eventstream.transcribe.model import (
 from eventstream.transcribe.request import (
     LANGUAGE_CODES,
     StartStreamTranscriptionRequest,
-    StartStreamTranscriptionResponse,
 )
 
 if TYPE_CHECKING:
@@ -112,12 +111,6 @@ class Transcription:
         request: StartStreamTranscriptionRequest = self._conversation.request
         return request
 
-    async def _respond(self) -> None:
-        response = StartStreamTranscriptionResponse.from_request(
-            self._conversation.request, request_id=self._conversation.request_id, session_id=self._session_id
-        )
-        await self._conversation.respond(response)
-
     def _event(self, event: TranscriptEvent) -> Any:
         """Return the event that is sent for one of StartStreamTranscription."""
         return event
@@ -137,6 +130,13 @@ class Transcription:
         await self._make_channels(request)
         await self._respond()
         await self._send_results([])
+
+    async def _respond(self) -> None:
+        """Begin the response, which repeats the request and tells the session's id."""
+        conversation = self._conversation
+        reply = conversation.operation.reply
+        assert reply is not None
+        await conversation.respond(replace(reply(conversation.request), session_id=self._session_id))
 
     async def _make_channels(self, request: StartStreamTranscriptionRequest) -> None:
         format = AudioFormat.of(request)
@@ -255,12 +255,6 @@ class MedicalTranscription(Transcription):
             number_of_channels=request.number_of_channels,
             content_identification_type="PII" if request.content_identification_type else None,
         )
-
-    async def _respond(self) -> None:
-        response = StartMedicalStreamTranscriptionResponse.from_request(
-            self._conversation.request, session_id=self._session_id
-        )
-        await self._conversation.respond(response)
 
     def _event(self, event: TranscriptEvent) -> MedicalTranscriptEvent:
         """Return the same results without what medical ones do not have."""
