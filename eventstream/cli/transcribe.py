@@ -27,7 +27,12 @@ _RATE = f"Sample rate in Hz, for audio that is not a WAV file; {_DEFAULT_RATE} i
 _MIC_SECONDS = 0.1  # of audio in a piece
 _WEBSOCKET = ("ws:", "wss:")
 _FOR_HTTP2 = "the one for HTTP/2, which begins with http:// or https://"
-_OPTIONS = {"language_code": "--language", "media_encoding": "--encoding", "media_sample_rate_hertz": "--rate"}
+_OPTIONS = {
+    "language_code": "--language",
+    "media_encoding": "--encoding",
+    "media_sample_rate_hertz": "--rate",
+    "ca_bundle": "--ca-file",
+}
 
 
 @click.command(
@@ -131,7 +136,8 @@ def command(
         complaint(_options.NO_REGION if isinstance(error, NoRegion) else str(error))
         return TROUBLE
     except OSError as error:
-        complaint(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
+        reason = _options.renamed(error.strerror or str(error), _OPTIONS)
+        complaint(f"{error.filename}: {error.strerror}" if error.filename else reason)
         return TROUBLE
     return 0
 

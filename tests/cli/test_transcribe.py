@@ -130,6 +130,15 @@ def test_standard_output_has_what_came_before_an_error(run, talk, monkeypatch):
     assert run("transcribe", talk) == (2, "Hello there.\n", "the stream was reset\n")
 
 
+def test_issuer_that_is_not_trusted_names_the_option(run, talk, monkeypatch):
+    def transcribe(*_, **__):
+        raise OSError(1, "unable to get local issuer certificate; to trust its issuer, set ca_bundle or AWS_CA_BUNDLE")
+
+    monkeypatch.setattr("eventstream.transcribe.sync.TranscribeClient.transcribe", transcribe)
+    done = run("transcribe", talk)
+    assert done.err == "unable to get local issuer certificate; to trust its issuer, set --ca-file or AWS_CA_BUNDLE\n"
+
+
 def test_error_takes_the_place_of_a_partial_result(run, talk, monkeypatch):
     def transcribe(*_, **__):
         result = Result(is_partial=True, alternatives=[Alternative(transcript="Hello")])
