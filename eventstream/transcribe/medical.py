@@ -15,16 +15,16 @@ from dataclasses import dataclass
 
 import msgspec
 
-from eventstream.parameters import Boolean, Choice, Integer, Kind, Parameter, Parameters
+from eventstream.parameters import Boolean, Choice, Integer, Kind, Parameters
 from eventstream.transcribe.model import written_false, written_list
 from eventstream.transcribe.request import (
     LANGUAGE,
     MEDIA_ENCODINGS,
     NAME,
-    PREFIX,
     SESSION_ID,
     CheckedRequest,
     RepeatingResponse,
+    in_headers,
 )
 
 __all__ = [
@@ -55,15 +55,11 @@ _KINDS: dict[str, Kind] = {
     "number_of_channels": Integer(2, 2),
     "content_identification_type": Choice(("PHI",)),
 }
-_PARAMETERS = {
-    field: Parameter(kind, PREFIX + ("sample-rate" if field == "media_sample_rate_hertz" else field.replace("_", "-")))
-    for field, kind in _KINDS.items()
-}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class _MedicalParameters(Parameters):
-    parameters = _PARAMETERS
+    parameters = in_headers(_KINDS)
 
     language_code: str | None = None
     media_sample_rate_hertz: int | None = None

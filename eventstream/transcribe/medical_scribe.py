@@ -17,9 +17,9 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
-from eventstream.parameters import Choice, Integer, Parameter, Parameters
+from eventstream.parameters import Choice, Integer, Kind, Parameters
 from eventstream.transcribe.model import AudioEvent, written_false, written_list
-from eventstream.transcribe.request import PREFIX, CheckedRequest, RepeatingResponse, StartStreamTranscriptionRequest
+from eventstream.transcribe.request import LANGUAGE, SESSION_ID, CheckedRequest, RepeatingResponse, in_headers
 
 __all__ = [
     "END_OF_SESSION",
@@ -42,18 +42,17 @@ __all__ = [
 END_OF_SESSION = "END_OF_SESSION"
 """The one type of a `MedicalScribeSessionControlEvent`."""
 
-_COMMON = StartStreamTranscriptionRequest.parameters
-_PARAMETERS = {
-    "session_id": _COMMON["session_id"],
-    "language_code": _COMMON["language_code"],
-    "media_sample_rate_hertz": Parameter(Integer(16000, 48000), PREFIX + "sample-rate"),
-    "media_encoding": Parameter(Choice(("pcm", "ogg-opus", "flac")), PREFIX + "media-encoding"),
+_KINDS: dict[str, Kind] = {
+    "session_id": SESSION_ID,
+    "language_code": LANGUAGE,
+    "media_sample_rate_hertz": Integer(16000, 48000),
+    "media_encoding": Choice(("pcm", "ogg-opus", "flac")),
 }
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class _Parameters(Parameters):
-    parameters = _PARAMETERS
+    parameters = in_headers(_KINDS)
 
     session_id: str | None = None
     language_code: str | None = None

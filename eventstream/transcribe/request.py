@@ -24,7 +24,7 @@ from eventstream.operation import request_id_of
 from eventstream.parameters import Boolean, Choice, Integer, Kind, Parameter, Parameters, Text, TextList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from typing_extensions import Self
 
@@ -59,6 +59,17 @@ PREFIX = "x-amzn-transcribe-"
 
 _REQUEST_ID = "x-amzn-request-id"
 
+
+def in_headers(kinds: Mapping[str, Kind]) -> dict[str, Parameter]:
+    """Return parameters of these kinds: the header of a field is its name with hyphens, except for the sample rate."""
+    return {
+        field: Parameter(
+            kind, PREFIX + ("sample-rate" if field == "media_sample_rate_hertz" else field.replace("_", "-"))
+        )
+        for field, kind in kinds.items()
+    }
+
+
 _KINDS: dict[str, Kind] = {
     "language_code": LANGUAGE,
     "media_sample_rate_hertz": Integer(8000, 48000),
@@ -84,12 +95,6 @@ _KINDS: dict[str, Kind] = {
     "vocabulary_filter_names": TextList(NAME, 3000),
     "session_resume_window": Integer(1, 300),
     "transcript_format": Choice(("spoken", "written")),
-}
-
-# The header of a field is its name with hyphens, except for the sample rate.
-_PARAMETERS = {
-    field: Parameter(kind, PREFIX + ("sample-rate" if field == "media_sample_rate_hertz" else field.replace("_", "-")))
-    for field, kind in _KINDS.items()
 }
 
 
@@ -163,7 +168,7 @@ class _Parameters(Parameters):
     given.
     """
 
-    parameters = _PARAMETERS
+    parameters = in_headers(_KINDS)
 
     language_code: str | None = None
     media_sample_rate_hertz: int | None = None
