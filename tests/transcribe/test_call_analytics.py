@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 import pytest
+from transcribe.emulated import client_of, run
 
 from eventstream import Message
 from eventstream.exceptions import StateError
@@ -22,8 +23,7 @@ from eventstream.transcribe.call_analytics import (
     TimestampRange,
     UtteranceEvent,
 )
-from eventstream.transcribe.client import TranscribeClient
-from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Emulator, Scripted
+from eventstream.transcribe.emulator import Emulator, Scripted
 from eventstream.transcribe.model import AudioEvent, ChannelDefinition
 from eventstream.transcribe.operations import START_CALL_ANALYTICS_STREAM_TRANSCRIPTION
 from eventstream.transcribe.sync import TranscribeClient as SyncClient
@@ -112,14 +112,6 @@ def test_events_there_and_back():
     assert OPERATION.parse_output(Message(message.headers, nulls)) == CategoryEvent(
         matched_details={"a": PointsOfInterest()}
     )
-
-
-def run(main):
-    return asyncio.run(asyncio.wait_for(main(), 20))
-
-
-def client_of(emulator, kind=TranscribeClient):
-    return kind("us-east-1", endpoint=emulator.endpoint, credentials=DOCUMENTATION_CREDENTIALS)
 
 
 def test_ends_talk_to_each_other():

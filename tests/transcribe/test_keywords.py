@@ -6,11 +6,11 @@ import asyncio
 import dataclasses
 
 import pytest
+from transcribe.emulated import client_of, run
 
 from eventstream.transcribe import keywords
 from eventstream.transcribe.call_analytics import StartCallAnalyticsStreamTranscriptionRequest
-from eventstream.transcribe.client import TranscribeClient
-from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Emulator
+from eventstream.transcribe.emulator import Emulator
 from eventstream.transcribe.medical import StartMedicalStreamTranscriptionRequest
 from eventstream.transcribe.medical_scribe import StartMedicalScribeStreamRequest
 from eventstream.transcribe.request import StartStreamTranscriptionRequest
@@ -49,10 +49,6 @@ STARTED = {
 }
 
 
-def client_of(emulator, kind):
-    return kind("us-east-1", endpoint=emulator.endpoint, credentials=DOCUMENTATION_CREDENTIALS)
-
-
 @pytest.mark.parametrize("method", STARTED)
 @pytest.mark.waits
 def test_deadline_of_every_operation(method):
@@ -65,12 +61,12 @@ def test_deadline_of_every_operation(method):
                     pass
 
             with pytest.raises(TimeoutError, match=r"did not begin in 0\.05 s"):
-                async with getattr(client_of(emulator, TranscribeClient), method)(deadline=0.05, **STARTED[method]):
+                async with getattr(client_of(emulator), method)(deadline=0.05, **STARTED[method]):
                     pass
             with pytest.raises(TimeoutError, match=r"did not begin in 0\.05 s"):
                 await asyncio.to_thread(call)
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    run(main)
 
 
 @pytest.mark.parametrize("method", STARTED)
@@ -87,7 +83,7 @@ def test_retries_of_every_operation(method, monkeypatch):
 
     async def main():
         async with Emulator(faults=["exception:BadRequestException@0*2"]) as emulator:
-            start = getattr(client_of(emulator, TranscribeClient), method)
+            start = getattr(client_of(emulator), method)
             async with start(retries=2, retry_on=retry_on, **STARTED[method]) as stream:
                 assert stream.request.session_id == stream.response.session_id
                 assert asked == ["BadRequestException"] * 2
@@ -95,4 +91,4 @@ def test_retries_of_every_operation(method, monkeypatch):
                 async for _ in stream:
                     pass
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    run(main)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 import pytest
+from transcribe.emulated import client_of, run
 
 from eventstream import Message
 from eventstream.operation import InvalidRequest, Parts
 from eventstream.transcribe import BadRequestException, InvalidAudio
-from eventstream.transcribe.client import TranscribeClient
-from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Emulator, Scripted
+from eventstream.transcribe.emulator import Emulator, Scripted
 from eventstream.transcribe.medical import (
     MedicalAlternative,
     MedicalEntity,
@@ -43,7 +41,6 @@ FULL = {
     "content_identification_type": "PHI",
 }
 CHUNK = bytes(3_200)
-LIMIT = 20
 
 
 def test_parameters_there_and_back():
@@ -123,14 +120,6 @@ def test_events_there_and_back():
     assert OPERATION.parse_output(message) == event
     nulls = Message(message.headers, b'{"Transcript": {"Results": [{"Alternatives": null, "ResultId": null}]}}')
     assert OPERATION.parse_output(nulls) == MedicalTranscriptEvent(MedicalTranscript(results=[MedicalResult()]))
-
-
-def run(main):
-    return asyncio.run(asyncio.wait_for(main(), LIMIT))
-
-
-def client_of(emulator):
-    return TranscribeClient("us-east-1", endpoint=emulator.endpoint, credentials=DOCUMENTATION_CREDENTIALS)
 
 
 def test_ends_talk_to_each_other():

@@ -7,12 +7,12 @@ import asyncio
 import msgspec
 import pytest
 from cases import each
+from transcribe.emulated import client_of, run
 
 from eventstream import Message
 from eventstream.operation import InvalidRequest, Parts
 from eventstream.transcribe import AudioEvent, BadRequestException, InvalidAudio
-from eventstream.transcribe.client import TranscribeClient
-from eventstream.transcribe.emulator import DOCUMENTATION_CREDENTIALS, Emulator, Scripted
+from eventstream.transcribe.emulator import Emulator, Scripted
 from eventstream.transcribe.medical_scribe import (
     ClinicalNoteGenerationSettings,
     MedicalScribeChannelDefinition,
@@ -115,14 +115,6 @@ def test_events_there_and_back():
     assert OPERATION.inputs.serialise(AudioEvent(b"ab")).payload == b"ab"
     event = MedicalScribeTranscriptEvent(MedicalScribeTranscriptSegment(segment_id="1", content="heart"))
     assert OPERATION.parse_output(OPERATION.outputs.serialise(event)) == event
-
-
-def run(main):
-    return asyncio.run(asyncio.wait_for(main(), 20))
-
-
-def client_of(emulator, kind=TranscribeClient):
-    return kind("us-east-1", endpoint=emulator.endpoint, credentials=DOCUMENTATION_CREDENTIALS)
 
 
 async def segments(emulator, sent, *chunks):
