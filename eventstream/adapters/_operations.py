@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from eventstream._codec import Message
 from eventstream._partitions import check_region
+from eventstream._text import MAX_JSON_VALUES, has_too_many_values
 from eventstream.adapters._events import (
     Event,
     EventShape,
@@ -123,7 +124,7 @@ def initial_request(model: OperationModel, body: bytes) -> Message:
     content = json.loads(body)
     stream = model.input_shape.event_stream_name
     content.pop(wire_name(model.input_shape.members[stream], stream), None)
-    payload = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+    payload = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
     return _initial_message(_INITIAL_REQUEST, _content_type(model), payload)
 
 
@@ -238,6 +239,8 @@ class Members:
     def _read_message(self, message: Message | None) -> tuple[dict[str, Any], dict[str, str]]:
         if message is None or self._shape is None:
             return {}, {}
+        if has_too_many_values(message.payload, MAX_JSON_VALUES):
+            return {}, {self._initial: f"its JSON has more than the {MAX_JSON_VALUES} values that are allowed"}
         try:
             found = self._event.members(message)
         except InvalidEvent as error:

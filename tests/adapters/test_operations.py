@@ -15,7 +15,7 @@ from botocore.exceptions import ParamValidationError
 from botocore.model import ServiceModel
 
 from eventstream import Message, ServiceError
-from eventstream.adapters._operations import has_input_stream, make_operation
+from eventstream.adapters._operations import has_input_stream, initial_request, make_operation
 from eventstream.operation import InvalidRequest, Parts
 from eventstream.session import ClientSession, ServerSession
 from eventstream.signing import Credentials, EventSigner, sign_request
@@ -218,6 +218,25 @@ def test_rpc_request_is_the_first_message():
     assert caught.value.problems == {"id": "missing"}
     with pytest.raises(InvalidRequest):
         RPC.request.read(Parts(initial=Message({}, b"[")))
+
+
+def test_values_of_rpc_messages_are_counted():
+    """Parsed, they would take a hundred times their bytes."""
+    for count, problem in ((32_700, None), (32_800, "its JSON has more than the 65536 values that are allowed")):
+        message = Message({}, b'{"id":"x","session":"s","unknown":[%b]}' % b",".join([b"[]"] * count))
+        if problem is None:
+            assert RPC.request.read(Parts(initial=message)) == {"id": "x"}
+            assert RPC.response.read(Parts(initial=message)) == {"session": "s"}
+        else:
+            with pytest.raises(InvalidRequest) as caught:
+                RPC.request.read(Parts(initial=message))
+            assert caught.value.problems["initial-request"] == problem
+            assert RPC.response.read(Parts(initial=message)) == {}
+
+
+def test_lone_surrogates_in_an_rpc_request():
+    message = initial_request(models.operation_model(models.RPC), b'{"id":"\\ud800"}')
+    assert RPC.request.read(Parts(initial=message)) == {"id": "\ud800"}
 
 
 def test_rpc_response_is_the_first_message():
