@@ -1,7 +1,7 @@
 # cython: language_level=3
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: freethreading_compatible=True
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: embedsignature=True, embedsignature.format=clinic
 """The codec in Cython. `_reference.py` is its twin: the same public names, results and errors. A change to one lands in
 the other in the same commit.
 
@@ -26,8 +26,9 @@ And the safety:
   busy, from any thread. Code of the caller that runs meanwhile, such as the callback of a weak reference, finds the
   decoder busy.
 * Everything that can raise MemoryError runs before any state changes, so a failed call can be repeated.
-* Methods are descriptors of CPython's (``binding=False``), which refuse a self of another class. Cython's own functions
-  would take any object for one of the class.
+* Methods are descriptors of CPython's (``binding``), which refuse a self of another class. Cython's own functions would
+  take any object for one of the class. Functions of the module are Cython's: without the GIL, threads that call one do
+  not count it, and so do not wait for each other.
 * No half-initialised or half-destroyed object is ever visible. The classes here cannot be part of a reference cycle, so
   they opt out of the garbage collector, which could otherwise expose or clear one that is still reachable. It tracks
   `DecoderMap`, which holds the caller's functions, but does not clear it.
@@ -971,6 +972,7 @@ cdef object MISSING = object()
 @cython.no_gc
 @cython.freelist(16)
 @cython.collection_type("mapping")
+@cython.binding(False)
 cdef class Headers:
     """Headers(mapping={}, /)\n--\n
     The headers of a message: an immutable, hashable mapping from name to value, in the order of the wire.
@@ -1128,6 +1130,7 @@ cdef bytes encode_headers(Headers headers):
 @cython.final
 @cython.no_gc
 @cython.freelist(64)
+@cython.binding(False)
 cdef class Message:
     """Message(headers={}, payload=b"")\n--\n
     One message: headers and payload; immutable, hashable, picklable.
@@ -1843,6 +1846,7 @@ ctypedef PyObject *(*take_fn)(Decoder) noexcept
 
 @cython.final
 @cython.no_gc
+@cython.binding(False)
 cdef class Decoder:
     """Decoder(*, max_headers_length=131072, max_payload_length=25165824, copy=True)\n--\n
     Messages from a stream of bytes that arrives in pieces of any size; does no I/O.
@@ -2351,6 +2355,7 @@ es_set_new(<PyTypeObject *> Decoder, new_decoder)
 
 @cython.final
 @cython.no_gc_clear
+@cython.binding(False)
 cdef class DecoderMap:
     """`map` over the messages of a decoder, with the errors mapped too; adapters to other libraries use it.
 
