@@ -297,6 +297,9 @@ def _corruptions(draw: DrawFn, wires: SearchStrategy[bytes], kinds: list[str]) -
         decode(valid)
     except DecodeError as fault:
         raise InvalidArgument(f"a corruption needs a valid message to begin with: {fault}") from fault
+    except TypeError:
+        what = type(valid).__name__
+        raise InvalidArgument(f"a corruption needs bytes to begin with, such as wires(messages), not {what}") from None
     error, corrupt = _CORRUPTIONS[kind]
     wire, offset = corrupt(draw, _parts_of(valid))
     return Corruption(kind, error, offset, wire)

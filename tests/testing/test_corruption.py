@@ -196,6 +196,12 @@ def test_corruption_says_what_it_is():
     assert f"offset=15, wire={corruption.wire!r}" in shown
 
 
+def test_corruption_of_a_message_that_is_not_encoded_is_refused():
+    expected = r"^a corruption needs bytes to begin with, such as wires\(messages\), not Message"
+    with pytest.raises(InvalidArgument, match=expected):
+        least(testing.corruptions(testing.messages()))
+
+
 def test_corruption_of_what_is_not_valid_is_refused():
     for wire in (b"", EMPTY[:-1], 2 * EMPTY, testing.streams(min_size=2, max_size=2)):
         with pytest.raises(InvalidArgument, match="needs a valid message to begin with: "):
