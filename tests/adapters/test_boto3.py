@@ -329,7 +329,7 @@ def test_exit_with_an_open_stream_is_quiet_and_quick():
     program = textwrap.dedent(PROGRAM) + "threading.Thread(target=lambda: list(stream), daemon=True).start()\n"
     with serving() as server:
         arguments = [sys.executable, "-c", program, server.endpoint]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=AWAY)
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True, cwd=AWAY)
     assert (done.stdout, done.stderr) == ("{'chunk': {'bytes': b'A'}}\n", "")
 
 
@@ -357,7 +357,7 @@ def test_ctrl_c_ends_a_wait():
                 assert process.stdout.readline() == "waiting\n"
                 time.sleep(0.2)
                 process.send_signal(signal.SIGINT)
-                output, errors = process.communicate(timeout=LIMIT)
+                output, errors = process.communicate(timeout=60)
             finally:
                 process.kill()
     assert (output, errors, process.returncode) == ("interrupted\n", "", 0)
@@ -381,7 +381,7 @@ def test_install_imports_no_http2_and_no_asyncio():
         """
     )
     arguments = [sys.executable, "-c", program]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT, check=True, cwd=AWAY)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True, cwd=AWAY)
     imported = set(done.stdout.split())
     assert "eventstream.adapters.boto3" in imported
     late = {"asyncio", "h2", "hpack", "hyperframe", "h11", "msgspec", "ssl"}
