@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from eventstream import _partitions
-from eventstream._text import quote
+from eventstream._text import quote, visible
 from eventstream._waiting import is_coroutine_function
 from eventstream.credentials import ConfigurationError
 from eventstream.proxy import Proxy, from_environment
@@ -197,6 +197,9 @@ def trust(ca_bundle: str | os.PathLike[str] | None) -> ssl.SSLContext:
         if os.path.isdir(ca_bundle):
             return ssl.create_default_context(capath=ca_bundle)
         return ssl.create_default_context(cafile=ca_bundle)
-    except OSError as error:
-        reason = "it holds no PEM certificates" if isinstance(error, ssl.SSLError) else error.strerror
-        raise ConfigurationError(f"the CA bundle {os.fspath(ca_bundle)} cannot be used: {reason}") from error
+    except (OSError, ValueError) as error:  # the last for a name that no file can have
+        reason = getattr(error, "strerror", error)
+        if isinstance(error, ssl.SSLError):
+            reason = "it holds no PEM certificates"
+        name = visible(str(os.fspath(ca_bundle)))
+        raise ConfigurationError(f"the CA bundle {name} cannot be used: {reason}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import threading
 
@@ -109,6 +110,15 @@ def test_region_is_checked_at_once(monkeypatch, region, is_argument):
 @pytest.mark.parametrize("region", ["us-gov-west-1", "local", "x", "x1" * 31])
 def test_regions_that_are_taken(region):
     assert Client(region, credentials=CREDENTIALS).region == region
+
+
+@pytest.mark.parametrize(
+    ("ca_bundle", "shown"), [("no\x1b[2J.pem", r"no\x1b[2J.pem"), ("a\0b", r"a\x00b"), ("\ud800", r"\ud800")]
+)
+def test_ca_bundle_with_a_name_that_cannot_be_shown(ca_bundle, shown):
+    with pytest.raises(ConfigurationError, match=f"^the CA bundle {re.escape(shown)} cannot be used: .") as raised:
+        Client("us-east-1", credentials=CREDENTIALS, ca_bundle=ca_bundle)
+    assert str(raised.value).isprintable()
 
 
 # The endpoint
