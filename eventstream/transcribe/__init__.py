@@ -1,4 +1,8 @@
-"""Amazon Transcribe's StartStreamTranscription: its parameters, events and errors, at both ends."""
+"""Amazon Transcribe's streaming operations, at both ends.
+
+Here are the parameters, events and errors of StartStreamTranscription. The other operations are in `medical`,
+`call_analytics` and `medical_scribe`, the clients of all four in `client` and `sync`.
+"""
 
 try:
     import msgspec as _msgspec  # noqa: F401

@@ -63,7 +63,6 @@ __all__ = [
     "START_MEDICAL_SCRIBE_STREAM",
     "START_MEDICAL_STREAM_TRANSCRIPTION",
     "START_STREAM_TRANSCRIPTION",
-    "chunk_check",
 ]
 
 _Request = TypeVar("_Request", bound=CheckedRequest)
@@ -87,7 +86,7 @@ CODES = Codes(
 """What the service calls its refusals."""
 
 
-def chunk_check(format: AudioFormat) -> Callable[[bytes | memoryview], None]:
+def _chunk_check(format: AudioFormat) -> Callable[[bytes | memoryview], None]:
     """Return `AudioFormat.check_chunk` of a format, with its bounds computed once, as every chunk is checked."""
     max_length, sample_length = format.max_chunk_length, format.sample_length
 
@@ -100,7 +99,7 @@ def chunk_check(format: AudioFormat) -> Callable[[bytes | memoryview], None]:
 
 def input_check(request: Audio) -> Callable[[AudioStreamEvent], None]:
     """Return what checks the audio of a request."""
-    check_chunk = chunk_check(AudioFormat.of(request))
+    check_chunk = _chunk_check(AudioFormat.of(request))
 
     def check(event: AudioStreamEvent) -> None:
         if isinstance(event, AudioEvent):
@@ -127,7 +126,7 @@ def _after_configuration(request: StartCallAnalyticsStreamTranscriptionRequest) 
 
 def _within_session(request: StartMedicalScribeStreamRequest) -> Callable[[MedicalScribeInputEvent], None]:
     """Check that the configuration comes before the audio, and nothing after the end of the session."""
-    check_chunk = chunk_check(AudioFormat.of(request))
+    check_chunk = _chunk_check(AudioFormat.of(request))
     configured = ended = False
 
     def check(event: MedicalScribeInputEvent) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
 if TYPE_CHECKING:
     from eventstream.transcribe.request import StartStreamTranscriptionRequest
 
-__all__ = ["Hypothesis", "Mention", "Recogniser", "RecogniserFactory", "Word", "load_recogniser", "tokens"]
+__all__ = ["Analysis", "Hypothesis", "Mention", "Recogniser", "RecogniserFactory", "Word", "load_recogniser", "tokens"]
 
 
 class Word(NamedTuple):
