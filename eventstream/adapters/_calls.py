@@ -28,7 +28,6 @@ from botocore.exceptions import (
     SSLError,
     UnsupportedSignatureVersionError,
 )
-from botocore.httpsession import mask_proxy_url
 from botocore.parsers import create_parser
 
 from eventstream import client, http2, sync
@@ -39,7 +38,7 @@ from eventstream.adapters._operations import ModelOperation, initial_request, ma
 from eventstream.adapters._settings import Settings
 from eventstream.exceptions import ServiceError, VerificationError
 from eventstream.operation import CONTENT_TYPE, Events
-from eventstream.proxy import ProxyError
+from eventstream.proxy import ProxyError, without_password
 from eventstream.session import ClientSession
 from eventstream.signing import EVENTS_PAYLOAD, Credentials, EventSigner
 from eventstream.signing.requests import parse_authorization
@@ -282,7 +281,7 @@ class Call:
         proxy = self.settings.proxy_url(self.url)
         # What is connected to is the proxy; the endpoint can only hang up behind it.
         if isinstance(error, ProxyError) or (proxy is not None and not isinstance(error, http2.StreamError)):
-            return made(ProxyConnectionError, proxy_url=mask_proxy_url(proxy or ""), error=error)
+            return made(ProxyConnectionError, proxy_url=without_password(proxy or ""), error=error)
         return made(EndpointConnectionError, endpoint_url=self.url, error=error)
 
     def _unanswered(self, error: OSError) -> Exception:

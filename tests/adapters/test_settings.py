@@ -34,11 +34,14 @@ from eventstream import sync
 pytestmark = pytest.mark.usefixtures("methods")
 
 
-def test_dead_proxy(closed_port):
-    proxies = {"http": f"http://user:secret@127.0.0.1:{closed_port}"}
+@pytest.mark.parametrize("user", ["user:secret", "http:secret", "user:ttp:"])
+def test_dead_proxy(closed_port, user):
+    proxies = {"http": f"http://{user}@127.0.0.1:{closed_port}"}
     with serving() as server, pytest.raises(ProxyConnectionError) as caught:
         begin(once(server, proxies=proxies))
-    assert "secret" not in str(caught.value)
+    text = str(caught.value)
+    assert f"@127.0.0.1:{closed_port}" in text
+    assert user.partition(":")[2] not in text
 
 
 def test_proxy_that_refuses():
