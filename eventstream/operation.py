@@ -351,9 +351,9 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
         streams_per_connection: that the service allows at most; None: any number.
 
     Raises:
-        ValueError: `endpoint` has a place for something else, or is more than a host; a path does not begin with a
-            slash; `path` and a request of `Strings` have other labels; or, with a WebSocket, its path has labels, or
-            two parameters of such a request have one name in its query.
+        ValueError: `endpoint` has a place for something else, or is more than a host; `method` has small letters; a
+            path does not begin with a slash; `path` and a request of `Strings` have other labels; or, with a WebSocket,
+            its path has labels, or two parameters of such a request have one name in its query.
         TypeError: the class of an error is not a `ServiceError`; or `inputs`, `outputs`, `request`, `response`,
             `complete` or `codes` is of another class.
     """
@@ -397,6 +397,9 @@ class Operation(Generic[_Request, _Response, _In, _Out]):
                 raise ValueError(f"{self.name}: the endpoint is {what}") from None
             if "/" in endpoint:
                 raise ValueError(f"{self.name}: the endpoint is {quote(endpoint)} (allowed: a host, without a scheme)")
+        if self.method != self.method.upper():
+            what = f"{quote(self.method)} (allowed: capitals, which are signed)"
+            raise ValueError(f"{self.name}: the method is {what}")
         for path in (self.path, "/" if self.websocket_path is None else self.websocket_path):
             if not path.startswith("/"):
                 raise ValueError(f"{self.name}: the path is {quote(path)} (allowed: one that begins with a slash)")

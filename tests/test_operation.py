@@ -47,6 +47,11 @@ def test_operation_with_more_than_a_host_as_endpoint(options):
         replace(TALK, **options)
 
 
+def test_operation_with_a_method_in_small_letters():
+    with pytest.raises(ValueError, match=r"^Talk: the method is 'post' \(allowed: capitals, which are signed\)$"):
+        replace(TALK, method="post")
+
+
 @each("options", [{"path": "bots/{bot}/talk"}, {"path": "https://host/bots/{bot}"}, {"websocket_path": "talk"}])
 def test_operation_with_a_path_without_a_slash(options):
     (path,) = options.values()

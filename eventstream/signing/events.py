@@ -190,7 +190,10 @@ def _secret(credentials: CredentialsSource) -> str:
 
 
 def _seed(seed_signature: bytes | str) -> bytes:
-    seed = bytes.fromhex(seed_signature) if isinstance(seed_signature, str) else bytes(memoryview(seed_signature))
+    try:
+        seed = bytes.fromhex(seed_signature) if isinstance(seed_signature, str) else bytes(memoryview(seed_signature))
+    except ValueError:  # other text than hex digits
+        seed = b""
     if len(seed) != SIGNATURE_LENGTH:
         raise ValueError(f"the seed must be a signature: {SIGNATURE_LENGTH} bytes or {2 * SIGNATURE_LENGTH} hex digits")
     return seed

@@ -226,9 +226,10 @@ def test_message_that_is_not_encoded_is_told_to_be():
         signer().sign(Message({}, b"hello"))
 
 
-def test_seed_of_another_length_is_told_what_it_should_be():
-    with pytest.raises(ValueError, match=r"^the seed must be a signature: 32 bytes or 64 hex digits$"):
-        signer(seed=SEED[:31])
+def test_seed_of_another_length_or_other_text_is_told_what_it_should_be():
+    for seed in (SEED[:31], "x" * 64):
+        with pytest.raises(ValueError, match=r"^the seed must be a signature: 32 bytes or 64 hex digits$"):
+            signer(seed=seed)
 
 
 def test_seed_of_another_type_is_refused():
