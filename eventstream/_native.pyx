@@ -739,6 +739,7 @@ cdef struct Cursor:
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class _Block:
     """Owns a heap block of exactly the size of the data in it."""
 

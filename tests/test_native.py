@@ -290,6 +290,11 @@ def test_reused_memory_is_not_overrun(native):
     subprocess.run([sys.executable, "-c", OF_ALL_LENGTHS], check=True, timeout=600, env=variables, cwd="/")
 
 
+def test_no_class_is_pickled_by_cython(native):
+    """It would take a pointer to bytes for a text that a zero ends."""
+    assert [name for name in vars(native) if "pickle" in name] == []
+
+
 @pytest.mark.parametrize("name", ["Headers", "Message", "Decoder", "DecoderMap"])
 def test_self_of_another_class_is_a_type_error(native, name):
     """Not bytes that are taken for the fields of one."""
