@@ -136,7 +136,12 @@ def test_error_that_is_no_json():
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        *((b"<html>caf\xe9</html>", "Service Unavailable"), (b"[" * 10_000, ""), (b"[]", ""), (b"null", "")),
+        *(
+            (b"<html>caf\xe9</html>", "Service Unavailable"),
+            (b"[" * 10_000 + b"]" * 10_000, ""),
+            (b"[]", ""),
+            (b"null", ""),
+        ),
         *((b'{"__type": 5, "message": "no"}', "no"), (b'{"code": {}, "message": "no"}', "no")),
     ],
     ids=["Latin-1", "deep", "list", "null", "number as a code", "object as a code"],
