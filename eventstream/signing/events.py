@@ -174,15 +174,8 @@ def chunk_signature(
     return ChunkSigner(region, service).sign(credentials.secret_key, date, prior, headers, payload)
 
 
-def _date_of(milliseconds: int) -> tuple[Timestamp, str]:
-    """Return the event's ``:date``, and the hash of its header, in hex."""
-    # A clock's time is always within 64 bits, and a check would take a tenth of the whole.
-    date = int.__new__(Timestamp, milliseconds)
-    return date, sha256(encode_date(date)).hexdigest()
-
-
-_latest = _date_of(0)
-"""Of the last event that was signed, by any signer."""
+_latest = Timestamp(0), sha256(encode_date(Timestamp(0))).hexdigest()
+"""The ``:date`` of the last event that was signed, by any signer, and the hash of its header, in hex."""
 
 
 def _secret(credentials: CredentialsSource) -> str:
@@ -257,7 +250,10 @@ class EventSigner:
         now = self._now() // NANOSECONDS
         date, date_hash = _latest
         if date != now:
-            _latest = date, date_hash = _date_of(now)
+            # A clock's time is always within 64 bits, and a check would take a tenth of the whole.
+            date = int.__new__(Timestamp, now)
+            date_hash = sha256(encode_date(date)).hexdigest()
+            _latest = date, date_hash
         secret = self._secret
         if secret is None:
             secret = _secret(self._credentials)
