@@ -1327,6 +1327,7 @@ cdef inline uint32_t copy_payload(uint32_t crc, uint8_t *target, const uint8_t *
     return crc
 
 
+@cython.linetrace(False)
 cdef inline void write_frame(
     uint8_t *frame,
     const uint8_t *headers,
@@ -1336,7 +1337,8 @@ cdef inline void write_frame(
     Headers remembered,
 ) noexcept:
     """A whole message. Where its headers are `Headers`, these remember the checksums up to the payload: see `_native.pxd`.
-    Without the GIL they would need a lock for that, which costs what it saves."""
+    Without the GIL they would need a lock for that, which costs what it saves; lines are not traced, as a tracer would
+    let other threads run in between."""
     cdef size_t total_length = MIN_MESSAGE_LENGTH + headers_length + payload_length
     cdef uint8_t *target = frame + PRELUDE_LENGTH + headers_length
     cdef uint32_t crc
