@@ -329,11 +329,9 @@ cdef class _Spares:
 
 cdef inline bytes new_bytes(int kind, Py_ssize_t length):
     """The caller writes the content. The bytes must not be resized."""
-    if not ES_CACHE_PER_THREAD:
-        return es_new_bytes(&spare_bytes[kind], length)
-    if length < ES_MIN_SPARE:
-        return PyBytes_FromStringAndSize(NULL, length)
-    return es_new_bytes(&(<_Spares> own_of_thread(_Spares)).bytes_[kind], length)
+    if ES_CACHE_PER_THREAD and length >= ES_MIN_SPARE:
+        return es_new_bytes(&(<_Spares> own_of_thread(_Spares)).bytes_[kind], length)
+    return es_new_bytes(&spare_bytes[kind], length)
 
 
 cdef object own_of_thread(type class_):
