@@ -46,7 +46,7 @@ def validate(value: Any, shape: Shape) -> None:
     """
     try:
         report = _VALIDATOR.validate(value, shape)
-    except RuntimeError as error:  # a number that is no timestamp, or values that are nested too deeply
+    except RuntimeError as error:  # a timestamp out of range, or values nested too deeply
         raise ParamValidationError(report=str(error)) from error
     if report.has_errors():
         raise ParamValidationError(report=report.generate_report())

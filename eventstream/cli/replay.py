@@ -165,7 +165,7 @@ class _Server(ThreadingHTTPServer):
     places = threading.Semaphore(_MAX_CLIENTS)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Whether there is a place for the client, who gets a thread. All others are disconnected."""
+        """Return whether there is a place for the client, which then gets a thread; else it is disconnected."""
         if self.places.acquire(blocking=False):
             return True
         complaint(f"{client_address[0]}: disconnected: too many clients at once")

@@ -252,7 +252,7 @@ class Client:
         Raises:
             InvalidRequest: the parameters are not allowed; here, not on entering.
             ConfigurationError: the options are out of their bounds, likewise.
-            TypeError: there is no such option, likewise.
+            TypeError: an option is unknown; also here.
             ServiceError: the service refused, or did not answer with an event stream.
             NoCredentials: no credentials were found.
             ConfigurationError: the endpoint takes WebSockets, and the transport is HTTP/2; or see `endpoint_of`.
