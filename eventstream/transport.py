@@ -22,6 +22,7 @@ from eventstream._text import quote
 from eventstream.operation import CONTENT_TYPE, Operation, Parts
 from eventstream.proxy import Proxy, ProxyError, ascii_host, named, without_password
 from eventstream.signing import Credentials, EventSigner, presign_url, sign_request, utc_now
+from eventstream.signing.requests import check_expires
 from eventstream.wire import DEFAULT_MAX_HEADERS_LENGTH, MIN_MESSAGE_LENGTH
 
 if TYPE_CHECKING:
@@ -232,12 +233,7 @@ def websocket_url(
         ValueError: the operation has no WebSocket, or `expires` is out of bounds.
         TypeError: `expires` is not an int.
     """
-    if not isinstance(expires, int):
-        raise TypeError(f"expires must be whole seconds, an int, not {type(expires).__name__}")
-    if not 1 <= expires <= operation.max_expires:
-        raise ValueError(
-            f"a URL of {operation.name} must expire after 1 to {operation.max_expires} seconds, not {expires}"
-        )
+    check_expires(f"a URL of {operation.name}", expires, operation.max_expires)
     authority, port = endpoint.authority, endpoint.port
     if authority in operation.hosts(region) and endpoint.scheme == "https":
         port = operation.websocket_port

@@ -89,6 +89,17 @@ class SigningKey:
         return outer.digest()
 
 
+def check_scope(region: object, service: object) -> None:
+    """Check the types of what a signature is for.
+
+    Raises:
+        TypeError: the region or the service is not a str.
+    """
+    for name, value in (("region", region), ("service", service)):
+        if not isinstance(value, str):
+            raise TypeError(f"the {name} must be a str, not {type(value).__name__}")
+
+
 def encode_text(text: str) -> bytes:
     """Return the text in UTF-8. It is hashed and never sent, so no text of a peer may fail here."""
     return text.encode("utf-8", "surrogatepass")

@@ -50,6 +50,7 @@ from eventstream.signing._keys import (
     CredentialsSource,
     SigningKey,
     amz_date,
+    check_scope,
     describe_skew,
     encode_text,
     nanoseconds_of,
@@ -88,9 +89,7 @@ class ChunkSigner:
     __slots__ = ("_keys", "_region", "_second", "_service")
 
     def __init__(self, region: str, service: str) -> None:
-        for name, value in (("region", region), ("service", service)):
-            if not isinstance(value, str):
-                raise TypeError(f"the {name} must be a str, not {type(value).__name__}")
+        check_scope(region, service)
         self._region = region
         self._service = service
         self._keys = lru_cache(maxsize=4)(SigningKey)  # around midnight two days alternate, since clocks differ

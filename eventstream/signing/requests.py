@@ -27,6 +27,7 @@ from eventstream.signing._keys import (
     CredentialsSource,
     SigningKey,
     amz_date,
+    check_scope,
     describe_skew,
     encode_text,
     utc_now,
@@ -155,11 +156,22 @@ def request_signature(
     return SigningKey(credentials.secret_key, stamp[:8], region, service).sign(text)
 
 
+def check_expires(url: str, expires: int, most: int) -> None:
+    """Check for how many seconds a presigned URL, which is called so in the text of an error, is valid.
+
+    Raises:
+        TypeError: it is not an int.
+        ValueError: it is not 1 to `most`.
+    """
+    if not isinstance(expires, int):
+        raise TypeError(f"expires must be whole seconds, an int, not {type(expires).__name__}")
+    if not 1 <= expires <= most:
+        raise ValueError(f"{url} must expire after 1 to {most} seconds, not {expires}")
+
+
 def _check_signer(credentials: object, region: object, service: object) -> None:
     """Check that a request can be signed with these. To verify one, no more than the secret key is needed."""
-    for name, value in (("region", region), ("service", service)):
-        if not isinstance(value, str):
-            raise TypeError(f"the {name} must be a str, not {type(value).__name__}")
+    check_scope(region, service)
     if not isinstance(credentials, Credentials):
         raise TypeError(
             f"credentials must be eventstream.signing.Credentials, not {class_of(credentials)}; "
@@ -359,10 +371,7 @@ def presign_url(
         TypeError: as for `sign_request`, or `expires` is not an int.
     """
     _check_signer(credentials, region, service)
-    if not isinstance(expires, int):
-        raise TypeError(f"expires must be whole seconds, an int, not {type(expires).__name__}")
-    if not 1 <= expires <= MAX_EXPIRES:
-        raise ValueError(f"it must expire after 1 to {MAX_EXPIRES} seconds, not {expires}")
+    check_expires("it", expires, MAX_EXPIRES)
     try:
         parts = urlsplit(url)
         port = parts.port

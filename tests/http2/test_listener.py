@@ -442,22 +442,18 @@ def test_listening_on_what_names_no_host():
     run(main())
 
 
-@pytest.mark.parametrize("port", [-1, 65_536, 65_536 + 8_080])
-def test_listening_on_a_port_out_of_range(port):
-    """The system would take its lowest 16 bits."""
+@pytest.mark.parametrize(
+    ("port", "error", "said"),
+    [
+        *((port, ValueError, rf"{port} is out of range \(0 to 65535\)") for port in (-1, 65_536, 65_536 + 8_080)),
+        *((port, TypeError, f"must be an int, not {type(port).__name__}") for port in ("8080", None, 80.0)),
+    ],
+)
+def test_listening_on_what_is_not_a_port(port, error, said):
+    """Of one out of range the system would take its lowest 16 bits."""
 
     async def main():
-        with pytest.raises(ValueError, match=rf"^the port {port} is out of range \(0 to 65535\)$"):
-            async with http2.serve(echo, port=port):
-                pytest.fail("it listens")
-
-    run(main())
-
-
-@pytest.mark.parametrize("port", ["8080", None, 80.0])
-def test_listening_on_a_port_that_is_not_an_int(port):
-    async def main():
-        with pytest.raises(TypeError, match=rf"^the port must be an int, not {type(port).__name__}$"):
+        with pytest.raises(error, match=f"^the port {said}$"):
             async with http2.serve(echo, port=port):
                 pytest.fail("it listens")
 
